@@ -1,0 +1,64 @@
+# `make demo` and `make test` are all a newcomer needs: each sets up whatever it needs first.
+#
+#   make demo            a real Label Studio, the backend, a project with example texts, and the loop to watch
+#   make demo ARGS=--exit   the same, and it ends by itself
+#   make test            every test: unit, integration, acceptance
+#   make check           format, lint, types and unit tests, in under two minutes
+#   make run             the backend alone, for your own Label Studio
+#   make bench           the measurements in benchmarks/
+#   make install         only the set-up
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Label Studio gets an environment of its own: its pins fight with everybody's.
+LS_VENV := .venv-label-studio
+LABEL_STUDIO_VERSION := 1.23.2
+STAMPS := .stamps
+ARGS ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: install run demo test check bench
+
+install: $(STAMPS)/app
+
+run: $(STAMPS)/app
+	$(BIN)/python -m backend serve $(ARGS)
+
+demo: $(STAMPS)/app $(STAMPS)/label-studio
+	$(BIN)/python -m backend demo --label-studio $(LS_VENV)/bin/label-studio $(ARGS)
+
+test: $(STAMPS)/dev $(STAMPS)/label-studio
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMPS)/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/unit $(ARGS)
+
+bench: $(STAMPS)/app
+	$(BIN)/python -m benchmarks $(ARGS)
+
+$(STAMPS)/app: requirements.txt requirements-no-deps.txt
+	@echo "Setting up Python packages in $(VENV): a few minutes the first time."
+	@mkdir -p $(STAMPS)
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Shortlist needs Python 3.10 or newer: make PYTHON=python3.11 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $$(grep '^torch==' requirements.txt)
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements-no-deps.txt
+	@touch $@
+
+$(STAMPS)/dev: $(STAMPS)/app requirements-dev.txt
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@touch $@
+
+$(STAMPS)/label-studio:
+	@echo "Setting up Label Studio $(LABEL_STUDIO_VERSION) in $(LS_VENV): a minute or two the first time."
+	@mkdir -p $(STAMPS)
+	test -x $(LS_VENV)/bin/python || $(PYTHON) -m venv $(LS_VENV)
+	$(LS_VENV)/bin/python -m pip install --quiet label-studio==$(LABEL_STUDIO_VERSION)
+	@touch $@

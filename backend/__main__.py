@@ -1,0 +1,145 @@
+"""Command line: serve, worker, connect, doctor, status, rollback, demo."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from backend.connecting import connect_project
+from backend.dashboard import project_status
+from backend.demo import run_demo
+from backend.doctor import examine, print_findings
+from backend.logs import start_logging
+from backend.plugin import open_service
+from backend.projects import ProjectFolder, known_projects
+from backend.serving import serve as run_serve
+from backend.settings import Settings, load_settings
+from backend.worker import run_worker
+from model.errors import ShortlistError, VersionError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Shortlist: an ML backend for Label Studio.")
+console = Console()
+
+ProjectOption = Annotated[int, typer.Option("--project", help="Label Studio's project id.")]
+BackendUrlOption = Annotated[
+    str, typer.Option("--url", help="Where Label Studio reaches this backend; default http://localhost:PORT.")
+]
+
+
+@app.command()
+def serve() -> None:
+    """Run the backend: web server, and without REDIS_URL also a private Redis and a worker."""
+    with _errors_in_a_sentence():
+        settings = _start()
+        run_serve(settings)
+
+
+@app.command()
+def worker() -> None:
+    """Run one worker against REDIS_URL (or the Redis of a running `serve`)."""
+    with _errors_in_a_sentence():
+        settings = _start()
+        run_worker(settings)
+
+
+@app.command()
+def connect(project: ProjectOption, url: BackendUrlOption = "") -> None:
+    """Connect a project to this backend, as Settings → Model → Connect Model does."""
+    with _errors_in_a_sentence():
+        settings = _start()
+        console.print(connect_project(settings, project, url or default_url(settings)))
+
+
+@app.command()
+def doctor(
+    project: Annotated[int, typer.Option("--project", help="Look at this project; default: all.")] = 0,
+    url: BackendUrlOption = "",
+) -> None:
+    """Look at everything that has to work together; name what is wrong, and the mend. Exit code 1 if anything is."""
+    with _errors_in_a_sentence():
+        settings = _start()
+        findings = examine(settings, project or None, url or default_url(settings))
+        print_findings(console, findings)
+        if any(not finding.is_well for finding in findings):
+            raise typer.Exit(1)
+
+
+@app.command()
+def status() -> None:
+    """Show where every connected project stands."""
+    with _errors_in_a_sentence():
+        settings = _start()
+        service = open_service(settings)
+        table = Table("project", "state", "labels", "unlabelled", "model version", "rounds", "last error")
+        for project_id in known_projects(settings.model_dir):
+            row = project_status(service, project_id)
+            keys = ("project", "state", "labels", "unlabelled", "model_version", "rounds", "last_error")
+            table.add_row(*(str(row[key]) for key in keys))
+        console.print(
+            table if table.row_count else "No project has connected yet: python -m backend connect --project ID"
+        )
+
+
+@app.command()
+def rollback(
+    project: ProjectOption,
+    to: Annotated[int, typer.Option("--to", help="Model version to use; default: the one before the current.")] = 0,
+) -> None:
+    """Use an earlier model version again; its order is published at once, and the next training goes on from there."""
+    with _errors_in_a_sentence():
+        settings = _start()
+        service = open_service(settings)
+        service.rounds.ping()
+        number = to or _version_before_current(service.folder(project))
+        service.folder(project).registry.point(number)
+        service.rounds.request(project)
+        console.print(f"Project {project} uses model version {number} again; its order is being published.")
+
+
+def _version_before_current(folder: ProjectFolder) -> int:
+    current = folder.registry.current()
+    earlier = [number for number in folder.registry.numbers() if current is not None and number < current.number]
+    if not earlier:
+        raise VersionError(f"project {folder.project_id} has no model version before the current one on disk")
+    return earlier[-1]
+
+
+@app.command()
+def demo(
+    label_studio: Annotated[Path, typer.Option("--label-studio", help="The label-studio program.")],
+    exit_after: Annotated[bool, typer.Option("--exit", help="End by itself instead of waiting for Ctrl-C.")] = False,
+) -> None:
+    """Start a real Label Studio and the backend, and label as an annotator would, beside a random order."""
+    with _errors_in_a_sentence():
+        run_demo(console, label_studio, exit_after)
+
+
+def default_url(settings: Settings) -> str:
+    """Where a Label Studio on this machine reaches us."""
+    return f"http://localhost:{settings.port}"
+
+
+def _start() -> Settings:
+    settings = load_settings()
+    start_logging(settings)
+    return settings
+
+
+@contextmanager
+def _errors_in_a_sentence() -> Iterator[None]:
+    """Errors that we understand end the command with one sentence and exit code 1."""
+    try:
+        yield
+    except ShortlistError as error:
+        Console(stderr=True).print(f"[bold red]{error.code}[/]: {escape(str(error))}", soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    app()

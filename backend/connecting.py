@@ -1,0 +1,70 @@
+"""Connect a project to this backend over the API, and explain what Label Studio says when it cannot."""
+
+import json
+import re
+
+import httpx
+
+from backend.errors import ConfigurationError, LabelStudioError
+from backend.label_studio import LabelStudioClient
+from backend.labeling_config import read_labeling_config
+from backend.settings import Settings
+
+TITLE = "Shortlist"
+
+
+def connect_project(settings: Settings, project_id: int, url: str) -> str:
+    """Do what Settings → Model → Connect Model does; returns a sentence that says so.
+
+    Raises:
+        LabelStudioError: Label Studio refused; the message names the reason and the mend.
+        UnsupportedConfigError: the project's labeling config cannot be learned.
+    """
+    client = LabelStudioClient(settings)
+    read_labeling_config(client.project(project_id).label_config)
+    if any(backend.url.rstrip("/") == url.rstrip("/") for backend in client.backends(project_id)):
+        return f"Project {project_id} is connected to {url} already."
+    response = client.connect_backend(project_id, {"url": url, "title": TITLE, **_credentials(settings)})
+    if response.is_error:
+        raise refusal(response, url)
+    return f"Project {project_id} is connected to {url}: open it in Label Studio and label."
+
+
+def _credentials(settings: Settings) -> dict[str, str]:
+    if settings.basic_auth_user is None or settings.basic_auth_pass is None:
+        return {"auth_method": "NONE"}
+    return {
+        "auth_method": "BASIC_AUTH",
+        "basic_auth_user": settings.basic_auth_user,
+        "basic_auth_pass": settings.basic_auth_pass.get_secret_value(),
+    }
+
+
+def refusal(response: httpx.Response, url: str) -> LabelStudioError | ConfigurationError:
+    """What Label Studio's refusal to connect means, and what to do about it."""
+    said = refusal_text(response)
+    if is_blocked(said):
+        return LabelStudioError(f"Label Studio refuses {url}, a private address: {BLOCKED_MEND}")
+    if "resolve hostname" in said:
+        return LabelStudioError(f"Label Studio cannot resolve the host of {url}: give its name as Label Studio sees it")
+    if "health check failed" in said:
+        return LabelStudioError(f"Label Studio cannot reach {url}: {UNREACHABLE_MEND}")
+    return LabelStudioError(f"Label Studio refuses {url} ({response.status_code}): {said[:300]}")
+
+
+BLOCKED_MEND = "start it with ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false in its environment"
+UNREACHABLE_MEND = "is the backend running, and is that its address as Label Studio sees it? (in Docker the service's name, not localhost)"
+
+
+def is_blocked(said: str) -> bool:
+    """Whether Label Studio refused a private address, rather than failing to reach it."""
+    return "reserved network address" in said
+
+
+def refusal_text(response: httpx.Response) -> str:
+    """The words of a refusal, without markup."""
+    try:
+        words = json.dumps(response.json(), ensure_ascii=False)
+    except ValueError:
+        words = response.text
+    return re.sub(r"<[^>]*>", "", words)

@@ -1,0 +1,78 @@
+"""A project's status, and Prometheus metrics: all read from disk and Redis, so that every process says the same."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from backend.errors import UnknownProjectError
+from backend.jobs import STATES
+from backend.plugin import Service
+from backend.projects import known_projects
+
+
+def project_status(service: Service, project_id: int) -> dict[str, Any]:
+    """Where a project stands.
+
+    Raises:
+        UnknownProjectError: it never connected here.
+        RedisUnavailableError: nobody can say what is running.
+    """
+    folder = service.folder(project_id)
+    if not folder.exists():
+        raise UnknownProjectError(
+            f"project {project_id} never connected here: connect it in Label Studio → Settings → Model"
+        )
+    state = service.rounds.state(project_id)
+    synced = folder.synced()
+    rounds = folder.rounds()
+    current = folder.registry.current()
+    return {
+        "project": project_id,
+        "state": state.state,
+        "progress": dict(state.progress),
+        "model_version": folder.published_name(),
+        "model": current.number if current else 0,
+        "trained_on": current.labels if current else 0,
+        "recipe": current.recipe if current else "",
+        "labels": synced.get("labels", 0),
+        "unlabelled": synced.get("left", 0),
+        "rounds": len(rounds),
+        "last_round": rounds[-1] if rounds else None,
+        "last_error": state.last_error,
+        "last_error_code": state.last_error_code,
+    }
+
+
+def metrics_text(service: Service) -> bytes:
+    """Prometheus' text format."""
+    registry = CollectorRegistry()
+    registry.register(_Collector(service))
+    return generate_latest(registry)
+
+
+class _Collector:
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def collect(self) -> Iterator[Metric]:
+        waiting = GaugeMetricFamily("shortlist_rounds_waiting", "Rounds that wait for a worker.")
+        waiting.add_metric([], self._service.rounds.length())
+        yield waiting
+        statuses = [project_status(self._service, id_) for id_ in known_projects(self._service.settings.model_dir)]
+        for key, name, text in (
+            ("labels", "shortlist_labels", "Labelled tasks at the last sync."),
+            ("unlabelled", "shortlist_unlabelled", "Tasks that want labels at the last sync."),
+            ("model", "shortlist_model", "Number of the model version in use."),
+            ("rounds", "shortlist_rounds", "Orders published so far."),
+        ):
+            gauge = GaugeMetricFamily(name, text, labels=["project"])
+            for status in statuses:
+                gauge.add_metric([str(status["project"])], status[key])
+            yield gauge
+        states = GaugeMetricFamily("shortlist_state", "1 for the state a project is in.", labels=["project", "state"])
+        for status in statuses:
+            for state in STATES:
+                states.add_metric([str(status["project"]), state], float(status["state"] == state))
+        yield states

@@ -1,0 +1,266 @@
+"""RQ on Redis: ask for a round, coalesce, state.
+
+At most one round waits and one runs a project. A request while one waits changes nothing; a request while one runs
+leaves one waiting. Jobs carry a project's id and nothing else, and may run twice: a round reads the truth itself.
+"""
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event, Thread
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from rq import Queue
+from rq.job import Job
+
+from backend.errors import RedisUnavailableError
+from backend.settings import Settings
+
+QUEUE = "shortlist"
+ROUND_TIMEOUT_S = 6 * 3600
+# A worker that runs a round says so this often; one that was killed is believed alive no longer than the lease.
+LEASE_S = 15
+RENEW_S = 5
+RETRY_DELAYS_S = (5, 15, 60, 300)
+_SOCKET_TIMEOUT_S = 5.0
+_PREFIX = "shortlist"
+
+IDLE, QUEUED, SYNCING, TRAINING, SCORING, PUBLISHING, FAILED = (
+    "idle",
+    "queued",
+    "syncing",
+    "training",
+    "scoring",
+    "publishing",
+    "failed",
+)
+STATES = (IDLE, QUEUED, SYNCING, TRAINING, SCORING, PUBLISHING, FAILED)
+
+
+@dataclass(frozen=True)
+class RoundState:
+    """Where a project's round stands.
+
+    Attributes:
+        state: one of STATES.
+        progress: what the running step has done so far, e.g. {"done": 20, "total": 60}.
+        last_error: a sentence, empty after a round that went well.
+    """
+
+    state: str
+    progress: Mapping[str, Any]
+    last_error: str
+    last_error_code: str
+
+
+def redis_url(settings: Settings) -> str:
+    """REDIS_URL, or the address that a running `serve` with its embedded Redis left in MODEL_DIR.
+
+    Raises:
+        RedisUnavailableError: neither is there.
+    """
+    if settings.redis_url:
+        return settings.redis_url
+    address = settings.model_dir / "redis.url"
+    if not address.exists():
+        raise RedisUnavailableError(
+            f"no Redis: REDIS_URL is not set and no `python -m backend serve` runs on MODEL_DIR={settings.model_dir}"
+        )
+    return address.read_text(encoding="utf-8").strip()
+
+
+def open_redis(settings: Settings) -> "Redis[bytes]":
+    """A connection pool; nothing is sent yet."""
+    return Redis.from_url(
+        redis_url(settings), socket_connect_timeout=_SOCKET_TIMEOUT_S, socket_timeout=_SOCKET_TIMEOUT_S
+    )
+
+
+@contextmanager
+def redis_errors() -> Iterator[None]:
+    """Turn Redis's connection errors into ours."""
+    try:
+        yield
+    except (RedisConnectionError, RedisTimeoutError) as error:
+        raise RedisUnavailableError(
+            f"Redis does not answer ({type(error).__name__}): start it, or unset REDIS_URL for the embedded one"
+        ) from error
+
+
+class RoundQueue:
+    """Rounds that wait and run, over one Redis."""
+
+    def __init__(self, redis: "Redis[bytes]", function: str = "backend.worker.perform_round") -> None:
+        self.redis = redis
+        self.queue = Queue(QUEUE, connection=redis, default_timeout=ROUND_TIMEOUT_S)
+        self._function = function
+
+    def ping(self) -> None:
+        """Raise RedisUnavailableError unless Redis answers."""
+        with redis_errors():
+            self.redis.ping()
+
+    def request(self, project_id: int, *, changes: int = 0, train: bool = False) -> str:
+        """Ask for a round.
+
+        Args:
+            project_id: whose.
+            changes: how many annotations or tasks changed, as far as the event says.
+            train: train even if no training is due.
+
+        Returns:
+            The id of the job that waits, an earlier one if one waits already.
+
+        Raises:
+            RedisUnavailableError: Redis does not answer.
+        """
+        with redis_errors():
+            if changes:
+                self.redis.hincrby(_key("changes"), str(project_id), changes)
+            if train:
+                self.redis.sadd(_key("train"), project_id)
+            return self._enqueue(project_id)
+
+    def _enqueue(self, project_id: int) -> str:
+        """Queue a job and remember it as the waiting one, in one transaction."""
+        waiting = _key("waiting", project_id)
+        job = Job.create(
+            self._function,
+            args=(project_id,),
+            id=f"round-{project_id}-{uuid.uuid4().hex[:12]}",
+            connection=self.redis,
+            timeout=ROUND_TIMEOUT_S,
+            result_ttl=0,
+            failure_ttl=3600,
+        )
+
+        def queue_once(pipe: Any) -> str:
+            known: bytes | None = pipe.get(waiting)
+            pipe.multi()
+            if known is not None:
+                return known.decode()
+            pipe.set(waiting, job.id)
+            self.queue.enqueue_job(job, pipeline=pipe)
+            return job.id
+
+        return str(self.redis.transaction(queue_once, waiting, value_from_callable=True))
+
+    def begin(self, project_id: int) -> "Turn | None":
+        """Take the turn to run a project's round; None if another worker has it, which then gets a further round later."""
+        self.redis.delete(_key("waiting", project_id))
+        owner = uuid.uuid4().hex
+        if not self.redis.set(_key("running", project_id), owner, nx=True, ex=LEASE_S):
+            self.request_later(project_id, 1.0)
+            return None
+        changes = self.redis.hget(_key("changes"), str(project_id))
+        self.redis.hdel(_key("changes"), str(project_id))
+        asked_to_train = bool(self.redis.srem(_key("train"), project_id))
+        return Turn(self, project_id, owner, int(changes or 0), asked_to_train)
+
+    def request_later(self, project_id: int, delay_s: float) -> None:
+        """Ask for a round after a while."""
+        self.redis.zadd(_key("later"), {str(project_id): time.time() + delay_s}, lt=True)
+
+    def retry_later(self, project_id: int) -> float:
+        """Ask for a round again, later each time in a row; returns after how many seconds."""
+        tries = int(self.redis.hincrby(_key("tries"), str(project_id), 1))
+        delay_s = RETRY_DELAYS_S[min(tries, len(RETRY_DELAYS_S)) - 1]
+        self.request_later(project_id, delay_s)
+        return delay_s
+
+    def request_due(self) -> None:
+        """Queue the rounds whose time has come; every worker looks once a second."""
+        for raw in self.redis.zrangebyscore(_key("later"), 0, time.time()):
+            project_id = int(raw)
+            if not self.redis.exists(_key("running", project_id)) and self.redis.zrem(_key("later"), raw):
+                self.request(project_id)
+
+    def recover(self, project_ids: list[int]) -> None:
+        """What a starting worker does: forget jobs that a killed one took along, and look at every project."""
+        queued = set(self.queue.job_ids)
+        for project_id in project_ids:
+            waiting = self.redis.get(_key("waiting", project_id))
+            if waiting is not None and waiting.decode() not in queued:
+                self.redis.delete(_key("waiting", project_id))
+            self.request(project_id)
+
+    def forget(self, project_id: int) -> None:
+        """Drop all that is remembered of a project that is gone."""
+        self.redis.zrem(_key("later"), project_id)
+        self.redis.hdel(_key("tries"), str(project_id))
+        self.redis.hdel(_key("changes"), str(project_id))
+
+    def state(self, project_id: int) -> RoundState:
+        """Where the project's round stands.
+
+        Raises:
+            RedisUnavailableError: Redis does not answer.
+        """
+        with redis_errors():
+            running = self.redis.exists(_key("running", project_id))
+            waiting = self.redis.exists(_key("waiting", project_id))
+            fields = {k.decode(): v.decode() for k, v in self.redis.hgetall(_key("state", project_id)).items()}
+        error = fields.get("last_error", "")
+        resting = QUEUED if waiting else FAILED if error else IDLE
+        progress = {"done": int(fields["done"]), "total": int(fields["total"])} if running and "total" in fields else {}
+        state = fields.get("step", SYNCING) if running else resting
+        return RoundState(state, progress, error, fields.get("last_error_code", ""))
+
+    def length(self) -> int:
+        """Jobs that wait."""
+        with redis_errors():
+            return len(self.queue)
+
+
+class Turn:
+    """The right to run one project's round, kept up by a thread until it is given back."""
+
+    def __init__(self, queue: RoundQueue, project_id: int, owner: str, changes: int, asked_to_train: bool) -> None:
+        self.project_id = project_id
+        self.changes = changes
+        self.asked_to_train = asked_to_train
+        self._queue = queue
+        self._redis = queue.redis
+        self._owner = owner
+        self._state = _key("state", project_id)
+        self._over = Event()
+        self._keeper = Thread(target=self._keep, daemon=True, name=f"turn-{project_id}")
+        self._keeper.start()
+
+    def step(self, name: str) -> None:
+        """Say which step the round is in."""
+        self._redis.hset(self._state, "step", name)
+        self._redis.hdel(self._state, "done", "total")
+
+    def progress(self, done: int, total: int) -> None:
+        """Say how far the step is."""
+        self._redis.hset(self._state, mapping={"done": done, "total": total})
+
+    def end(self, error: str = "", code: str = "") -> None:
+        """Give the turn back and say how it went."""
+        self._over.set()
+        self._keeper.join()
+        self._redis.hset(self._state, mapping={"last_error": error, "last_error_code": code})
+        self._redis.hdel(self._state, "step", "done", "total")
+        if not error:
+            self._redis.hdel(_key("tries"), str(self.project_id))
+        if self._redis.get(_key("running", self.project_id)) == self._owner.encode():
+            self._redis.delete(_key("running", self.project_id))
+
+    def _keep(self) -> None:
+        while not self._over.wait(RENEW_S):
+            try:
+                self._redis.expire(_key("running", self.project_id), LEASE_S)
+            except RedisError:
+                # Redis is away; the round goes on, and the lease runs out if it stays away.
+                continue
+
+
+def _key(*parts: object) -> str:
+    return ":".join(map(str, (_PREFIX, *parts)))

@@ -1,0 +1,210 @@
+"""Client over label-studio-sdk: project, export, tasks, bulk predictions, webhooks."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+from label_studio_sdk import LabelStudio
+from label_studio_sdk.core.api_error import ApiError
+
+from backend.contract import AnnotatedTask, Project, Task, read_annotations
+from backend.errors import (
+    LabelStudioError,
+    LabelStudioUnreachableError,
+    PublicationError,
+    TokenRefusedError,
+    UnknownProjectError,
+)
+from backend.settings import Settings
+
+TASKS_A_PAGE = 1000
+PREDICTIONS_AN_IMPORT = 1000
+# Label Studio answers a page of 1,000 tasks in a second; an export of 20,000 takes 20.
+TIMEOUT_S = 120.0
+SAMPLING = "Uncertainty sampling"
+# Only what a round reads: a third of the time of whole tasks.
+_TASK_FIELDS = "id,data,is_labeled,cancelled_annotations"
+
+
+class LabelStudioClient:
+    """Everything we ask of Label Studio.
+
+    The API key goes to the origin of `LABEL_STUDIO_URL` alone: the address is fixed here, redirects are not followed.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.label_studio_api_key is None:
+            raise TokenRefusedError(
+                "no API key: set LABEL_STUDIO_API_KEY to a personal access token "
+                "(Label Studio → your account → Personal Access Token)"
+            )
+        self._url = settings.label_studio_url
+        self._client = _open_client(self._url, settings.label_studio_api_key.get_secret_value())
+
+    def whoami(self) -> str:
+        """The e-mail address of the API key's owner."""
+        with _translated(self._url, "the owner of the API key"):
+            return str(self._client.users.whoami().email)
+
+    def project(self, project_id: int) -> Project:
+        """A project as it stands now.
+
+        Raises:
+            UnknownProjectError: Label Studio has no such project, or hides it from this user.
+        """
+        with _translated(self._url, f"project {project_id}"):
+            found = self._client.projects.get(project_id)
+        return Project(
+            project_id=project_id,
+            created_at=found.created_at.isoformat() if found.created_at else "",
+            title=found.title or "",
+            label_config=found.label_config or "",
+            model_version=found.model_version or "",
+            sampling=str(found.sampling or ""),
+            tasks=found.task_number or 0,
+            labelled_tasks=found.num_tasks_with_annotations or 0,
+            annotations=found.total_annotations_number or 0,
+            skipped=found.skipped_annotations_number or 0,
+        )
+
+    def project_ids(self) -> list[int]:
+        """Every project that the API key may see."""
+        with _translated(self._url, "the list of projects"):
+            return [int(project.id) for project in self._client.projects.list() if project.id is not None]
+
+    def annotated_tasks(self, project_id: int, control: str) -> list[AnnotatedTask]:
+        """Export the tasks that hold annotations, skipped ones included."""
+        with _translated(self._url, f"the export of project {project_id}"):
+            chunks = self._client.projects.exports.download_sync(
+                project_id, export_type="JSON", download_all_tasks=False
+            )
+            exported = json.loads(b"".join(chunks))
+        return [
+            AnnotatedTask(raw["id"], raw["data"], read_annotations(raw.get("annotations", []), control))
+            for raw in exported
+        ]
+
+    def tasks(self, project_id: int) -> Iterator[Task]:
+        """Every task of a project, page by page."""
+        with _translated(self._url, f"the tasks of project {project_id}"):
+            pages = self._client.tasks.list(
+                project=project_id, page_size=TASKS_A_PAGE, fields="task_only", include=_TASK_FIELDS
+            )
+            for task in pages:
+                yield Task(task.id, task.data or {}, bool(task.is_labeled), bool(task.cancelled_annotations))
+
+    def import_predictions(
+        self, project_id: int, predictions: Sequence[Mapping[str, Any]], on_progress: Callable[[int, int], None]
+    ) -> None:
+        """Write predictions in bulk, counting what Label Studio says it stored.
+
+        Raises:
+            PublicationError: it stored fewer (it drops scores outside [0, 1] without a word).
+        """
+        for start in range(0, len(predictions), PREDICTIONS_AN_IMPORT):
+            chunk = [dict(prediction) for prediction in predictions[start : start + PREDICTIONS_AN_IMPORT]]
+            with _translated(self._url, f"predictions of project {project_id}"):
+                answer = self._client.projects.import_predictions(project_id, request=chunk)
+            if answer.created != len(chunk):
+                raise PublicationError(
+                    f"project {project_id}: Label Studio stored {answer.created} of {len(chunk)} predictions; "
+                    "were tasks deleted meanwhile? The order before stays in use"
+                )
+            on_progress(start + len(chunk), len(predictions))
+
+    def use_model_version(self, project_id: int, model_version: str) -> None:
+        """Switch annotators to a publication's order: one atomic step."""
+        with _translated(self._url, f"project {project_id}"):
+            self._client.projects.update(project_id, model_version=model_version, sampling=SAMPLING)
+
+    def prediction_counts(self, project_id: int) -> dict[str, int]:
+        """Predictions stored under each model version."""
+        answer = self._request("GET", f"api/projects/{project_id}/model-versions/", f"versions of project {project_id}")
+        return {str(name): int(count) for name, count in answer.json().items()}
+
+    def delete_predictions(self, project_id: int, model_version: str) -> None:
+        """Remove the predictions of one model version."""
+        self._request(
+            "DELETE",
+            f"api/projects/{project_id}/model-versions/",
+            f"version {model_version} of project {project_id}",
+            {"model_version": model_version},
+        )
+
+    def set_webhook_headers(self, project_id: int, is_ours: Callable[[str], bool], headers: Mapping[str, str]) -> bool:
+        """Give our webhooks of a project these headers.
+
+        Args:
+            project_id: whose webhooks.
+            is_ours: tells our webhook by its URL.
+            headers: Label Studio sends them with every event.
+
+        Returns:
+            Whether there is such a webhook.
+        """
+        with _translated(self._url, f"webhooks of project {project_id}"):
+            ours = [hook for hook in self._client.webhooks.list(project=str(project_id)) if is_ours(hook.url)]
+        for hook in ours:
+            if dict(hook.headers or {}) != dict(headers):
+                self._request("PATCH", f"api/webhooks/{hook.id}/", "the webhook", {"headers": dict(headers)})
+        return bool(ours)
+
+    def backends(self, project_id: int) -> list[Any]:
+        """ML backends connected to a project; asking makes Label Studio call each one's /health and /setup."""
+        with _translated(self._url, f"ML backends of project {project_id}"):
+            return list(self._client.ml.list(project=project_id))
+
+    def connect_backend(self, project_id: int, backend: Mapping[str, Any]) -> httpx.Response:
+        """Post an ML backend, as the Connect Model dialog does; the answer is the caller's to read."""
+        return self._send("POST", "api/ml/", "the ML backend", {"project": project_id, **backend})
+
+    def _request(self, method: str, path: str, what: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
+        response = self._send(method, path, what, body)
+        with _translated(self._url, what):
+            if response.is_error:
+                raise ApiError(status_code=response.status_code, body=response.text)
+        return response
+
+    def _send(self, method: str, path: str, what: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
+        """Calls that the SDK has no method for, with its authentication."""
+        with _translated(self._url, what):
+            return self._client._client_wrapper.httpx_client.request(
+                path, base_url=self._url, method=method, json=dict(body) if body else None
+            )
+
+
+def _open_client(url: str, api_key: str) -> LabelStudio:
+    """The SDK reads the token here; a personal access token that has run out fails at once."""
+    with _translated(url, "the API key"):
+        return LabelStudio(base_url=url, api_key=api_key, timeout=TIMEOUT_S, follow_redirects=False)
+
+
+@contextmanager
+def _translated(url: str, what: str) -> Iterator[None]:
+    """Turn the SDK's errors into ours; never with a body, which may hold texts or keys."""
+    try:
+        yield
+    except ApiError as error:
+        raise _refusal(url, what, error.status_code) from error
+    except (httpx.TransportError, json.JSONDecodeError) as error:
+        raise LabelStudioUnreachableError(
+            f"Label Studio at {url} did not answer when asked for {what} ({type(error).__name__}): "
+            "is it running, and is LABEL_STUDIO_URL right?"
+        ) from error
+
+
+def _refusal(url: str, what: str, status: int | None) -> LabelStudioError | UnknownProjectError:
+    if status in (401, 403):
+        return TokenRefusedError(
+            f"Label Studio at {url} refused the API key ({status}) when asked for {what}: set LABEL_STUDIO_API_KEY to a "
+            "personal access token; legacy tokens are off by default since Label Studio 1.20"
+        )
+    if status == 404:
+        return UnknownProjectError(
+            f"Label Studio at {url} has no such thing: {what} (deleted, or not visible to the key)"
+        )
+    if status is None or status == 429 or status >= 500:
+        return LabelStudioUnreachableError(f"Label Studio at {url} answered {status} when asked for {what}")
+    return LabelStudioError(f"Label Studio at {url} answered {status} when asked for {what}")

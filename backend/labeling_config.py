@@ -1,0 +1,136 @@
+"""Labeling config XML → what to classify: control, text fields, labels, one or many."""
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from label_studio_sdk._legacy.exceptions import LabelStudioXMLSyntaxErrorSentryIgnored
+from label_studio_sdk.label_interface import LabelInterface
+
+from backend.errors import UnsupportedConfigError
+from model.types import LabelSet
+
+_MEND = "add <Choices> over a <Text>, <HyperText> or <Paragraphs> in Settings → Labeling Interface"
+_TAG = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class TextField:
+    """One field of a task's data that holds text.
+
+    Attributes:
+        kind: Text, HyperText or Paragraphs.
+        key: the data key.
+        speaker_key, said_key: for Paragraphs, the keys of one line.
+    """
+
+    kind: str
+    key: str
+    speaker_key: str = "author"
+    said_key: str = "text"
+
+
+@dataclass(frozen=True)
+class Classification:
+    """What a labeling config asks people: which labels a text has.
+
+    Attributes:
+        control: name of the Choices tag; to_name: the object it is about.
+        fields: every text field that annotators see, those of the control first.
+    """
+
+    control: str
+    to_name: str
+    fields: tuple[TextField, ...]
+    label_set: LabelSet
+
+
+def read_labeling_config(xml: str) -> Classification:
+    """Find the question that a labeling config asks.
+
+    The first `Choices` over text is the one that is learned. All text objects of the config are read, since people see
+    them all, but for those that belong to another `Choices` alone.
+
+    Raises:
+        UnsupportedConfigError: no such `Choices`, fewer than two labels, labels from the data, or broken XML.
+    """
+    try:
+        interface = LabelInterface(xml)
+    except (LabelStudioXMLSyntaxErrorSentryIgnored, ValueError, AttributeError, KeyError) as error:
+        raise UnsupportedConfigError(f"the labeling config cannot be read ({error}): {_MEND}") from error
+    objects = {tag.name: tag for tag in interface.objects if tag.tag in ("Text", "HyperText", "Paragraphs")}
+    choices = [tag for tag in interface.controls if tag.tag == "Choices" and tag.attr.get("perRegion") != "true"]
+    over_text = [tag for tag in choices if any(name in objects for name in tag.to_name)]
+    if not over_text:
+        raise UnsupportedConfigError(f"the labeling config has no Choices over a text: {_MEND}")
+    control = over_text[0]
+    labels = tuple(control.labels)
+    if len(labels) < 2:
+        raise UnsupportedConfigError(
+            f"Choices {control.name!r} has {len(labels)} labels written in the config; two or more <Choice> are needed "
+            "(labels that come from each task's data cannot be learned)"
+        )
+    elsewhere = {name for tag in choices if tag is not control for name in tag.to_name} - set(control.to_name)
+    names = [*control.to_name, *(name for name in objects if name not in control.to_name)]
+    fields = tuple(_field(objects[name]) for name in names if name in objects and name not in elsewhere)
+    to_name = next(name for name in control.to_name if name in objects)
+    return Classification(control.name, to_name, fields, LabelSet(labels, control.attr.get("choice") == "multiple"))
+
+
+def _field(tag: Any) -> TextField:
+    if tag.attr.get("valueType") == "url":
+        raise UnsupportedConfigError(
+            f"{tag.tag} {tag.name!r} takes its text from a URL: import the text itself into the task's data"
+        )
+    key = str(tag.value or "").lstrip("$")
+    return TextField(tag.tag, key, tag.attr.get("nameKey", "author"), tag.attr.get("textKey", "text"))
+
+
+def read_text(classification: Classification, data: Mapping[str, Any]) -> str:
+    """What an annotator reads of a task: its text fields, joined by blank lines; empty where there is nothing to read."""
+    parts = (_read_field(text_field, data.get(text_field.key)) for text_field in classification.fields)
+    return "\n\n".join(part for part in parts if part)
+
+
+def _read_field(text_field: TextField, value: Any) -> str:
+    if value is None:
+        return ""
+    if text_field.kind == "Paragraphs":
+        return _read_paragraphs(text_field, value)
+    text = str(value) if isinstance(value, str | int | float) else ""
+    return (html.unescape(_TAG.sub(" ", text)) if text_field.kind == "HyperText" else text).strip()
+
+
+def _read_paragraphs(text_field: TextField, value: Any) -> str:
+    if isinstance(value, str):
+        return value.strip()
+    if not isinstance(value, Sequence):
+        return ""
+    lines = (line for line in value if isinstance(line, Mapping))
+    spoken = (f"{line.get(text_field.speaker_key, '')}: {line.get(text_field.said_key, '')}" for line in lines)
+    return "\n".join(line.strip().removeprefix(": ") for line in spoken).strip()
+
+
+def prediction_result(classification: Classification, proba_C: Sequence[float]) -> list[dict[str, Any]]:
+    """Label Studio's result items for one text: the likeliest label, or every label from 0.5 up where several may hold.
+
+    An item's own score is the class probability; the prediction's score is the place in the order.
+    """
+    labels = classification.label_set.labels
+    if classification.label_set.is_multilabel:
+        chosen = [index for index, probability in enumerate(proba_C) if probability >= 0.5]
+    else:
+        chosen = [max(range(len(labels)), key=lambda index: proba_C[index])]
+    if not chosen:
+        return []
+    return [
+        {
+            "from_name": classification.control,
+            "to_name": classification.to_name,
+            "type": "choices",
+            "value": {"choices": [labels[index] for index in chosen]},
+            "score": round(float(min(proba_C[index] for index in chosen)), 6),
+        }
+    ]

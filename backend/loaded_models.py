@@ -1,0 +1,49 @@
+"""Classifiers in a web process's memory, loaded in the background and kept between requests."""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from threading import Lock
+
+import torch
+
+from backend.projects import ProjectFolder
+from model.bert import TextClassifier
+
+# Label Studio gives /predict 100 s.
+LOAD_TIMEOUT_S = 60.0
+KEPT_MODELS = 2
+
+
+class LoadedModels:
+    """The current classifiers of the projects that were asked for last.
+
+    Only texts that no publication has scored need one, so most web processes never load any.
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="load-model")
+        self._lock = Lock()
+        self._loading: dict[tuple[int, int], Future[TextClassifier]] = {}
+
+    def current(self, folder: ProjectFolder) -> TextClassifier | None:
+        """The project's current classifier; None while it has none, or while it takes too long to load."""
+        version = folder.registry.current()
+        if version is None:
+            return None
+        key = (folder.project_id, version.number)
+        with self._lock:
+            if key not in self._loading:
+                self._loading[key] = self._pool.submit(_load, folder, version.number)
+            for old in list(self._loading)[:-KEPT_MODELS]:
+                del self._loading[old]
+            loading = self._loading[key]
+        try:
+            return loading.result(timeout=LOAD_TIMEOUT_S)
+        except FutureTimeoutError:
+            return None
+
+
+def _load(folder: ProjectFolder, number: int) -> TextClassifier:
+    # The worker's training has the cores; answering a request must not fight for them.
+    torch.set_num_threads(1)
+    return folder.registry.find(number).load()

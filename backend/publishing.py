@@ -1,0 +1,100 @@
+"""Order → predictions, model_version, sampling; cleans up old publications."""
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from backend.contract import LAST_SCORE, Project
+from backend.label_studio import SAMPLING, LabelStudioClient
+from backend.labeling_config import Classification, prediction_result
+from backend.projects import PUBLICATION_NAME, ProjectFolder, Publication
+
+KEPT_PUBLICATIONS = 2
+
+log = logging.getLogger(__name__)
+
+
+def next_number(folder: ProjectFolder, stored: dict[str, int]) -> int:
+    """A publication number that neither we nor Label Studio has seen.
+
+    Args:
+        folder: knows the publications that were begun from here.
+        stored: model versions with predictions in Label Studio, which may outlive our folder.
+    """
+    matches = (PUBLICATION_NAME.match(name) for name in (*folder.started_publications(), *stored))
+    return max((int(match[2]) for match in matches if match), default=0) + 1
+
+
+def rank_score(place: int, size: int) -> float:
+    """A place in the order as Label Studio sorts by it: 0 = next, 1 = last. It drops scores outside [0, 1]."""
+    return place / (size - 1) if size > 1 else 0.0
+
+
+def publish(
+    client: LabelStudioClient,
+    folder: ProjectFolder,
+    publication: Publication,
+    classification: Classification,
+    on_progress: Callable[[int, int], None],
+) -> None:
+    """Write a publication's queue to Label Studio, switch annotators to it, and remove old ones.
+
+    The predictions go first and the switch last, so that the order annotators get is whole at every moment. The name is
+    noted before anything is written: a round killed half-way is cleaned up by a later one.
+    """
+    project_id = folder.project_id
+    folder.save_started_publications([*folder.started_publications(), publication.name])
+    client.import_predictions(project_id, list(_predictions(publication, classification)), on_progress)
+    folder.save_publication(publication)
+    client.use_model_version(project_id, publication.name)
+    log.info("event=published project=%d version=%s tasks=%d", project_id, publication.name, publication.queued)
+
+
+def switch(client: LabelStudioClient, folder: ProjectFolder, project: Project, name: str) -> bool:
+    """Point the project to a publication that is there already; returns whether that was necessary."""
+    if project.model_version == name and project.sampling == SAMPLING:
+        return False
+    client.use_model_version(folder.project_id, name)
+    log.info("event=switched project=%d version=%s", folder.project_id, name)
+    return True
+
+
+def clean_up(client: LabelStudioClient, folder: ProjectFolder, stored: dict[str, int]) -> None:
+    """Remove all of our publications from Label Studio but the newest two.
+
+    Only names that we began ourselves are touched: other models' predictions are not ours to remove. The one in use is
+    always among the kept.
+    """
+    current = folder.published_name()
+    others = [name for name in folder.started_publications() if name != current]
+    whole = [name for name in others if stored.get(name)]
+    kept = {current, *whole[-(KEPT_PUBLICATIONS - 1) :]}
+    for name in whole:
+        if name not in kept:
+            client.delete_predictions(folder.project_id, name)
+            log.info("event=removed project=%d version=%s", folder.project_id, name)
+    folder.save_started_publications([name for name in folder.started_publications() if name in kept])
+
+
+def _predictions(publication: Publication, classification: Classification) -> Iterator[dict[str, Any]]:
+    for place in range(publication.queued):
+        yield {"task": int(publication.task_ids_N[place]), **prediction(publication, classification, place)}
+
+
+def prediction(publication: Publication, classification: Classification, place: int) -> dict[str, Any]:
+    """What we say of the task at one place of the order, as Label Studio wants it.
+
+    Texts drawn at random carry no pre-annotation, so that the label is the person's own; nor does any text before there
+    is a model.
+    """
+    has_answer = publication.proba_N_C.shape[1] > 0 and not publication.is_explore_N[place]
+    return {
+        "model_version": publication.name,
+        "score": rank_score(place, len(publication.task_ids_N)),
+        "result": prediction_result(classification, publication.proba_N_C[place]) if has_answer else [],
+    }
+
+
+def empty_prediction(model_version: str) -> dict[str, Any]:
+    """What we say of a task of which we know nothing."""
+    return {"model_version": model_version, "score": LAST_SCORE, "result": []}

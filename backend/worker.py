@@ -1,0 +1,90 @@
+"""The worker process: takes rounds from the queue, one at a time, with torch and the models kept warm."""
+
+import logging
+import os
+import socket
+from dataclasses import dataclass
+from threading import Event, Thread
+
+from rq.worker import SimpleWorker
+
+from backend.errors import LabelStudioUnreachableError, RedisUnavailableError, UnknownProjectError
+from backend.jobs import RoundQueue, open_redis
+from backend.projects import known_projects
+from backend.rounds import run_round
+from backend.settings import Settings
+from model.errors import ShortlistError
+from model.training import use_available_cores
+
+# Annotators wait for Label Studio and for webhooks, never for a training: it takes what they leave.
+NICENESS = 10
+_TICK_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Worker:
+    settings: Settings
+    rounds: RoundQueue
+
+
+# RQ calls a job by its function's name with the ids it carries; the rest of what a round needs is the process's own.
+_here: list[_Worker] = []
+
+
+def run_worker(settings: Settings) -> None:
+    """Work until told to stop (SIGTERM or SIGINT).
+
+    Raises:
+        RedisUnavailableError: there is no Redis to take rounds from.
+    """
+    rounds = RoundQueue(open_redis(settings))
+    rounds.ping()
+    _here[:] = [_Worker(settings, rounds)]
+    os.nice(NICENESS)
+    use_available_cores()
+    rounds.recover(known_projects(settings.model_dir))
+    over = Event()
+    Thread(target=_request_due_rounds, args=(rounds, over), daemon=True, name="due-rounds").start()
+    name = f"shortlist-{socket.gethostname()}-{os.getpid()}"
+    log.info("event=worker_started name=%s", name)
+    try:
+        SimpleWorker([rounds.queue], connection=rounds.redis, name=name).work(logging_level="WARNING")
+    finally:
+        over.set()
+
+
+def _request_due_rounds(rounds: RoundQueue, over: Event) -> None:
+    """Once a second, queue the rounds that were put off and whose time has come."""
+    while not over.wait(_TICK_S):
+        try:
+            rounds.request_due()
+        except RedisUnavailableError as error:
+            log.warning("event=redis_unavailable reason=%s", error)
+
+
+def perform_round(project_id: int) -> None:
+    """The job: run one round and say how it ended. Nothing it raises may stop the worker."""
+    here = _here[0]
+    turn = here.rounds.begin(project_id)
+    if turn is None:
+        return
+    try:
+        run_round(here.settings, turn)
+    except UnknownProjectError as error:
+        here.rounds.forget(project_id)
+        turn.end(str(error), error.code)
+        log.warning("event=round_failed project=%d code=%s", project_id, error.code)
+    except LabelStudioUnreachableError as error:
+        delay_s = here.rounds.retry_later(project_id)
+        turn.end(f"{error} (trying again in {delay_s:.0f} s)", error.code)
+        log.warning("event=round_put_off project=%d code=%s seconds=%.0f", project_id, error.code, delay_s)
+    except ShortlistError as error:
+        turn.end(str(error), error.code)
+        log.error("event=round_failed project=%d code=%s reason=%s", project_id, error.code, error)
+    except Exception as error:
+        turn.end(f"unexpected {type(error).__name__}; the worker's log has it", "internal")
+        log.exception("event=round_crashed project=%d", project_id)
+    else:
+        turn.end()

@@ -1,0 +1,1 @@
+"""The learning: knows nothing of HTTP, Redis or Label Studio."""

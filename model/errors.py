@@ -1,0 +1,49 @@
+"""One error root for the whole project, and the errors of the learning."""
+
+
+class ShortlistError(Exception):
+    """Something Shortlist understands went wrong; the message says what was asked, what was found and what to do."""
+
+    code = "error"
+
+
+class InvalidTargetsError(ShortlistError):
+    """The annotations at hand cannot train a classifier."""
+
+    code = "invalid_targets"
+
+
+class UnknownLabelError(InvalidTargetsError):
+    """An annotation carries a label that the labeling config does not have."""
+
+    code = "unknown_label"
+
+
+class UnknownStrategyError(ShortlistError):
+    """No query strategy has that name."""
+
+    code = "unknown_strategy"
+
+
+class InvalidProbabilitiesError(ShortlistError):
+    """Class probabilities are NaN, negative or do not sum to one."""
+
+    code = "invalid_probabilities"
+
+
+class EncoderError(ShortlistError):
+    """An encoder cannot be found, read or trusted."""
+
+    code = "encoder"
+
+
+class TrainingDivergedError(ShortlistError):
+    """The loss became NaN or infinite."""
+
+    code = "training_diverged"
+
+
+class VersionError(ShortlistError):
+    """A model version is missing or damaged on disk."""
+
+    code = "model_version"

@@ -1,0 +1,59 @@
+"""Batched probabilities and embeddings."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+
+from model.bert import TextClassifier
+from model.types import FloatArray, Scored
+
+BATCH_SIZE = 64
+
+Progress = Callable[[int, int], None]
+
+
+def ignore_progress(done: int, total: int) -> None:
+    """The progress callback of those who do not look."""
+
+
+def score_texts(classifier: TextClassifier, texts: Sequence[str], on_progress: Progress = ignore_progress) -> Scored:
+    """Probabilities and embeddings of N texts.
+
+    Args:
+        classifier: a trained one.
+        texts: N texts; may be empty.
+        on_progress: called with (texts done, N) after every batch.
+
+    Returns:
+        Scored in the order of `texts`.
+    """
+    embeddings_N_D = embed_texts(classifier, texts, on_progress)
+    with torch.inference_mode():
+        logits_N_C = classifier.head(torch.from_numpy(embeddings_N_D).to(classifier.device))
+        proba_N_C = classifier.proba(logits_N_C).cpu().numpy()
+    return Scored(proba_N_C, embeddings_N_D)
+
+
+def embed_texts(
+    classifier: TextClassifier, texts: Sequence[str], on_progress: Progress = ignore_progress
+) -> FloatArray:
+    """The encoder's pooled output: embeddings_N_D, float32, in the order of `texts`."""
+    classifier.eval()
+    token_ids = classifier.tokenize(list(texts)) if texts else []
+    embeddings_N_D = np.zeros((len(texts), classifier.head.in_features), dtype=np.float32)
+    done = 0
+    with torch.inference_mode():
+        for rows in _batches_by_length(token_ids):
+            batch = classifier.pad([token_ids[row] for row in rows])
+            embeddings_N_D[rows] = classifier.embed(batch).cpu().numpy()
+            done += len(rows)
+            on_progress(done, len(texts))
+    return embeddings_N_D
+
+
+def _batches_by_length(token_ids: Sequence[Sequence[int]]) -> Iterator[list[int]]:
+    """Rows in batches of like length, so that little of a batch is padding; the longest first, so that memory shows early."""
+    rows = sorted(range(len(token_ids)), key=lambda row: -len(token_ids[row]))
+    for start in range(0, len(rows), BATCH_SIZE):
+        yield rows[start : start + BATCH_SIZE]

@@ -1,0 +1,1 @@
+"""Query strategies: which texts to label next, from arrays alone."""

@@ -1,0 +1,121 @@
+"""Diversity: a batch that covers the pool instead of asking the same thing many times."""
+
+import numpy as np
+from sklearn.cluster import KMeans, MiniBatchKMeans
+from sklearn.neighbors import NearestNeighbors
+
+from model.types import FloatArray, IntArray
+
+# Hacohen et al. (2022), appendix F: at most 500 clusters, typicality over 20 neighbours, clusters under 5 texts ignored.
+MAX_CLUSTERS = 500
+NEIGHBOURS = 20
+SMALL_CLUSTER = 5
+# Above this many texts, k-means sees them in mini-batches.
+_MINI_BATCH_FROM = 10_000
+
+
+def typiclust(
+    embeddings_N_D: FloatArray, labelled_L_D: FloatArray, batch_size: int, rng: np.random.Generator
+) -> IntArray:
+    """Pick typical texts of the largest groups that nobody labelled yet (Hacohen, Dekel and Weinshall, 2022, TypiClust).
+
+    Clusters labelled and unlabelled texts together into L + batch_size groups, then visits groups with the fewest labels
+    first, the larger first among those, and takes the most typical text of each: typicality is the inverse of the mean
+    distance to the 20 nearest neighbours in the group (equation 1). Deviation: when fewer groups are left than asked
+    for, further texts come from the same groups in turn.
+
+    Args:
+        embeddings_N_D: N unlabelled texts.
+        labelled_L_D: the L labelled ones; L may be 0.
+        batch_size: how many to pick.
+        rng: for the clustering's start.
+
+    Returns:
+        indices_B into the N texts, first = ask first; B = min(batch_size, N).
+    """
+    size = len(embeddings_N_D)
+    batch_size = min(batch_size, size)
+    if batch_size == 0:
+        return np.zeros(0, dtype=np.int64)
+    both_M_D = _unit(np.concatenate([embeddings_N_D, labelled_L_D]) if len(labelled_L_D) else embeddings_N_D)
+    cluster_M = cluster(both_M_D, min(len(labelled_L_D) + batch_size, MAX_CLUSTERS), rng)
+    queues = [
+        rows[np.argsort(-typicality(both_M_D[rows]), kind="stable")]
+        for rows in (np.flatnonzero(cluster_M[:size] == c) for c in range(cluster_M.max() + 1))
+    ]
+    labels_in = np.bincount(cluster_M[size:], minlength=len(queues))
+    return _visit(queues, labels_in, batch_size)
+
+
+def _visit(queues: list[IntArray], labels_in: IntArray, batch_size: int) -> IntArray:
+    """Take one text a visit from the group with the fewest labels and picks; large groups before small ones."""
+    taken = np.zeros(len(queues), dtype=np.int64)
+    picked: list[int] = []
+    while len(picked) < batch_size:
+        open_groups = [g for g, queue in enumerate(queues) if taken[g] < len(queue)]
+        best = min(
+            open_groups,
+            key=lambda g: (len(queues[g]) < SMALL_CLUSTER, labels_in[g] + taken[g], -len(queues[g])),
+        )
+        picked.append(int(queues[best][taken[best]]))
+        taken[best] += 1
+    return np.array(picked, dtype=np.int64)
+
+
+def typicality(embeddings_N_D: FloatArray) -> FloatArray:
+    """Inverse mean distance to the nearest neighbours among the same N texts (Hacohen et al., 2022, equation 1).
+
+    Args:
+        embeddings_N_D: texts of one cluster.
+
+    Returns:
+        scores_N > 0; higher means more typical. A lone text scores 1.
+    """
+    neighbours = min(NEIGHBOURS, len(embeddings_N_D) - 1)
+    if neighbours < 1:
+        return np.ones(len(embeddings_N_D))
+    distances_N_K, _ = NearestNeighbors(n_neighbors=neighbours + 1).fit(embeddings_N_D).kneighbors(embeddings_N_D)
+    scores_N: FloatArray = 1.0 / (distances_N_K[:, 1:].mean(axis=1) + 1e-5)
+    return scores_N
+
+
+def spread(embeddings_N_D: FloatArray, scores_N: FloatArray, batch_size: int, rng: np.random.Generator) -> IntArray:
+    """Pick the best-scored text of each of `batch_size` clusters (after Zhdanov, 2019, diverse mini-batch active learning).
+
+    Deviation: Zhdanov weights k-means by informativeness and takes the text nearest to each centre.
+
+    Args:
+        embeddings_N_D: candidates.
+        scores_N: acquisition scores, higher = ask sooner.
+        batch_size: how many to pick.
+        rng: for the clustering's start.
+
+    Returns:
+        indices_B in falling order of score; B = min(batch_size, N).
+    """
+    best_first = np.argsort(-scores_N, kind="stable")
+    if batch_size >= len(scores_N):
+        return best_first
+    cluster_N = cluster(_unit(embeddings_N_D), batch_size, rng)
+    _, first_of_cluster = np.unique(cluster_N[best_first], return_index=True)
+    chosen = best_first[np.sort(first_of_cluster)]
+    # Repeated texts can leave clusters empty; the best of the rest fill up.
+    rest = best_first[~np.isin(best_first, chosen)]
+    return np.concatenate([chosen, rest])[:batch_size]
+
+
+def cluster(embeddings_N_D: FloatArray, count: int, rng: np.random.Generator) -> IntArray:
+    """k-means: cluster_N in 0 … count-1; fewer groups where there are fewer different texts."""
+    distinct = len(np.unique(embeddings_N_D.round(6), axis=0))
+    count = max(1, min(count, distinct))
+    kind = KMeans if len(embeddings_N_D) <= _MINI_BATCH_FROM else MiniBatchKMeans
+    fitted = kind(n_clusters=count, n_init=1, random_state=int(rng.integers(2**31))).fit(embeddings_N_D)
+    labels_N: IntArray = fitted.labels_
+    return labels_N
+
+
+def _unit(embeddings_N_D: FloatArray) -> FloatArray:
+    """Rows of length 1, so that distance is cosine distance."""
+    norms_N_1 = np.linalg.norm(embeddings_N_D, axis=1, keepdims=True)
+    unit_N_D: FloatArray = embeddings_N_D / np.maximum(norms_N_1, 1e-12)
+    return unit_N_D

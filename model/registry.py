@@ -1,0 +1,182 @@
+"""Model versions on disk: write, check, rename, point."""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from importlib.metadata import version as library_version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.bert import TextClassifier, load_classifier, save_classifier
+from model.errors import VersionError
+from model.pool import text_digest
+from model.training import Trained, TrainingConfig
+from model.types import IntArray, LabelSet, Targets
+
+# Enough to roll back a few steps; each version is as large as its encoder (90 MB for the bundled one).
+KEPT_VERSIONS = 5
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """An immutable trained classifier.
+
+    Attributes:
+        number: 1, 2, 3 … in order of training, never used twice.
+        labels: how many labelled texts it learned from.
+        label_digests_N: one number a labelled text, which changes when its text or labels do.
+    """
+
+    number: int
+    folder: Path
+    label_set: LabelSet
+    labels: int
+    recipe: str
+    encoder: str
+    label_digests_N: IntArray
+
+    def load(self) -> TextClassifier:
+        """Read the weights."""
+        return load_classifier(self.folder)
+
+
+def label_digests(targets: Targets) -> IntArray:
+    """One number a labelled text: which task, which text, which shares."""
+    rows = zip(targets.task_ids, targets.texts, targets.targets_N_C, strict=True)
+    return np.array([text_digest(f"{task} {text} {shares.tolist()}") for task, text, shares in rows], dtype=np.uint64)
+
+
+class Registry:
+    """The model versions of one project, under one folder.
+
+    A version is written beside its place, checked by reading it back, then renamed; `current` is a file that is replaced
+    whole. So a killed process leaves no half version, and a reader always finds one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def numbers(self) -> list[int]:
+        """The versions on disk, oldest first."""
+        names = (path.name for path in self._folder.glob("*") if path.is_dir())
+        return sorted(int(name) for name in names if name.isdigit())
+
+    def latest(self) -> ModelVersion | None:
+        """The last one trained, whichever is current."""
+        numbers = self.numbers()
+        return self.find(numbers[-1]) if numbers else None
+
+    def current(self) -> ModelVersion | None:
+        """The one in use."""
+        pointer = self._pointer()
+        return self.find(pointer["number"]) if pointer else None
+
+    def pending(self) -> ModelVersion | None:
+        """The last one trained, if a round was killed before it became current; a rolled back version is not pending."""
+        latest = self.latest()
+        return latest if latest is not None and latest.number > self._pointer().get("newest_seen", 0) else None
+
+    def find(self, number: int) -> ModelVersion:
+        """Read a version's manifest.
+
+        Raises:
+            VersionError: there is no such version.
+        """
+        folder = self._folder / str(number)
+        try:
+            manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            kept = ", ".join(map(str, self.numbers())) or "none"
+            raise VersionError(f"there is no model version {number}; on disk: {kept}") from error
+        return ModelVersion(
+            number=number,
+            folder=folder,
+            label_set=LabelSet(tuple(manifest["label_set"]["labels"]), manifest["label_set"]["is_multilabel"]),
+            labels=manifest["labels"],
+            recipe=manifest["config"]["recipe"],
+            encoder=manifest["config"]["encoder"],
+            label_digests_N=np.array(manifest["label_digests"], dtype=np.uint64),
+        )
+
+    def write(self, trained: Trained, targets: Targets, config: TrainingConfig) -> ModelVersion:
+        """Save a trained classifier as the next version; it is not current yet.
+
+        Raises:
+            VersionError: what was written cannot be read back.
+        """
+        number = self._next_number()
+        beside = self._folder / f".{number}.tmp"
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        save_classifier(trained.classifier, beside)
+        manifest = _manifest(trained, targets, config, {"sha256": _checksums(beside)})
+        (beside / "manifest.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+        _check(beside)
+        beside.rename(self._folder / str(number))
+        return self.find(number)
+
+    def point(self, number: int) -> None:
+        """Make a version current and drop the oldest that nothing needs."""
+        self.find(number)
+        beside = self._folder / ".current.tmp"
+        beside.write_text(json.dumps({"number": number, "newest_seen": self.numbers()[-1]}), encoding="utf-8")
+        beside.replace(self._folder / "current")
+        for old in self.numbers()[:-KEPT_VERSIONS]:
+            if old != number:
+                shutil.rmtree(self._folder / str(old))
+
+    def _pointer(self) -> dict[str, int]:
+        file = self._folder / "current"
+        pointer: dict[str, int] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        return pointer
+
+    def _next_number(self) -> int:
+        """Counts in a file of its own, so that a number whose version was dropped is not given again."""
+        counter = self._folder / "counter"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        last = int(counter.read_text(encoding="ascii")) if counter.exists() else 0
+        number = max([last, *self.numbers()]) + 1
+        beside = self._folder / ".counter.tmp"
+        beside.write_text(str(number), encoding="ascii")
+        beside.replace(counter)
+        return number
+
+
+def _manifest(trained: Trained, targets: Targets, config: TrainingConfig, more: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "created_at": datetime.now(timezone.utc).isoformat(),
+        "labels": len(targets),
+        "label_set": asdict(targets.label_set),
+        "label_digests": label_digests(targets).tolist(),
+        "config": asdict(config),
+        "metrics": {"steps": trained.steps, "final_loss": trained.final_loss, "train_s": trained.train_s},
+        "libraries": {
+            "python": platform.python_version(),
+            **{name: library_version(name) for name in ("torch", "transformers", "numpy")},
+        },
+        **more,
+    }
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def _check(folder: Path) -> None:
+    """Flush to disk and read back: what is pointed to later has been loaded once."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+    try:
+        load_classifier(folder)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise VersionError(f"the new model version cannot be read back ({error}): is the disk full?") from error
