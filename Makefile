@@ -9,6 +9,9 @@
 #   make install         only the set-up
 
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+# The two environments are set up side by side.
+MAKEFLAGS += -j2
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -42,23 +45,26 @@ check: $(STAMPS)/dev
 bench: $(STAMPS)/app
 	$(BIN)/python -m benchmarks $(ARGS)
 
+# Packages by name as they come, so that minutes of set-up show what they are doing.
+PROGRESS = | awk '/^(Collecting|Installing collected)/ { print "  $(1): " $$1 " " $$2; fflush() } /ERROR|error:/ { print; fflush() }'
+
 $(STAMPS)/app: requirements.txt requirements-no-deps.txt
 	@echo "Setting up Python packages in $(VENV): a few minutes the first time."
 	@mkdir -p $(STAMPS)
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Shortlist needs Python 3.10 or newer: make PYTHON=python3.11 ...")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet $$(grep '^torch==' requirements.txt)
-	$(BIN)/python -m pip install --quiet -r requirements.txt
-	$(BIN)/python -m pip install --quiet --no-deps -r requirements-no-deps.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Shortlist needs Python 3.10 or newer: make PYTHON=python3.11 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install $$(grep '^torch==' requirements.txt) 2>&1 $(call PROGRESS,backend)
+	@$(BIN)/python -m pip install -r requirements.txt 2>&1 $(call PROGRESS,backend)
+	@$(BIN)/python -m pip install --no-deps -r requirements-no-deps.txt 2>&1 $(call PROGRESS,backend)
 	@touch $@
 
 $(STAMPS)/dev: $(STAMPS)/app requirements-dev.txt
-	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@$(BIN)/python -m pip install -r requirements-dev.txt 2>&1 $(call PROGRESS,tests)
 	@touch $@
 
 $(STAMPS)/label-studio:
 	@echo "Setting up Label Studio $(LABEL_STUDIO_VERSION) in $(LS_VENV): a minute or two the first time."
 	@mkdir -p $(STAMPS)
-	test -x $(LS_VENV)/bin/python || $(PYTHON) -m venv $(LS_VENV)
-	$(LS_VENV)/bin/python -m pip install --quiet label-studio==$(LABEL_STUDIO_VERSION)
+	@test -x $(LS_VENV)/bin/python || $(PYTHON) -m venv $(LS_VENV)
+	@$(LS_VENV)/bin/python -m pip install label-studio==$(LABEL_STUDIO_VERSION) 2>&1 $(call PROGRESS,label-studio)
 	@touch $@

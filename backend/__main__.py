@@ -23,7 +23,12 @@ from backend.settings import Settings, load_settings
 from backend.worker import run_worker
 from model.errors import ShortlistError, VersionError
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Shortlist: an ML backend for Label Studio.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Shortlist: an ML backend for Label Studio.",
+)
 console = Console()
 
 ProjectOption = Annotated[int, typer.Option("--project", help="Label Studio's project id.")]

@@ -53,7 +53,10 @@ def refusal(response: httpx.Response, url: str) -> LabelStudioError | Configurat
 
 
 BLOCKED_MEND = "start it with ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false in its environment"
-UNREACHABLE_MEND = "is the backend running, and is that its address as Label Studio sees it? (in Docker the service's name, not localhost)"
+UNREACHABLE_MEND = (
+    "is the backend running, and is that its address as Label Studio sees it? "
+    "(in Docker the service's name, not localhost)"
+)
 
 
 def is_blocked(said: str) -> bool:

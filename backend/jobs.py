@@ -75,7 +75,7 @@ def redis_url(settings: Settings) -> str:
     return address.read_text(encoding="utf-8").strip()
 
 
-def open_redis(settings: Settings) -> "Redis[bytes]":
+def open_redis(settings: Settings) -> Redis:
     """A connection pool; nothing is sent yet."""
     return Redis.from_url(
         redis_url(settings), socket_connect_timeout=_SOCKET_TIMEOUT_S, socket_timeout=_SOCKET_TIMEOUT_S
@@ -96,7 +96,7 @@ def redis_errors() -> Iterator[None]:
 class RoundQueue:
     """Rounds that wait and run, over one Redis."""
 
-    def __init__(self, redis: "Redis[bytes]", function: str = "backend.worker.perform_round") -> None:
+    def __init__(self, redis: Redis, function: str = "backend.worker.perform_round") -> None:
         self.redis = redis
         self.queue = Queue(QUEUE, connection=redis, default_timeout=ROUND_TIMEOUT_S)
         self._function = function
@@ -149,10 +149,15 @@ class RoundQueue:
             self.queue.enqueue_job(job, pipeline=pipe)
             return job.id
 
-        return str(self.redis.transaction(queue_once, waiting, value_from_callable=True))
+        transaction: Any = self.redis.transaction
+        return str(transaction(queue_once, waiting, value_from_callable=True))
 
     def begin(self, project_id: int) -> "Turn | None":
-        """Take the turn to run a project's round; None if another worker has it, which then gets a further round later."""
+        """Take the turn to run a project's round.
+
+        Returns:
+            None if another worker has it; the round is then asked for again later.
+        """
         self.redis.delete(_key("waiting", project_id))
         owner = uuid.uuid4().hex
         if not self.redis.set(_key("running", project_id), owner, nx=True, ex=LEASE_S):
@@ -176,16 +181,18 @@ class RoundQueue:
 
     def request_due(self) -> None:
         """Queue the rounds whose time has come; every worker looks once a second."""
-        for raw in self.redis.zrangebyscore(_key("later"), 0, time.time()):
-            project_id = int(raw)
-            if not self.redis.exists(_key("running", project_id)) and self.redis.zrem(_key("later"), raw):
-                self.request(project_id)
+        with redis_errors():
+            due: Any = self.redis.zrangebyscore(_key("later"), 0, time.time())
+            for project_id in map(int, due):
+                is_free = not self.redis.exists(_key("running", project_id))
+                if is_free and self.redis.zrem(_key("later"), project_id):
+                    self.request(project_id)
 
     def recover(self, project_ids: list[int]) -> None:
         """What a starting worker does: forget jobs that a killed one took along, and look at every project."""
         queued = set(self.queue.job_ids)
         for project_id in project_ids:
-            waiting = self.redis.get(_key("waiting", project_id))
+            waiting: Any = self.redis.get(_key("waiting", project_id))
             if waiting is not None and waiting.decode() not in queued:
                 self.redis.delete(_key("waiting", project_id))
             self.request(project_id)
@@ -205,12 +212,17 @@ class RoundQueue:
         with redis_errors():
             running = self.redis.exists(_key("running", project_id))
             waiting = self.redis.exists(_key("waiting", project_id))
-            fields = {k.decode(): v.decode() for k, v in self.redis.hgetall(_key("state", project_id)).items()}
+            stored: Any = self.redis.hgetall(_key("state", project_id))
+        fields = {key.decode(): value.decode() for key, value in stored.items()}
         error = fields.get("last_error", "")
         resting = QUEUED if waiting else FAILED if error else IDLE
         progress = {"done": int(fields["done"]), "total": int(fields["total"])} if running and "total" in fields else {}
         state = fields.get("step", SYNCING) if running else resting
         return RoundState(state, progress, error, fields.get("last_error_code", ""))
+
+    def anybody_waits(self) -> bool:
+        """Whether some round waits for a worker."""
+        return self.length() > 0
 
     def length(self) -> int:
         """Jobs that wait."""
@@ -232,6 +244,14 @@ class Turn:
         self._over = Event()
         self._keeper = Thread(target=self._keep, daemon=True, name=f"turn-{project_id}")
         self._keeper.start()
+
+    def may_linger(self) -> bool:
+        """Whether work that can wait may go on: no other round wants the worker."""
+        return not self._queue.anybody_waits()
+
+    def come_back(self, delay_s: float) -> None:
+        """Have the project looked at again after a while."""
+        self._queue.request_later(self.project_id, delay_s)
 
     def step(self, name: str) -> None:
         """Say which step the round is in."""

@@ -1,8 +1,9 @@
 """Client over label-studio-sdk: project, export, tasks, bulk predictions, webhooks."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -20,7 +21,8 @@ from backend.errors import (
 from backend.settings import Settings
 
 TASKS_A_PAGE = 1000
-PREDICTIONS_AN_IMPORT = 1000
+# An import holds Label Studio's database for 0.7 ms a prediction, and annotators wait for it.
+PREDICTIONS_AN_IMPORT = 250
 # Label Studio answers a page of 1,000 tasks in a second; an export of 20,000 takes 20.
 TIMEOUT_S = 120.0
 SAMPLING = "Uncertainty sampling"
@@ -95,6 +97,17 @@ class LabelStudioClient:
             for task in pages:
                 yield Task(task.id, task.data or {}, bool(task.is_labeled), bool(task.cancelled_annotations))
 
+    def stale_prediction_ids(self, project_id: int, model_versions: Collection[str]) -> list[int]:
+        """Ids of the predictions that some model versions left in a project."""
+        answer = self._request("GET", f"api/predictions/?project={project_id}", f"predictions of project {project_id}")
+        return [int(raw["id"]) for raw in answer.json() if raw["model_version"] in model_versions]
+
+    def delete_prediction(self, prediction_id: int) -> None:
+        """Remove one prediction, if it is there."""
+        response = self._send("DELETE", f"api/predictions/{prediction_id}/", "a prediction")
+        if response.status_code != HTTPStatus.NOT_FOUND:
+            self._checked(response, "a prediction")
+
     def import_predictions(
         self, project_id: int, predictions: Sequence[Mapping[str, Any]], on_progress: Callable[[int, int], None]
     ) -> None:
@@ -124,15 +137,6 @@ class LabelStudioClient:
         answer = self._request("GET", f"api/projects/{project_id}/model-versions/", f"versions of project {project_id}")
         return {str(name): int(count) for name, count in answer.json().items()}
 
-    def delete_predictions(self, project_id: int, model_version: str) -> None:
-        """Remove the predictions of one model version."""
-        self._request(
-            "DELETE",
-            f"api/projects/{project_id}/model-versions/",
-            f"version {model_version} of project {project_id}",
-            {"model_version": model_version},
-        )
-
     def set_webhook_headers(self, project_id: int, is_ours: Callable[[str], bool], headers: Mapping[str, str]) -> bool:
         """Give our webhooks of a project these headers.
 
@@ -161,18 +165,20 @@ class LabelStudioClient:
         return self._send("POST", "api/ml/", "the ML backend", {"project": project_id, **backend})
 
     def _request(self, method: str, path: str, what: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
-        response = self._send(method, path, what, body)
-        with _translated(self._url, what):
-            if response.is_error:
-                raise ApiError(status_code=response.status_code, body=response.text)
+        return self._checked(self._send(method, path, what, body), what)
+
+    def _checked(self, response: httpx.Response, what: str) -> httpx.Response:
+        if response.is_error:
+            raise _refusal(self._url, what, response.status_code)
         return response
 
     def _send(self, method: str, path: str, what: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
         """Calls that the SDK has no method for, with its authentication."""
         with _translated(self._url, what):
-            return self._client._client_wrapper.httpx_client.request(
+            response: httpx.Response = self._client._client_wrapper.httpx_client.request(
                 path, base_url=self._url, method=method, json=dict(body) if body else None
             )
+            return response
 
 
 def _open_client(url: str, api_key: str) -> LabelStudio:
@@ -196,15 +202,15 @@ def _translated(url: str, what: str) -> Iterator[None]:
 
 
 def _refusal(url: str, what: str, status: int | None) -> LabelStudioError | UnknownProjectError:
-    if status in (401, 403):
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return TokenRefusedError(
-            f"Label Studio at {url} refused the API key ({status}) when asked for {what}: set LABEL_STUDIO_API_KEY to a "
-            "personal access token; legacy tokens are off by default since Label Studio 1.20"
+            f"Label Studio at {url} refused the API key ({status}) when asked for {what}: set LABEL_STUDIO_API_KEY "
+            "to a personal access token; legacy tokens are off by default"
         )
-    if status == 404:
+    if status == HTTPStatus.NOT_FOUND:
         return UnknownProjectError(
             f"Label Studio at {url} has no such thing: {what} (deleted, or not visible to the key)"
         )
-    if status is None or status == 429 or status >= 500:
+    if status is None or status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return LabelStudioUnreachableError(f"Label Studio at {url} answered {status} when asked for {what}")
     return LabelStudioError(f"Label Studio at {url} answered {status} when asked for {what}")

@@ -89,9 +89,11 @@ def _field(tag: Any) -> TextField:
 
 
 def read_text(classification: Classification, data: Mapping[str, Any]) -> str:
-    """What an annotator reads of a task: its text fields, joined by blank lines; empty where there is nothing to read."""
+    """What an annotator reads of a task: its text fields, joined by blank lines; empty if there is nothing to read."""
     parts = (_read_field(text_field, data.get(text_field.key)) for text_field in classification.fields)
-    return "\n\n".join(part for part in parts if part)
+    joined = "\n\n".join(part for part in parts if part)
+    # Half a surrogate pair is no text to a tokenizer.
+    return joined.encode("utf-8", "replace").decode("utf-8")
 
 
 def _read_field(text_field: TextField, value: Any) -> str:

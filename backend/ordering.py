@@ -88,8 +88,9 @@ def _reason(strategy: Strategy, ranking: Ranking, text: PoolText, row: int, plac
         return "no text"
     if is_explore:
         return "random sample"
-    batch = place < ranking.batch_size and strategy.select is not None
-    chosen = f"batch pick {place + 1}" if batch else f"place {place + 1}"
-    if ranking.scores_N is None:
-        return f"{strategy.name}: {chosen}" if batch else "no preference"
-    return f"{strategy.name}: score {ranking.scores_N[row]:.2f}, {chosen}"
+    parts = []
+    if strategy.explain is not None and ranking.scores_N is not None:
+        parts.append(strategy.explain(float(ranking.scores_N[row])))
+    if strategy.select is not None and place < ranking.batch_size:
+        parts.append(f"{strategy.name} pick {place + 1} of {ranking.batch_size}")
+    return ", ".join(parts) or "at random"

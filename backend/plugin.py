@@ -51,8 +51,8 @@ class ShortlistModel(LabelStudioMLBase):  # type: ignore[misc]
     """One project's model, as label-studio-ml sees it; made anew for every request, so it holds nothing heavy.
 
     Works under label-studio-ml 1.0.9 (`label_config`, `train_output`) and the 2.x constructor (`project_id`,
-    `label_config`). Nothing is trained here: `fit` asks the worker for a round, which exports the annotations from Label
-    Studio and retrains BERT on them.
+    `label_config`). Nothing is trained here: `fit` asks the worker for a round, which exports the annotations from
+    Label Studio and retrains BERT on them.
     """
 
     def __init__(

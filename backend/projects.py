@@ -141,7 +141,7 @@ class ProjectFolder:
         return list(self._read("publications.json") or [])
 
     def save_started_publications(self, names: list[str]) -> None:
-        """Remember them before the first prediction is written, so that a killed round leaves nothing behind for good."""
+        """Remember them before the first prediction is written, so that what a killed round left is found again."""
         self._write("publications.json", names)
 
     def publication(self) -> Publication | None:

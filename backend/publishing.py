@@ -59,21 +59,44 @@ def switch(client: LabelStudioClient, folder: ProjectFolder, project: Project, n
     return True
 
 
-def clean_up(client: LabelStudioClient, folder: ProjectFolder, stored: dict[str, int]) -> None:
-    """Remove all of our publications from Label Studio but the newest two.
+def clean_up(
+    client: LabelStudioClient,
+    folder: ProjectFolder,
+    may_linger: Callable[[], bool],
+    on_progress: Callable[[int, int], None],
+) -> bool:
+    """Remove all of our publications from Label Studio but the newest two, one prediction at a time.
 
-    Only names that we began ourselves are touched: other models' predictions are not ours to remove. The one in use is
-    always among the kept.
+    Label Studio can remove a version in one request, but holds its database for 8 ms a prediction meanwhile: with 1,000
+    predictions annotators wait for 8 s, and on SQLite their annotations are refused. One by one nobody notices, so this
+    takes a minute, makes way for rounds that wait, and goes on after them. Only names that we began ourselves are
+    touched: other models' predictions are not ours to remove.
+
+    Args:
+        client: the project's Label Studio.
+        folder: knows what was begun.
+        may_linger: whether nothing more urgent waits.
+        on_progress: called with (removed, to remove).
+
+    Returns:
+        Whether all is clean.
     """
     current = folder.published_name()
-    others = [name for name in folder.started_publications() if name != current]
-    whole = [name for name in others if stored.get(name)]
-    kept = {current, *whole[-(KEPT_PUBLICATIONS - 1) :]}
-    for name in whole:
-        if name not in kept:
-            client.delete_predictions(folder.project_id, name)
-            log.info("event=removed project=%d version=%s", folder.project_id, name)
+    stored = client.prediction_counts(folder.project_id)
+    begun = [name for name in folder.started_publications() if stored.get(name) and name != current]
+    stale = begun[: len(begun) - (KEPT_PUBLICATIONS - 1)] if len(begun) >= KEPT_PUBLICATIONS else []
+    ids = client.stale_prediction_ids(folder.project_id, stale) if stale else []
+    for done, prediction_id in enumerate(ids):
+        # Two stale publications are too many: rounds that follow each other fast must not pile them up.
+        if len(stale) == 1 and not may_linger():
+            return False
+        client.delete_prediction(prediction_id)
+        on_progress(done + 1, len(ids))
+    kept = {current, *begun} - set(stale)
     folder.save_started_publications([name for name in folder.started_publications() if name in kept])
+    if stale:
+        log.info("event=removed project=%d versions=%s predictions=%d", folder.project_id, ",".join(stale), len(ids))
+    return True
 
 
 def _predictions(publication: Publication, classification: Classification) -> Iterator[dict[str, Any]]:

@@ -24,7 +24,7 @@ from backend.label_studio import SAMPLING, LabelStudioClient
 from backend.labeling_config import Classification, read_labeling_config, read_text
 from backend.ordering import order_pool, strategy_for
 from backend.projects import ProjectFolder, Publication
-from backend.publishing import clean_up, next_number, publish, switch
+from backend.publishing import KEPT_PUBLICATIONS, clean_up, next_number, publish, switch
 from backend.settings import ProjectSettings, Settings
 from model.annotations import build_targets
 from model.bert import new_classifier
@@ -38,6 +38,8 @@ from model.types import AnnotatedText, FloatArray, PoolText, Targets
 
 # A full training follows when the labels grew by a quarter, so that the total cost stays linear in the labels.
 GROWTH = 0.25
+# How soon to go on removing old publications after making way for another round.
+CLEAN_UP_AGAIN_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -72,17 +74,27 @@ def run_round(settings: Settings, turn: Turn) -> None:
     folder.belong_to(project.created_at)
     _let_webhooks_in(settings, client, folder)
     project_settings = settings.for_project(folder.connection().extra_params)
-    if _nothing_due(folder, project, project_settings, turn):
-        return
-    synced = sync(client, project, project_settings)
-    version, failure = _try_fit(settings, folder, synced, turn)
-    published = order_and_publish(settings, folder, client, synced, version, turn)
-    if version is not None and version != folder.registry.current():
-        folder.registry.point(version.number)
-    folder.save_synced(_fingerprint(folder, synced, has_failed=failure is not None))
-    _record(folder, synced, version, published, time.monotonic() - began)
+    failure = None
+    if not _nothing_due(folder, project, project_settings, turn):
+        synced = sync(client, project, project_settings)
+        version, failure = _try_fit(settings, folder, synced, turn)
+        published = order_and_publish(settings, folder, client, synced, version, turn)
+        if version is not None and version != folder.registry.current():
+            folder.registry.point(version.number)
+        folder.save_synced(_fingerprint(folder, synced, has_failed=failure is not None))
+        _record(folder, synced, version, published, time.monotonic() - began)
+    _clean_up(client, folder, turn)
     if failure is not None:
         raise failure
+
+
+def _clean_up(client: LabelStudioClient, folder: ProjectFolder, turn: Turn) -> None:
+    """Remove what earlier publications left, unless there is nothing, or somebody waits for the worker."""
+    if len(folder.started_publications()) <= KEPT_PUBLICATIONS:
+        return
+    turn.step(jobs.PUBLISHING)
+    if not clean_up(client, folder, turn.may_linger, turn.progress):
+        turn.come_back(CLEAN_UP_AGAIN_S)
 
 
 def _let_webhooks_in(settings: Settings, client: LabelStudioClient, folder: ProjectFolder) -> None:
@@ -227,7 +239,6 @@ def order_and_publish(
     publication = order(settings, folder, synced, version, next_number(folder, stored), turn)
     turn.step(jobs.PUBLISHING)
     publish(client, folder, publication, synced.classification, turn.progress)
-    clean_up(client, folder, client.prediction_counts(folder.project_id))
     return publication
 
 

@@ -1,5 +1,6 @@
 """`serve`: the web server and, where no Redis is given, a private Redis and a supervised worker."""
 
+import ctypes
 import logging
 import os
 import signal
@@ -23,6 +24,7 @@ STOP_TIMEOUT_S = 10.0
 REDIS_START_TIMEOUT_S = 20.0
 _RESTART_DELAY_S = 1.0
 _WATCH_S = 0.5
+_PR_SET_PDEATHSIG = 1
 # Linux refuses longer paths for Unix sockets.
 _SOCKET_PATH_BYTES = 100
 
@@ -67,20 +69,48 @@ def web_command(settings: Settings) -> list[str]:
 
 
 class Child:
-    """A process of ours that is kept alive."""
+    """A process of ours that is kept alive.
 
-    def __init__(self, name: str, command: list[str], environment: Mapping[str, str]) -> None:
+    Args:
+        name: for the log.
+        command: what to run.
+        environment: all of its environment.
+        log_file: where its output goes; None: where ours goes.
+        stop_timeout_s: how long it may take to end when asked, before it is killed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        environment: Mapping[str, str],
+        log_file: Path | None = None,
+        stop_timeout_s: float = STOP_TIMEOUT_S,
+    ) -> None:
         self._name = name
         self._command = command
         self._environment = dict(environment)
+        self._log_file = log_file
+        self._stop_timeout_s = stop_timeout_s
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, in a process group of its own: Ctrl-C reaches us alone, and we stop children in order."""
-        self._process = subprocess.Popen(  # noqa: S603 - our own command line
-            self._command, env=self._environment, start_new_session=True
-        )
+        with ExitStack() as stack:
+            output = stack.enter_context(self._log_file.open("ab")) if self._log_file else None
+            self._process = subprocess.Popen(  # noqa: S603 - our own command line
+                self._command,
+                env=self._environment,
+                stdout=output,
+                stderr=subprocess.STDOUT if output else None,
+                start_new_session=True,
+                preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads yet
+            )
         log.info("event=started child=%s pid=%d", self._name, self._process.pid)
+
+    def is_alive(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.poll() is None
 
     def restart_if_dead(self) -> None:
         """Start it again if it ended, after a breath."""
@@ -91,15 +121,20 @@ class Child:
 
     def stop(self) -> None:
         """Ask it to end; insist after a while."""
-        if self._process is None or self._process.poll() is not None:
+        if self._process is None or not self.is_alive():
             return
         self._process.terminate()
         try:
-            self._process.wait(timeout=STOP_TIMEOUT_S)
+            self._process.wait(timeout=self._stop_timeout_s)
         except subprocess.TimeoutExpired:
             # A training goes on for minutes; a killed round is simply run again.
             self._process.kill()
             self._process.wait()
+
+
+def _end_with_parent() -> None:
+    """Have Linux end the child when we are killed: an orphaned Redis would keep the next `serve` from its folder."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @contextmanager
@@ -149,7 +184,7 @@ def _await_redis(url: str) -> None:
     while not _answers(url):
         if time.monotonic() > deadline:
             raise RedisUnavailableError(
-                f"the embedded Redis did not start in {REDIS_START_TIMEOUT_S:.0f} s: see its lines above, or set REDIS_URL"
+                f"the embedded Redis did not start in {REDIS_START_TIMEOUT_S:.0f} s: see above, or set REDIS_URL"
             )
         time.sleep(0.05)
 

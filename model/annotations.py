@@ -11,8 +11,8 @@ from model.types import AnnotatedText, Annotation, FloatArray, LabelSet, Targets
 def build_targets(annotated: Iterable[AnnotatedText], label_set: LabelSet) -> Targets:
     """Turn what people said into a matrix of shares.
 
-    Ground truth counts alone where there is any; otherwise every annotator has one vote, their latest annotation. Skipped
-    annotations, and texts that nobody labelled, are left out.
+    Ground truth counts alone where there is any; otherwise every annotator has one vote, their latest annotation.
+    Skipped annotations, and texts that nobody labelled, are left out.
 
     Args:
         annotated: texts with their annotations.

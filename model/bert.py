@@ -48,7 +48,7 @@ class TextClassifier(nn.Module):
         tokenizer: the encoder's own.
     """
 
-    def __init__(self, encoder: nn.Module, tokenizer: Any, config: ClassifierConfig) -> None:
+    def __init__(self, encoder: Any, tokenizer: Any, config: ClassifierConfig) -> None:
         super().__init__()
         self.encoder = encoder
         self.tokenizer = tokenizer

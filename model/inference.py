@@ -53,7 +53,7 @@ def embed_texts(
 
 
 def _batches_by_length(token_ids: Sequence[Sequence[int]]) -> Iterator[list[int]]:
-    """Rows in batches of like length, so that little of a batch is padding; the longest first, so that memory shows early."""
+    """Rows in batches of like length, so that little is padding; the longest first, so that memory shows early."""
     rows = sorted(range(len(token_ids)), key=lambda row: -len(token_ids[row]))
     for start in range(0, len(rows), BATCH_SIZE):
         yield rows[start : start + BATCH_SIZE]

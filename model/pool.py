@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.types import FloatArray
+from model.types import FloatArray, IntArray
 
 
 def text_digest(text: str) -> int:
@@ -55,7 +55,7 @@ class EmbeddingCache:
                 return {}
             return dict(zip(saved["digests_N"].tolist(), saved["embeddings_N_D"], strict=True))
 
-    def _write(self, digests_N: FloatArray, embeddings_N_D: FloatArray) -> None:
+    def _write(self, digests_N: IntArray, embeddings_N_D: FloatArray) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         beside = self._file.with_name(f".{self._file.name}.tmp.npz")
         np.savez(beside, encoder=self._encoder, digests_N=digests_N, embeddings_N_D=embeddings_N_D)

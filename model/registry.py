@@ -56,8 +56,8 @@ def label_digests(targets: Targets) -> IntArray:
 class Registry:
     """The model versions of one project, under one folder.
 
-    A version is written beside its place, checked by reading it back, then renamed; `current` is a file that is replaced
-    whole. So a killed process leaves no half version, and a reader always finds one.
+    A version is written beside its place, checked by reading it back, then renamed; `current` is a file that is
+    replaced whole. So a killed process leaves no half version, and a reader always finds one.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -79,7 +79,7 @@ class Registry:
         return self.find(pointer["number"]) if pointer else None
 
     def pending(self) -> ModelVersion | None:
-        """The last one trained, if a round was killed before it became current; a rolled back version is not pending."""
+        """The last one trained, if a round was killed before it became current; never one that was rolled back."""
         latest = self.latest()
         return latest if latest is not None and latest.number > self._pointer().get("newest_seen", 0) else None
 

@@ -1,12 +1,14 @@
 """Diversity: a batch that covers the pool instead of asking the same thing many times."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.neighbors import NearestNeighbors
 
 from model.types import FloatArray, IntArray
 
-# Hacohen et al. (2022), appendix F: at most 500 clusters, typicality over 20 neighbours, clusters under 5 texts ignored.
+# Hacohen et al. (2022): at most 500 clusters, typicality over 20 neighbours, clusters under 5 texts come last.
 MAX_CLUSTERS = 500
 NEIGHBOURS = 20
 SMALL_CLUSTER = 5
@@ -17,12 +19,12 @@ _MINI_BATCH_FROM = 10_000
 def typiclust(
     embeddings_N_D: FloatArray, labelled_L_D: FloatArray, batch_size: int, rng: np.random.Generator
 ) -> IntArray:
-    """Pick typical texts of the largest groups that nobody labelled yet (Hacohen, Dekel and Weinshall, 2022, TypiClust).
+    """Pick typical texts of the largest groups that nobody labelled yet (TypiClust; Hacohen et al., 2022).
 
-    Clusters labelled and unlabelled texts together into L + batch_size groups, then visits groups with the fewest labels
-    first, the larger first among those, and takes the most typical text of each: typicality is the inverse of the mean
-    distance to the 20 nearest neighbours in the group (equation 1). Deviation: when fewer groups are left than asked
-    for, further texts come from the same groups in turn.
+    Clusters labelled and unlabelled texts together into L + batch_size groups, then visits groups with the fewest
+    labels first, the larger first among those, and takes the most typical text of each: typicality is the inverse of
+    the mean distance to the 20 nearest neighbours in the group (equation 1). Deviation: when fewer groups are left
+    than asked for, further texts come from the same groups in turn.
 
     Args:
         embeddings_N_D: N unlabelled texts.
@@ -47,7 +49,7 @@ def typiclust(
     return _visit(queues, labels_in, batch_size)
 
 
-def _visit(queues: list[IntArray], labels_in: IntArray, batch_size: int) -> IntArray:
+def _visit(queues: Sequence[IntArray], labels_in: IntArray, batch_size: int) -> IntArray:
     """Take one text a visit from the group with the fewest labels and picks; large groups before small ones."""
     taken = np.zeros(len(queues), dtype=np.int64)
     picked: list[int] = []
@@ -80,7 +82,7 @@ def typicality(embeddings_N_D: FloatArray) -> FloatArray:
 
 
 def spread(embeddings_N_D: FloatArray, scores_N: FloatArray, batch_size: int, rng: np.random.Generator) -> IntArray:
-    """Pick the best-scored text of each of `batch_size` clusters (after Zhdanov, 2019, diverse mini-batch active learning).
+    """Pick the best-scored text of each of `batch_size` clusters (after Zhdanov, 2019).
 
     Deviation: Zhdanov weights k-means by informativeness and takes the text nearest to each centre.
 

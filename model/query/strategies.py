@@ -63,12 +63,14 @@ class Strategy:
     Attributes:
         needs: what of `Unlabelled` must be there.
         score: acquisition scores from proba_N_C, if it has them.
+        explain: a score in the strategy's own terms, for people.
         select: a batch of indices in order, if it chooses more cleverly than by the highest scores.
     """
 
     name: str
     needs: frozenset[Need]
     score: Scorer | None = None
+    explain: Callable[[float], str] | None = None
     select: Selector | None = None
 
 
@@ -88,6 +90,10 @@ def _required(array: FloatArray | None) -> FloatArray:
     return array
 
 
+def _explain_margin(score: float) -> str:
+    return f"margin {1 - score:.2f}"
+
+
 _PROBA = frozenset({Need.PROBA})
 _EMBEDDINGS = frozenset({Need.EMBEDDINGS})
 
@@ -95,11 +101,11 @@ STRATEGIES: dict[str, Strategy] = {
     strategy.name: strategy
     for strategy in (
         Strategy("random", frozenset()),
-        Strategy("least_confidence", _PROBA, score=least_confidence_scores),
-        Strategy("margin", _PROBA, score=margin_scores),
-        Strategy("entropy", _PROBA, score=entropy_scores),
+        Strategy("least_confidence", _PROBA, least_confidence_scores, lambda score: f"confidence {1 - score:.2f}"),
+        Strategy("margin", _PROBA, margin_scores, _explain_margin),
+        Strategy("entropy", _PROBA, entropy_scores, lambda score: f"entropy {score:.2f} nats"),
         Strategy("typiclust", _EMBEDDINGS, select=_typiclust),
-        Strategy("hybrid", _PROBA | _EMBEDDINGS, score=margin_scores, select=_hybrid),
+        Strategy("hybrid", _PROBA | _EMBEDDINGS, margin_scores, _explain_margin, _hybrid),
     )
 }
 
