@@ -1,0 +1,1 @@
+"""What `make bench` measures: ratios and paired differences inside one run, never single times."""
