@@ -165,8 +165,11 @@ class RoundQueue:
             return None
         changes = self.redis.hget(_key("changes"), str(project_id))
         self.redis.hdel(_key("changes"), str(project_id))
-        asked_to_train = bool(self.redis.srem(_key("train"), project_id))
-        return Turn(self, project_id, owner, int(changes or 0), asked_to_train)
+        # The wish stays noted until the round ends: a worker that is killed must not take it along.
+        self.redis.smove(_key("train"), _key("training"), str(project_id))
+        asked_to_train = bool(self.redis.sismember(_key("training"), str(project_id)))
+        begun: Any = self.redis.hincrby(_key("begun"), str(project_id), 1)
+        return Turn(self, project_id, owner, int(changes or 0), asked_to_train, int(begun) - 1)
 
     def request_later(self, project_id: int, delay_s: float) -> None:
         """Ask for a round after a while."""
@@ -231,12 +234,21 @@ class RoundQueue:
 
 
 class Turn:
-    """The right to run one project's round, kept up by a thread until it is given back."""
+    """The right to run one project's round, kept up by a thread until it is given back.
 
-    def __init__(self, queue: RoundQueue, project_id: int, owner: str, changes: int, asked_to_train: bool) -> None:
+    Attributes:
+        changes: annotations that came or changed since the last turn, as far as events said.
+        asked_to_train: somebody pressed Start Training.
+        deaths: how many turns before this one were begun and never given back.
+    """
+
+    def __init__(
+        self, queue: RoundQueue, project_id: int, owner: str, changes: int, asked_to_train: bool, deaths: int
+    ) -> None:
         self.project_id = project_id
         self.changes = changes
         self.asked_to_train = asked_to_train
+        self.deaths = deaths
         self._queue = queue
         self._redis = queue.redis
         self._owner = owner
@@ -268,6 +280,8 @@ class Turn:
         self._keeper.join()
         self._redis.hset(self._state, mapping={"last_error": error, "last_error_code": code})
         self._redis.hdel(self._state, "step", "done", "total")
+        self._redis.hdel(_key("begun"), str(self.project_id))
+        self._redis.srem(_key("training"), str(self.project_id))
         if not error:
             self._redis.hdel(_key("tries"), str(self.project_id))
         if self._redis.get(_key("running", self.project_id)) == self._owner.encode():

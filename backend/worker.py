@@ -18,6 +18,8 @@ from model.training import use_available_cores
 
 # Annotators wait for Label Studio and for webhooks, never for a training: it takes what they leave.
 NICENESS = 10
+# A round that kills its worker (memory, most likely) is not run again for ever.
+MAX_DEATHS = 3
 _TICK_S = 1.0
 
 log = logging.getLogger(__name__)
@@ -69,6 +71,12 @@ def perform_round(project_id: int) -> None:
     here = _here[0]
     turn = here.rounds.begin(project_id)
     if turn is None:
+        return
+    if turn.deaths >= MAX_DEATHS:
+        log.error("event=round_given_up project=%d deaths=%d", project_id, turn.deaths)
+        turn.end(
+            f"the worker died {turn.deaths} times in this round: is there too little memory? Its log may tell", "died"
+        )
         return
     try:
         run_round(here.settings, turn)

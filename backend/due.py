@@ -1,0 +1,116 @@
+"""What a round has to do: everything that decides whether a training or a new order is due."""
+
+import hashlib
+import json
+import math
+from typing import Any
+
+import numpy as np
+
+from backend.contract import Project
+from backend.jobs import Turn
+from backend.label_studio import SAMPLING
+from backend.projects import ProjectFolder, Publication
+from backend.settings import ProjectSettings
+from backend.syncing import Synced
+from model.pool import text_digest
+from model.registry import ModelVersion, label_digests
+
+# A full training follows when the labels grew by a quarter, so that the total cost stays linear in the labels.
+GROWTH = 0.25
+
+
+def nothing_due(folder: ProjectFolder, project: Project, settings: ProjectSettings, turn: Turn) -> bool:
+    """See from Label Studio's counts alone that reading the whole project would be for nothing.
+
+    Every annotation asks for a round. Reading 10,000 tasks for each would slow annotators down; a project's counts cost
+    one small request.
+    """
+    last = folder.synced()
+    if turn.asked_to_train or not last or last["identity"] != _identity(folder, project, settings):
+        return False
+    if project.model_version != folder.published_name() or project.sampling != SAMPLING:
+        return False
+    moved = max(turn.changes + last["unseen"], abs(project.annotations - last["annotations"]))
+    if moved >= last["quiet_for"]:
+        return False
+    folder.save_synced({**last, "unseen": last["unseen"] + turn.changes})
+    return True
+
+
+def _identity(folder: ProjectFolder, project: Project, settings: ProjectSettings) -> list[Any]:
+    """What, when it changes, makes every shortcut void."""
+    current = folder.registry.current()
+    return [
+        order_digest(project.label_config, settings),
+        project.tasks,
+        current.number if current else 0,
+    ]
+
+
+def order_digest(label_config: str, settings: ProjectSettings) -> str:
+    """Stands for what shapes an order besides the texts and labels."""
+    text = json.dumps([label_config, settings.model_dump(mode="json")])
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def labels_until_training(latest: ModelVersion | None, synced: Synced) -> int:
+    """How many more labels have to come or change before a training is due; 0 or less: now."""
+    least = synced.settings.retrain_every
+    if len(np.flatnonzero(synced.targets.targets_N_C.sum(axis=0))) < _least_classes(synced):
+        # One class only teaches nothing; any further label may be of another.
+        return max(1, least - len(synced.targets))
+    if latest is None:
+        return least - len(synced.targets)
+    if latest.label_set != synced.classification.label_set:
+        return least - len(synced.targets)
+    if latest.recipe != synced.settings.recipe.value:
+        return 0
+    changed = len(np.setxor1d(latest.label_digests_N, label_digests(synced.targets)))
+    return max(least, math.ceil(GROWTH * latest.labels)) - changed
+
+
+def _least_classes(synced: Synced) -> int:
+    return 1 if synced.classification.label_set.is_multilabel else 2
+
+
+def usable(version: ModelVersion | None, synced: Synced) -> ModelVersion | None:
+    """A version whose labels are not the project's any more is of no use."""
+    return version if version is not None and version.label_set == synced.classification.label_set else None
+
+
+def publication_due(published: Publication | None, synced: Synced, version: ModelVersion | None) -> str:
+    """Why a new order is due, in a few words; empty if the published one still serves."""
+    if published is None:
+        return "first order"
+    if published.model != (version.number if version else 0):
+        return "model version changed"
+    if published.settings_digest != order_digest(synced.project.label_config, synced.settings):
+        return "settings changed"
+    known = dict(zip(published.task_ids_N.tolist(), published.text_digests_N.tolist(), strict=True))
+    if any(known.get(text.task_id) != text_digest(text.text) for text in synced.pool):
+        return "new or changed tasks"
+    if len(synced.targets) - published.labelled_tasks >= synced.settings.query_size:
+        return "batch used up"
+    waiting = {text.task_id for text in synced.pool}
+    left = sum(task_id in waiting for task_id in published.task_ids_N[: published.queued].tolist())
+    if left < min(synced.settings.query_size, len(waiting)):
+        return "queue used up"
+    return ""
+
+
+def fingerprint(folder: ProjectFolder, synced: Synced, has_failed: bool) -> dict[str, Any]:
+    """How Label Studio stood, and how many annotations may come before anything can be due."""
+    published = folder.publication()
+    since = len(synced.targets) - (published.labelled_tasks if published else 0)
+    # After a failed training the next try waits for as many labels as any training does.
+    until_training = labels_until_training(folder.registry.latest(), synced)
+    until_try = synced.settings.retrain_every if has_failed else until_training
+    return {
+        "identity": _identity(folder, synced.project, synced.settings),
+        "annotations": synced.project.annotations,
+        "unseen": 0,
+        "quiet_for": min(until_try, synced.settings.query_size - since),
+        "labels": len(synced.targets),
+        "left": len(synced.pool),
+    }
