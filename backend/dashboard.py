@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from backend.errors import UnknownProjectError
-from backend.jobs import STATES
+from backend.jobs import FAILED, IDLE, STATES
 from backend.plugin import Service
 from backend.projects import known_projects
 
@@ -28,9 +28,10 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
     synced = folder.synced()
     rounds = folder.rounds()
     current = folder.registry.current()
+    failure = synced.get("failure") or {"code": state.last_error_code, "message": state.last_error}
     return {
         "project": project_id,
-        "state": state.state,
+        "state": FAILED if failure["message"] and state.state == IDLE else state.state,
         "progress": dict(state.progress),
         "model_version": folder.published_name(),
         "model": current.number if current else 0,
@@ -40,8 +41,8 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
         "unlabelled": synced.get("left", 0),
         "rounds": len(rounds),
         "last_round": rounds[-1] if rounds else None,
-        "last_error": state.last_error,
-        "last_error_code": state.last_error_code,
+        "last_error": state.last_error or failure["message"],
+        "last_error_code": state.last_error_code or failure["code"],
     }
 
 

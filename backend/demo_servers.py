@@ -1,4 +1,4 @@
-"""The demo's servers: a fresh Label Studio and this backend, on this machine alone."""
+"""The demo's servers: a fresh Label Studio and this backend, both on this machine."""
 
 import os
 import secrets
@@ -19,7 +19,7 @@ from rich.console import Console
 
 from backend.errors import ConfigurationError
 from backend.serving import Child
-from backend.settings import Settings
+from backend.settings import Settings, environment_names
 
 FOLDER = Path("demo-data")
 LABEL_STUDIO_LOG = FOLDER / "label-studio.log"
@@ -129,9 +129,8 @@ def _environment(token: str) -> dict[str, str]:
 
 def _backend(settings: Settings, url: str, token: str) -> dict[str, str]:
     """The defaults, whatever this shell's environment says of another installation."""
-    ours = {alias for alias in os.environ if alias.lower() in Settings.model_fields}
     return {
-        **{key: value for key, value in os.environ.items() if key not in ours},
+        **{key: value for key, value in os.environ.items() if key not in environment_names()},
         "LABEL_STUDIO_URL": settings.label_studio_url,
         "LABEL_STUDIO_API_KEY": token,
         "PORT": url.rsplit(":", 1)[1],

@@ -129,7 +129,7 @@ def _token(reason: str) -> Finding:
         "API key",
         reason,
         "in Label Studio: account → Personal Access Token → create, and set LABEL_STUDIO_API_KEY to it "
-        "(legacy tokens are off by default: Organization → Access Token Settings turns them on)",
+        "(legacy tokens are off by default: Organization → API Tokens Settings turns them on)",
     )
 
 

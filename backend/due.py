@@ -13,6 +13,7 @@ from backend.label_studio import SAMPLING
 from backend.projects import ProjectFolder, Publication
 from backend.settings import ProjectSettings
 from backend.syncing import Synced
+from model.errors import ShortlistError
 from model.pool import text_digest
 from model.registry import ModelVersion, label_digests
 
@@ -20,14 +21,14 @@ from model.registry import ModelVersion, label_digests
 GROWTH = 0.25
 
 
-def nothing_due(folder: ProjectFolder, project: Project, settings: ProjectSettings, turn: Turn) -> bool:
+def nothing_due(folder: ProjectFolder, project: Project, settings: ProjectSettings, encoder: str, turn: Turn) -> bool:
     """See from Label Studio's counts alone that reading the whole project would be for nothing.
 
     Every annotation asks for a round. Reading 10,000 tasks for each would slow annotators down; a project's counts cost
     one small request.
     """
     last = folder.synced()
-    if turn.asked_to_train or not last or last["identity"] != _identity(folder, project, settings):
+    if turn.asked_to_train or not last or last["identity"] != _identity(folder, project, settings, encoder):
         return False
     if project.model_version != folder.published_name() or project.sampling != SAMPLING:
         return False
@@ -38,11 +39,12 @@ def nothing_due(folder: ProjectFolder, project: Project, settings: ProjectSettin
     return True
 
 
-def _identity(folder: ProjectFolder, project: Project, settings: ProjectSettings) -> list[Any]:
+def _identity(folder: ProjectFolder, project: Project, settings: ProjectSettings, encoder: str) -> list[Any]:
     """What, when it changes, makes every shortcut void."""
     current = folder.registry.current()
     return [
         order_digest(project.label_config, settings),
+        encoder,
         project.tasks,
         current.number if current else 0,
     ]
@@ -64,9 +66,11 @@ def labels_until_training(latest: ModelVersion | None, synced: Synced) -> int:
         return least - len(synced.targets)
     if latest.label_set != synced.classification.label_set:
         return least - len(synced.targets)
-    if latest.recipe != synced.settings.recipe.value:
+    if latest.recipe != synced.settings.recipe.value or latest.encoder != synced.encoder:
         return 0
-    changed = len(np.setxor1d(latest.label_digests_N, label_digests(synced.targets)))
+    before, now = latest.label_digests_N, label_digests(synced.targets)
+    # A corrected label has another digest: gone from before, new in now, and one change all the same.
+    changed = max(len(np.setdiff1d(now, before)), len(np.setdiff1d(before, now)))
     return max(least, math.ceil(GROWTH * latest.labels)) - changed
 
 
@@ -99,18 +103,19 @@ def publication_due(published: Publication | None, synced: Synced, version: Mode
     return ""
 
 
-def fingerprint(folder: ProjectFolder, synced: Synced, has_failed: bool) -> dict[str, Any]:
-    """How Label Studio stood, and how many annotations may come before anything can be due."""
+def fingerprint(folder: ProjectFolder, synced: Synced, failure: ShortlistError | None) -> dict[str, Any]:
+    """How Label Studio stood, how the training ended, and how many annotations may come before anything can be due."""
     published = folder.publication()
     since = len(synced.targets) - (published.labelled_tasks if published else 0)
     # After a failed training the next try waits for as many labels as any training does.
     until_training = labels_until_training(folder.registry.latest(), synced)
-    until_try = synced.settings.retrain_every if has_failed else until_training
+    until_try = synced.settings.retrain_every if failure else until_training
     return {
-        "identity": _identity(folder, synced.project, synced.settings),
+        "identity": _identity(folder, synced.project, synced.settings, synced.encoder),
         "annotations": synced.project.annotations,
         "unseen": 0,
         "quiet_for": min(until_try, synced.settings.query_size - since),
         "labels": len(synced.targets),
         "left": len(synced.pool),
+        "failure": {"code": failure.code, "message": str(failure)} if failure else None,
     }

@@ -13,6 +13,7 @@ from backend.errors import UnsupportedConfigError
 from model.types import LabelSet
 
 _MEND = "add <Choices> over a <Text>, <HyperText> or <Paragraphs> in Settings → Labeling Interface"
+_PLAIN_VALUE = re.compile(r"^\$[^$]+$")
 _TAG = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 
 
@@ -66,6 +67,10 @@ def read_labeling_config(xml: str) -> Classification:
     if not over_text:
         raise UnsupportedConfigError(f"the labeling config has no Choices over a text: {_MEND}")
     control = over_text[0]
+    if interface._tree.xpath("//Choices[@name=$name]//Choice//Choice", name=control.name):
+        raise UnsupportedConfigError(
+            f"Choices {control.name!r} has choices inside choices; a classifier needs one flat list of labels"
+        )
     labels = tuple(control.labels)
     if len(labels) < 2:
         raise UnsupportedConfigError(
@@ -84,16 +89,29 @@ def _field(tag: Any) -> TextField:
         raise UnsupportedConfigError(
             f"{tag.tag} {tag.name!r} takes its text from a URL: import the text itself into the task's data"
         )
-    key = str(tag.value or "").lstrip("$")
-    return TextField(tag.tag, key, tag.attr.get("nameKey", "author"), tag.attr.get("textKey", "text"))
+    if not _PLAIN_VALUE.match(str(tag.value or "")):
+        raise UnsupportedConfigError(
+            f"{tag.tag} {tag.name!r} has value={tag.value!r}; it must name one field of the task's data, "
+            'like value="$text"'
+        )
+    return TextField(tag.tag, str(tag.value)[1:], tag.attr.get("nameKey", "author"), tag.attr.get("textKey", "text"))
 
 
 def read_text(classification: Classification, data: Mapping[str, Any]) -> str:
     """What an annotator reads of a task: its text fields, joined by blank lines; empty if there is nothing to read."""
-    parts = (_read_field(text_field, data.get(text_field.key)) for text_field in classification.fields)
+    parts = (_read_field(text_field, _look_up(data, text_field.key)) for text_field in classification.fields)
     joined = "\n\n".join(part for part in parts if part)
     # Half a surrogate pair is no text to a tokenizer.
     return joined.encode("utf-8", "replace").decode("utf-8")
+
+
+def _look_up(data: Mapping[str, Any], key: str) -> Any:
+    """A field of a task's data; `a.b` is the key itself, or else b inside a, as Label Studio reads it."""
+    if key in data or "." not in key:
+        return data.get(key)
+    head, rest = key.split(".", 1)
+    inside = data.get(head)
+    return _look_up(inside, rest) if isinstance(inside, Mapping) else None
 
 
 def _read_field(text_field: TextField, value: Any) -> str:

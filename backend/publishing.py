@@ -37,7 +37,7 @@ def publish(
     classification: Classification,
     on_progress: Callable[[int, int], None],
 ) -> None:
-    """Write a publication's queue to Label Studio, switch annotators to it, and remove old ones.
+    """Write a publication's queue to Label Studio and switch annotators to it.
 
     The predictions go first and the switch last, so that the order annotators get is whole at every moment. The name is
     noted before anything is written: a round killed half-way is cleaned up by a later one.

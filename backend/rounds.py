@@ -50,18 +50,15 @@ def run_round(settings: Settings, turn: Turn) -> None:
     folder.belong_to(project.created_at)
     _let_webhooks_in(settings, client, folder)
     project_settings = settings.for_project(folder.connection().extra_params)
-    failure = None
-    if not nothing_due(folder, project, project_settings, turn):
-        synced = sync(client, project, project_settings)
+    if not nothing_due(folder, project, project_settings, settings.bert_model, turn):
+        synced = sync(client, project, project_settings, settings.bert_model)
         version, failure = _try_fit(settings, folder, synced, turn)
         published = order_and_publish(settings, folder, client, synced, version, turn)
         if version is not None and version != folder.registry.current():
             folder.registry.point(version.number)
-        folder.save_synced(fingerprint(folder, synced, has_failed=failure is not None))
+        folder.save_synced(fingerprint(folder, synced, failure))
         _record(folder, synced, version, published, time.monotonic() - began)
     _clean_up(client, folder, turn)
-    if failure is not None:
-        raise failure
 
 
 def _clean_up(client: LabelStudioClient, folder: ProjectFolder, turn: Turn) -> None:
@@ -88,10 +85,14 @@ def _is_webhook_of(host: str) -> Callable[[str], bool]:
 def _try_fit(
     settings: Settings, folder: ProjectFolder, synced: Synced, turn: Turn
 ) -> tuple[ModelVersion | None, ShortlistError | None]:
-    """A training that fails leaves the version in use, and the order still wants publishing."""
+    """A training that fails leaves the version in use, and the order still wants publishing.
+
+    The failure stays in the project's status until a later round reads the whole project again.
+    """
     try:
         return fit(settings, folder, synced, turn), None
     except ShortlistError as error:
+        log.error("event=training_failed project=%d code=%s reason=%s", folder.project_id, error.code, error)
         return usable(folder.registry.current(), synced), error
 
 

@@ -121,6 +121,13 @@ class Settings(BaseSettings):
             ) from error
 
 
+def environment_names() -> frozenset[str]:
+    """Every environment variable that means something to us, aliases included."""
+    aliases = (field.validation_alias for field in Settings.model_fields.values())
+    named = (alias.choices if isinstance(alias, AliasChoices) else [alias] for alias in aliases)
+    return frozenset(str(name) for names in named for name in names)
+
+
 def load_settings() -> Settings:
     """Read the environment.
 

@@ -20,6 +20,7 @@ class Synced:
     Attributes:
         pool: texts that still want labels, by task id.
         targets: what was labelled so far.
+        encoder: BERT_MODEL, which a model version must have been trained from.
     """
 
     project: Project
@@ -27,9 +28,10 @@ class Synced:
     settings: ProjectSettings
     targets: Targets
     pool: tuple[PoolText, ...]
+    encoder: str
 
 
-def sync(client: LabelStudioClient, project: Project, settings: ProjectSettings) -> Synced:
+def sync(client: LabelStudioClient, project: Project, settings: ProjectSettings, encoder: str) -> Synced:
     """Read annotations and pool, and reduce them to texts, targets and a question."""
     classification = read_labeling_config(project.label_config)
     annotated = [
@@ -45,4 +47,5 @@ def sync(client: LabelStudioClient, project: Project, settings: ProjectSettings)
     empty = [text.task_id for text in pool if not text.text]
     if empty:
         log.warning("event=no_text project=%d tasks=%d first=%d", project.project_id, len(empty), empty[0])
-    return Synced(project, classification, settings, build_targets(annotated, classification.label_set), pool)
+    targets = build_targets(annotated, classification.label_set)
+    return Synced(project, classification, settings, targets, pool, encoder)

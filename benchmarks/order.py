@@ -105,8 +105,8 @@ def _table(data: Data, loop_S_B: FloatArray, random_S_B: FloatArray) -> str:
         "# What the order is worth",
         "",
         f"`make bench` on {platform.machine()}, {available_cores()} cores, Python {platform.python_version()}, torch "
-        f"{version('torch')}, transformers {version('transformers')}. examples/banking8: {len(data.pool)} texts to label, "
-        f"{len(data.heldout)} held out, {len(data.pool.label_set.labels)} intents; the commonest alone gives "
+        f"{version('torch')}, transformers {version('transformers')}. examples/banking8: {len(data.pool)} texts to "
+        f"label, {len(data.heldout)} held out, {len(data.pool.label_set.labels)} intents; the commonest alone gives "
         f"{majority_share(data.heldout.targets_N_C):.1%}. {len(SEEDS)} seeds; loop and random share learner, seed and "
         "label count. Mean ± standard deviation over seeds, in % and points.",
         "",

@@ -19,8 +19,8 @@ class UnknownLabelError(InvalidTargetsError):
     code = "unknown_label"
 
 
-class UnknownStrategyError(ShortlistError):
-    """No query strategy has that name."""
+class UnknownStrategyError(ShortlistError, ValueError):
+    """No query strategy has that name. A ValueError too, so that a settings check reports it beside the others."""
 
     code = "unknown_strategy"
 
