@@ -173,7 +173,8 @@ class RoundQueue:
 
     def request_later(self, project_id: int, delay_s: float) -> None:
         """Ask for a round after a while."""
-        self.redis.zadd(_key("later"), {str(project_id): time.time() + delay_s}, lt=True)
+        with redis_errors():
+            self.redis.zadd(_key("later"), {str(project_id): time.time() + delay_s}, lt=True)
 
     def retry_later(self, project_id: int) -> float:
         """Ask for a round again, later each time in a row; returns after how many seconds."""

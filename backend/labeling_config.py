@@ -79,7 +79,11 @@ def read_labeling_config(xml: str) -> Classification:
         )
     elsewhere = {name for tag in choices if tag is not control for name in tag.to_name} - set(control.to_name)
     names = [*control.to_name, *(name for name in objects if name not in control.to_name)]
-    fields = tuple(_field(objects[name]) for name in names if name in objects and name not in elsewhere)
+    shown = [objects[name] for name in names if name in objects and name not in elsewhere]
+    # Text written in the config itself is the same for every task.
+    fields = tuple(_field(tag) for tag in shown if "$" in str(tag.value))
+    if not fields:
+        raise UnsupportedConfigError(f"no text of the labeling config comes from the task's data: {_MEND}")
     to_name = next(name for name in control.to_name if name in objects)
     return Classification(control.name, to_name, fields, LabelSet(labels, control.attr.get("choice") == "multiple"))
 
@@ -129,7 +133,7 @@ def _read_paragraphs(text_field: TextField, value: Any) -> str:
     if not isinstance(value, Sequence):
         return ""
     lines = (line for line in value if isinstance(line, Mapping))
-    spoken = (f"{line.get(text_field.speaker_key, '')}: {line.get(text_field.said_key, '')}" for line in lines)
+    spoken = (f"{line.get(text_field.speaker_key) or ''}: {line.get(text_field.said_key) or ''}" for line in lines)
     return "\n".join(line.strip().removeprefix(": ") for line in spoken).strip()
 
 

@@ -32,7 +32,7 @@ class LoadedModels:
             return None
         key = (folder.project_id, version.number)
         with self._lock:
-            if key not in self._loading:
+            if key not in self._loading or _has_failed(self._loading[key]):
                 self._loading[key] = self._pool.submit(_load, folder, version.number)
             for old in list(self._loading)[:-KEPT_MODELS]:
                 del self._loading[old]
@@ -41,6 +41,11 @@ class LoadedModels:
             return loading.result(timeout=LOAD_TIMEOUT_S)
         except FutureTimeoutError:
             return None
+
+
+def _has_failed(loading: "Future[TextClassifier]") -> bool:
+    """Whatever went wrong with a load, the next request tries again."""
+    return loading.done() and loading.exception() is not None
 
 
 def _load(folder: ProjectFolder, number: int) -> TextClassifier:

@@ -63,10 +63,11 @@ class ShortlistModel(LabelStudioMLBase):  # type: ignore[misc]
         service: Service | None = None,
         **others: Any,
     ) -> None:
+        # The base class would parse the config as well, and break on what we refuse with a sentence; so it gets none.
         if "project_id" in inspect.signature(LabelStudioMLBase.__init__).parameters:
-            super().__init__(project_id=str(project_id or ""), label_config=label_config)
+            super().__init__(project_id=str(project_id or ""))
         else:
-            super().__init__(label_config=label_config, train_output=train_output, **others)
+            super().__init__(train_output=train_output, **others)
         self._xml = label_config or ""
         self._project = project_id
         self._service = service or _service_from_environment()
@@ -131,8 +132,8 @@ class ShortlistModel(LabelStudioMLBase):  # type: ignore[misc]
             InvalidRequestError: no project can be found.
             RedisUnavailableError: there is nobody to ask.
         """
-        words = [arg for arg in args if isinstance(arg, str)]
-        action = str(others.get("event") or (words[0] if words else START_TRAINING))
+        named = args[0] if args and isinstance(args[0], str) else START_TRAINING
+        action = str(others.get("event") or named)
         data = others.get("data") or next((arg for arg in args if isinstance(arg, Mapping)), None)
         if data is not None:
             return self.fit_on(parse_event({"project": self._project, **data, "action": action}))

@@ -120,13 +120,14 @@ class ProjectFolder:
         """A record a finished round that trained or published, oldest first."""
         file = self.path / "rounds.jsonl"
         lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-        return [json.loads(line) for line in lines if line.endswith("}")]
+        return [record for line in lines if (record := _parsed(line)) is not None]
 
     def add_round(self, record: Mapping[str, Any]) -> None:
         """Append a finished round."""
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / "rounds.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+            # A line break before it too: what a killed process left half written stays a line of its own.
+            file.write("\n" + json.dumps(record) + "\n")
 
     def synced(self) -> dict[str, Any]:
         """How Label Studio stood after the last round, to see cheaply whether anything is due."""
@@ -162,6 +163,7 @@ class ProjectFolder:
 
     def save_publication(self, publication: Publication) -> None:
         """Write a publication's arrays, then make it the one in use."""
+        self.path.mkdir(parents=True, exist_ok=True)
         arrays = self.path / f"order-{publication.number}.npz"
         beside = self.path / ".order.tmp.npz"
         np.savez_compressed(
@@ -215,6 +217,15 @@ class ProjectFolder:
         beside = self.path / f".{name}.tmp"
         beside.write_text(json.dumps(value), encoding="utf-8")
         beside.replace(self.path / name)
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    """A record, or None for an empty or half-written line."""
+    try:
+        record: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return None
+    return record
 
 
 def known_projects(model_dir: Path) -> list[int]:

@@ -20,8 +20,8 @@ def _known_strategy(value: Any) -> str:
 
 def _http_url(value: Any) -> str:
     url = str(value).strip().rstrip("/")
-    if not url.startswith(("http://", "https://")):
-        raise ValueError("must be a URL that starts with http:// or https://")
+    if not url.startswith(("http://", "https://")) or "@" in url:
+        raise ValueError("must be a URL that starts with http:// or https://, without a user and password")
     return url
 
 
@@ -150,7 +150,7 @@ def parse_extra_params(raw: Any) -> dict[str, Any]:
         ConfigurationError: it is something else.
     """
     try:
-        value = json.loads(raw) if isinstance(raw, str) and raw.strip() else raw
+        value = json.loads(raw.strip() or "{}") if isinstance(raw, str) else raw
     except ValueError as error:
         raise ConfigurationError(f"extra params of the project are not JSON ({error})") from error
     if not value:
@@ -166,6 +166,14 @@ def _problems(error: ValidationError) -> str:
 
 def _problem(detail: ErrorDetails) -> str:
     key = ".".join(str(part) for part in detail["loc"])
-    is_secret = any(word in key.lower() for word in ("key", "pass", "redis"))
+    is_secret = any(word in key.lower() for word in ("key", "pass", "url"))
     got = "" if is_secret or detail["type"] == "missing" else f" (got {str(detail['input'])[:60]!r})"
-    return f"{key}: {detail['msg']}{got}"
+    return f"{_ALIASES.get(key, key)}: {detail['msg']}{got}"
+
+
+# A setting goes by any of its names in an environment, and an error must name the one that was used.
+_ALIASES = {
+    str(field.validation_alias.choices[0]): " or ".join(map(str, field.validation_alias.choices))
+    for field in Settings.model_fields.values()
+    if isinstance(field.validation_alias, AliasChoices)
+}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
@@ -105,7 +106,7 @@ def new_classifier(encoder: str, label_set: LabelSet) -> TextClassifier:
     source = encoder or str(bundled_encoder_dir())
     try:
         body, tokenizer = _load_body(source)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise EncoderError(
             f"cannot load the encoder {encoder!r} ({error}): set BERT_MODEL to a Hugging Face name or a folder, "
             "or leave it empty for the bundled one"

@@ -32,7 +32,7 @@ class EmbeddingCache:
             embed: computes embeddings_M_D of the M that are missing.
 
         Returns:
-            embeddings_N_D in the order of `texts`. The file then holds exactly these texts.
+            embeddings_N_D in the order of `texts`. Where some were missing, the file then holds exactly these texts.
         """
         digests_N = np.array([text_digest(text) for text in texts], dtype=np.uint64)
         known = self._read()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 
 from model.bert import TextClassifier, load_classifier, save_classifier
 from model.errors import VersionError
@@ -178,5 +179,5 @@ def _check(folder: Path) -> None:
                 os.fsync(file.fileno())
     try:
         load_classifier(folder)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise VersionError(f"the new model version cannot be read back ({error}): is the disk full?") from error

@@ -137,11 +137,13 @@ def _fit_head(classifier: TextClassifier, targets: Targets, config: TrainingConf
         optimizer.zero_grad()
         fit = _loss(head(embeddings_N_D), targets_N_C, targets.label_set.is_multilabel)
         penalised: Tensor = fit + config.head_l2 / (2 * len(targets)) * head.weight.square().sum()
+        _finite(float(penalised.detach()))
         penalised.backward()  # type: ignore[no-untyped-call]
         return penalised
 
-    loss: Tensor = optimizer.step(closure)  # type: ignore[no-untyped-call]
-    return _finite(float(loss.detach()))
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        return _finite(float(_loss(head(embeddings_N_D), targets_N_C, targets.label_set.is_multilabel)))
 
 
 def _fine_tune(

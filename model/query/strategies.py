@@ -1,7 +1,7 @@
 """Every query strategy by name: what it needs and what it does."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -11,6 +11,8 @@ from model.query.diversity import typiclust
 from model.query.hybrid import margin_clusters
 from model.query.uncertainty import entropy_scores, least_confidence_scores, margin_scores, yes_no_view
 from model.types import FloatArray, IntArray
+
+_TOLERANCE = 1e-3
 
 
 class Need(str, Enum):
@@ -138,25 +140,36 @@ def rank(
     """
     if Need.PROBA in strategy.needs:
         proba_N_C = _required(unlabelled.proba_N_C)
+        check_proba(proba_N_C, is_multilabel)
         distribution_N_C = yes_no_view(proba_N_C) if is_multilabel else proba_N_C
-        check_proba(distribution_N_C)
-        unlabelled = Unlabelled(unlabelled.size, distribution_N_C, unlabelled.embeddings_N_D, unlabelled.labelled_L_D)
+        unlabelled = replace(unlabelled, proba_N_C=distribution_N_C)
     scores_N = strategy.score(_required(unlabelled.proba_N_C)) if strategy.score else None
     shuffled_N = rng.permutation(unlabelled.size)
     rest_N = shuffled_N if scores_N is None else shuffled_N[np.argsort(-scores_N[shuffled_N], kind="stable")]
     if strategy.select is None:
         return Ranking(rest_N, scores_N, min(batch_size, unlabelled.size))
-    chosen_B = strategy.select(unlabelled, batch_size, rng)
+    chosen_B = shuffled_N[strategy.select(_rows(unlabelled, shuffled_N), batch_size, rng)]
     return Ranking(np.concatenate([chosen_B, rest_N[~np.isin(rest_N, chosen_B)]]), scores_N, len(chosen_B))
 
 
-def check_proba(proba_N_C: FloatArray) -> None:
-    """Refuse what is not a distribution, naming the first bad row."""
-    bad_N = ~np.isfinite(proba_N_C).all(axis=1) | (proba_N_C < 0).any(axis=1)
-    bad_N |= ~np.isclose(proba_N_C.sum(axis=1), 1.0, atol=1e-3)
+def _rows(unlabelled: Unlabelled, rows_N: IntArray) -> Unlabelled:
+    """The same texts in another order."""
+    proba_N_C, embeddings_N_D = unlabelled.proba_N_C, unlabelled.embeddings_N_D
+    return replace(
+        unlabelled,
+        proba_N_C=None if proba_N_C is None else proba_N_C[rows_N],
+        embeddings_N_D=None if embeddings_N_D is None else embeddings_N_D[rows_N],
+    )
+
+
+def check_proba(proba_N_C: FloatArray, is_multilabel: bool = False) -> None:
+    """Refuse what is not a distribution (or, with several labels, no probability), naming the first bad row."""
+    bad_N = ~np.isfinite(proba_N_C).all(axis=1) | (proba_N_C < 0).any(axis=1) | (proba_N_C > 1 + _TOLERANCE).any(axis=1)
+    if not is_multilabel:
+        bad_N |= ~np.isclose(proba_N_C.sum(axis=1), 1.0, atol=_TOLERANCE)
     if bad_N.any():
         row = int(np.flatnonzero(bad_N)[0])
         raise InvalidProbabilitiesError(
             f"row {row} of the class probabilities is {np.array2string(proba_N_C[row], precision=4, threshold=8)}: "
-            "it must be finite, not negative, and sum to 1"
+            f"it must be finite, in [0, 1]{'' if is_multilabel else ', and sum to 1'}"
         )

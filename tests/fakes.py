@@ -1,0 +1,185 @@
+"""Stand-ins for what lies outside: a Label Studio, a queue of rounds, a turn, and an encoder of 16 dimensions."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import BertConfig, BertModel, BertTokenizerFast
+
+from backend.contract import Project
+from backend.errors import PublicationError
+from backend.jobs import IDLE, RoundState
+from backend.label_studio import SAMPLING
+from backend.projects import Publication
+from model.pool import text_digest
+from model.types import LabelSet
+
+PRAISE = ("good", "fine", "great", "lovely")
+BLAME = ("bad", "poor", "awful", "dull")
+NEUTRAL = ("film", "plot", "cast", "the", "a")
+SENTIMENT = LabelSet(("neg", "pos"), is_multilabel=False)
+
+
+def tiny_encoder(folder: Path) -> str:
+    """A BERT of one layer that knows 13 words, praise from blame, and plots from films; good as BERT_MODEL."""
+    folder.mkdir(parents=True, exist_ok=True)
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *PRAISE, *BLAME, *NEUTRAL]
+    (folder / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
+    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
+    size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    torch.manual_seed(0)
+    encoder = BertModel(BertConfig(vocab_size=len(words), max_position_embeddings=32, **size), add_pooling_layer=False)
+    meanings = encoder.get_input_embeddings().weight.data
+    for row, word in enumerate(words):
+        meanings[row, 0] += (word in PRAISE) - (word in BLAME)
+        meanings[row, 1] += (word == "film") - (word == "plot")
+    encoder.save_pretrained(folder)
+    return str(folder)
+
+
+def labeling_config(*labels: str, choice: str = "single") -> str:
+    """One text, one question."""
+    choices = "".join(f'<Choice value="{label}"/>' for label in labels or SENTIMENT.labels)
+    question = f'<Choices name="sentiment" toName="text" choice="{choice}">{choices}</Choices>'
+    return f'<View><Text name="text" value="$text"/>{question}</View>'
+
+
+def a_project(**different) -> Project:
+    """A project with ten tasks that nobody has labelled."""
+    project = Project(
+        project_id=1,
+        created_at="2026-01-01T00:00:00+00:00",
+        title="Films",
+        label_config=labeling_config(),
+        model_version="",
+        sampling="Sequential sampling",
+        tasks=10,
+        labelled_tasks=0,
+        annotations=0,
+        skipped=0,
+    )
+    return replace(project, **different)
+
+
+def a_publication(size: int = 4, **different) -> Publication:
+    """Tasks 10, 11 … in that order with the texts "text 10" …, all said to be "pos" with 0.75; the last is random."""
+    task_ids_N = np.arange(10, 10 + size)
+    publication = Publication(
+        number=7,
+        model=3,
+        queued=size,
+        settings_digest="",
+        labelled_tasks=0,
+        label_set=SENTIMENT,
+        task_ids_N=task_ids_N,
+        text_digests_N=np.array([text_digest(f"text {id_}") for id_ in task_ids_N], dtype=np.uint64),
+        proba_N_C=np.tile(np.float32([0.25, 0.75]), (size, 1)),
+        is_explore_N=np.arange(size) == size - 1,
+        reasons_N=("margin: score 0.50, place 1",) * size,
+    )
+    return replace(publication, **different)
+
+
+class FakeLabelStudio:
+    """One project's predictions in memory, and the calls that changed something, in order."""
+
+    def __init__(self, project: Project | None = None, tasks=(), annotated=(), stored=None) -> None:
+        self.calls: list[str] = []
+        self.current = project or a_project()
+        self.is_failing = False
+        self._tasks = tasks
+        self._annotated = annotated
+        self._next_id = 1
+        self.predictions: dict[int, dict] = {}
+        for version, count in (stored or {}).items():
+            self._store([{"model_version": version, "task": task} for task in range(count)])
+
+    def _store(self, predictions) -> None:
+        for prediction in predictions:
+            self.predictions[self._next_id] = dict(prediction)
+            self._next_id += 1
+
+    def project(self, project_id):
+        return self.current
+
+    def tasks(self, project_id):
+        return iter(self._tasks)
+
+    def annotated_tasks(self, project_id, control):
+        return list(self._annotated)
+
+    def import_predictions(self, project_id, predictions, on_progress):
+        self.calls.append(f"import {len(predictions)}")
+        if self.is_failing:
+            self._store(predictions[:1])
+            raise PublicationError("stored 1")
+        self._store(predictions)
+        on_progress(len(predictions), len(predictions))
+
+    def use_model_version(self, project_id, model_version):
+        self.calls.append(f"use {model_version}")
+        self.current = replace(self.current, model_version=model_version, sampling=SAMPLING)
+
+    def prediction_counts(self, project_id):
+        versions = [prediction["model_version"] for prediction in self.predictions.values()]
+        return {version: versions.count(version) for version in versions}
+
+    def stale_prediction_ids(self, project_id, model_versions):
+        return [id_ for id_, raw in self.predictions.items() if raw["model_version"] in model_versions]
+
+    def delete_prediction(self, prediction_id):
+        self.calls.append("delete")
+        self.predictions.pop(prediction_id, None)
+
+
+class FakeRounds:
+    """Remembers what was asked for; the state is the test's to set."""
+
+    def __init__(self) -> None:
+        self.requests: list[dict] = []
+        self.later: list[tuple[int, float]] = []
+        self.current = RoundState(IDLE, {}, "", "")
+
+    def request(self, project_id, *, changes=0, train=False):
+        self.requests.append({"project": project_id, "changes": changes, "train": train})
+        return f"round-{project_id}"
+
+    def request_later(self, project_id, delay_s):
+        self.later.append((project_id, delay_s))
+
+    def state(self, project_id):
+        return self.current
+
+    def length(self):
+        return len(self.requests)
+
+    def ping(self):
+        """It always answers."""
+
+
+class FakeTurn:
+    """A turn that nobody contests."""
+
+    def __init__(
+        self, project_id: int = 1, changes: int = 0, asked_to_train: bool = False, lingers: bool = True
+    ) -> None:
+        self.project_id = project_id
+        self.changes = changes
+        self.asked_to_train = asked_to_train
+        self.steps: list[str] = []
+        self.done: list[tuple[int, int]] = []
+        self.returns_in: list[float] = []
+        self._lingers = lingers
+
+    def step(self, name):
+        self.steps.append(name)
+
+    def progress(self, done, total):
+        self.done.append((done, total))
+
+    def may_linger(self):
+        return self._lingers
+
+    def come_back(self, delay_s):
+        self.returns_in.append(delay_s)

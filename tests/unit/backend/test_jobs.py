@@ -1,0 +1,39 @@
+import pytest
+
+from backend.errors import RedisUnavailableError
+from backend.jobs import RoundQueue, open_redis, redis_url
+from backend.settings import Settings
+
+
+def test_redis_is_where_the_settings_say(tmp_path):
+    (tmp_path / "redis.url").write_text("unix:///embedded.sock")
+    assert redis_url(Settings(model_dir=tmp_path, redis_url="redis://elsewhere:1")) == "redis://elsewhere:1"
+
+
+def test_without_a_setting_it_is_where_a_running_serve_left_its_address(tmp_path):
+    (tmp_path / "redis.url").write_text("unix:///embedded.sock\n")
+    assert redis_url(Settings(model_dir=tmp_path)) == "unix:///embedded.sock"
+
+
+def test_without_either_the_error_names_the_setting_and_the_command(tmp_path):
+    with pytest.raises(RedisUnavailableError, match=r"REDIS_URL.*serve"):
+        redis_url(Settings(model_dir=tmp_path))
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda rounds: rounds.ping(),
+        lambda rounds: rounds.request(1),
+        lambda rounds: rounds.request(1, changes=3, train=True),
+        lambda rounds: rounds.request_later(1, 5.0),
+        lambda rounds: rounds.state(1),
+        lambda rounds: rounds.length(),
+        lambda rounds: rounds.request_due(),
+    ],
+    ids=["ping", "request", "request with changes", "request_later", "state", "length", "request_due"],
+)
+def test_a_redis_that_does_not_answer_is_said_so_whatever_is_asked(tmp_path, ask):
+    rounds = RoundQueue(open_redis(Settings(model_dir=tmp_path, redis_url=f"unix://{tmp_path}/nobody.sock")))
+    with pytest.raises(RedisUnavailableError, match="Redis does not answer"):
+        ask(rounds)

@@ -1,0 +1,196 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from backend.errors import PublicationError
+from backend.label_studio import SAMPLING
+from backend.labeling_config import read_labeling_config
+from backend.projects import ProjectFolder
+from backend.publishing import clean_up, empty_prediction, next_number, prediction, publish, rank_score, switch
+from tests.fakes import FakeLabelStudio, a_project, a_publication, labeling_config
+
+QUESTION = read_labeling_config(labeling_config())
+
+
+@pytest.fixture
+def folder(tmp_path) -> ProjectFolder:
+    return ProjectFolder(tmp_path, 1)
+
+
+def ignore(done: int, total: int) -> None:
+    """Nobody looks."""
+
+
+def always() -> bool:
+    return True
+
+
+def never() -> bool:
+    return False
+
+
+def published(folder: ProjectFolder, client: FakeLabelStudio, *numbers: int) -> None:
+    for number in numbers:
+        publish(client, folder, a_publication(2, number=number), QUESTION, ignore)
+    client.calls.clear()
+
+
+def test_the_next_task_scores_nothing_and_the_last_one():
+    assert [rank_score(place, 5) for place in range(5)] == [0, 0.25, 0.5, 0.75, 1]
+
+
+def test_a_lone_task_is_next():
+    assert rank_score(0, 1) == 0
+
+
+@given(some.integers(2, 1_000_000), some.data())
+def test_scores_rise_with_the_place_and_stay_where_label_studio_keeps_them(size, data):
+    place = data.draw(some.integers(0, size - 2))
+    assert 0 <= rank_score(place, size) < rank_score(place + 1, size) <= 1
+
+
+@pytest.mark.parametrize(
+    ("begun", "stored", "number"),
+    [
+        ([], {}, 1),
+        (["0.1", "0.2"], {}, 3),
+        ([], {"3.12": 5, "3.11": 5}, 13),
+        (["3.2"], {"1.9": 5}, 10),
+        (["2.10"], {"10.2": 5}, 11),
+        (["0.1"], {"bert": 900, "v1.50": 3, "1.50-beta": 3, "77": 1, "Shortlist": 1, "": 4}, 2),
+    ],
+)
+def test_a_publication_number_is_one_that_nobody_has_seen(folder, begun, stored, number):
+    folder.save_started_publications(begun)
+    assert next_number(folder, stored) == number
+
+
+def test_predictions_are_written_before_annotators_are_switched_to_them(folder):
+    client = FakeLabelStudio()
+    publish(client, folder, a_publication(4), QUESTION, ignore)
+    assert client.calls == ["import 4", "use 3.7"]
+    assert folder.published_name() == "3.7"
+    assert folder.started_publications() == ["3.7"]
+
+
+def test_an_import_that_fails_leaves_the_order_before_in_use_and_is_remembered(folder):
+    client = FakeLabelStudio()
+    published(folder, client, 7)
+    client.is_failing = True
+    with pytest.raises(PublicationError):
+        publish(client, folder, a_publication(4, number=8), QUESTION, ignore)
+    assert client.calls == ["import 4"]
+    assert client.current.model_version == folder.published_name() == "3.7"
+    assert folder.started_publications() == ["3.7", "3.8"]
+
+
+def test_the_queue_is_written_and_the_rest_keeps_its_rank_for_predict(folder):
+    client = FakeLabelStudio()
+    publish(client, folder, a_publication(5, queued=2), QUESTION, ignore)
+    written = [(raw["task"], raw["score"], raw["model_version"]) for raw in client.predictions.values()]
+    assert written == [(10, 0.0, "3.7"), (11, 0.25, "3.7")]
+    assert folder.publication().places[14] == 4
+
+
+def test_a_text_carries_what_the_model_says_and_one_drawn_at_random_carries_nothing():
+    publication = a_publication(4)
+    (item,) = prediction(publication, QUESTION, 0)["result"]
+    assert (item["value"], item["score"]) == ({"choices": ["pos"]}, 0.75)
+    assert prediction(publication, QUESTION, 3) == {"model_version": "3.7", "score": 1.0, "result": []}
+
+
+def test_before_there_is_a_model_no_text_carries_anything():
+    publication = a_publication(4, model=0, proba_N_C=np.zeros((4, 0)))
+    assert [prediction(publication, QUESTION, place)["result"] for place in range(4)] == [[]] * 4
+
+
+def test_a_task_of_which_nothing_is_known_comes_last():
+    assert empty_prediction("3.7") == {"model_version": "3.7", "score": 1.0, "result": []}
+
+
+def test_annotators_who_get_our_order_already_are_left_alone(folder):
+    client = FakeLabelStudio()
+    project = a_project(model_version="3.7", sampling=SAMPLING)
+    assert not switch(client, folder, project, "3.7")
+    assert client.calls == []
+
+
+@pytest.mark.parametrize(
+    "different", [{"model_version": "Shortlist"}, {"sampling": "Sequential sampling"}], ids=["version", "sampling"]
+)
+def test_annotators_who_get_another_order_are_switched_back(folder, different):
+    client = FakeLabelStudio()
+    project = a_project(**{"model_version": "3.7", "sampling": SAMPLING, **different})
+    assert switch(client, folder, project, "3.7")
+    assert client.calls == ["use 3.7"]
+
+
+def test_the_newest_two_publications_are_kept(folder):
+    client = FakeLabelStudio()
+    published(folder, client, 1, 2, 3, 4)
+    assert clean_up(client, folder, always, ignore)
+    assert client.prediction_counts(1) == {"3.3": 2, "3.4": 2}
+    assert folder.started_publications() == ["3.3", "3.4"]
+
+
+def test_predictions_of_other_models_are_not_ours_to_remove(folder):
+    client = FakeLabelStudio(stored={"bert": 3, "9.1": 3, "": 2})
+    published(folder, client, 1, 2, 3)
+    clean_up(client, folder, always, ignore)
+    assert client.prediction_counts(1) == {"bert": 3, "9.1": 3, "": 2, "3.2": 2, "3.3": 2}
+
+
+def test_what_a_killed_round_wrote_is_removed_in_time(folder):
+    client = FakeLabelStudio()
+    published(folder, client, 1)
+    client.is_failing = True
+    with pytest.raises(PublicationError):
+        publish(client, folder, a_publication(4, number=2), QUESTION, ignore)
+    client.is_failing = False
+    published(folder, client, 3, 4)
+    clean_up(client, folder, always, ignore)
+    assert client.prediction_counts(1) == {"3.3": 2, "3.4": 2}
+
+
+def test_the_publication_in_use_is_kept_though_a_newer_one_was_begun(folder):
+    client = FakeLabelStudio()
+    published(folder, client, 1, 2)
+    client.is_failing = True
+    for number in (3, 4):
+        with pytest.raises(PublicationError):
+            publish(client, folder, a_publication(4, number=number), QUESTION, ignore)
+    clean_up(client, folder, always, ignore)
+    assert client.prediction_counts(1) == {"3.2": 2, "3.4": 1}
+
+
+def test_cleaning_up_makes_way_for_whoever_waits_and_goes_on_later(folder):
+    client = FakeLabelStudio()
+    published(folder, client, 1, 2, 3)
+    assert not clean_up(client, folder, never, ignore)
+    assert client.calls == []
+    assert clean_up(client, folder, always, ignore)
+    assert client.calls == ["delete", "delete"]
+    assert client.prediction_counts(1) == {"3.2": 2, "3.3": 2}
+
+
+def test_two_stale_publications_are_too_many_to_make_way(folder):
+    client = FakeLabelStudio()
+    published(folder, client, 1, 2, 3, 4)
+    assert clean_up(client, folder, never, ignore)
+    assert client.prediction_counts(1) == {"3.3": 2, "3.4": 2}
+
+
+def test_cleaning_up_says_how_far_it_is(folder):
+    client, heard = FakeLabelStudio(), []
+    published(folder, client, 1, 2, 3)
+    clean_up(client, folder, always, lambda done, total: heard.append((done, total)))
+    assert heard == [(1, 2), (2, 2)]
+
+
+def test_where_nothing_is_stale_nothing_is_touched(folder):
+    client = FakeLabelStudio()
+    published(folder, client, 1, 2)
+    assert clean_up(client, folder, always, ignore)
+    assert client.calls == []
+    assert folder.started_publications() == ["3.1", "3.2"]

@@ -1,0 +1,237 @@
+import logging
+
+import numpy as np
+import pytest
+
+from backend.authentication import webhook_headers
+from backend.due import labels_until_training, order_digest
+from backend.errors import ConfigurationError, TokenRefusedError
+from backend.jobs import redis_url
+from backend.label_studio import LabelStudioClient
+from backend.labeling_config import read_labeling_config
+from backend.logs import start_logging
+from backend.ordering import Order, order_pool, strategy_for
+from backend.projects import ProjectFolder
+from backend.rounds import order
+from backend.serving import web_command
+from backend.settings import Settings, environment_names, load_settings
+from backend.syncing import Synced
+from model.query.strategies import Unlabelled
+from model.training import Recipe
+from model.types import PoolText, Targets
+from tests.fakes import SENTIMENT, FakeTurn, a_project, labeling_config
+
+POOL = tuple(PoolText(id_, f"text {id_}") for id_ in range(40))
+
+
+@pytest.fixture
+def load(monkeypatch, tmp_path):
+    """Settings from an environment that holds what is given and nothing else of ours."""
+    for name in environment_names():
+        monkeypatch.delenv(name, raising=False)
+
+    def load(**environment: str) -> Settings:
+        with monkeypatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            return load_settings()
+
+    return load
+
+
+@pytest.fixture
+def logging_as_it_was():
+    """Puts pytest's own handlers back."""
+    root, ours = logging.getLogger(), logging.getLogger("backend")
+    handlers, levels = root.handlers[:], (root.level, ours.level)
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
+    logging.getLogger("model").setLevel(logging.NOTSET)
+
+
+def _takes_key(settings: Settings) -> bool:
+    try:
+        return bool(LabelStudioClient(settings))
+    except TokenRefusedError:
+        return False
+
+
+def _log_level(settings: Settings) -> int:
+    start_logging(settings)
+    return logging.getLogger("backend").level
+
+
+def _synced(settings: Settings) -> Synced:
+    question = read_labeling_config(labeling_config())
+    nothing = Targets((), (), np.zeros((0, 2), dtype=np.float32), SENTIMENT)
+    return Synced(a_project(), question, settings.for_project({}), nothing, POOL, settings.bert_model)
+
+
+def _order(settings: Settings) -> Order:
+    unlabelled = Unlabelled(40, embeddings_N_D=np.random.default_rng(0).normal(size=(40, 4)))
+    return order_pool(POOL, unlabelled, settings.for_project({}), False, False, np.random.default_rng(0))
+
+
+def _queued(settings: Settings) -> int:
+    folder = ProjectFolder(settings.model_dir, 1)
+    by_chance = settings.model_copy(update={"cold_start": "random"})
+    return order(by_chance, folder, _synced(by_chance), None, 1, FakeTurn()).queued
+
+
+# What is set, and what must differ for it from the defaults.
+EFFECTS = {
+    "LABEL_STUDIO_URL": ("https://labels.example", lambda settings: settings.label_studio_url),
+    "LABEL_STUDIO_API_KEY": ("0123456789abcdef0123456789abcdef01234567", _takes_key),
+    "PORT": ("9191", web_command),
+    "MODEL_DIR": ("elsewhere", lambda settings: ProjectFolder(settings.model_dir, 1).path),
+    "REDIS_URL": ("redis://elsewhere:1", redis_url),
+    "BASIC_AUTH_USER": ("ann", webhook_headers),
+    "BASIC_AUTH_PASS": ("secret", webhook_headers),
+    "LOG_LEVEL": ("ERROR", _log_level),
+    "WORKERS": ("3", web_command),
+    "THREADS": ("3", web_command),
+    "BERT_MODEL": ("another/encoder", lambda settings: _synced(settings).encoder),
+    "RETRAIN_EVERY": ("50", lambda settings: labels_until_training(None, _synced(settings))),
+    "QUERY_SIZE": ("7", lambda settings: sum("pick" in reason for reason in _order(settings).reasons_N)),
+    "QUEUE_SIZE": ("5", _queued),
+    "STRATEGY": ("entropy", lambda settings: strategy_for(settings.for_project({}), has_model=True)),
+    "COLD_START": ("random", lambda settings: strategy_for(settings.for_project({}), has_model=False)),
+    "EXPLORE": ("0.5", lambda settings: _order(settings).is_explore_N.sum()),
+    "RECIPE": ("head", lambda settings: order_digest("", settings.for_project({}))),
+}
+ALIASES = {
+    "LABEL_STUDIO_HOST": ("https://labels.example", "label_studio_url"),
+    "START_TRAINING_EACH_N_UPDATES": ("50", "retrain_every"),
+    "BASELINE_MODEL_NAME": ("another/encoder", "bert_model"),
+}
+
+
+@pytest.mark.usefixtures("logging_as_it_was")
+@pytest.mark.parametrize("name", EFFECTS)
+def test_every_setting_changes_something(load, name, tmp_path):
+    value, effect = EFFECTS[name]
+    (tmp_path / "redis.url").write_text("unix:///embedded")
+    basis = {"MODEL_DIR": str(tmp_path), "BASIC_AUTH_USER": "bob", "BASIC_AUTH_PASS": "word"}
+    assert effect(load(**{**basis, name: value})) != effect(load(**basis))
+
+
+def test_every_setting_is_among_those_that_change_something():
+    assert environment_names() == {*EFFECTS, *ALIASES}
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_the_names_of_label_studios_own_examples_are_understood(load, alias):
+    value, field = ALIASES[alias]
+    assert str(getattr(load(**{alias: value}), field)) == value
+
+
+def test_our_own_name_wins_over_an_alias(load):
+    assert load(RETRAIN_EVERY="20", START_TRAINING_EACH_N_UPDATES="50").retrain_every == 20
+
+
+def test_with_an_empty_environment_everything_has_a_default(load):
+    settings = load()
+    assert (settings.port, settings.query_size, settings.queue_size, settings.explore) == (9090, 32, 1000, 0.1)
+    assert (settings.strategy, settings.cold_start, settings.recipe) == ("hybrid", "typiclust", Recipe.LP_FT)
+    assert (settings.bert_model, settings.redis_url, settings.label_studio_api_key) == ("", None, None)
+
+
+def test_a_setting_left_empty_is_not_set(load):
+    assert load(PORT="", BERT_MODEL="", REDIS_URL="").port == 9090
+
+
+def test_a_slash_at_the_end_of_an_address_does_not_count(load):
+    assert load(LABEL_STUDIO_URL="http://labels:8080/").label_studio_url == "http://labels:8080"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "must"),
+    [
+        ("LABEL_STUDIO_URL", "labels:8080", "http://"),
+        ("PORT", "abc", "integer"),
+        ("PORT", "0", "greater"),
+        ("PORT", "65536", "less"),
+        ("REDIS_URL", "localhost", "redis"),
+        ("LOG_LEVEL", "LOUD", "DEBUG"),
+        ("WORKERS", "0", "greater"),
+        ("THREADS", "-1", "greater"),
+        ("RETRAIN_EVERY", "1", "greater"),
+        ("QUERY_SIZE", "0", "greater"),
+        ("QUEUE_SIZE", "many", "integer"),
+        ("STRATEGY", "bald", "margin, entropy, typiclust"),
+        ("COLD_START", "bald", "random"),
+        ("COLD_START", "margin", "random, typiclust"),
+        ("EXPLORE", "0.6", "0.5"),
+        ("EXPLORE", "-0.1", "0"),
+        ("EXPLORE", "nan", "0.5"),
+        ("RECIPE", "soup", "lp-ft"),
+    ],
+)
+def test_a_bad_value_stops_the_start_naming_its_key_and_what_it_must_be(load, name, value, must):
+    with pytest.raises(ConfigurationError, match=f"{name}.*{must}"):
+        load(**{name: value})
+
+
+def test_all_bad_keys_are_named_at_once(load):
+    with pytest.raises(ConfigurationError, match=r"PORT.*STRATEGY.*EXPLORE"):
+        load(PORT="abc", STRATEGY="bald", EXPLORE="2")
+
+
+def test_a_bad_value_that_holds_a_secret_is_not_shown(load):
+    with pytest.raises(ConfigurationError, match="REDIS_URL") as caught:
+        load(REDIS_URL="ftp://ann:geheim@host", LABEL_STUDIO_API_KEY="geheim", BASIC_AUTH_PASS="geheim")
+    assert "geheim" not in str(caught.value)
+
+
+def test_secrets_stay_hidden_when_settings_are_printed(load):
+    settings = load(LABEL_STUDIO_API_KEY="geheim", BASIC_AUTH_USER="ann", BASIC_AUTH_PASS="geheim")
+    assert "geheim" not in f"{settings!r} {settings}"
+
+
+@pytest.mark.parametrize("half", ["BASIC_AUTH_USER", "BASIC_AUTH_PASS"])
+def test_half_of_basic_auth_is_none_and_stops_the_start(load, half):
+    with pytest.raises(ConfigurationError, match="BASIC_AUTH_USER and BASIC_AUTH_PASS") as caught:
+        load(**{half: "geheim"})
+    assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("retrain_every", 99),
+        ("query_size", 5),
+        ("queue_size", 7),
+        ("strategy", "entropy"),
+        ("cold_start", "random"),
+        ("explore", 0.3),
+        ("recipe", "head"),
+    ],
+)
+def test_a_projects_extra_params_win(load, name, value):
+    settings = load()
+    assert getattr(settings.for_project({name: value}), name) == value
+    assert getattr(settings.for_project({name: str(value)}), name) == value
+    assert getattr(settings.for_project({}), name) == getattr(settings, name) != value
+
+
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [
+        ({"retrain_evry": 5}, r"retrain_evry.*known keys: retrain_every, "),
+        ({"label_studio_api_key": "geheim"}, "label_studio_api_key"),
+        ({"bert_model": "x"}, "bert_model"),
+        ({"query_size": 0}, "query_size.*greater"),
+        ({"query_size": 1.5}, "query_size.*integer"),
+        ({"explore": None}, "explore.*number"),
+        ({"strategy": "bald"}, "strategy.*margin"),
+        ({"strategy": ["margin"]}, "strategy"),
+        ({"cold_start": "margin"}, "cold_start.*typiclust"),
+        ({"recipe": {}}, "recipe"),
+    ],
+)
+def test_extra_params_that_are_unknown_or_wrong_are_refused_by_name(load, params, told):
+    with pytest.raises(ConfigurationError, match=told) as caught:
+        load().for_project(params)
+    assert "geheim" not in str(caught.value)

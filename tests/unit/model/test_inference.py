@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from model.bert import new_classifier
+from model.inference import BATCH_SIZE, embed_texts, score_texts
+from model.types import LabelSet
+from tests.fakes import SENTIMENT
+
+# More than two batches, of every length, in no order.
+TEXTS = [" ".join(["good", "bad", "film"][: 1 + n % 3] * (1 + n * 7 % 9)) for n in range(2 * BATCH_SIZE + 5)]
+
+
+@pytest.fixture
+def classifier(encoder):
+    return new_classifier(encoder, SENTIMENT)
+
+
+def test_rows_stand_in_the_order_of_the_texts_though_batches_go_by_length(classifier):
+    together_N_D = embed_texts(classifier, TEXTS)
+    for row in (0, 1, 2, 70, len(TEXTS) - 1):
+        np.testing.assert_allclose(together_N_D[row], embed_texts(classifier, [TEXTS[row]])[0], atol=1e-5)
+
+
+def test_what_a_text_is_padded_with_does_not_change_it(classifier):
+    alone = embed_texts(classifier, ["good film"])[0]
+    beside_a_long_one = embed_texts(classifier, ["good film", "the plot " * 12])[0]
+    np.testing.assert_allclose(beside_a_long_one, alone, atol=1e-5)
+
+
+def test_shuffling_the_texts_shuffles_the_probabilities_alike(classifier):
+    shuffle = np.random.default_rng(0).permutation(len(TEXTS))
+    shuffled = score_texts(classifier, [TEXTS[row] for row in shuffle])
+    np.testing.assert_allclose(shuffled.proba_N_C, score_texts(classifier, TEXTS).proba_N_C[shuffle], atol=1e-5)
+
+
+@pytest.mark.parametrize("is_multilabel", [False, True])
+def test_probabilities_are_what_the_head_says_of_the_embeddings(encoder, is_multilabel):
+    classifier = new_classifier(encoder, LabelSet(("a", "b", "c"), is_multilabel))
+    scored = score_texts(classifier, TEXTS[:7])
+    logits_N_C = (
+        scored.embeddings_N_D @ classifier.head.weight.T.detach().numpy() + classifier.head.bias.detach().numpy()
+    )
+    odds_N_C = np.exp(logits_N_C)
+    expected = odds_N_C / (1 + odds_N_C) if is_multilabel else odds_N_C / odds_N_C.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(scored.proba_N_C, expected, rtol=1e-4)
+
+
+def test_no_texts_have_no_rows(classifier):
+    scored = score_texts(classifier, [])
+    assert scored.proba_N_C.shape == (0, 2)
+    assert scored.embeddings_N_D.shape == (0, 16)
+
+
+def test_an_empty_text_has_an_embedding_like_any_other(classifier):
+    assert np.isfinite(score_texts(classifier, ["", " ", "\n"]).proba_N_C).all()
+
+
+def test_progress_counts_up_to_the_number_of_texts(classifier):
+    heard = []
+    embed_texts(classifier, TEXTS, lambda done, total: heard.append((done, total)))
+    assert heard == [(64, 133), (128, 133), (133, 133)]
+
+
+def test_inference_leaves_dropout_out(classifier):
+    classifier.train()
+    np.testing.assert_array_equal(embed_texts(classifier, TEXTS[:5]), embed_texts(classifier, TEXTS[:5]))

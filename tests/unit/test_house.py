@@ -1,0 +1,91 @@
+"""The house style that no linter holds: which way imports point."""
+
+import ast
+import sys
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for package in ("backend", "model")
+    for path in (ROOT / package).rglob("*.py")
+}
+# docs/architecture: routes, worker, __main__ → rounds, ordering, publishing → label_studio, jobs, … → model.
+# A module that stands in neither list is of the topmost floor.
+GROUND_FLOOR = (
+    "authentication",
+    "contract",
+    "errors",
+    "jobs",
+    "label_studio",
+    "labeling_config",
+    "loaded_models",
+    "logs",
+    "projects",
+    "settings",
+)
+FIRST_FLOOR = ("due", "ordering", "publishing", "rounds", "syncing")
+# What computes from arrays alone.
+PURE = ("model.query", "model.evaluation", "model.stopping", "model.llm.prompt", "model.llm.answer")
+RECORDS = ("model.types", "model.errors", "model.query", "model.llm")
+UNSPEAKING = {"utils", "helpers", "common", "manager", "base", "misc"}
+
+
+def imports(module: str) -> set[str]:
+    """Every module that a module imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively"
+            deeper = {f"{node.module}.{alias.name}" for alias in node.names} & MODULES.keys()
+            found |= deeper or {str(node.module)}
+    return found
+
+
+def floor(module: str) -> int:
+    name = module.removeprefix("backend.").split(".")[0]
+    return 1 if name in GROUND_FLOOR else 2 if name in FIRST_FLOOR else 3
+
+
+def is_within(module: str, packages) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+in_backend = pytest.mark.parametrize("module", sorted(name for name in MODULES if is_within(name, ["backend"])))
+in_model = pytest.mark.parametrize("module", sorted(name for name in MODULES if is_within(name, ["model"])))
+in_pure = pytest.mark.parametrize("module", sorted(name for name in MODULES if is_within(name, PURE)))
+
+
+@in_model
+def test_the_learning_never_imports_the_service_or_what_belongs_to_it(module):
+    foreign = ("backend", "flask", "redis", "rq", "label_studio_sdk", "label_studio_ml", "gunicorn", "werkzeug")
+    assert not [name for name in imports(module) if is_within(name, foreign)]
+
+
+@in_pure
+def test_what_computes_from_arrays_knows_numpy_sklearn_and_the_records_alone(module):
+    outside = {name for name in imports(module) if name.split(".")[0] not in sys.stdlib_module_names}
+    assert not [name for name in outside if not is_within(name, ("numpy", "sklearn", *RECORDS))]
+
+
+@in_backend
+def test_imports_in_the_service_never_point_upstairs(module):
+    ours = [name for name in imports(module) if name in MODULES and is_within(name, ["backend"])]
+    assert not [name for name in ours if floor(name) > floor(module)]
+
+
+def test_imports_make_no_cycles():
+    graph = {module: imports(module) & MODULES.keys() for module in MODULES}
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(" → ".join(error.args[1]))
+
+
+def test_every_room_has_a_name_that_says_what_is_in_it():
+    assert not [module for module in MODULES if UNSPEAKING & set(module.split("."))]
