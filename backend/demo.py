@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.box import SIMPLE
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
@@ -256,16 +257,12 @@ class Story:
 
 
 def _table(rows: Sequence[Row], majority: float) -> Table:
-    table = Table(
-        title="What the labels are worth",
-        caption=CAPTION.format(majority=majority),
-        caption_justify="left",
-        expand=True,
-    )
+    table = Table(title="What the labels are worth", caption=CAPTION.format(majority=majority), box=SIMPLE, expand=True)
+    table.caption_justify = "left"
     for heading in ("labels", "version", "accuracy", "random"):
         table.add_column(heading, justify="right")
-    table.add_column("next text", no_wrap=True, overflow="ellipsis", ratio=3)
-    table.add_column("why", no_wrap=True, overflow="ellipsis", ratio=2)
+    table.add_column("next text", no_wrap=True, overflow="ellipsis", ratio=4)
+    table.add_column("why", no_wrap=True, overflow="ellipsis", ratio=3)
     for row in rows:
         accuracies = (_percent(row.accuracy), _percent(row.random_accuracy))
         table.add_row(str(row.labels), row.version, *accuracies, escape(_cut(row.next_text)), escape(row.next_reason))

@@ -88,9 +88,12 @@ def _reason(strategy: Strategy, ranking: Ranking, text: PoolText, row: int, plac
         return "no text"
     if is_explore:
         return "random sample"
-    parts = []
     if strategy.explain is not None and ranking.scores_N is not None:
-        parts.append(strategy.explain(float(ranking.scores_N[row])))
-    if strategy.select is not None and place < ranking.batch_size:
-        parts.append(f"{strategy.name} pick {place + 1} of {ranking.batch_size}")
-    return ", ".join(parts) or "at random"
+        why = strategy.explain(float(ranking.scores_N[row]))
+    else:
+        why = strategy.name
+    if strategy.select is None:
+        return why
+    if place < ranking.batch_size:
+        return f"{why}, pick {place + 1} of {ranking.batch_size}"
+    return why if strategy.score is not None else "after the batch, at random"

@@ -96,9 +96,9 @@ def test_before_there_is_a_model_the_cold_start_decides():
         ({"strategy": "margin"}, "margin 0.00", "margin 1.00"),
         ({"strategy": "least_confidence"}, "confidence 0.50", "confidence 1.00"),
         ({"strategy": "entropy"}, "entropy 0.69 nats", "entropy 0.00 nats"),
-        ({"strategy": "hybrid", "query_size": 3}, "margin 0.00, hybrid pick 1 of 3", "margin 1.00"),
-        ({"cold_start": "typiclust", "query_size": 3}, "typiclust pick 1 of 3", "at random"),
-        ({"cold_start": "random"}, "at random", "at random"),
+        ({"strategy": "hybrid", "query_size": 3}, "margin 0.00, pick 1 of 3", "margin 1.00"),
+        ({"cold_start": "typiclust", "query_size": 3}, "typiclust, pick 1 of 3", "after the batch, at random"),
+        ({"cold_start": "random"}, "random", "random"),
     ],
 )
 def test_every_reason_says_why_in_the_strategys_own_terms(own, first, last):
