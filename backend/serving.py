@@ -76,6 +76,8 @@ def web_command(settings: Settings) -> list[str]:
         *(sys.executable, "-m", "gunicorn", "backend.app:create_app()"),
         *("--bind", f"0.0.0.0:{settings.port}"),
         *("--workers", str(settings.workers), "--threads", str(settings.threads), "--worker-class", "gthread"),
+        # gunicorn's 2 s would close connections under clients that come back every few seconds.
+        *("--keep-alive", "75"),
         *("--timeout", "120", "--graceful-timeout", "5", "--log-level", "warning"),
     ]
 
