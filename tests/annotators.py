@@ -1,0 +1,206 @@
+"""People who use Label Studio: each signed in with a session of their own, as a browser is."""
+
+import itertools
+import json
+import re
+import secrets
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+
+from backend.projects import Publication
+from tests.fakes import BLAME, NEUTRAL, PRAISE
+from tests.servers import OWNER_EMAIL, OWNER_PASSWORD, BackendServer, eventually
+
+
+def reviews(count: int) -> dict[str, str]:
+    """Short reviews in the words of the tiny encoder, each different, and what they are: pos or neg in turn."""
+    pairs = [f"{a} {b}" for a, b in itertools.permutations(NEUTRAL, 2)]
+    sides = zip(itertools.product(pairs, PRAISE), itertools.product(pairs, BLAME), strict=True)
+    told = {
+        f"{adjective} {pair}": "pos" if adjective in PRAISE else "neg" for side in sides for pair, adjective in side
+    }
+    assert count <= len(told)
+    return dict(itertools.islice(told.items(), count))
+
+
+def choices_config(labels: Sequence[str], *, choice: str = "single-radio") -> str:
+    """A labeling config that asks one question about a text."""
+    items = "".join(f'<Choice value="{label}"/>' for label in labels)
+    return (
+        '<View><Text name="text" value="$text"/>'
+        f'<Choices name="intent" toName="text" choice="{choice}">{items}</Choices></View>'
+    )
+
+
+class Person:
+    """Somebody who is signed in."""
+
+    def __init__(self, http: httpx.Client, email: str, password: str) -> None:
+        self.http = http
+        self.email = email
+        self.password = password
+        self._token = ""
+
+    def call(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
+        """An API call that must succeed; returns its JSON."""
+        answer = self.http.request(method, path, json=body, params=params or None)
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
+        return answer.json() if answer.content else None
+
+    def personal_access_token(self) -> str:
+        """As the account page makes it; Label Studio gives a person one at a time."""
+        self._token = self._token or str(self.call("POST", "/api/token/", {})["token"])
+        return self._token
+
+    def create_project(self, title: str, config: str, texts: Sequence[str] = (), **fields: Any) -> int:
+        """A project with texts to label."""
+        project_id = int(
+            self.call("POST", "/api/projects/", {"title": title[:50], "label_config": config, **fields})["id"]
+        )
+        if texts:
+            self.import_texts(project_id, texts)
+        return project_id
+
+    def import_texts(self, project_id: int, texts: Sequence[str]) -> None:
+        """Upload texts as tasks."""
+        self.import_tasks(project_id, [{"text": text} for text in texts])
+
+    def import_tasks(self, project_id: int, tasks: Sequence[Mapping[str, Any]]) -> None:
+        """Upload tasks."""
+        answer = self.call("POST", f"/api/projects/{project_id}/import", list(tasks))
+        assert answer["task_count"] == len(tasks)
+
+    def delete_project(self, project_id: int) -> None:
+        """Away with it."""
+        self.call("DELETE", f"/api/projects/{project_id}/")
+
+    def project(self, project_id: int) -> dict[str, Any]:
+        """As it stands."""
+        return dict(self.call("GET", f"/api/projects/{project_id}/"))
+
+    def connect(self, project_id: int, url: str, **extra_params: Any) -> int:
+        """Connect a backend, with extra params as the dialog's box takes them; returns Label Studio's id of it."""
+        body = {"project": project_id, "url": url, "title": "Shortlist", "extra_params": json.dumps(extra_params)}
+        return int(self.call("POST", "/api/ml/", body)["id"])
+
+    def next_task(self, project_id: int) -> dict[str, Any] | None:
+        """The task that Label Studio hands out; None when none is left."""
+        answer = self.http.get(f"/api/projects/{project_id}/next")
+        if answer.status_code == 404:
+            return None
+        assert answer.is_success, f"next: {answer.status_code} {answer.text[:500]}"
+        return dict(answer.json())
+
+    def post_annotation(self, task_id: int, *labels: str) -> httpx.Response:
+        """Submit an annotation, whatever comes of it."""
+        result = {"from_name": "intent", "to_name": "text", "type": "choices", "value": {"choices": list(labels)}}
+        return self.http.post(f"/api/tasks/{task_id}/annotations/", json={"result": [result], "lead_time": 1.0})
+
+    def annotate(self, task_id: int, *labels: str) -> int:
+        """Submit an annotation; returns its id."""
+        answer = self.post_annotation(task_id, *labels)
+        assert answer.status_code == 201, f"annotation: {answer.status_code} {answer.text[:500]}"
+        return int(answer.json()["id"])
+
+    def label_next(self, project_id: int, gold: Mapping[str, str | Sequence[str]], count: int) -> list[dict[str, Any]]:
+        """Label what is handed out, with the right answers; returns the tasks as they were handed out."""
+        served = []
+        for _ in range(count):
+            task = self.next_task(project_id)
+            assert task is not None, f"nothing is left to label after {len(served)} tasks"
+            answer = gold[task["data"]["text"]]
+            self.annotate(task["id"], *([answer] if isinstance(answer, str) else answer))
+            served.append(task)
+        return served
+
+    def tasks(self, project_id: int) -> list[dict[str, Any]]:
+        """Every task, without annotations."""
+        return list(self.call("GET", "/api/tasks/", project=project_id, page_size=1000, fields="all")["tasks"])
+
+    def predictions(self, project_id: int) -> list[dict[str, Any]]:
+        """Every prediction that Label Studio holds for a project."""
+        return list(self.call("GET", "/api/predictions/", project=project_id))
+
+    def retrieve_predictions(self, project_id: int) -> Any:
+        """The Data Manager's 'Retrieve predictions' on all tasks."""
+        body = {"selectedItems": {"all": True, "excluded": []}, "filters": {"conjunction": "and", "items": []}}
+        return self.call("POST", "/api/dm/actions/", body, id="retrieve_tasks_predictions", project=project_id)
+
+
+@contextmanager
+def signed_in(url: str, email: str = OWNER_EMAIL, password: str = OWNER_PASSWORD) -> Iterator[Person]:
+    """Somebody who has an account."""
+    with httpx.Client(base_url=url, timeout=120.0, follow_redirects=True) as http:
+        _send_form(http, "/user/login/", email, password)
+        yield Person(http, email, password)
+
+
+@contextmanager
+def signed_up(url: str, email: str) -> Iterator[Person]:
+    """Somebody new in the same organization."""
+    password = secrets.token_hex(8)
+    with httpx.Client(base_url=url, timeout=120.0, follow_redirects=True) as http:
+        _send_form(http, "/user/signup/", email, password)
+        yield Person(http, email, password)
+
+
+def _send_form(http: httpx.Client, path: str, email: str, password: str) -> None:
+    page = http.get(path)
+    found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+    assert found is not None, f"{path} has no form: {page.status_code}"
+    form = {"csrfmiddlewaretoken": found[1], "email": email, "password": password, "allow_newsletters": "false"}
+    http.post(path, data=form, headers={"Referer": str(http.base_url)})
+    who = http.get("/api/current-user/whoami")
+    assert who.is_success, f"{email} could not sign in: {who.status_code}"
+    assert who.json()["email"] == email
+
+
+@contextmanager
+def event_recorder() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A server that keeps the webhooks it gets: its URL, and the growing list of payloads."""
+    events: list[dict[str, Any]] = []
+
+    class Recorder(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            events.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Recorder) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/webhook", events
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def until_published(person: Person, backend: BackendServer, project_id: int, model: int = 0) -> Publication:
+    """Wait until no round is left to run and annotators get the published order; returns it.
+
+    Args:
+        person: somebody who can see the project.
+        backend: what it is connected to.
+        project_id: whose order.
+        model: the least number of the model version behind it.
+    """
+
+    def is_published(status: dict[str, Any]) -> bool:
+        return bool(status["model_version"]) and int(status["model_version"].split(".")[0]) >= model
+
+    def is_served() -> bool:
+        backend.until_settled(project_id)
+        return bool(person.project(project_id)["model_version"] == backend.folder(project_id).published_name())
+
+    backend.until(project_id, is_published, f"project {project_id} to be published by model {model} or later")
+    eventually(is_served, f"Label Studio to serve the published order of project {project_id}")
+    return backend.publication(project_id)

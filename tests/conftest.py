@@ -1,0 +1,77 @@
+"""What tests share: real servers, each started once and only when a test asks for it. No test asks a model hub."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.annotators import Person, signed_in, signed_up
+from tests.fakes import tiny_encoder
+from tests.servers import LEGACY_TOKEN, BackendServer, LabelStudioServer, backend, label_studio, migrated_data_dir
+
+LABEL_STUDIO_VERSION = "1.23.2"
+
+
+@pytest.fixture(scope="session")
+def migrated(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Label Studio data folder after its migrations, which take a minute: kept in pytest's cache between runs."""
+    cache = getattr(pytestconfig, "cache", None)
+    folder = cache.mkdir("label-studio") if cache is not None else tmp_path_factory.mktemp("label-studio-migrated")
+    return migrated_data_dir(folder / LABEL_STUDIO_VERSION)
+
+
+@pytest.fixture(scope="session")
+def studio(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudioServer]:
+    """Label Studio, with private addresses allowed."""
+    data_dir = tmp_path_factory.mktemp("label-studio") / "data"
+    shutil.copytree(migrated, data_dir)
+    with label_studio(data_dir) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def owner(studio: LabelStudioServer) -> Iterator[Person]:
+    """The person who set Label Studio up."""
+    with signed_in(studio.url) as person:
+        yield person
+
+
+@pytest.fixture(scope="session")
+def colleague(studio: LabelStudioServer) -> Iterator[Person]:
+    """A second annotator in the same organization."""
+    with signed_up(studio.url, "colleague@example.com") as person:
+        yield person
+
+
+@pytest.fixture(scope="session")
+def small_encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A random BERT that trains in a second."""
+    return tiny_encoder(tmp_path_factory.mktemp("small-encoder"))
+
+
+@pytest.fixture(scope="session")
+def quick(
+    studio: LabelStudioServer, owner: Person, small_encoder: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[BackendServer]:
+    """The backend with the tiny encoder and a personal access token, for tests of the machinery."""
+    folder = tmp_path_factory.mktemp("quick")
+    with backend(folder, studio.url, owner.personal_access_token(), BERT_MODEL=small_encoder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def real(studio: LabelStudioServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackendServer]:
+    """The backend as it comes, with the bundled encoder and a legacy token, for tests of the truth."""
+    with backend(tmp_path_factory.mktemp("real"), studio.url, LEGACY_TOKEN) as server:
+        yield server
+
+
+@pytest.fixture
+def title(request: pytest.FixtureRequest) -> str:
+    """A project's title that names the test."""
+    return str(request.node.name)

@@ -1,0 +1,217 @@
+"""`python -m backend doctor`: names what is wrong, and the mend."""
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.doctor import Finding, examine
+from backend.settings import Settings
+from tests.annotators import Person, choices_config, reviews, signed_in, until_published
+from tests.servers import LEGACY_TOKEN, BackendServer, LabelStudioServer, free_port, label_studio, run_backend
+
+# label-studio-sdk's own, when it reads a personal access token.
+pytestmark = pytest.mark.filterwarnings("ignore:The `parse_obj` method is deprecated")
+
+CONFIG = choices_config(["neg", "pos"])
+
+
+@pytest.fixture(scope="module")
+def strict(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LabelStudioServer, Person]]:
+    """Label Studio as it comes: private addresses blocked, legacy tokens off; and its owner."""
+    data_dir = tmp_path_factory.mktemp("strict") / "data"
+    shutil.copytree(migrated, data_dir)
+    as_it_comes = {
+        "ML_BLOCK_LOCAL_IP": "",
+        "SSRF_PROTECTION_ENABLED": "",
+        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "",
+    }
+    with label_studio(data_dir, **as_it_comes) as server, signed_in(server.url) as person:
+        person.call("POST", "/api/jwt/settings", {"api_tokens_enabled": True, "legacy_api_tokens_enabled": False})
+        yield server, person
+
+
+@pytest.fixture
+def settings(quick: BackendServer, studio: LabelStudioServer, small_encoder: str) -> dict[str, Any]:
+    """Settings with which all is well."""
+    return {
+        "label_studio_url": studio.url,
+        "label_studio_api_key": LEGACY_TOKEN,
+        "model_dir": quick.model_dir,
+        "bert_model": small_encoder,
+        "port": int(quick.url.rsplit(":", 1)[1]),
+    }
+
+
+def _wrong(settings: dict[str, Any], project_id: int | None, url: str) -> dict[str, Finding]:
+    findings = examine(Settings(**settings), project_id, url)
+    return {finding.name.split(" (")[0]: finding for finding in findings if not finding.is_well}
+
+
+def test_all_is_well_when_the_loop_runs(owner: Person, quick: BackendServer, title: str) -> None:
+    project_id = owner.create_project(title, CONFIG, list(reviews(6)))
+    owner.connect(project_id, quick.url)
+    until_published(owner, quick, project_id)
+
+    doctor = quick.command("doctor", "--project", str(project_id), "--url", quick.url)
+
+    assert doctor.returncode == 0, doctor.stdout + doctor.stderr
+    assert "wrong" not in doctor.stdout
+    assert f"Label Studio reaches {quick.url}" in doctor.stdout
+
+
+def test_the_command_ends_with_1_and_names_the_mend(quick: BackendServer) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    quick_elsewhere = {**quick.environment, "LABEL_STUDIO_URL": url}
+
+    doctor = run_backend(quick_elsewhere, "doctor", "--url", quick.url)
+
+    assert doctor.returncode == 1
+    assert f"unreachable at {url}" in doctor.stdout
+    assert "LABEL_STUDIO_URL" in doctor.stdout
+
+
+def test_a_label_studio_that_is_not_there(settings: dict[str, Any], quick: BackendServer) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+
+    wrong = _wrong({**settings, "label_studio_url": url}, None, quick.url)
+
+    assert list(wrong) == ["Label Studio"]
+    assert url in wrong["Label Studio"].found
+    assert "LABEL_STUDIO_URL" in wrong["Label Studio"].mend
+
+
+def test_private_addresses_that_label_studio_blocks(
+    settings: dict[str, Any], quick: BackendServer, strict: tuple[LabelStudioServer, Person], title: str
+) -> None:
+    server, person = strict
+    project_id = person.create_project(title, CONFIG, ["a text"])
+    key = person.personal_access_token()
+
+    wrong = _wrong({**settings, "label_studio_url": server.url, "label_studio_api_key": key}, project_id, quick.url)
+
+    assert "ML_BLOCK_LOCAL_IP=false" in wrong["address"].mend
+    assert "SSRF_PROTECTION_ENABLED=false" in wrong["address"].mend
+
+
+def test_connecting_to_a_label_studio_that_blocks_private_addresses_names_the_mend(
+    quick: BackendServer, strict: tuple[LabelStudioServer, Person], title: str
+) -> None:
+    server, person = strict
+    project_id = person.create_project(title, CONFIG, ["a text"])
+    environment = {
+        **quick.environment,
+        "LABEL_STUDIO_URL": server.url,
+        "LABEL_STUDIO_API_KEY": person.personal_access_token(),
+    }
+
+    command = run_backend(environment, "connect", "--project", str(project_id), "--url", quick.url)
+
+    assert command.returncode == 1
+    assert "ML_BLOCK_LOCAL_IP=false" in command.stderr
+    assert "Traceback" not in command.stderr
+
+
+@pytest.mark.parametrize("key", [LEGACY_TOKEN, "f" * 40, "not.a.token"])
+def test_a_key_that_is_not_taken(
+    settings: dict[str, Any], quick: BackendServer, strict: tuple[LabelStudioServer, Person], key: str
+) -> None:
+    server, _ = strict
+
+    wrong = _wrong({**settings, "label_studio_url": server.url, "label_studio_api_key": key}, None, quick.url)
+
+    assert list(wrong) == ["API key"]
+    assert "Personal Access Token" in wrong["API key"].mend
+    assert "legacy tokens are off by default" in wrong["API key"].mend
+    assert key not in wrong["API key"].found
+
+
+def test_a_missing_key(settings: dict[str, Any], quick: BackendServer) -> None:
+    wrong = _wrong({**settings, "label_studio_api_key": None}, None, quick.url)
+
+    assert list(wrong) == ["API key"]
+    assert "LABEL_STUDIO_API_KEY" in wrong["API key"].mend
+
+
+def test_a_project_without_choices(owner: Person, settings: dict[str, Any], quick: BackendServer, title: str) -> None:
+    config = '<View><Text name="t" value="$text"/><Labels name="l" toName="t"><Label value="x"/></Labels></View>'
+    project_id = owner.create_project(title, config, ["a text"])
+
+    wrong = _wrong(settings, project_id, quick.url)
+
+    assert list(wrong) == [f"project {project_id}"]
+    assert "no Choices" in wrong[f"project {project_id}"].found
+    assert "labeling config" in wrong[f"project {project_id}"].mend
+
+
+def test_a_project_that_never_connected(
+    owner: Person, settings: dict[str, Any], quick: BackendServer, title: str
+) -> None:
+    project_id = owner.create_project(title, CONFIG, ["a text"])
+
+    wrong = _wrong(settings, project_id, quick.url)
+
+    assert list(wrong) == [f"project {project_id}"]
+    assert f"connect --project {project_id} --url {quick.url}" in wrong[f"project {project_id}"].mend
+
+
+def test_a_project_that_does_not_exist(settings: dict[str, Any], quick: BackendServer) -> None:
+    wrong = _wrong(settings, 999_999, quick.url)
+
+    assert wrong
+    assert any("999999" in finding.found or "--project" in finding.mend for finding in wrong.values())
+
+
+def test_a_backend_that_label_studio_cannot_reach(owner: Person, settings: dict[str, Any], title: str) -> None:
+    project_id = owner.create_project(title, CONFIG, ["a text"])
+    url = f"http://127.0.0.1:{free_port()}"
+
+    wrong = _wrong(settings, project_id, url)
+
+    assert "start `python -m backend serve`" in wrong["backend"].mend
+    assert wrong["address"].found == f"Label Studio cannot reach {url}"
+
+
+def test_something_else_at_the_backends_address(
+    owner: Person, settings: dict[str, Any], studio: LabelStudioServer, title: str
+) -> None:
+    project_id = owner.create_project(title, CONFIG, ["a text"])
+
+    wrong = _wrong(settings, project_id, studio.url)
+
+    assert "something else answers" in wrong["backend"].found
+
+
+def test_a_redis_that_is_down(settings: dict[str, Any], quick: BackendServer) -> None:
+    url = f"redis://127.0.0.1:{free_port()}"
+
+    wrong = _wrong({**settings, "redis_url": url}, None, quick.url)
+
+    assert "REDIS_URL" in wrong["Redis"].mend
+
+
+def test_an_encoder_that_is_not_there(settings: dict[str, Any], quick: BackendServer, tmp_path: Path) -> None:
+    wrong = _wrong({**settings, "bert_model": str(tmp_path / "nowhere")}, None, quick.url)
+
+    assert "BERT_MODEL" in wrong["encoder"].mend
+
+
+def test_annotators_who_get_another_order(
+    owner: Person, settings: dict[str, Any], quick: BackendServer, title: str
+) -> None:
+    """Somebody chose another version in Label Studio while the worker could not see it."""
+    project_id = owner.create_project(title, CONFIG, list(reviews(4)))
+    owner.connect(project_id, quick.url)
+    until_published(owner, quick, project_id)
+    os.kill(quick.worker_pid(), signal.SIGSTOP)
+    try:
+        owner.call("PATCH", f"/api/projects/{project_id}/", {"model_version": "", "sampling": "Sequential sampling"})
+        wrong = _wrong(settings, project_id, quick.url)
+    finally:
+        os.kill(quick.worker_pid(), signal.SIGCONT)
+
+    assert "not our '0.1'" in wrong[f"project {project_id}"].found

@@ -1,0 +1,84 @@
+"""What annotators get next: the published order, for one person and for two."""
+
+import itertools
+
+from tests.annotators import Person, choices_config, reviews, until_published
+from tests.servers import BackendServer
+
+CONFIG = choices_config(["neg", "pos"])
+TEXTS = list(reviews(24))
+
+
+def test_connecting_publishes_an_order_that_nobody_asked_for(owner: Person, quick: BackendServer, title: str) -> None:
+    project_id = owner.create_project(title, CONFIG, TEXTS)
+
+    command = quick.command("connect", "--project", str(project_id), "--url", quick.url)
+    publication = until_published(owner, quick, project_id)
+
+    assert command.returncode == 0, command.stderr
+    assert sorted(publication.task_ids_N.tolist()) == sorted(task["id"] for task in owner.tasks(project_id))
+    assert publication.name == "0.1"
+    assert owner.project(project_id)["model_version"] == "0.1"
+    assert owner.project(project_id)["sampling"] == "Uncertainty sampling"
+    task = owner.next_task(project_id)
+    assert task is not None
+    assert task["id"] == publication.task_ids_N[0]
+    assert [(p["model_version"], p["score"], p["result"]) for p in task["predictions"]] == [("0.1", 0, [])]
+
+
+def test_connecting_twice_changes_nothing(owner: Person, quick: BackendServer, title: str) -> None:
+    project_id = owner.create_project(title, CONFIG, TEXTS)
+    owner.connect(project_id, quick.url)
+
+    command = quick.command("connect", "--project", str(project_id), "--url", quick.url)
+
+    assert command.returncode == 0, command.stderr
+    assert "already" in command.stdout
+    assert len(owner.call("GET", "/api/ml/", project=project_id)) == 1
+
+
+def test_label_studio_serves_our_order_however_fast_it_was_published(
+    owner: Person, quick: BackendServer, title: str
+) -> None:
+    """Label Studio itself sets the project's version while connecting; whoever comes last must be us."""
+    for attempt in range(5):
+        project_id = owner.create_project(f"{title} {attempt}", CONFIG, TEXTS[:2])
+        owner.connect(project_id, quick.url, cold_start="random")
+        publication = until_published(owner, quick, project_id)
+        assert owner.project(project_id)["model_version"] == publication.name
+
+
+def test_an_annotator_gets_the_tasks_in_the_published_order(owner: Person, quick: BackendServer, title: str) -> None:
+    project_id = owner.create_project(title, CONFIG, TEXTS)
+    owner.connect(project_id, quick.url, retrain_every=1000, query_size=1000)
+    published = until_published(owner, quick, project_id).task_ids_N.tolist()
+
+    served, scores = [], []
+    while (task := owner.next_task(project_id)) is not None:
+        served.append(task["id"])
+        scores.extend(p["score"] for p in task["predictions"])
+        owner.annotate(task["id"], "neg")
+
+    assert served == published
+    assert served != sorted(served)
+    assert scores[0] == 0
+    assert len(scores) == len(TEXTS)
+    assert all(earlier < later for earlier, later in itertools.pairwise(scores))
+
+
+def test_two_annotators_share_the_published_order_and_never_get_the_same_task(
+    owner: Person, colleague: Person, quick: BackendServer, title: str
+) -> None:
+    project_id = owner.create_project(title, CONFIG, TEXTS)
+    owner.connect(project_id, quick.url, retrain_every=1000, query_size=1000)
+    published = until_published(owner, quick, project_id).task_ids_N.tolist()
+
+    served = []
+    while len(served) < len(TEXTS):
+        at_once = [(person, person.next_task(project_id)) for person in (owner, colleague)]
+        for person, task in at_once:
+            assert task is not None
+            served.append(task["id"])
+            person.annotate(task["id"], "pos")
+
+    assert served == published
