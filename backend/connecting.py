@@ -20,11 +20,11 @@ def connect_project(settings: Settings, project_id: int, url: str) -> str:
         LabelStudioError: Label Studio refused; the message names the reason and the mend.
         UnsupportedConfigError: the project's labeling config cannot be learned.
     """
-    client = LabelStudioClient(settings)
-    read_labeling_config(client.project(project_id).label_config)
-    if any(backend.url.rstrip("/") == url.rstrip("/") for backend in client.backends(project_id)):
-        return f"Project {project_id} is connected to {url} already."
-    response = client.connect_backend(project_id, {"url": url, "title": TITLE, **_credentials(settings)})
+    with LabelStudioClient(settings) as client:
+        read_labeling_config(client.project(project_id).label_config)
+        if any(backend.url.rstrip("/") == url.rstrip("/") for backend in client.backends(project_id)):
+            return f"Project {project_id} is connected to {url} already."
+        response = client.connect_backend(project_id, {"url": url, "title": TITLE, **_credentials(settings)})
     if response.is_error:
         raise refusal(response, url)
     return f"Project {project_id} is connected to {url}: open it in Label Studio and label."

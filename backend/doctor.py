@@ -49,18 +49,23 @@ def examine(settings: Settings, project_id: int | None, url: str) -> list[Findin
     if not findings[-1].is_well:
         return findings
     try:
-        client = LabelStudioClient(settings)
-        findings.append(Finding("API key", f"belongs to {client.whoami()}"))
+        with LabelStudioClient(settings) as client:
+            findings.extend(_as_seen_by(client, settings, project_id, url))
     except ShortlistError as error:
-        return [*findings, _token(str(error))]
+        findings.append(_token(str(error)))
+    return findings
+
+
+def _as_seen_by(client: LabelStudioClient, settings: Settings, project_id: int | None, url: str) -> Iterator[Finding]:
+    """What can be asked once Label Studio takes the key."""
+    yield Finding("API key", f"belongs to {client.whoami()}")
     try:
         ids = [project_id] if project_id is not None else client.project_ids()
-        findings.extend(_door(client, ids, url))
+        yield from _door(client, ids, url)
         for one in ids:
-            findings.extend(_project(settings, client, one, url))
+            yield from _project(settings, client, one, url)
     except ShortlistError as error:
-        findings.append(Finding("project", str(error), "give --project an id that the API key's owner can open"))
-    return findings
+        yield Finding("project", str(error), "give --project an id that the API key's owner can open")
 
 
 def print_findings(console: Console, findings: list[Finding]) -> None:

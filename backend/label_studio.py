@@ -31,7 +31,7 @@ _TASK_FIELDS = "id,data,is_labeled,cancelled_annotations"
 
 
 class LabelStudioClient:
-    """Everything we ask of Label Studio.
+    """Everything we ask of Label Studio; a context that closes its connections.
 
     The API key goes to the origin of `LABEL_STUDIO_URL` alone: the address is fixed here, redirects are not followed.
     """
@@ -43,7 +43,14 @@ class LabelStudioClient:
                 "(Label Studio → your account → Personal Access Token)"
             )
         self._url = settings.label_studio_url
-        self._client = _open_client(self._url, settings.label_studio_api_key.get_secret_value())
+        self._http = httpx.Client(timeout=TIMEOUT_S, follow_redirects=False)
+        self._client = _open_client(self._url, settings.label_studio_api_key.get_secret_value(), self._http)
+
+    def __enter__(self) -> "LabelStudioClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
 
     def whoami(self) -> str:
         """The e-mail address of the API key's owner."""
@@ -181,10 +188,10 @@ class LabelStudioClient:
             return response
 
 
-def _open_client(url: str, api_key: str) -> LabelStudio:
+def _open_client(url: str, api_key: str, http: httpx.Client) -> LabelStudio:
     """The SDK reads the token here; a personal access token that has run out fails at once."""
     with _translated(url, "the API key"):
-        return LabelStudio(base_url=url, api_key=api_key, timeout=TIMEOUT_S, follow_redirects=False)
+        return LabelStudio(base_url=url, api_key=api_key, timeout=TIMEOUT_S, httpx_client=http)
 
 
 @contextmanager

@@ -42,23 +42,31 @@ def run_round(settings: Settings, turn: Turn) -> None:
     Raises:
         ShortlistError: the round cannot go on; what was published before stays in use.
     """
-    began = time.monotonic()
     folder = ProjectFolder(settings.model_dir, turn.project_id)
-    client = LabelStudioClient(settings)
-    turn.step(jobs.SYNCING)
-    project = client.project(turn.project_id)
-    folder.belong_to(project.created_at)
-    _let_webhooks_in(settings, client, folder)
-    project_settings = settings.for_project(folder.connection().extra_params)
-    if not nothing_due(folder, project, project_settings, settings.bert_model, turn):
-        synced = sync(client, project, project_settings, settings.bert_model)
-        version, failure = _try_fit(settings, folder, synced, turn)
-        published = order_and_publish(settings, folder, client, synced, version, turn)
-        if version is not None and version != folder.registry.current():
-            folder.registry.point(version.number)
-        folder.save_synced(fingerprint(folder, synced, failure))
-        _record(folder, synced, version, published, time.monotonic() - began)
-    _clean_up(client, folder, turn)
+    with LabelStudioClient(settings) as client:
+        turn.step(jobs.SYNCING)
+        project = client.project(turn.project_id)
+        folder.belong_to(project.created_at)
+        _let_webhooks_in(settings, client, folder)
+        project_settings = settings.for_project(folder.connection().extra_params)
+        if not nothing_due(folder, project, project_settings, settings.bert_model, turn):
+            _do_what_is_due(
+                settings, folder, client, sync(client, project, project_settings, settings.bert_model), turn
+            )
+        _clean_up(client, folder, turn)
+
+
+def _do_what_is_due(
+    settings: Settings, folder: ProjectFolder, client: LabelStudioClient, synced: Synced, turn: Turn
+) -> None:
+    """Fit, score, order and publish, as far as each is due; a version becomes current after its order is published."""
+    began = time.monotonic()
+    version, failure = _try_fit(settings, folder, synced, turn)
+    published = order_and_publish(settings, folder, client, synced, version, turn)
+    if version is not None and version != folder.registry.current():
+        folder.registry.point(version.number)
+    folder.save_synced(fingerprint(folder, synced, failure))
+    _record(folder, synced, version, published, time.monotonic() - began)
 
 
 def _clean_up(client: LabelStudioClient, folder: ProjectFolder, turn: Turn) -> None:

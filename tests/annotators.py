@@ -118,6 +118,13 @@ class Person:
             served.append(task)
         return served
 
+    def label_both(self, project_id: int, gold: Mapping[str, str], count: int = 2) -> list[dict[str, Any]]:
+        """Label `count` tasks or more, until two different answers were given: one alone trains nothing."""
+        served = self.label_next(project_id, gold, count)
+        while len({gold[task["data"]["text"]] for task in served}) < 2:
+            served += self.label_next(project_id, gold, 1)
+        return served
+
     def tasks(self, project_id: int) -> list[dict[str, Any]]:
         """Every task, without annotations."""
         return list(self.call("GET", "/api/tasks/", project=project_id, page_size=1000, fields="all")["tasks"])

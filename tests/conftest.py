@@ -5,6 +5,7 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,11 @@ from tests.fakes import tiny_encoder
 from tests.servers import LEGACY_TOKEN, BackendServer, LabelStudioServer, backend, label_studio, migrated_data_dir
 
 LABEL_STUDIO_VERSION = "1.23.2"
+
+
+def pytest_configure() -> None:
+    """SIGTERM ends a run as Ctrl-C does: the servers that it started are stopped, not left behind."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,8 @@ LEGACY_TOKEN = "0123456789abcdef0123456789abcdef01234567"
 # Generous: other work may have the machine's cores. What is waited for is polled, so a quiet machine pays nothing.
 START_TIMEOUT_S = 240.0
 ROUND_TIMEOUT_S = 400.0
+# gunicorn closes connections that rest for 2 s; a request sent just then is lost.
+NO_KEEPALIVE = httpx.Limits(max_keepalive_connections=0)
 
 T = TypeVar("T")
 
@@ -54,7 +56,7 @@ def clean_environment(**settings: str) -> dict[str, str]:
     ours = re.compile(
         r"^(LABEL_STUDIO_|BASIC_AUTH_|REDIS_URL|MODEL_DIR|PORT$|BERT_MODEL|BASELINE_MODEL_NAME|RETRAIN_EVERY|QUERY_SIZE"
         r"|QUEUE_SIZE|STRATEGY|COLD_START|EXPLORE|RECIPE|LLM_|MISTRAL_|OPENAI_|WORKERS|THREADS|LOG_LEVEL"
-        r"|START_TRAINING_EACH_N_UPDATES|ML_BLOCK_LOCAL_IP|SSRF_PROTECTION_ENABLED)"
+        r"|START_TRAINING_EACH_N_UPDATES|ML_BLOCK_LOCAL_IP|SSRF_PROTECTION_ENABLED|SENTRY_DSN)"
     )
     kept = {name: value for name, value in os.environ.items() if not ours.match(name)}
     return {**kept, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1", **settings}
@@ -155,6 +157,8 @@ def label_studio(data_dir: Path, **environment: str) -> Iterator[LabelStudioServ
         "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
     }
     chosen = {name: value for name, value in {**usual, **environment}.items() if value}
+    # Empty, not unset: unset, it reports to its makers.
+    chosen["SENTRY_DSN"] = ""
     program = [str(label_studio_program()), "start", "--no-browser"]
     command = [*program, "--internal-host", "127.0.0.1", "--port", str(port)]
     with running(command, clean_environment(**chosen), log) as process:
@@ -272,7 +276,10 @@ def backend(folder: Path, label_studio_url: str, api_key: str, **settings: str) 
     url = f"http://127.0.0.1:{port}"
     serve = [sys.executable, "-m", "backend", "serve"]
     auth = (settings["BASIC_AUTH_USER"], settings["BASIC_AUTH_PASS"]) if "BASIC_AUTH_USER" in settings else None
-    with running(serve, environment, log) as process, httpx.Client(base_url=url, timeout=60.0, auth=auth) as http:
+    with (
+        running(serve, environment, log) as process,
+        httpx.Client(base_url=url, timeout=60.0, auth=auth, limits=NO_KEEPALIVE) as http,
+    ):
         await_answer(f"{url}/health", process, log)
         yield BackendServer(url, folder / "data", log, environment, http, process)
 

@@ -34,7 +34,7 @@ def test_behind_basic_auth_the_whole_loop_works_and_nobody_else_comes_in(
 
         found = eventually(lambda: all(headers()) and headers(), "the webhook's headers")
         assert len(found) == 1
-        owner.label_next(project_id, gold, 2)
+        owner.label_both(project_id, gold, 2)
         until_published(owner, server, project_id, model=1)
 
         log = server.log.read_text(encoding="utf-8")

@@ -100,7 +100,7 @@ def test_an_event_of_an_unknown_project_fails_alone(owner: Person, quick: Backen
     answer = quick.http.post("/webhook", json={"action": "ANNOTATION_CREATED", "project": {"id": 999_998}})
     assert answer.status_code in (201, 404)
 
-    owner.label_next(project_id, gold, 2)
+    owner.label_both(project_id, gold, 2)
     until_published(owner, quick, project_id, model=1)
     assert not (quick.model_dir / "projects" / "999998").exists()
 
@@ -120,7 +120,7 @@ def test_a_project_deleted_while_connected_does_not_stop_another(
     assert answer.status_code == 201
     status = quick.until(doomed, lambda status: status["last_error"], "the reason")
     assert status["last_error_code"] == "unknown_project"
-    owner.label_next(other, gold, 2)
+    owner.label_both(other, gold, 2)
     until_published(owner, quick, other, model=1)
 
 
@@ -160,7 +160,7 @@ def test_predicting_tasks_without_text_gives_one_empty_answer_each(
     project_id = owner.create_project(title, CONFIG, list(gold))
     owner.connect(project_id, quick.url, retrain_every=4)
     until_published(owner, quick, project_id)
-    owner.label_next(project_id, gold, 6)
+    owner.label_both(project_id, gold, 6)
     until_published(owner, quick, project_id, model=1)
     datas: list[dict[str, Any]] = [{}, {"text": None}, {"text": ""}, {"text": 5}, {"text": ["x"]}, {"other": "x"}]
     tasks = [{"id": 10**6 + n, "data": data} for n, data in enumerate([*datas, {"text": "good film"}])]

@@ -210,7 +210,7 @@ def test_a_worker_killed_in_a_round_is_replaced_and_the_training_that_was_asked_
     project_id = owner.create_project(title, CONFIG, list(gold))
     backend_id = owner.connect(project_id, quick.url, retrain_every=1000)
     until_published(owner, quick, project_id)
-    owner.label_next(project_id, gold, 4)
+    owner.label_both(project_id, gold, 4)
     quick.until_settled(project_id)
     killed = quick.worker_pid()
 

@@ -73,7 +73,7 @@ def test_annotators_never_wait_while_bert_trains_publishes_and_cleans_up(
     baseline = [_timed_annotation(owner, task["id"], gold[task["data"]["text"]]) for task in owner.tasks(alone)]
 
     project_id = owner.create_project(title, choices_config(labels), list(gold))
-    backend_id = owner.connect(project_id, real.url, retrain_every=LABELLED_FIRST)
+    backend_id = owner.connect(project_id, real.url, retrain_every=1000, query_size=1000)
     until_published(owner, real, project_id)
     event = {**_recorded_event(owner, labels, title), "project": owner.project(project_id)}
     with _posting(real, event) as idle:
@@ -99,12 +99,13 @@ def test_annotators_never_wait_while_bert_trains_publishes_and_cleans_up(
     def has_trained(times: int) -> Callable[[], bool]:
         return lambda: real.status(project_id)["model"] >= times
 
+    annotate_until(lambda: len(waiting) == POOL - LABELLED_FIRST, 0.0)
     with _posting(real, event) as busy:
-        annotate_until(has_trained(1), 0.2)
-        owner.call("POST", f"/api/ml/{backend_id}/train", {})
-        annotate_until(has_trained(2), 0.2)
+        for times in (1, 2):
+            owner.call("POST", f"/api/ml/{backend_id}/train", {})
+            annotate_until(has_trained(times), 0.2)
     # Removing makes way for rounds, and every event asks for one: a person pauses now and then.
-    annotate_until(lambda: removed in real.log.read_text("utf-8"), 0.5)
+    annotate_until(lambda: removed in real.log.read_text("utf-8"), 1.0)
 
     annotated = [seconds for each in taken.values() for seconds in each]
     assert "training" in taken, f"nobody annotated while BERT trained: {sorted(taken)}"

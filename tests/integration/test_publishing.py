@@ -70,7 +70,7 @@ def test_predict_agrees_with_what_was_published(owner: Person, quick: BackendSer
     project_id = owner.create_project(title, CONFIG, list(gold))
     owner.connect(project_id, quick.url, retrain_every=4, explore=0.3, queue_size=10)
     until_published(owner, quick, project_id)
-    owner.label_next(project_id, gold, 6)
+    owner.label_both(project_id, gold, 6)
     publication = until_published(owner, quick, project_id, model=1)
     tasks = owner.tasks(project_id)
 
@@ -143,7 +143,7 @@ def test_predictions_of_other_models_are_left_alone(owner: Person, quick: Backen
     owner.connect(project_id, quick.url, retrain_every=2, query_size=2)
     for model in range(1, 4):
         until_published(owner, quick, project_id)
-        owner.label_next(project_id, gold, 2)
+        owner.label_both(project_id, gold, 2)
         until_published(owner, quick, project_id, model=model)
 
     pairs = _pairs(owner, project_id)

@@ -13,7 +13,7 @@ def test_start_training_trains_however_few_labels_are_new(owner: Person, quick: 
     project_id = owner.create_project(title, CONFIG, list(gold))
     backend_id = owner.connect(project_id, quick.url, retrain_every=1000)
     until_published(owner, quick, project_id)
-    owner.label_next(project_id, gold, 4)
+    owner.label_both(project_id, gold, 4)
     quick.until_settled(project_id)
     assert quick.status(project_id)["model"] == 0
 
@@ -129,7 +129,7 @@ def test_the_last_label_ends_the_loop_quietly(owner: Person, quick: BackendServe
     status = quick.until_settled(project_id)
     assert owner.next_task(project_id) is None
     assert status["last_error"] == ""
-    assert status["model"] >= 2
+    assert status["model"] >= 1
 
 
 def test_the_first_setup_after_a_start_is_answered_at_once(
