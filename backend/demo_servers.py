@@ -120,6 +120,7 @@ def _environment(token: str) -> dict[str, str]:
         "SSRF_PROTECTION_ENABLED": "false",
         "COLLECT_ANALYTICS": "false",
         "LATEST_VERSION_CHECK": "false",
+        "SENTRY_DSN": "",
         "LABEL_STUDIO_USERNAME": EMAIL,
         "LABEL_STUDIO_PASSWORD": PASSWORD,
         "LABEL_STUDIO_USER_TOKEN": token,

@@ -35,7 +35,9 @@ def nothing_due(folder: ProjectFolder, project: Project, settings: ProjectSettin
     moved = max(turn.changes + last["unseen"], abs(project.annotations - last["annotations"]))
     if moved >= last["quiet_for"]:
         return False
-    folder.save_synced({**last, "unseen": last["unseen"] + turn.changes})
+    newly = project.labelled_tasks - last["labels"]
+    counts = {"labels": project.labelled_tasks, "left": max(0, last["left"] - newly)}
+    folder.save_synced({**last, **counts, "unseen": last["unseen"] + turn.changes})
     return True
 
 

@@ -158,9 +158,10 @@ class RoundQueue:
         Returns:
             None if another worker has it; the round is then asked for again later.
         """
-        self.redis.delete(_key("waiting", project_id))
         owner = uuid.uuid4().hex
-        if not self.redis.set(_key("running", project_id), owner, nx=True, ex=LEASE_S):
+        is_ours = self.redis.set(_key("running", project_id), owner, nx=True, ex=LEASE_S)
+        self.redis.delete(_key("waiting", project_id))
+        if not is_ours:
             self.request_later(project_id, 1.0)
             return None
         changes = self.redis.hget(_key("changes"), str(project_id))

@@ -12,7 +12,8 @@ from label_studio_sdk.label_interface import LabelInterface
 from backend.errors import UnsupportedConfigError
 from model.types import LabelSet
 
-_MEND = "add <Choices> over a <Text>, <HyperText> or <Paragraphs> in Settings → Labeling Interface"
+# Label Studio shows it as HTML, in which tags would vanish.
+_MEND = "add a Choices tag over a Text, HyperText or Paragraphs tag in Settings, Labeling Interface"
 _PLAIN_VALUE = re.compile(r"^\$[^$]+$")
 _TAG = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 
@@ -74,8 +75,8 @@ def read_labeling_config(xml: str) -> Classification:
     labels = tuple(control.labels)
     if len(labels) < 2:
         raise UnsupportedConfigError(
-            f"Choices {control.name!r} has {len(labels)} labels written in the config; two or more <Choice> are needed "
-            "(labels that come from each task's data cannot be learned)"
+            f"Choices {control.name!r} has {len(labels)} labels written in the config; two or more Choice tags are "
+            "needed (labels that come from each task's data cannot be learned)"
         )
     elsewhere = {name for tag in choices if tag is not control for name in tag.to_name} - set(control.to_name)
     names = [*control.to_name, *(name for name in objects if name not in control.to_name)]

@@ -8,6 +8,7 @@ from backend.contract import LAST_SCORE, Project
 from backend.label_studio import SAMPLING, LabelStudioClient
 from backend.labeling_config import Classification, prediction_result
 from backend.projects import PUBLICATION_NAME, ProjectFolder, Publication
+from model.pool import text_digest
 
 KEPT_PUBLICATIONS = 2
 
@@ -107,10 +108,11 @@ def _predictions(publication: Publication, classification: Classification) -> It
 def prediction(publication: Publication, classification: Classification, place: int) -> dict[str, Any]:
     """What we say of the task at one place of the order, as Label Studio wants it.
 
-    Texts drawn at random carry no pre-annotation, so that the label is the person's own; nor does any text before there
-    is a model.
+    Texts drawn at random carry no pre-annotation, so that the label is the person's own; nor does a task with
+    nothing to read, nor any before there is a model.
     """
-    has_answer = publication.proba_N_C.shape[1] > 0 and not publication.is_explore_N[place]
+    has_text = int(publication.text_digests_N[place]) != text_digest("")
+    has_answer = publication.proba_N_C.shape[1] > 0 and has_text and not publication.is_explore_N[place]
     return {
         "model_version": publication.name,
         "score": rank_score(place, len(publication.task_ids_N)),

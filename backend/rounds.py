@@ -63,7 +63,8 @@ def _do_what_is_due(
     began = time.monotonic()
     version, failure = _try_fit(settings, folder, synced, turn)
     published = order_and_publish(settings, folder, client, synced, version, turn)
-    if version is not None and version != folder.registry.current():
+    current = folder.registry.current()
+    if version is not None and (current is None or version.number != current.number):
         folder.registry.point(version.number)
     folder.save_synced(fingerprint(folder, synced, failure))
     _record(folder, synced, version, published, time.monotonic() - began)

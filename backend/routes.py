@@ -10,7 +10,8 @@ from backend.labeling_config import read_labeling_config
 from backend.plugin import Service, ShortlistModel
 from backend.projects import Connection
 
-# Connecting makes Label Studio create a webhook right after it called /setup: a second round finds it.
+# Connecting makes Label Studio create a webhook, and set the project's model version, right after it called /setup: a
+# second round finds the one and mends the other.
 AFTER_SETUP_S = 5.0
 
 routes = Blueprint("shortlist", __name__)
@@ -33,8 +34,7 @@ def setup() -> Response:
     folder = service.folder(asked.project_id)
     folder.save_connection(Connection(request.host, asked.extra_params))
     service.rounds.request(asked.project_id)
-    if service.settings.basic_auth_user:
-        service.rounds.request_later(asked.project_id, AFTER_SETUP_S)
+    service.rounds.request_later(asked.project_id, AFTER_SETUP_S)
     return jsonify({"model_version": folder.published_name(), "status": "queued"})
 
 

@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from importlib.metadata import version as library_version
 from pathlib import Path
@@ -41,7 +41,7 @@ class ModelVersion:
     labels: int
     recipe: str
     encoder: str
-    label_digests_N: IntArray
+    label_digests_N: IntArray = field(compare=False)
 
     def load(self) -> TextClassifier:
         """Read the weights."""
