@@ -21,27 +21,25 @@ def test_ten_rounds_publish_nothing_twice_and_leave_two_publications(
     gold = reviews(60)
     project_id = owner.create_project(title, CONFIG, list(gold))
     owner.connect(project_id, quick.url, retrain_every=2, query_size=2, explore=0.2)
-    published = [until_published(owner, quick, project_id).name]
+    numbers = [until_published(owner, quick, project_id).number]
 
     def is_clean() -> bool:
         return len({version for _, version in _pairs(owner, project_id)}) <= 2
 
-    while len(published) < 11:
-        number = int(published[-1].split(".")[1])
-        owner.label_next(project_id, gold, 2)
-        quick.until(project_id, lambda s, n=number: int(s["model_version"].split(".")[1]) > n, "the next publication")
-        published.append(until_published(owner, quick, project_id).name)
-        pairs = _pairs(owner, project_id)
-        assert max(pairs.values()) == 1, "a task holds two predictions of one version"
+    # Two labels use up a batch; a training may fall due between them, and publishes its own order.
+    while len(numbers) < 11:
+        last = numbers[-1]
+        owner.label_both(project_id, gold)
+        quick.until(project_id, lambda s, n=last: int(s["model_version"].split(".")[1]) > n, "the next publication")
+        numbers.append(until_published(owner, quick, project_id).number)
+        assert max(_pairs(owner, project_id).values()) == 1, "a task holds two predictions of one version"
 
     eventually(is_clean, "old publications to be removed")
     pairs = _pairs(owner, project_id)
-    assert len(set(published)) == 11
-    assert [int(name.split(".")[1]) for name in published] == list(range(1, 12))
-    assert {version for _, version in pairs} == set(published[-2:])
+    held = sorted(int(version.split(".")[1]) for version in {version for _, version in pairs})
+    assert held == [numbers[-1] - 1, numbers[-1]]
     assert max(Counter(task for task, _ in pairs).values()) <= 2
-    assert len([1 for _, version in pairs if version == published[-1]]) == 60 - 20
-    assert quick.status(project_id)["rounds"] == 11
+    assert quick.status(project_id)["rounds"] == numbers[-1], "a publication's number was skipped or used twice"
 
 
 def test_retrieving_predictions_by_hand_adds_none_to_tasks_that_have_one(
