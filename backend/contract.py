@@ -1,7 +1,7 @@
 """Label Studio's JSON ↔ frozen records; the only place that reads raw payloads."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from backend.errors import InvalidRequestError
@@ -25,7 +25,7 @@ class Project:
     Attributes:
         created_at: tells a project from another that got the same id after Label Studio's database was made anew.
         labelled_tasks: tasks with at least one annotation that is not skipped.
-        annotations: annotations that are not skipped; skipped: those that are.
+        annotations: annotations that are not skipped.
     """
 
     project_id: int
@@ -37,7 +37,6 @@ class Project:
     tasks: int
     labelled_tasks: int
     annotations: int
-    skipped: int
 
 
 @dataclass(frozen=True)
@@ -69,13 +68,11 @@ class Event:
 
     Attributes:
         changes: how many annotations or tasks it is about.
-        project: what the event says of the project itself, where it says it.
     """
 
     action: str
     project_id: int
     changes: int = 1
-    project: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def asks_for_training(self) -> bool:
@@ -116,12 +113,10 @@ def parse_event(raw: Any) -> Event:
     action = body.get("action")
     if not isinstance(action, str) or not action:
         raise InvalidRequestError("a webhook needs the key 'action', the name of an event such as ANNOTATION_CREATED")
-    project = body.get("project")
     return Event(
         action=action,
-        project_id=parse_project_id(project),
+        project_id=parse_project_id(body.get("project")),
         changes=_count(body),
-        project=project if isinstance(project, dict) else {},
     )
 
 

@@ -75,7 +75,6 @@ class LabelStudioClient:
             tasks=found.task_number or 0,
             labelled_tasks=found.num_tasks_with_annotations or 0,
             annotations=found.total_annotations_number or 0,
-            skipped=found.skipped_annotations_number or 0,
         )
 
     def project_ids(self) -> list[int]:

@@ -57,7 +57,6 @@ def a_project(**different) -> Project:
         tasks=10,
         labelled_tasks=0,
         annotations=0,
-        skipped=0,
     )
     return replace(project, **different)
 
