@@ -1,6 +1,7 @@
 """A project's status, and Prometheus metrics: all read from disk and Redis, so that every process says the same."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -37,6 +38,8 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
         "model": current.number if current else 0,
         "trained_on": current.labels if current else 0,
         "recipe": current.recipe if current else "",
+        "out_of_fold": asdict(current.out_of_fold) if current and current.out_of_fold else None,
+        "warnings": list(current.warnings) if current else [],
         "labels": synced.get("labels", 0),
         "unlabelled": synced.get("left", 0),
         "rounds": len(rounds),
@@ -71,6 +74,16 @@ class _Collector:
             gauge = GaugeMetricFamily(name, text, labels=["project"])
             for status in statuses:
                 gauge.add_metric([str(status["project"])], status[key])
+            yield gauge
+        for key, text in (
+            ("accuracy", "Share of labelled texts that classifiers which had not seen them got right."),
+            ("macro_f1", "F1 averaged over classes, on labelled texts that had not been seen."),
+            ("calibration_error", "Expected calibration error on labelled texts that had not been seen."),
+        ):
+            gauge = GaugeMetricFamily(f"shortlist_out_of_fold_{key}", text, labels=["project"])
+            for status in statuses:
+                if status["out_of_fold"]:
+                    gauge.add_metric([str(status["project"])], status["out_of_fold"][key])
             yield gauge
         states = GaugeMetricFamily("shortlist_state", "1 for the state a project is in.", labels=["project", "state"])
         for status in statuses:

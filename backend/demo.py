@@ -24,7 +24,9 @@ from backend.projects import ProjectFolder
 from model.errors import ShortlistError
 from model.evaluation import accuracy, majority_share
 from model.inference import score_texts
-from model.training import TrainingConfig, train, use_available_cores
+from model.processor import use_available_cores
+from model.recipes import TrainingConfig
+from model.training import train
 from model.types import LabelSet, Targets
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "banking8"

@@ -22,12 +22,13 @@ from backend.publishing import KEPT_PUBLICATIONS, clean_up, next_number, publish
 from backend.settings import Settings
 from backend.syncing import Synced, sync
 from model.bert import new_classifier
-from model.errors import ShortlistError
+from model.errors import ShortlistError, TrainingCancelledError
 from model.inference import embed_texts, score_texts
 from model.pool import EmbeddingCache, text_digest
 from model.query.strategies import Need, Unlabelled
+from model.recipes import TrainingConfig
 from model.registry import ModelVersion
-from model.training import TrainingConfig, check_trainable, train
+from model.training import check_trainable, never, train
 from model.types import FloatArray
 
 # How soon to go on removing old publications after making way for another round.
@@ -36,10 +37,16 @@ CLEAN_UP_AGAIN_S = 1.0
 log = logging.getLogger(__name__)
 
 
-def run_round(settings: Settings, turn: Turn) -> None:
+def run_round(settings: Settings, turn: Turn, should_stop: Callable[[], bool] = never) -> None:
     """Run one round of the turn's project.
 
+    Args:
+        settings: the process's.
+        turn: the right to run it.
+        should_stop: whether the process wants to end: a training then does, between two steps.
+
     Raises:
+        TrainingCancelledError: `should_stop` said so; nothing was changed.
         ShortlistError: the round cannot go on; what was published before stays in use.
     """
     folder = ProjectFolder(settings.model_dir, turn.project_id)
@@ -50,18 +57,22 @@ def run_round(settings: Settings, turn: Turn) -> None:
         _let_webhooks_in(settings, client, folder)
         project_settings = settings.for_project(folder.connection().extra_params)
         if not nothing_due(folder, project, project_settings, settings.bert_model, turn):
-            _do_what_is_due(
-                settings, folder, client, sync(client, project, project_settings, settings.bert_model), turn
-            )
+            synced = sync(client, project, project_settings, settings.bert_model)
+            _do_what_is_due(settings, folder, client, synced, turn, should_stop)
         _clean_up(client, folder, turn)
 
 
 def _do_what_is_due(
-    settings: Settings, folder: ProjectFolder, client: LabelStudioClient, synced: Synced, turn: Turn
+    settings: Settings,
+    folder: ProjectFolder,
+    client: LabelStudioClient,
+    synced: Synced,
+    turn: Turn,
+    should_stop: Callable[[], bool],
 ) -> None:
     """Fit, score, order and publish, as far as each is due; a version becomes current after its order is published."""
     began = time.monotonic()
-    version, failure = _try_fit(settings, folder, synced, turn)
+    version, failure = _try_fit(settings, folder, synced, turn, should_stop)
     published = order_and_publish(settings, folder, client, synced, version, turn)
     current = folder.registry.current()
     if version is not None and (current is None or version.number != current.number):
@@ -92,20 +103,24 @@ def _is_webhook_of(host: str) -> Callable[[str], bool]:
 
 
 def _try_fit(
-    settings: Settings, folder: ProjectFolder, synced: Synced, turn: Turn
+    settings: Settings, folder: ProjectFolder, synced: Synced, turn: Turn, should_stop: Callable[[], bool]
 ) -> tuple[ModelVersion | None, ShortlistError | None]:
     """A training that fails leaves the version in use, and the order still wants publishing.
 
     The failure stays in the project's status until a later round reads the whole project again.
     """
     try:
-        return fit(settings, folder, synced, turn), None
+        return fit(settings, folder, synced, turn, should_stop), None
+    except TrainingCancelledError:
+        raise
     except ShortlistError as error:
         log.error("event=training_failed project=%d code=%s reason=%s", folder.project_id, error.code, error)
         return usable(folder.registry.current(), synced), error
 
 
-def fit(settings: Settings, folder: ProjectFolder, synced: Synced, turn: Turn) -> ModelVersion | None:
+def fit(
+    settings: Settings, folder: ProjectFolder, synced: Synced, turn: Turn, should_stop: Callable[[], bool] = never
+) -> ModelVersion | None:
     """Train if a training is due; returns the version to use, None while there is none."""
     latest = folder.registry.latest()
     if not turn.asked_to_train and labels_until_training(latest, synced) > 0:
@@ -113,16 +128,19 @@ def fit(settings: Settings, folder: ProjectFolder, synced: Synced, turn: Turn) -
     check_trainable(synced.targets)
     turn.step(jobs.TRAINING)
     config = TrainingConfig(recipe=synced.settings.recipe, encoder=settings.bert_model)
-    trained = train(synced.targets, config, lambda step, steps, loss: turn.progress(step, steps))
+    trained = train(synced.targets, config, lambda step, steps, loss: turn.progress(step, steps), should_stop)
     version = folder.registry.write(trained, synced.targets, config)
     log.info(
-        "event=trained project=%d version=%d labels=%d recipe=%s seconds=%.1f",
+        "event=trained project=%d version=%d labels=%d recipe=%s seconds=%.1f out_of_fold_accuracy=%s",
         folder.project_id,
         version.number,
         version.labels,
-        version.recipe,
+        trained.recipe.value,
         trained.train_s,
+        f"{trained.out_of_fold.accuracy:.3f}" if trained.out_of_fold else "none",
     )
+    for warning in trained.warnings:
+        log.warning("event=weak_version project=%d version=%d reason=%s", folder.project_id, version.number, warning)
     return version
 
 

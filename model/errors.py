@@ -43,6 +43,12 @@ class TrainingDivergedError(ShortlistError):
     code = "training_diverged"
 
 
+class TrainingCancelledError(ShortlistError):
+    """Somebody wanted the training to end before it was done."""
+
+    code = "training_cancelled"
+
+
 class VersionError(ShortlistError):
     """A model version is missing or damaged on disk."""
 

@@ -29,10 +29,15 @@ def score_texts(classifier: TextClassifier, texts: Sequence[str], on_progress: P
         Scored in the order of `texts`.
     """
     embeddings_N_D = embed_texts(classifier, texts, on_progress)
-    with torch.inference_mode():
-        logits_N_C = classifier.head(torch.from_numpy(embeddings_N_D).to(classifier.device))
-        proba_N_C = classifier.proba(logits_N_C).cpu().numpy()
+    proba_N_C = classifier.proba(torch.from_numpy(head_logits(classifier, embeddings_N_D))).numpy()
     return Scored(proba_N_C, embeddings_N_D)
+
+
+def head_logits(classifier: TextClassifier, embeddings_N_D: FloatArray) -> FloatArray:
+    """What the head says of embeddings, before any temperature: logits_N_C."""
+    with torch.inference_mode():
+        logits: FloatArray = classifier.head(torch.from_numpy(embeddings_N_D).to(classifier.device)).cpu().numpy()
+    return logits
 
 
 def embed_texts(

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import platform
 import shutil
@@ -13,12 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from safetensors import SafetensorError
 
 from model.bert import TextClassifier, load_classifier, save_classifier
 from model.errors import VersionError
+from model.evaluation import Evaluation
 from model.pool import text_digest
-from model.training import Trained, TrainingConfig
+from model.processor import is_bf16_native
+from model.recipes import TrainingConfig
+from model.training import Trained
 from model.types import IntArray, LabelSet, Targets
 
 # Enough to roll back a few steps; each version is as large as its encoder (90 MB for the bundled one).
@@ -32,6 +37,9 @@ class ModelVersion:
     Attributes:
         number: 1, 2, 3 … in order of training, never used twice.
         labels: how many labelled texts it learned from.
+        recipe: the one that was asked for; `auto` among them.
+        out_of_fold: what classifiers trained alike said of labelled texts they had not seen, if that was measured.
+        warnings: what keeps it from being good, in sentences for people.
         label_digests_N: one number a labelled text, which changes when its text or labels do.
     """
 
@@ -42,6 +50,8 @@ class ModelVersion:
     recipe: str
     encoder: str
     label_digests_N: IntArray = field(compare=False)
+    out_of_fold: Evaluation | None = None
+    warnings: tuple[str, ...] = ()
 
     def load(self) -> TextClassifier:
         """Read the weights."""
@@ -104,6 +114,8 @@ class Registry:
             recipe=manifest["config"]["recipe"],
             encoder=manifest["config"]["encoder"],
             label_digests_N=np.array(manifest["label_digests"], dtype=np.uint64),
+            out_of_fold=Evaluation(**measured) if (measured := manifest["metrics"].get("out_of_fold")) else None,
+            warnings=tuple(manifest.get("warnings", ())),
         )
 
     def write(self, trained: Trained, targets: Targets, config: TrainingConfig) -> ModelVersion:
@@ -156,11 +168,26 @@ def _manifest(trained: Trained, targets: Targets, config: TrainingConfig, more: 
         "labels": len(targets),
         "label_set": asdict(targets.label_set),
         "label_digests": label_digests(targets).tolist(),
+        "data_sha256": hashlib.sha256(label_digests(targets).tobytes()).hexdigest(),
         "config": asdict(config),
-        "metrics": {"steps": trained.steps, "final_loss": trained.final_loss, "train_s": trained.train_s},
+        "metrics": {
+            "steps": trained.steps,
+            "final_loss": trained.final_loss if math.isfinite(trained.final_loss) else None,
+            "train_s": trained.train_s,
+            "temperature": trained.classifier.config.temperature,
+            "out_of_fold": asdict(trained.out_of_fold) if trained.out_of_fold else None,
+        },
+        "warnings": trained.warnings,
         "libraries": {
             "python": platform.python_version(),
-            **{name: library_version(name) for name in ("torch", "transformers", "numpy")},
+            **{
+                name: library_version(name) for name in ("torch", "transformers", "tokenizers", "scikit-learn", "numpy")
+            },
+        },
+        "machine": {
+            "device": str(trained.classifier.device),
+            "threads": torch.get_num_threads(),
+            "is_bf16": is_bf16_native(trained.classifier.device),
         },
         **more,
     }

@@ -1,73 +1,56 @@
-"""The training loop and its configuration.
+"""From labelled texts to a calibrated classifier that says how good it is. Read `train` from top to bottom.
 
-Starts from a linear fit on frozen embeddings and fine-tunes everything from there (LP-FT, Kumar et al., ICLR 2022:
-"Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution"): the head already points the right
-way when the encoder begins to move. Deviation: few steps and mean-pooled sentence embeddings, for few labels.
+Recipes differ in their plans alone (`recipes`); the loop they share is in `fine_tuning`.
 """
 
+import copy
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import Enum
-from functools import lru_cache
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional
 
 from model.bert import TextClassifier, new_classifier
-from model.errors import InvalidTargetsError, TrainingDivergedError
-from model.inference import embed_texts
-from model.types import Targets
+from model.calibration import fit_temperature
+from model.errors import InvalidTargetsError
+from model.evaluation import Evaluation, evaluate, majority_share
+from model.fine_tuning import fine_tune
+from model.folds import deal_folds
+from model.inference import embed_texts, head_logits
+from model.linear_head import fit_head
+from model.processor import never_more_than_available_cores
+from model.recipes import LinearFit, Plan, Recipe, TrainingConfig, count_steps, make_plan
+from model.types import FloatArray, IntArray, Targets
 
-
-class Recipe(str, Enum):
-    """How a classifier is trained."""
-
-    HEAD = "head"
-    """A linear head on the frozen encoder."""
-    LP_FT = "lp-ft"
-    """The linear head first, then everything."""
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """Everything that decides a training, saved beside the weights.
-
-    Attributes:
-        encoder: a Hugging Face name or folder; empty for the bundled one.
-        min_steps: fine-tuning never does fewer; few labels need many passes.
-        epochs: passes over the labels once those are more steps than `min_steps`.
-        warmup_share: share of the steps in which the learning rate rises.
-        head_l2: weight of the squared head weights in the linear fit, divided by N.
-    """
-
-    recipe: Recipe = Recipe.LP_FT
-    encoder: str = ""
-    seed: int = 0
-    batch_size: int = 16
-    min_steps: int = 60
-    epochs: int = 5
-    encoder_lr: float = 1e-4
-    head_lr: float = 1e-3
-    weight_decay: float = 0.01
-    warmup_share: float = 0.1
-    max_gradient_norm: float = 1.0
-    head_l2: float = 1.0
+# How many labels a warning names.
+NAMED_LABELS = 5
+# Where all texts are of one class, its probability then grows slowly with their number.
+ONE_CLASS_L2 = 1.0
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained classifier and what its training took."""
+    """A trained classifier, what its training took, and what it is worth.
+
+    Attributes:
+        classifier: in evaluation mode, its temperature set.
+        recipe: the one that was used.
+        steps: fine-tuning steps of the classifier itself, folds not counted.
+        final_loss: of its last batch, in nats; NaN where nothing was fine-tuned.
+        train_s: seconds for everything, folds included.
+        out_of_fold: what classifiers trained alike said of labelled texts they had not seen; None without folds.
+        warnings: what keeps this classifier from being good, in sentences for people.
+    """
 
     classifier: TextClassifier
-    steps: int
-    final_loss: float
-    train_s: float
+    recipe: Recipe = Recipe.AUTO
+    steps: int = 0
+    final_loss: float = 0.0
+    train_s: float = 0.0
+    out_of_fold: Evaluation | None = None
+    warnings: tuple[str, ...] = ()
 
 
 StepProgress = Callable[[int, int, float], None]
@@ -77,148 +60,151 @@ def ignore_steps(step: int, steps: int, loss: float) -> None:
     """The progress callback of those who do not look."""
 
 
-def use_available_cores() -> None:
-    """Give torch the cores this process may use: two processes that each take all of them run 5 to 10 times slower."""
-    torch.set_num_threads(available_cores())
+def never() -> bool:
+    """The answer of those who do not cancel."""
+    return False
 
 
-def available_cores() -> int:
-    """Cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def train(targets: Targets, config: TrainingConfig, on_step: StepProgress = ignore_steps) -> Trained:
+def train(
+    targets: Targets,
+    config: TrainingConfig,
+    on_step: StepProgress = ignore_steps,
+    should_stop: Callable[[], bool] = never,
+) -> Trained:
     """Train a classifier on N texts with target shares.
 
     Args:
-        targets: at least two texts; with one choice, of at least two classes.
+        targets: at least two texts.
         config: the recipe and its numbers.
-        on_step: called with (step, steps, loss) after every fine-tuning step.
-
-    Returns:
-        The classifier in evaluation mode.
+        on_step: called with (step, steps, loss) after every fine-tuning step, those of the folds included.
+        should_stop: asked before every step.
 
     Raises:
-        InvalidTargetsError: there is nothing to tell apart.
-        TrainingDivergedError: the loss became NaN or infinite.
+        InvalidTargetsError: nothing can be learned from these labels; names the task where one is at fault.
+        TrainingDivergedError: the loss became NaN or infinite; names tasks.
+        TrainingCancelledError: `should_stop` said so.
     """
     check_trainable(targets)
     began = time.monotonic()
-    torch.manual_seed(config.seed)
-    classifier = new_classifier(config.encoder, targets.label_set)
-    loss = _fit_head(classifier, targets, config)
-    steps = 0
-    if config.recipe is Recipe.LP_FT:
-        steps = max(config.min_steps, math.ceil(len(targets) / config.batch_size) * config.epochs)
-        loss = _fine_tune(classifier, targets, config, steps, on_step)
-    return Trained(classifier.eval(), steps, loss, time.monotonic() - began)
+    never_more_than_available_cores()
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        learner = _Learner(targets, config, on_step, should_stop)
+        logits_M_C, rows_M = learner.predict_out_of_fold()
+        classifier, loss = learner.fit(np.arange(len(targets)), learner.plan)
+    held_out_M_C = targets.targets_N_C[rows_M]
+    temperature = fit_temperature(logits_M_C, held_out_M_C, is_multilabel=targets.label_set.is_multilabel)
+    classifier.config = replace(classifier.config, temperature=temperature)
+    out_of_fold = _evaluate(classifier, logits_M_C, held_out_M_C) if len(rows_M) else None
+    return Trained(
+        classifier=classifier,
+        recipe=learner.recipe,
+        steps=count_steps(learner.plan),
+        final_loss=loss,
+        train_s=time.monotonic() - began,
+        out_of_fold=out_of_fold,
+        warnings=tuple(_warnings(targets, out_of_fold)),
+    )
 
 
 def check_trainable(targets: Targets) -> None:
-    """Raise InvalidTargetsError unless some class has texts that another lacks."""
-    seen = np.flatnonzero(targets.targets_N_C.sum(axis=0))
-    if len(targets) < 2 or len(seen) < (1 if targets.label_set.is_multilabel else 2):
+    """Raise InvalidTargetsError unless something can be learned."""
+    for task_id, text, shares_C in zip(targets.task_ids, targets.texts, targets.targets_N_C, strict=True):
+        if not text.strip():
+            raise InvalidTargetsError(f"task {task_id} is labelled but has no text: remove its labels or mend its data")
+        if not np.isfinite(shares_C).all():
+            raise InvalidTargetsError(f"task {task_id} has a label share that is no number: label it again")
+    if len(targets) < 2 or not targets.targets_N_C.any():
         raise InvalidTargetsError(
-            f"training needs at least 2 labelled texts of 2 different labels; there are {len(targets)} texts "
-            f"with {len(seen)} different labels: label a few more"
+            f"training needs at least 2 labelled texts; there are {len(targets)} "
+            f"with {len(seen_classes(targets.targets_N_C))} different labels: label a few more"
         )
 
 
-def _fit_head(classifier: TextClassifier, targets: Targets, config: TrainingConfig) -> float:
-    """Logistic regression on frozen embeddings, by L-BFGS from zero: convex, so the start does not matter."""
-    embeddings_N_D = torch.from_numpy(embed_texts(classifier, targets.texts)).to(classifier.device)
-    targets_N_C = torch.from_numpy(targets.targets_N_C).to(classifier.device)
-    head = classifier.head
-    torch.nn.init.zeros_(head.weight)
-    torch.nn.init.zeros_(head.bias)
-    optimizer = torch.optim.LBFGS(head.parameters(), max_iter=200, line_search_fn="strong_wolfe")
-
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        fit = _loss(head(embeddings_N_D), targets_N_C, targets.label_set.is_multilabel)
-        penalised: Tensor = fit + config.head_l2 / (2 * len(targets)) * head.weight.square().sum()
-        _finite(float(penalised.detach()))
-        penalised.backward()  # type: ignore[no-untyped-call]
-        return penalised
-
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
-    with torch.no_grad():
-        return _finite(float(_loss(head(embeddings_N_D), targets_N_C, targets.label_set.is_multilabel)))
+def seen_classes(targets_N_C: FloatArray) -> IntArray:
+    """Classes that somebody used, as positions on axis C."""
+    return np.flatnonzero(targets_N_C.any(axis=0))
 
 
-def _fine_tune(
-    classifier: TextClassifier, targets: Targets, config: TrainingConfig, steps: int, on_step: StepProgress
-) -> float:
-    """AdamW over everything; the learning rate rises, then falls linearly to zero."""
-    token_ids = classifier.tokenize(list(targets.texts))
-    targets_N_C = torch.from_numpy(targets.targets_N_C).to(classifier.device)
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": classifier.encoder.parameters(), "lr": config.encoder_lr},
-            {"params": classifier.head.parameters(), "lr": config.head_lr},
-        ],
-        weight_decay=config.weight_decay,
-        fused=True,
-    )
-    warmup = max(1, round(steps * config.warmup_share))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / warmup, (steps - step) / max(1, steps - warmup))
-    )
-    classifier.train()
-    loss = math.nan
-    for step, rows in enumerate(_shuffled_batches(len(targets), config, steps), start=1):
-        with _mixed_precision(classifier.device):
-            logits_B_C = classifier.head(classifier.embed(classifier.pad([token_ids[row] for row in rows]))).float()
-        batch_loss = _loss(logits_B_C, targets_N_C[rows], targets.label_set.is_multilabel)
-        loss = _finite(float(batch_loss.detach()))
-        batch_loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(classifier.parameters(), config.max_gradient_norm)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-        on_step(step, steps, loss)
-    return loss
+class _Learner:
+    """One encoder, trained from the same start once for each fold and once on everything."""
+
+    def __init__(
+        self, targets: Targets, config: TrainingConfig, on_step: StepProgress, should_stop: Callable[[], bool]
+    ) -> None:
+        self._targets = targets
+        self._on_step = on_step
+        self._should_stop = should_stop
+        self._pretrained = new_classifier(config.encoder, targets.label_set)
+        self._embeddings_N_D = embed_texts(self._pretrained, targets.texts)
+        width = self._embeddings_N_D.shape[1]
+        if len(seen_classes(targets.targets_N_C)) < 2:
+            # Nothing can be told apart, and no text held out could ever say that the classifier is too sure.
+            config = replace(config, recipe=Recipe.HEAD, head_l2=ONE_CLASS_L2, folds=0)
+        self.recipe = config.recipe
+        self.plan = make_plan(config, len(targets), width)
+        self._folds = deal_folds(targets.targets_N_C, config.folds, np.random.default_rng(config.seed))
+        self._fold_plans = [
+            make_plan(config, len(targets) - len(rows_M), width, is_fold=True) for rows_M in self._folds
+        ]
+        self._steps = sum(map(count_steps, [self.plan, *self._fold_plans]))
+        self._steps_done = 0
+
+    def predict_out_of_fold(self) -> tuple[FloatArray, IntArray]:
+        """Logits of every text by a classifier that has not seen it: logits_M_C, and whose they are: rows_M."""
+        parts = []
+        for rows_M, plan in zip(self._folds, self._fold_plans, strict=True):
+            others = np.setdiff1d(np.arange(len(self._targets)), rows_M)
+            classifier, _ = self.fit(others, plan)
+            parts.append(head_logits(classifier, embed_texts(classifier, [self._targets.texts[row] for row in rows_M])))
+        if not parts:
+            return np.zeros((0, self._targets.targets_N_C.shape[1])), np.zeros(0, dtype=int)
+        return np.concatenate(parts), np.concatenate(self._folds)
+
+    def fit(self, rows_M: IntArray, plan: Plan) -> tuple[TextClassifier, float]:
+        """Follow a plan on some of the texts; returns the classifier in evaluation mode and its last loss."""
+        classifier = copy.deepcopy(self._pretrained)
+        targets = self._targets.some(rows_M)
+        embeddings_M_D = self._embeddings_N_D[rows_M]
+        loss = math.nan
+        for part in plan:
+            if isinstance(part, LinearFit):
+                fit_head(classifier.head, embeddings_M_D, targets, part.l2)
+            else:
+                loss = fine_tune(classifier, targets, part, self._count, self._should_stop)
+                embeddings_M_D = embed_texts(classifier, targets.texts)
+        return classifier, loss
+
+    def _count(self, loss: float) -> None:
+        self._steps_done += 1
+        self._on_step(self._steps_done, self._steps, loss)
 
 
-def _mixed_precision(device: torch.device) -> torch.autocast:
-    """bf16 where the processor multiplies it natively: two thirds of the time a step, at the same accuracy."""
-    on_gpu = device.type == "cuda"
-    is_native = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu else "avx512_bf16" in _cpu_flags()
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=is_native)
+def _evaluate(classifier: TextClassifier, logits_M_C: FloatArray, targets_M_C: FloatArray) -> Evaluation:
+    proba_M_C = classifier.proba(torch.from_numpy(logits_M_C)).numpy()
+    return evaluate(proba_M_C, targets_M_C, is_multilabel=classifier.config.is_multilabel)
 
 
-@lru_cache(maxsize=1)
-def _cpu_flags() -> frozenset[str]:
-    """What the processor can do, as Linux says; empty elsewhere."""
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = (
-        next((line for line in cpuinfo.read_text().splitlines() if line.startswith("flags")), "")
-        if cpuinfo.exists()
-        else ""
-    )
-    return frozenset(flags.split())
+def _warnings(targets: Targets, out_of_fold: Evaluation | None) -> Iterator[str]:
+    """What the numbers alone would not tell whoever relies on the classifier."""
+    labels, seen = targets.label_set.labels, seen_classes(targets.targets_N_C)
+    if len(seen) == 1 and not targets.label_set.is_multilabel:
+        yield f"all {len(targets)} labelled texts are {labels[seen[0]]!r}: nothing else can be predicted yet"
+        return
+    if missing := [label for row, label in enumerate(labels) if row not in seen]:
+        yield f"no labelled text yet of {_some(missing)}: never predicted"
+    if rare := [labels[row] for row in seen if np.count_nonzero(targets.targets_N_C[:, row]) == 1]:
+        yield f"only one labelled text of {_some(rare)}: hardly ever predicted"
+    if out_of_fold is not None and not targets.label_set.is_multilabel:
+        always = majority_share(targets.targets_N_C)
+        if out_of_fold.accuracy <= always:
+            yield (
+                f"right on {out_of_fold.accuracy:.0%} of labelled texts it had not seen; always answering the "
+                f"commonest label would be right on {always:.0%}: label more, or look at whether the texts tell the "
+                "labels apart"
+            )
 
 
-def _shuffled_batches(size: int, config: TrainingConfig, steps: int) -> Iterator[list[int]]:
-    """`steps` batches of rows, every row once a pass."""
-    rng = np.random.default_rng(config.seed)
-    waiting: list[int] = []
-    for _ in range(steps):
-        while len(waiting) < min(config.batch_size, size):
-            waiting.extend(rng.permutation(size).tolist())
-        yield waiting[: config.batch_size]
-        waiting = waiting[config.batch_size :]
-
-
-def _loss(logits_N_C: Tensor, targets_N_C: Tensor, is_multilabel: bool) -> Tensor:
-    """Mean cross-entropy against shares, in nats; summed over classes' yes/no questions where several may hold."""
-    if is_multilabel:
-        cells_N_C = functional.binary_cross_entropy_with_logits(logits_N_C, targets_N_C, reduction="none")
-        return cells_N_C.sum(dim=1).mean()
-    return functional.cross_entropy(logits_N_C, targets_N_C)
-
-
-def _finite(loss: float) -> float:
-    if not math.isfinite(loss):
-        raise TrainingDivergedError(f"the training loss became {loss}: the model version in use stays")
-    return loss
+def _some(labels: list[str]) -> str:
+    shown = ", ".join(map(repr, labels[:NAMED_LABELS]))
+    return shown if len(labels) <= NAMED_LABELS else f"{shown} and {len(labels) - NAMED_LABELS} more"

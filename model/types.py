@@ -78,6 +78,15 @@ class Targets:
     def __len__(self) -> int:
         return len(self.task_ids)
 
+    def some(self, rows_M: IntArray) -> "Targets":
+        """M of the texts, in the order of `rows_M`."""
+        return Targets(
+            tuple(self.task_ids[row] for row in rows_M),
+            tuple(self.texts[row] for row in rows_M),
+            self.targets_N_C[rows_M],
+            self.label_set,
+        )
+
 
 @dataclass(frozen=True)
 class Scored:

@@ -21,13 +21,13 @@ NEUTRAL = ("film", "plot", "cast", "the", "a")
 SENTIMENT = LabelSet(("neg", "pos"), is_multilabel=False)
 
 
-def tiny_encoder(folder: Path) -> str:
-    """A BERT of one layer that knows 13 words, praise from blame, and plots from films; good as BERT_MODEL."""
+def tiny_encoder(folder: Path, layers: int = 1) -> str:
+    """A BERT of few layers that knows 13 words, praise from blame, and plots from films; good as BERT_MODEL."""
     folder.mkdir(parents=True, exist_ok=True)
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *PRAISE, *BLAME, *NEUTRAL]
     (folder / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
     BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
-    size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    size = {"hidden_size": 16, "num_hidden_layers": layers, "num_attention_heads": 2, "intermediate_size": 32}
     torch.manual_seed(0)
     encoder = BertModel(BertConfig(vocab_size=len(words), max_position_embeddings=32, **size), add_pooling_layer=False)
     meanings = encoder.get_input_embeddings().weight.data

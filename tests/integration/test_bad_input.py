@@ -153,6 +153,53 @@ def test_odd_texts_are_served_last_or_cut_and_stop_nothing(owner: Person, quick:
     assert quick.status(project_id)["last_error"] == ""
 
 
+def test_labels_that_cannot_be_learned_name_their_task_and_the_version_in_use_stays(
+    owner: Person, quick: BackendServer, title: str
+) -> None:
+    gold = reviews(12)
+    project_id = owner.create_project(title, CONFIG)
+    owner.import_tasks(project_id, [{"text": " "}, *({"text": text} for text in gold)])
+    backend_id = owner.connect(project_id, quick.url, retrain_every=4)
+    until_published(owner, quick, project_id)
+    owner.label_both(project_id, gold, 6)
+    until_published(owner, quick, project_id, model=1)
+    empty = next(task["id"] for task in owner.tasks(project_id) if not task["data"]["text"].strip())
+
+    annotation_id = owner.annotate(empty, "pos")
+    owner.call("POST", f"/api/ml/{backend_id}/train", {})
+
+    status = quick.until(project_id, lambda status: status["last_error"], "the reason")
+    assert status["last_error_code"] == "invalid_targets"
+    assert f"task {empty} is labelled but has no text" in status["last_error"]
+    assert status["model"] == 1
+
+    owner.call("DELETE", f"/api/annotations/{annotation_id}/")
+    owner.call("POST", f"/api/ml/{backend_id}/train", {})
+    until_published(owner, quick, project_id, model=2)
+    assert quick.status(project_id)["last_error"] == ""
+
+
+def test_a_label_outside_the_config_names_its_task_and_the_version_in_use_stays(
+    owner: Person, quick: BackendServer, title: str
+) -> None:
+    gold = reviews(12)
+    project_id = owner.create_project(title, choices_config(["neg", "pos", "mixed"]), list(gold))
+    backend_id = owner.connect(project_id, quick.url, retrain_every=4)
+    until_published(owner, quick, project_id)
+    owner.label_both(project_id, gold, 6)
+    publication = until_published(owner, quick, project_id, model=1)
+    odd = publication.task_ids_N.tolist()[-1]
+    owner.post_annotation(odd, "angry")
+
+    owner.call("POST", f"/api/ml/{backend_id}/train", {})
+
+    status = quick.until(project_id, lambda status: status["last_error"], "the reason")
+    assert status["last_error_code"] == "unknown_label"
+    assert f"task {odd} is labelled 'angry'" in status["last_error"]
+    assert status["model"] == 1
+    assert owner.project(project_id)["model_version"].startswith("1.")
+
+
 def test_predicting_tasks_without_text_gives_one_empty_answer_each(
     owner: Person, quick: BackendServer, title: str
 ) -> None:

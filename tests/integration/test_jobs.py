@@ -227,6 +227,29 @@ def test_a_worker_killed_in_a_round_is_replaced_and_the_training_that_was_asked_
     assert len(versions) <= 2
 
 
+def test_a_worker_told_to_stop_leaves_its_training_between_two_steps_and_the_next_one_does_it(
+    owner: Person, studio: LabelStudioServer, title: str, tmp_path: Path
+) -> None:
+    gold = reviews(12)
+    # The bundled encoder, so that the training lasts long enough to be stopped.
+    with backend(tmp_path, studio.url, LEGACY_TOKEN, RETRAIN_EVERY="1000") as server:
+        project_id = owner.create_project(title, CONFIG, list(gold))
+        backend_id = owner.connect(project_id, server.url)
+        until_published(owner, server, project_id)
+        owner.label_both(project_id, gold, 8)
+        server.until_settled(project_id)
+        stopped = server.worker_pid()
+
+        owner.call("POST", f"/api/ml/{backend_id}/train", {})
+        server.until(project_id, lambda status: status["progress"].get("total", 0) > 12, "the first steps")
+        os.kill(stopped, signal.SIGTERM)
+        eventually(lambda: server.worker_pid() != stopped, "another worker", timeout_s=20)
+
+        assert server.folder(project_id).registry.numbers() == []
+        until_published(owner, server, project_id, model=1)
+        assert server.status(project_id)["last_error"] == ""
+
+
 @contextmanager
 def _forwarding(port: int, target: str) -> Iterator[None]:
     """A door on `port` that leads to another server."""

@@ -26,6 +26,27 @@ def test_start_training_trains_however_few_labels_are_new(owner: Person, quick: 
     assert quick.status(project_id)["last_error"] == ""
 
 
+def test_status_says_what_a_version_is_worth_and_what_it_lacks(owner: Person, quick: BackendServer, title: str) -> None:
+    gold = reviews(24)
+    config = choices_config(["neg", "pos", "mixed"])
+    project_id = owner.create_project(title, config, list(gold))
+    owner.connect(project_id, quick.url, retrain_every=8)
+    until_published(owner, quick, project_id)
+    assert quick.status(project_id)["out_of_fold"] is None
+    owner.label_both(project_id, gold, 8)
+    until_published(owner, quick, project_id, model=1)
+
+    status = quick.status(project_id)
+
+    assert status["recipe"] == "auto"
+    assert status["out_of_fold"]["texts"] == status["trained_on"] >= 8
+    for name in ("accuracy", "macro_f1", "calibration_error"):
+        assert 0 <= status["out_of_fold"][name] <= 1
+    assert status["warnings"][0] == "no labelled text yet of 'mixed': never predicted"
+    metrics = quick.http.get("/metrics").text
+    assert f'shortlist_out_of_fold_accuracy{{project="{project_id}"}} {status["out_of_fold"]["accuracy"]}' in metrics
+
+
 def test_start_training_on_one_label_says_why_it_cannot(owner: Person, quick: BackendServer, title: str) -> None:
     gold = reviews(6)
     project_id = owner.create_project(title, CONFIG, list(gold))

@@ -40,7 +40,7 @@ def trained_on(targets: Targets, **different) -> ModelVersion:
         folder=Path("unread"),
         label_set=targets.label_set,
         labels=len(targets),
-        recipe="lp-ft",
+        recipe="auto",
         encoder="",
         label_digests_N=label_digests(targets),
     )

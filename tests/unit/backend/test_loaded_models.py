@@ -6,7 +6,8 @@ import pytest
 from backend.loaded_models import LoadedModels
 from backend.projects import ProjectFolder
 from model.bert import new_classifier
-from model.training import Trained, TrainingConfig
+from model.recipes import TrainingConfig
+from model.training import Trained
 from model.types import Targets
 from tests.fakes import SENTIMENT
 
@@ -18,7 +19,7 @@ def folder(tmp_path, encoder) -> ProjectFolder:
     """A project with two model versions, the first in use."""
     home = ProjectFolder(tmp_path, 1)
     for _ in range(2):
-        home.registry.write(Trained(new_classifier(encoder, SENTIMENT), 0, 0.0, 0.0), TARGETS, TrainingConfig())
+        home.registry.write(Trained(new_classifier(encoder, SENTIMENT)), TARGETS, TrainingConfig())
     home.registry.point(1)
     return home
 

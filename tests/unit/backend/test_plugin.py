@@ -7,7 +7,8 @@ from backend.loaded_models import LoadedModels
 from backend.plugin import Service, ShortlistModel
 from backend.settings import Settings
 from model.bert import new_classifier
-from model.training import Trained, TrainingConfig
+from model.recipes import TrainingConfig
+from model.training import Trained
 from model.types import Targets
 from tests.fakes import SENTIMENT, FakeRounds, a_publication, labeling_config
 
@@ -126,7 +127,7 @@ def test_before_the_first_publication_predictions_are_empty(model):
 def test_a_text_that_was_never_published_is_read_by_the_model_and_ranked_last(model, service, encoder):
     folder = service.folder(1)
     targets = Targets((1, 2), ("good", "bad"), np.float32([[0, 1], [1, 0]]), SENTIMENT)
-    folder.registry.write(Trained(new_classifier(encoder, SENTIMENT), 0, 0.0, 0.0), targets, TrainingConfig())
+    folder.registry.write(Trained(new_classifier(encoder, SENTIMENT)), targets, TrainingConfig())
     folder.registry.point(1)
     folder.save_publication(a_publication(4, model=1))
     changed = {"id": 10, "project": 1, "data": {"text": "changed since"}}

@@ -9,7 +9,7 @@ from backend.projects import ProjectFolder
 from backend.rounds import fit, order, order_and_publish
 from backend.settings import Settings
 from backend.syncing import Synced
-from model.errors import InvalidTargetsError
+from model.errors import InvalidTargetsError, TrainingCancelledError
 from model.types import PoolText, Targets
 from tests.fakes import BLAME, NEUTRAL, PRAISE, SENTIMENT, FakeLabelStudio, FakeTurn, a_project, labeling_config
 
@@ -72,10 +72,21 @@ def test_start_training_trains_though_nothing_changed(settings, folder, synced):
     assert fit(settings, folder, synced(8), FakeTurn(asked_to_train=True)).number == 2
 
 
-@pytest.mark.parametrize("labels", [0, 1, 4])
-def test_start_training_with_too_few_labels_or_one_class_says_so(settings, folder, synced, labels):
+@pytest.mark.parametrize("labels", [0, 1])
+def test_start_training_with_too_few_labels_says_so(settings, folder, synced, labels):
     with pytest.raises(InvalidTargetsError, match="label a few more"):
         fit(settings, folder, synced(labels), FakeTurn(asked_to_train=True))
+
+
+def test_start_training_with_one_class_alone_trains_and_says_what_that_is_worth(settings, folder, synced):
+    version = fit(settings, folder, synced(4), FakeTurn(asked_to_train=True))
+    assert version.warnings == ("all 4 labelled texts are 'pos': nothing else can be predicted yet",)
+
+
+def test_a_training_that_is_cancelled_leaves_no_version(settings, folder, synced):
+    with pytest.raises(TrainingCancelledError):
+        fit(settings, folder, synced(8, recipe="lp-ft"), FakeTurn(), should_stop=lambda: True)
+    assert folder.registry.numbers() == []
 
 
 def test_a_rolled_back_version_stays_in_use_until_the_next_training(settings, folder, synced):

@@ -17,7 +17,7 @@ from backend.serving import web_command
 from backend.settings import Settings, environment_names, load_settings
 from backend.syncing import Synced
 from model.query.strategies import Unlabelled
-from model.training import Recipe
+from model.recipes import Recipe
 from model.types import PoolText, Targets
 from tests.fakes import SENTIMENT, FakeTurn, a_project, labeling_config
 
@@ -134,7 +134,7 @@ def test_our_own_name_wins_over_an_alias(load):
 def test_with_an_empty_environment_everything_has_a_default(load):
     settings = load()
     assert (settings.port, settings.query_size, settings.queue_size, settings.explore) == (9090, 32, 1000, 0.1)
-    assert (settings.strategy, settings.cold_start, settings.recipe) == ("hybrid", "typiclust", Recipe.LP_FT)
+    assert (settings.strategy, settings.cold_start, settings.recipe) == ("hybrid", "typiclust", Recipe.AUTO)
     assert (settings.bert_model, settings.redis_url, settings.label_studio_api_key) == ("", None, None)
 
 

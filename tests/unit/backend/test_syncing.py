@@ -28,11 +28,11 @@ def test_tasks_that_want_labels_are_the_pool():
     assert read(tasks).pool == (PoolText(1, "good film"), PoolText(3, "dull plot", is_skipped=True), PoolText(4, ""))
 
 
-def test_annotated_tasks_become_targets_but_for_those_with_nothing_to_read():
+def test_annotated_tasks_become_targets_even_those_with_nothing_to_read_so_that_the_training_can_name_them():
     annotated = [AnnotatedTask(1, {"text": "good"}, said("pos")), AnnotatedTask(2, {"text": "  "}, said("neg"))]
     targets = read(annotated=annotated).targets
-    assert (targets.task_ids, targets.texts) == ((1,), ("good",))
-    assert targets.targets_N_C.tolist() == [[0, 1]]
+    assert (targets.task_ids, targets.texts) == ((1, 2), ("good", ""))
+    assert targets.targets_N_C.tolist() == [[0, 1], [1, 0]]
 
 
 def test_a_label_that_the_config_does_not_have_names_the_task():

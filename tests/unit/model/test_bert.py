@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from model.bert import (
     BUNDLED_ENCODER,
     MAX_CHARACTERS,
+    Pooling,
     bundled_encoder_dir,
     load_classifier,
     new_classifier,
@@ -27,17 +29,30 @@ def test_an_encoder_in_a_folder_gets_a_head_of_as_many_classes_as_labels(encoder
     assert classifier.config.encoder == encoder
 
 
-def test_a_long_text_keeps_its_head(encoder):
+def test_a_long_text_keeps_its_head_and_its_tail(encoder):
     classifier = new_classifier(encoder, SENTIMENT)
-    (ids,) = classifier.tokenize(["good " + "bad " * 500])
+    (ids,) = classifier.tokenize(["good " + "bad " * 500 + "great"])
     assert len(ids) == classifier.config.max_tokens == 32
-    assert ids[:2] == classifier.tokenize(["good"])[0][:2]
+    (short,) = classifier.tokenize(["good bad great"])
+    start, good, bad, great, end = short
+    assert ids == [start, good, *[bad] * 28, great, end]
 
 
-def test_a_text_of_megabytes_is_cut_before_it_is_tokenized(encoder):
+def test_a_text_that_just_fits_is_read_whole(encoder):
     classifier = new_classifier(encoder, SENTIMENT)
-    words = " " * MAX_CHARACTERS
-    assert classifier.tokenize([words + "good"]) == classifier.tokenize([""])
+    just, over = (classifier.tokenize(["good " * words + "bad"])[0] for words in (29, 30))
+    assert (len(just), len(over)) == (32, 32)
+
+
+def test_a_narrower_window_can_be_asked_for_and_a_wider_one_is_not_given(encoder):
+    classifier = new_classifier(encoder, SENTIMENT)
+    assert [len(classifier.tokenize(["good " * 50], width)[0]) for width in (7, 500)] == [7, 32]
+
+
+def test_of_a_text_of_megabytes_only_the_ends_are_tokenized(encoder):
+    classifier = new_classifier(encoder, SENTIMENT)
+    gap = " " * MAX_CHARACTERS
+    assert classifier.tokenize([f"good{gap}bad{gap}great"]) == classifier.tokenize(["good great"])
 
 
 def test_one_choice_sums_to_one_and_several_are_judged_one_by_one(encoder):
@@ -48,8 +63,18 @@ def test_one_choice_sums_to_one_and_several_are_judged_one_by_one(encoder):
     assert several.proba(logits_1_3)[0, :2].tolist() == [0.5, 0.5]
 
 
+def test_a_temperature_above_one_makes_probabilities_less_sure_and_changes_no_decision(encoder):
+    classifier = new_classifier(encoder, SENTIMENT)
+    logits_1_2 = torch.tensor([[0.0, 2.0]])
+    sure = classifier.proba(logits_1_2)
+    classifier.config = replace(classifier.config, temperature=2.0)
+    assert classifier.proba(logits_1_2)[0].tolist() == pytest.approx(torch.softmax(logits_1_2 / 2, 1)[0].tolist())
+    assert 0.5 < classifier.proba(logits_1_2)[0, 1] < sure[0, 1]
+
+
 def test_what_was_saved_says_the_same_when_it_is_read(encoder, tmp_path):
     classifier = new_classifier(encoder, SEVERAL)
+    classifier.config = replace(classifier.config, temperature=1.7, pooling=Pooling.CLS)
     save_classifier(classifier, tmp_path)
     loaded = load_classifier(tmp_path)
     texts = ["good film", "the cast"]

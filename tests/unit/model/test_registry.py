@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,8 +8,10 @@ import torch
 
 from model.bert import new_classifier
 from model.errors import VersionError
+from model.evaluation import Evaluation
+from model.recipes import Recipe, TrainingConfig
 from model.registry import KEPT_VERSIONS, Registry, label_digests
-from model.training import Recipe, Trained, TrainingConfig
+from model.training import Trained
 from model.types import LabelSet, Targets
 from tests.fakes import SENTIMENT
 
@@ -23,7 +26,7 @@ def registry(tmp_path) -> Registry:
 @pytest.fixture
 def write(registry, encoder):
     """Writes one more version and returns it."""
-    trained = Trained(new_classifier(encoder, SENTIMENT), steps=0, final_loss=0.0, train_s=0.0)
+    trained = Trained(new_classifier(encoder, SENTIMENT))
     return lambda targets=TARGETS, trained=trained: registry.write(
         trained, targets, TrainingConfig(Recipe.HEAD, encoder)
     )
@@ -44,7 +47,7 @@ def half_written(encoder: str) -> Trained:
     classifier = new_classifier(encoder, SENTIMENT)
     del classifier.encoder
     object.__setattr__(classifier, "encoder", FullDisk())
-    return Trained(classifier, 0, 0.0, 0.0)
+    return Trained(classifier)
 
 
 def test_a_new_registry_has_nothing(registry):
@@ -58,6 +61,43 @@ def test_a_version_that_was_written_remembers_what_made_it(registry, write, enco
     assert (version.recipe, version.encoder) == ("head", encoder)
     assert version.label_digests_N.tolist() == label_digests(TARGETS).tolist()
     assert registry.find(1).load().config.label_set == SENTIMENT
+
+
+def test_a_version_remembers_what_it_is_worth_and_what_made_it_so(registry, write, encoder):
+    classifier = new_classifier(encoder, SENTIMENT)
+    classifier.config = replace(classifier.config, temperature=1.3)
+    measured = Evaluation(accuracy=0.75, macro_f1=0.7, calibration_error=0.1, texts=2)
+    version = write(trained=Trained(classifier, final_loss=float("nan"), out_of_fold=measured, warnings=("few",)))
+    assert (version.out_of_fold, version.warnings) == (measured, ("few",))
+    assert version.load().config.temperature == 1.3
+    manifest = json.loads((version.folder / "manifest.json").read_text())
+    assert manifest["metrics"]["temperature"] == 1.3
+    assert manifest["metrics"]["final_loss"] is None
+    assert manifest["config"]["seed"] == 0
+    assert set(manifest["libraries"]) == {"python", "torch", "transformers", "tokenizers", "scikit-learn", "numpy"}
+    assert manifest["machine"]["threads"] >= 1
+
+
+def test_the_same_labels_have_the_same_hash_and_others_another(write):
+    other = replace(TARGETS, texts=("good film", "worse film"))
+    versions = [write(targets) for targets in (TARGETS, TARGETS, other)]
+    one, again, different = (
+        json.loads((version.folder / "manifest.json").read_text())["data_sha256"] for version in versions
+    )
+    assert one == again != different
+
+
+def test_a_version_of_before_there_were_measurements_is_still_read(registry, write):
+    folder = write().folder
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["warnings"], manifest["metrics"]["out_of_fold"], manifest["metrics"]["temperature"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    classifier = json.loads((folder / "classifier.json").read_text())
+    del classifier["temperature"], classifier["pooling"]
+    (folder / "classifier.json").write_text(json.dumps(classifier))
+    version = registry.find(1)
+    assert (version.out_of_fold, version.warnings) == (None, ())
+    assert version.load().config.temperature == 1.0
 
 
 def test_a_version_that_was_written_is_not_current_before_it_is_pointed_to(registry, write):
@@ -77,7 +117,7 @@ def test_the_weights_that_are_read_are_those_of_that_version(registry, write):
 
 def _with_bias(classifier, bias: float) -> Trained:
     torch.nn.init.constant_(classifier.head.bias, bias)
-    return Trained(classifier, 0, 0.0, 0.0)
+    return Trained(classifier)
 
 
 def test_a_version_rolled_back_from_is_never_pending_again(registry, write):
@@ -119,7 +159,7 @@ def test_a_version_that_cannot_be_read_back_is_refused(registry, write, encoder)
     classifier = new_classifier(encoder, SENTIMENT)
     classifier.head = torch.nn.Linear(16, 5)
     with pytest.raises(VersionError, match="cannot be read back"):
-        write(trained=Trained(classifier, 0, 0.0, 0.0))
+        write(trained=Trained(classifier))
     assert registry.numbers() == []
 
 
@@ -168,5 +208,5 @@ def test_a_label_digest_changes_with_the_task_its_text_and_its_labels(changed):
 def test_a_label_set_with_several_labels_comes_back_as_it_went(registry, encoder):
     several = LabelSet(("plot", "cast"), is_multilabel=True)
     targets = Targets((1,), ("good",), np.float32([[1, 1]]), several)
-    trained = Trained(new_classifier(encoder, several), 0, 0.0, 0.0)
+    trained = Trained(new_classifier(encoder, several))
     assert registry.write(trained, targets, TrainingConfig()).label_set == several

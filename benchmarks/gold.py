@@ -1,0 +1,55 @@
+"""Data sets with gold labels: a folder a set, with train.jsonl.gz and test.jsonl.gz, a text and its label a line.
+
+Knows numpy alone, so that other packages' environments can read the same texts.
+"""
+
+import gzip
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+# Enough to tell learners apart over seeds; scoring all of a test set would take longer than training.
+TEST_TEXTS = 500
+
+
+@dataclass(frozen=True)
+class Gold:
+    """Texts and the positions of their labels on axis C."""
+
+    texts: tuple[str, ...]
+    labels_N: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class GoldSet:
+    """A set's pool to draw labelled texts from, and held-out texts."""
+
+    name: str
+    labels: tuple[str, ...]
+    pool: Gold
+    heldout: Gold
+
+    def draw(self, texts: int, seed: int) -> Gold:
+        """So many of the pool at random: a seed's larger draws begin with its smaller ones."""
+        rows = np.random.default_rng(seed).permutation(len(self.pool.texts))[:texts]
+        return Gold(tuple(self.pool.texts[row] for row in rows), self.pool.labels_N[rows])
+
+
+def read_gold(folder: Path, name: str) -> GoldSet:
+    """Read one set, with the first TEST_TEXTS of its test texts."""
+    parts = [_read(folder / name / f"{part}.jsonl.gz") for part in ("train", "test")]
+    labels = tuple(sorted({row["label"] for part in parts for row in part}))
+    position = {label: place for place, label in enumerate(labels)}
+    pool, heldout = (
+        Gold(tuple(row["text"] for row in part), np.array([position[row["label"]] for row in part]))
+        for part in (parts[0], parts[1][:TEST_TEXTS])
+    )
+    return GoldSet(name, labels, pool, heldout)
+
+
+def _read(file: Path) -> list[dict[str, str]]:
+    with gzip.open(file, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]

@@ -1,0 +1,176 @@
+"""The training loop: batches, a loss, AdamW over the encoder's upper layers and the head."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from model.bert import TextClassifier
+from model.errors import TrainingCancelledError, TrainingDivergedError
+from model.losses import classification_losses, pair_losses
+from model.processor import mixed_precision
+from model.types import Targets
+
+# How many tasks an error names: enough to look at, few enough to read.
+NAMED_TASKS = 5
+# Texts that are padded to one length: fewer waste less, and give the processor less to do at once.
+PART = 8
+
+StepProgress = Callable[[float], None]
+
+
+class Objective(str, Enum):
+    """What a stage of fine-tuning makes small."""
+
+    LABELS = "labels"
+    """Cross-entropy of the head's probabilities."""
+    PAIRS = "pairs"
+    """Cosines of like and unlike texts; the head has no part in it."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One run of the loop.
+
+    Attributes:
+        steps: optimizer steps.
+        max_tokens: of longer texts, head and tail make up so many tokens while training.
+        frozen_share: share of the encoder's layers, from the lowest, that stay as they are, in [0, 1); unless it is 0,
+            the word embeddings do too.
+        warmup_share: share of the steps in which the learning rates rise; they fall linearly to zero after it.
+    """
+
+    objective: Objective
+    steps: int
+    max_tokens: int
+    seed: int
+    batch_size: int
+    encoder_lr: float
+    head_lr: float
+    frozen_share: float
+    weight_decay: float
+    warmup_share: float
+    max_gradient_norm: float
+
+
+def fine_tune(
+    classifier: TextClassifier,
+    targets: Targets,
+    stage: Stage,
+    on_step: StepProgress,
+    should_stop: Callable[[], bool],
+) -> float:
+    """Train encoder and head in place.
+
+    Args:
+        classifier: is left in evaluation mode.
+        targets: N labelled texts.
+        stage: what to do, and for how long.
+        on_step: called with the loss after every step.
+        should_stop: asked before every step.
+
+    Returns:
+        The loss of the last batch.
+
+    Raises:
+        TrainingCancelledError: `should_stop` said so.
+        TrainingDivergedError: the loss became NaN or infinite; the message names tasks.
+    """
+    token_ids = classifier.tokenize(list(targets.texts), stage.max_tokens)
+    targets_N_C = torch.from_numpy(targets.targets_N_C).to(classifier.device)
+    freeze(classifier, stage.frozen_share)
+    optimizer = torch.optim.AdamW(
+        [
+            {
+                "params": [part for part in classifier.encoder.parameters() if part.requires_grad],
+                "lr": stage.encoder_lr,
+            },
+            {"params": classifier.head.parameters(), "lr": stage.head_lr},
+        ],
+        weight_decay=stage.weight_decay,
+        fused=True,
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _share_of_lr(step, stage))
+    # Without dropout: no worse with few steps (benchmarks/learner.md), and a third faster.
+    classifier.eval()
+    loss = math.nan
+    for batch in shuffled_batches(len(targets), stage):
+        if should_stop():
+            raise TrainingCancelledError("the training was cancelled; the model version in use stays")
+        rows = sorted(batch, key=lambda row: len(token_ids[row]))
+        with _fast_attention(classifier.device):
+            embeddings_B_D = _embed(classifier, [token_ids[row] for row in rows])
+            losses_B = _losses(classifier, embeddings_B_D, targets_N_C[rows], stage.objective)
+            _check_finite(losses_B, [targets.task_ids[row] for row in rows])
+            losses_B.mean().backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(classifier.parameters(), stage.max_gradient_norm)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        loss = float(losses_B.detach().mean())
+        on_step(loss)
+    return loss
+
+
+def _fast_attention(device: torch.device) -> AbstractContextManager[None]:
+    """On a processor, attention by plain multiplications: torch's fused one is slow going backward."""
+    return nullcontext() if device.type == "cuda" else sdpa_kernel(SDPBackend.MATH)
+
+
+def _embed(classifier: TextClassifier, token_ids: list[list[int]]) -> Tensor:
+    """A batch in parts of like length, so that little of it is padding; texts come sorted by length."""
+    parts = [token_ids[start : start + PART] for start in range(0, len(token_ids), PART)]
+    with mixed_precision(classifier.device):
+        return torch.cat([classifier.embed(classifier.pad(part)) for part in parts]).float()
+
+
+def _losses(classifier: TextClassifier, embeddings_B_D: Tensor, targets_B_C: Tensor, objective: Objective) -> Tensor:
+    if objective is Objective.PAIRS:
+        return pair_losses(embeddings_B_D, targets_B_C)
+    logits_B_C = classifier.head(embeddings_B_D)
+    return classification_losses(logits_B_C, targets_B_C, is_multilabel=classifier.config.is_multilabel)
+
+
+def freeze(classifier: TextClassifier, share: float) -> None:
+    """Leave the lowest layers and the word embeddings out of training; with a share of 0, nothing."""
+    classifier.requires_grad_(True)
+    if share <= 0:
+        return
+    layers = classifier.layers()
+    for part in (classifier.encoder.get_input_embeddings(), *layers[: math.floor(share * len(layers))]):
+        part.requires_grad_(False)
+
+
+def shuffled_batches(size: int, stage: Stage) -> Iterator[list[int]]:
+    """A batch of rows a step, every row once a pass."""
+    rng = np.random.default_rng(stage.seed)
+    waiting: list[int] = []
+    for _ in range(stage.steps):
+        while len(waiting) < min(stage.batch_size, size):
+            waiting.extend(rng.permutation(size).tolist())
+        yield waiting[: stage.batch_size]
+        waiting = waiting[stage.batch_size :]
+
+
+def _share_of_lr(step: int, stage: Stage) -> float:
+    warmup = max(1, round(stage.steps * stage.warmup_share))
+    return min((step + 1) / warmup, (stage.steps - step) / max(1, stage.steps - warmup))
+
+
+def _check_finite(losses_B: Tensor, task_ids_B: list[int]) -> None:
+    """Raise TrainingDivergedError, naming the tasks whose loss is no number."""
+    wrong = [
+        task_id for task_id, is_fine in zip(task_ids_B, torch.isfinite(losses_B).tolist(), strict=True) if not is_fine
+    ]
+    if wrong:
+        named = ", ".join(map(str, sorted(wrong)[:NAMED_TASKS])) + (" and others" if len(wrong) > NAMED_TASKS else "")
+        raise TrainingDivergedError(
+            f"the training loss became NaN or infinite at task {named}: look at its text and labels; "
+            "the model version in use stays"
+        )

@@ -1,0 +1,46 @@
+"""The head alone: logistic regression on embeddings."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from model.losses import classification_losses
+from model.types import FloatArray, Targets
+
+MAX_ITERATIONS = 200
+# The biases are held by less: they are what tells frequent labels from rare ones.
+BIAS_L2 = 1.0
+
+
+def fit_head(head: nn.Linear, embeddings_N_D: FloatArray, targets: Targets, l2: float) -> None:
+    """Fit a head in place, by L-BFGS from zero: convex, so the start does not matter.
+
+    The penalty keeps every weight finite: where all texts are of one class, its probability grows with their number
+    and never reaches 1.
+
+    Args:
+        head: D in, C out.
+        embeddings_N_D: what the classifier gives its head.
+        targets: the same N texts' shares.
+        l2: weight of half the squared weights against the loss summed over texts, for embeddings of mean square 1,
+            whatever theirs is.
+    """
+    scale = float(np.sqrt(np.square(embeddings_N_D).sum(axis=1).mean())) or 1.0
+    scaled_N_D = torch.from_numpy(embeddings_N_D / np.float32(scale)).to(head.weight.device)
+    targets_N_C = torch.from_numpy(targets.targets_N_C).to(head.weight.device)
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(head.bias)
+    optimizer = torch.optim.LBFGS(head.parameters(), max_iter=MAX_ITERATIONS, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        losses_N = classification_losses(head(scaled_N_D), targets_N_C, is_multilabel=targets.label_set.is_multilabel)
+        penalty = (l2 * head.weight.square().sum() + BIAS_L2 * head.bias.square().sum()) / 2
+        penalised: Tensor = losses_N.mean() + penalty / len(targets)
+        penalised.backward()  # type: ignore[no-untyped-call]
+        return penalised
+
+    head.requires_grad_(True)
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        head.weight.div_(scale)

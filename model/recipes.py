@@ -1,0 +1,124 @@
+"""How a classifier can be trained: the recipes, their numbers, and what each does in which order."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from model.fine_tuning import Objective, Stage
+
+# The encoder learning rate is for encoders of this width; wider ones want less.
+REFERENCE_WIDTH = 384
+
+
+class Recipe(str, Enum):
+    """How a classifier is trained."""
+
+    AUTO = "auto"
+    """Contrastive, then LP-FT, then the linear head once more: what measured best, whatever the number of labels."""
+    HEAD = "head"
+    """A linear head on the frozen encoder."""
+    LP_FT = "lp-ft"
+    """The linear head first, then the encoder with it (Kumar et al., ICLR 2022)."""
+    FULL = "full"
+    """Head and encoder at once, the head from zero, all layers (Devlin et al., 2019)."""
+    CONTRASTIVE = "contrastive"
+    """The encoder on pairs of texts, then the linear head (SetFit; Tunstall et al., 2022)."""
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Everything that decides a training, saved beside the weights.
+
+    Attributes:
+        recipe: which stages.
+        encoder: a Hugging Face name or folder; empty for the bundled one.
+        max_tokens: of longer texts, training reads so many tokens of head and tail, or it would take minutes; the
+            finished classifier reads all that its encoder has room for.
+        min_steps: fine-tuning never does fewer; few labels need many passes. Stages share the steps evenly.
+        epochs: passes over the labels once those are more steps.
+        max_steps: nor does it do more, so that what a label costs stays bounded.
+        encoder_lr: for an encoder of 384 dimensions; a wider one gets proportionally less.
+        frozen_share: share of the encoder's layers, from the lowest, that stay as they are; `full` freezes none.
+        warmup_share: share of the steps in which the learning rate rises.
+        head_l2: weight of the squared head weights in the linear fit.
+        folds: parts of the labels, each predicted by a classifier that has not seen it; 0: none.
+        fold_steps_share: the share of the steps that such a classifier gets, in batches of `fold_batch_size`: an
+            estimate has to cost less than what it estimates.
+    """
+
+    recipe: Recipe = Recipe.AUTO
+    encoder: str = ""
+    seed: int = 0
+    batch_size: int = 16
+    max_tokens: int = 64
+    min_steps: int = 36
+    epochs: int = 5
+    max_steps: int = 640
+    encoder_lr: float = 1e-4
+    head_lr: float = 1e-3
+    frozen_share: float = 1 / 3
+    weight_decay: float = 0.01
+    warmup_share: float = 0.1
+    max_gradient_norm: float = 1.0
+    head_l2: float = 0.01
+    folds: int = 2
+    fold_steps_share: float = 1 / 3
+    fold_batch_size: int = 8
+
+
+@dataclass(frozen=True)
+class LinearFit:
+    """The head alone, on what the encoder gives at that point."""
+
+    l2: float
+
+
+Plan = Sequence[Stage | LinearFit]
+
+_HEAD = "head"
+_ORDER: dict[Recipe, tuple[Objective | str, ...]] = {
+    Recipe.AUTO: (Objective.PAIRS, _HEAD, Objective.LABELS, _HEAD),
+    Recipe.HEAD: (_HEAD,),
+    Recipe.LP_FT: (_HEAD, Objective.LABELS),
+    Recipe.FULL: (Objective.LABELS,),
+    Recipe.CONTRASTIVE: (Objective.PAIRS, _HEAD),
+}
+
+
+def make_plan(config: TrainingConfig, texts: int, width: int, *, is_fold: bool = False) -> Plan:
+    """What to do with so many labelled texts, one thing after the other.
+
+    Args:
+        config: the recipe and its numbers.
+        texts: labelled texts to learn from.
+        width: dimensions of the encoder.
+        is_fold: for a classifier that serves an estimate.
+    """
+    order = _ORDER[config.recipe]
+    stages = sum(isinstance(part, Objective) for part in order)
+    steps = min(max(config.min_steps, math.ceil(texts / config.batch_size) * config.epochs), config.max_steps)
+    share, batch_size = (config.fold_steps_share, config.fold_batch_size) if is_fold else (1.0, config.batch_size)
+    return [
+        Stage(
+            objective=part,
+            steps=max(1, round(share * steps / stages)),
+            max_tokens=config.max_tokens,
+            seed=config.seed,
+            batch_size=batch_size,
+            encoder_lr=config.encoder_lr * min(1.0, REFERENCE_WIDTH / width),
+            head_lr=config.head_lr,
+            frozen_share=0.0 if config.recipe is Recipe.FULL else config.frozen_share,
+            weight_decay=config.weight_decay,
+            warmup_share=config.warmup_share,
+            max_gradient_norm=config.max_gradient_norm,
+        )
+        if isinstance(part, Objective)
+        else LinearFit(config.head_l2)
+        for part in order
+    ]
+
+
+def count_steps(plan: Plan) -> int:
+    """Gradient steps of all its stages."""
+    return sum(stage.steps for stage in plan if isinstance(stage, Stage))

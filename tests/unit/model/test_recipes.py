@@ -1,0 +1,58 @@
+import pytest
+
+from model.fine_tuning import Objective, Stage
+from model.recipes import LinearFit, Recipe, TrainingConfig, count_steps, make_plan
+
+
+def plan(recipe=Recipe.AUTO, texts=32, width=384, *, is_fold=False, **different):
+    return make_plan(TrainingConfig(recipe=recipe, **different), texts, width, is_fold=is_fold)
+
+
+def names(parts):
+    return ["head" if isinstance(part, LinearFit) else part.objective.value for part in parts]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "order"),
+    [
+        (Recipe.AUTO, ["pairs", "head", "labels", "head"]),
+        (Recipe.HEAD, ["head"]),
+        (Recipe.LP_FT, ["head", "labels"]),
+        (Recipe.FULL, ["labels"]),
+        (Recipe.CONTRASTIVE, ["pairs", "head"]),
+    ],
+)
+def test_every_recipe_is_an_order_of_the_same_three_things(recipe, order):
+    assert names(plan(recipe)) == order
+
+
+@pytest.mark.parametrize(
+    ("texts", "steps"), [(2, 36), (32, 36), (112, 36), (128, 40), (1000, 315), (2048, 640), (100_000, 640)]
+)
+def test_steps_follow_the_passes_over_the_labels_but_are_neither_too_few_nor_without_end(texts, steps):
+    assert count_steps(plan(Recipe.LP_FT, texts)) == steps
+    assert count_steps(plan(Recipe.AUTO, texts)) == pytest.approx(steps, abs=1)
+
+
+def test_stages_share_the_steps():
+    pairs, labels = (part for part in plan(texts=128) if isinstance(part, Stage))
+    assert (pairs.objective, labels.objective) == (Objective.PAIRS, Objective.LABELS)
+    assert pairs.steps == labels.steps == 20
+
+
+def test_a_classifier_that_serves_an_estimate_costs_less():
+    whole, fold = plan(texts=128), plan(texts=128, is_fold=True)
+    assert names(whole) == names(fold)
+    assert count_steps(fold) < count_steps(whole) / 2
+    assert {part.batch_size for part in fold if isinstance(part, Stage)} == {8}
+
+
+@pytest.mark.parametrize(("width", "encoder_lr"), [(16, 1e-4), (384, 1e-4), (768, 5e-5), (1024, 3.75e-5)])
+def test_a_wider_encoder_moves_less(width, encoder_lr):
+    (_, labels) = plan(Recipe.LP_FT, width=width)
+    assert labels.encoder_lr == pytest.approx(encoder_lr)
+
+
+def test_full_fine_tuning_freezes_nothing():
+    assert [part.frozen_share for part in plan(Recipe.FULL)] == [0]
+    assert plan(Recipe.LP_FT)[1].frozen_share > 0
