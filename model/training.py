@@ -21,7 +21,7 @@ from model.folds import deal_folds
 from model.inference import embed_texts, head_logits
 from model.linear_head import fit_head
 from model.processor import never_more_than_available_cores
-from model.recipes import LinearFit, Plan, Recipe, TrainingConfig, count_steps, make_plan
+from model.recipes import LinearFit, Plan, Recipe, TrainingConfig, choose_recipe, count_steps, make_plan
 from model.types import FloatArray, IntArray, Targets
 
 # How many labels a warning names.
@@ -138,7 +138,9 @@ class _Learner:
         self._pretrained = new_classifier(config.encoder, targets.label_set)
         self._embeddings_N_D = embed_texts(self._pretrained, targets.texts)
         width = self._embeddings_N_D.shape[1]
-        if len(seen_classes(targets.targets_N_C)) < 2:
+        classes = len(seen_classes(targets.targets_N_C))
+        config = replace(config, recipe=choose_recipe(config.recipe, len(targets), classes))
+        if classes < 2:
             # Nothing can be told apart, and no text held out could ever say that the classifier is too sure.
             config = replace(config, recipe=Recipe.HEAD, head_l2=ONE_CLASS_L2, folds=0)
         self.recipe = config.recipe

@@ -8,6 +8,7 @@ import torch
 from model.bert import (
     BUNDLED_ENCODER,
     MAX_CHARACTERS,
+    MAX_CHUNKS,
     Pooling,
     bundled_encoder_dir,
     load_classifier,
@@ -29,19 +30,11 @@ def test_an_encoder_in_a_folder_gets_a_head_of_as_many_classes_as_labels(encoder
     assert classifier.config.encoder == encoder
 
 
-def test_a_long_text_keeps_its_head_and_its_tail(encoder):
+def test_training_reads_the_beginning_of_a_long_text(encoder):
     classifier = new_classifier(encoder, SENTIMENT)
-    (ids,) = classifier.tokenize(["good " + "bad " * 500 + "great"])
+    (ids,) = classifier.tokenize(["good " + "bad " * 500])
     assert len(ids) == classifier.config.max_tokens == 32
-    (short,) = classifier.tokenize(["good bad great"])
-    start, good, bad, great, end = short
-    assert ids == [start, good, *[bad] * 28, great, end]
-
-
-def test_a_text_that_just_fits_is_read_whole(encoder):
-    classifier = new_classifier(encoder, SENTIMENT)
-    just, over = (classifier.tokenize(["good " * words + "bad"])[0] for words in (29, 30))
-    assert (len(just), len(over)) == (32, 32)
+    assert ids[:2] == classifier.tokenize(["good"])[0][:2]
 
 
 def test_a_narrower_window_can_be_asked_for_and_a_wider_one_is_not_given(encoder):
@@ -49,10 +42,32 @@ def test_a_narrower_window_can_be_asked_for_and_a_wider_one_is_not_given(encoder
     assert [len(classifier.tokenize(["good " * 50], width)[0]) for width in (7, 500)] == [7, 32]
 
 
-def test_of_a_text_of_megabytes_only_the_ends_are_tokenized(encoder):
+def test_a_long_text_is_read_in_pieces_that_begin_and_end_like_texts(encoder):
     classifier = new_classifier(encoder, SENTIMENT)
-    gap = " " * MAX_CHARACTERS
-    assert classifier.tokenize([f"good{gap}bad{gap}great"]) == classifier.tokenize(["good great"])
+    pieces, owners = classifier.chunk(["good", "good " * 30 + "bad " * 10, "great"])
+    assert owners == [0, 1, 1, 2]
+    assert [len(piece) for piece in pieces] == [3, 32, 12, 3]
+    assert pieces[2] == classifier.tokenize(["bad " * 10])[0]
+
+
+def test_a_text_that_just_fits_is_one_piece(encoder):
+    classifier = new_classifier(encoder, SENTIMENT)
+    assert [len(classifier.chunk(["good " * words])[0]) for words in (0, 29, 30, 31, 60, 61)] == [1, 1, 1, 2, 2, 3]
+
+
+def test_of_a_very_long_text_the_first_and_the_last_piece_and_some_between_are_read(encoder):
+    classifier = new_classifier(encoder, SENTIMENT)
+    words = [word for word in ("good", "fine", "great", "lovely", "bad", "poor", "awful") for _ in range(30)]
+    pieces, owners = classifier.chunk([" ".join(words)])
+    assert owners == [0] * MAX_CHUNKS
+    said = classifier.tokenizer.convert_ids_to_tokens([piece[1] for piece in pieces])
+    assert said == ["good", "great", "bad", "awful"]
+
+
+def test_a_text_of_megabytes_is_cut_before_it_is_tokenized(encoder):
+    classifier = new_classifier(encoder, SENTIMENT)
+    words = " " * MAX_CHARACTERS
+    assert classifier.chunk([words + "good"]) == classifier.chunk([""])
 
 
 def test_one_choice_sums_to_one_and_several_are_judged_one_by_one(encoder):

@@ -102,7 +102,7 @@ def test_where_every_task_is_hit_five_are_named(classifier):
         tuned(classifier, replace(STAGE, batch_size=8))
 
 
-def test_long_texts_are_read_at_both_ends_and_no_further(classifier):
+def test_of_long_texts_no_more_is_read_than_asked_for(classifier):
     seen = []
     long = replace(TARGETS, texts=("good " * 20,) * 8)
     hook = classifier.encoder.register_forward_pre_hook(

@@ -64,3 +64,18 @@ def test_progress_counts_up_to_the_number_of_texts(classifier):
 def test_inference_leaves_dropout_out(classifier):
     classifier.train()
     np.testing.assert_array_equal(embed_texts(classifier, TEXTS[:5]), embed_texts(classifier, TEXTS[:5]))
+
+
+def test_a_long_text_is_the_mean_of_its_pieces_by_their_length(encoder):
+    classifier = new_classifier(encoder, SENTIMENT)
+    first, second = "good " * 30, "bad " * 10
+    whole, *parts = embed_texts(classifier, [first + second, first, second])
+    lengths = np.array([32, 12])
+    np.testing.assert_allclose(whole, lengths @ np.stack(parts) / lengths.sum(), atol=1e-5)
+
+
+def test_progress_ends_at_the_number_of_texts_however_long_they_are(encoder):
+    heard = []
+    embed_texts(new_classifier(encoder, SENTIMENT), ["good " * 200] * 70, lambda *step: heard.append(step))
+    assert heard[-1] == (70, 70)
+    assert [done for done, _ in heard] == sorted(done for done, _ in heard)

@@ -1,7 +1,7 @@
 import pytest
 
 from model.fine_tuning import Objective, Stage
-from model.recipes import LinearFit, Recipe, TrainingConfig, count_steps, make_plan
+from model.recipes import LinearFit, Recipe, TrainingConfig, choose_recipe, count_steps, make_plan
 
 
 def plan(recipe=Recipe.AUTO, texts=32, width=384, *, is_fold=False, **different):
@@ -40,11 +40,29 @@ def test_stages_share_the_steps():
     assert pairs.steps == labels.steps == 20
 
 
-def test_a_classifier_that_serves_an_estimate_costs_less():
-    whole, fold = plan(texts=128), plan(texts=128, is_fold=True)
-    assert names(whole) == names(fold)
-    assert count_steps(fold) < count_steps(whole) / 2
-    assert {part.batch_size for part in fold if isinstance(part, Stage)} == {8}
+@pytest.mark.parametrize(
+    ("texts", "steps", "batch_size"), [(2, 12, 8), (16, 12, 8), (32, 20, 8), (64, 20, 16), (500, 160, 16)]
+)
+def test_a_classifier_that_serves_an_estimate_costs_less_with_few_labels_and_is_like_the_others_with_many(
+    texts, steps, batch_size
+):
+    fold = plan(texts=texts, is_fold=True)
+    assert names(fold) == names(plan(texts=texts))
+    assert count_steps(fold) == steps <= count_steps(plan(texts=texts))
+    assert {part.batch_size for part in fold if isinstance(part, Stage)} == {batch_size}
+
+
+@pytest.mark.parametrize(
+    ("texts", "classes", "chosen"),
+    [(2, 2, Recipe.LP_FT), (4, 2, Recipe.AUTO), (64, 43, Recipe.LP_FT), (86, 43, Recipe.AUTO), (5000, 77, Recipe.AUTO)],
+)
+def test_pairs_are_learned_from_once_a_class_has_two_texts_or_so(texts, classes, chosen):
+    assert choose_recipe(Recipe.AUTO, texts, classes) is chosen
+
+
+@pytest.mark.parametrize("recipe", [recipe for recipe in Recipe if recipe is not Recipe.AUTO])
+def test_who_insists_on_a_recipe_gets_it(recipe):
+    assert choose_recipe(recipe, 3, 3) is recipe
 
 
 @pytest.mark.parametrize(("width", "encoder_lr"), [(16, 1e-4), (384, 1e-4), (768, 5e-5), (1024, 3.75e-5)])

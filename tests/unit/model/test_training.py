@@ -24,7 +24,7 @@ def targets(targets_N_C=PRAISED_OR_NOT, label_set: LabelSet = SENTIMENT, texts=T
 def config(request, encoder) -> TrainingConfig:
     """Every recipe; sixteen dimensions of random weights learn at rates of their own."""
     return TrainingConfig(
-        recipe=request.param, encoder=encoder, min_steps=60, encoder_lr=1e-3, head_lr=1e-2, frozen_share=0.0
+        recipe=request.param, encoder=encoder, min_steps=60, encoder_lr=1e-3, head_lr=1e-2, frozen_share=0.0, folds=0
     )
 
 
@@ -59,16 +59,12 @@ def test_labels_that_nobody_used_yet_are_unlikely(config):
     assert set(proba(config, targets(wide_N_C, label_set)).argmax(axis=1)) == {0, 1}
 
 
-def test_the_same_seed_makes_the_same_classifier(config):
-    np.testing.assert_array_equal(proba(config, targets()), proba(config, targets()))
-
-
 def test_another_seed_makes_another_fine_tuned_classifier(encoder):
     one, other = (proba(TrainingConfig(encoder=encoder, seed=seed), targets()) for seed in (0, 1))
     assert (one != other).any()
 
 
-def test_what_was_drawn_before_changes_nothing_and_is_left_as_it_was(config):
+def test_the_same_seed_makes_the_same_classifier_whatever_was_drawn_before_and_leaves_that_alone(config):
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
@@ -87,7 +83,7 @@ def test_a_head_alone_leaves_the_encoder_as_it_was_and_every_other_recipe_does_n
 
 def test_progress_counts_the_steps_of_the_folds_too_one_by_one_to_the_end(config):
     heard = []
-    trained = train(targets(), config, lambda step, total, loss: heard.append((step, total)))
+    trained = train(targets(), replace(config, folds=2), lambda step, total, loss: heard.append((step, total)))
     totals = {total for _, total in heard}
     assert [step for step, _ in heard] == list(range(1, len(heard) + 1))
     assert totals <= {len(heard)}
@@ -106,7 +102,7 @@ def test_training_returns_a_classifier_ready_for_inference(config):
 
 
 def test_what_it_is_worth_is_measured_on_texts_it_had_not_seen(config):
-    measured = train(targets(), config).out_of_fold
+    measured = train(targets(), replace(config, folds=2)).out_of_fold
     assert measured.texts == len(TEXTS)
     assert measured.accuracy > 0.7
     assert 0 <= measured.calibration_error < 0.5
@@ -120,7 +116,7 @@ def test_labels_that_the_texts_do_not_tell_are_not_praised(encoder):
 
 
 def test_without_folds_nothing_is_measured_and_probabilities_stay_as_they_are(config):
-    trained = train(targets(), replace(config, folds=0))
+    trained = train(targets(), config)
     assert trained.out_of_fold is None
     assert trained.classifier.config.temperature == 1
 
@@ -182,16 +178,16 @@ def test_a_classifier_that_learned_nothing_says_so(encoder):
 
 
 def test_a_class_of_two_in_a_hundred_is_learned_or_the_failure_is_said(config):
-    few_N_2 = np.tile(np.float32([1, 0]), (200, 1))
-    few_N_2[:4] = [0, 1]
-    texts = [f"the {('good', 'bad')[row >= 4]} film" for row in range(200)]
-    trained = train(targets(few_N_2, texts=texts), config)
+    few_N_2 = np.tile(np.float32([1, 0]), (100, 1))
+    few_N_2[:2] = [0, 1]
+    texts = [f"the {('good', 'bad')[row >= 2]} film" for row in range(100)]
+    trained = train(targets(few_N_2, texts=texts), replace(config, folds=2))
     said = score_texts(trained.classifier, ["the good film", "the bad film"]).proba_N_C.argmax(axis=1).tolist()
     assert said == [1, 0] or "commonest label would be right on 98%" in trained.warnings[0]
 
 
-@pytest.mark.parametrize("classes", [77, 150])
-def test_many_classes_are_learned(encoder, classes):
+def test_a_hundred_and_fifty_classes_are_learned(encoder):
+    classes = 150
     rows = np.arange(2 * classes) % classes
     texts = [f"{('good', 'bad', 'film', 'plot')[row % 4]} {row}" for row in rows]
     label_set = LabelSet(tuple(f"label {n}" for n in range(classes)), is_multilabel=False)
@@ -207,4 +203,4 @@ def test_where_several_labels_may_hold_one_of_them_is_enough_but_none_is_not(con
 
 
 def test_two_texts_are_enough(config):
-    assert train(targets([[1, 0], [0, 1]], texts=["bad", "good"]), config).out_of_fold.texts == 2
+    assert train(targets([[1, 0], [0, 1]], texts=["bad", "good"]), replace(config, folds=2)).out_of_fold.texts == 2
