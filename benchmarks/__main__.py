@@ -7,7 +7,6 @@ import typer
 
 from benchmarks import learner, order
 from model.processor import use_available_cores
-from model.recipes import Recipe
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -32,7 +31,7 @@ def measure_learner(
 ) -> None:
     """Every recipe on random labels: hours on two cores; goes on where it was cut short."""
     use_available_cores()
-    learner.run(data, sets, labels, range(seeds), list(Recipe))
+    learner.run(data, sets, labels, range(seeds), learner.RECIPES)
     learner.write_table()
 
 

@@ -20,17 +20,18 @@ from model.bert import TextClassifier
 from model.evaluation import evaluate
 from model.inference import head_logits, score_texts
 from model.processor import available_cores
-from model.recipes import Recipe, TrainingConfig
-from model.training import train
+from model.recipes import Recipe, TrainingConfig, choose_recipe
+from model.training import seen_classes, train
 from model.types import LabelSet, Scored, Targets
 
 SETS = ("sst2", "trec6", "agnews", "banking77")
 BUDGETS = (16, 32, 64, 128, 256)
 SEEDS = 5
 TIMED_BUDGETS = (32, 128, 1000)
-LEARNERS = ("auto", "contrastive", "lp-ft", "full", "head", "setfit")
+RECIPES = (Recipe.CONTRASTIVE, Recipe.LP_FT, Recipe.FULL, Recipe.HEAD)
+LEARNERS = ("auto", *(recipe.value for recipe in RECIPES), "setfit")
 # Calibration costs two more trainings: so many seeds show it.
-CALIBRATED_SEEDS = 2
+CALIBRATED_SEEDS = 1
 LINES = Path(__file__).with_name("learner.jsonl")
 TABLE = Path(__file__).with_name("learner.md")
 
@@ -65,15 +66,17 @@ def _cell(line: Line) -> tuple[str, int, int, str]:
 
 def _measure(gold: GoldSet, labels: int, seed: int, recipe: Recipe) -> Line:
     """One training, and what it gives on held-out texts."""
+    drawn = as_targets(gold, gold.draw(labels, seed))
     # Folds find the temperature, which moves no decision: they are left out where only decisions are asked for.
-    folds = 2 if recipe is Recipe.AUTO and seed < CALIBRATED_SEEDS else 0
+    is_shipped = recipe is choose_recipe(labels, len(seen_classes(drawn.targets_N_C)))
+    folds = 2 if is_shipped and seed < CALIBRATED_SEEDS else 0
     began = time.monotonic()
-    trained = train(as_targets(gold, gold.draw(labels, seed)), TrainingConfig(recipe=recipe, seed=seed, folds=folds))
+    trained = train(drawn, TrainingConfig(recipe=recipe, seed=seed, folds=folds))
     seconds = time.monotonic() - began
     heldout = as_targets(gold, gold.heldout)
     scored = score_texts(trained.classifier, heldout.texts)
     scores = evaluate(scored.proba_N_C, heldout.targets_N_C)
-    line: Line = {"set": gold.name, "labels": labels, "seed": seed, "learner": recipe.value}
+    line: Line = {"set": gold.name, "labels": labels, "seed": seed, "learner": recipe.value, "is_auto": is_shipped}
     line |= {"accuracy": scores.accuracy, "macro_f1": scores.macro_f1, "calibration_error": scores.calibration_error}
     if trained.out_of_fold is not None:
         line |= {
@@ -108,6 +111,8 @@ def write_table() -> None:
     lines = read_lines()
     measured = [line for line in lines if "accuracy" in line]
     accuracy = {_cell(line): 100 * line["accuracy"] for line in measured}
+    # `auto` is one of the recipes, trained with the same seed: its figures are that one's.
+    accuracy |= {(*_cell(line)[:3], "auto"): 100 * line["accuracy"] for line in measured if line.get("is_auto")}
     rows = sorted({(line["labels"], line["set"]) for line in measured})
     text = [
         "# The learner",
@@ -119,7 +124,8 @@ def write_table() -> None:
         "## Accuracy",
         "",
         f"Random labels, bundled encoder, the first {TEST_TEXTS} test texts. Mean over seeds ± deviation, in %; "
-        "in brackets how many seeds. A seed draws the same labels for every learner. `auto` is what ships.",
+        "in brackets how many seeds. A seed draws the same labels for every learner. `auto` is what ships: the recipe "
+        "that its rule names (docs/the-learner.md), trained with the same seed. setfit: 20 pairs a text, one epoch.",
         "",
         "| labels | set | " + " | ".join(LEARNERS) + " | `auto` against the best other, same seeds |",
         "|---|---|" + "---|" * (len(LEARNERS) + 1),

@@ -17,7 +17,7 @@ class Recipe(str, Enum):
     """How a classifier is trained."""
 
     AUTO = "auto"
-    """Pairs, linear head, labels, linear head once more; `lp-ft` while most classes have one text. Measured best."""
+    """The one of the others that measured best for so many texts of so many classes."""
     HEAD = "head"
     """A linear head on the frozen encoder."""
     LP_FT = "lp-ft"
@@ -37,7 +37,7 @@ class TrainingConfig:
         encoder: a Hugging Face name or folder; empty for the bundled one.
         max_tokens: of longer texts, fine-tuning reads so many tokens, or it would take minutes; the linear fits and the
             finished classifier read all.
-        min_steps: fine-tuning never does fewer; few labels need many passes. Stages share the steps evenly.
+        min_steps: fine-tuning never does fewer; few labels need many passes.
         epochs: passes over the labels once those are more steps.
         max_steps: nor does it do more, so that what a label costs stays bounded.
         encoder_lr: for an encoder of 384 dimensions; a wider one gets proportionally less.
@@ -81,7 +81,6 @@ Plan = Sequence[Stage | LinearFit]
 
 _HEAD = "head"
 _ORDER: dict[Recipe, tuple[Objective | str, ...]] = {
-    Recipe.AUTO: (Objective.PAIRS, _HEAD, Objective.LABELS, _HEAD),
     Recipe.HEAD: (_HEAD,),
     Recipe.LP_FT: (_HEAD, Objective.LABELS),
     Recipe.FULL: (Objective.LABELS,),
@@ -89,18 +88,18 @@ _ORDER: dict[Recipe, tuple[Objective | str, ...]] = {
 }
 
 
-def choose_recipe(recipe: Recipe, texts: int, classes: int) -> Recipe:
-    """What `auto` stands for with so many texts of so many different classes; others are taken at their word."""
-    if recipe is not Recipe.AUTO:
-        return recipe
-    return Recipe.AUTO if texts >= LEAST_TEXTS_A_CLASS * classes else Recipe.LP_FT
+def choose_recipe(texts: int, classes: int) -> Recipe:
+    """What `auto` stands for with so many texts of so many different classes (benchmarks/learner.md)."""
+    if classes < 2:
+        return Recipe.HEAD
+    return Recipe.CONTRASTIVE if texts >= LEAST_TEXTS_A_CLASS * classes else Recipe.LP_FT
 
 
 def make_plan(config: TrainingConfig, texts: int, width: int, *, is_fold: bool = False) -> Plan:
     """What to do with so many labelled texts, one thing after the other.
 
     Args:
-        config: the recipe and its numbers.
+        config: the recipe, chosen, and its numbers.
         texts: labelled texts to learn from.
         width: dimensions of the encoder.
         is_fold: for a classifier that serves an estimate.
@@ -108,13 +107,11 @@ def make_plan(config: TrainingConfig, texts: int, width: int, *, is_fold: bool =
     if is_fold:
         batch_size = min(config.batch_size, max(config.fold_min_batch_size, texts // 4))
         config = replace(config, min_steps=config.fold_min_steps, batch_size=batch_size)
-    order = _ORDER[config.recipe]
-    stages = sum(isinstance(part, Objective) for part in order)
     steps = min(max(config.min_steps, math.ceil(texts / config.batch_size) * config.epochs), config.max_steps)
     return [
         Stage(
             objective=part,
-            steps=math.ceil(steps / stages),
+            steps=steps,
             max_tokens=config.max_tokens,
             seed=config.seed,
             batch_size=config.batch_size,
@@ -127,7 +124,7 @@ def make_plan(config: TrainingConfig, texts: int, width: int, *, is_fold: bool =
         )
         if isinstance(part, Objective)
         else LinearFit(config.head_l2)
-        for part in order
+        for part in _ORDER[config.recipe]
     ]
 
 

@@ -36,7 +36,7 @@ class Trained:
 
     Attributes:
         classifier: in evaluation mode, its temperature set.
-        recipe: the one that was used.
+        recipe: the one that was used; never `auto`.
         steps: fine-tuning steps of the classifier itself, folds not counted.
         final_loss: of its last batch, in nats; NaN where nothing was fine-tuned.
         train_s: seconds for everything, folds included.
@@ -45,7 +45,7 @@ class Trained:
     """
 
     classifier: TextClassifier
-    recipe: Recipe = Recipe.AUTO
+    recipe: Recipe = Recipe.HEAD
     steps: int = 0
     final_loss: float = 0.0
     train_s: float = 0.0
@@ -139,7 +139,8 @@ class _Learner:
         self._embeddings_N_D = embed_texts(self._pretrained, targets.texts)
         width = self._embeddings_N_D.shape[1]
         classes = len(seen_classes(targets.targets_N_C))
-        config = replace(config, recipe=choose_recipe(config.recipe, len(targets), classes))
+        if config.recipe is Recipe.AUTO:
+            config = replace(config, recipe=choose_recipe(len(targets), classes))
         if classes < 2:
             # Nothing can be told apart, and no text held out could ever say that the classifier is too sure.
             config = replace(config, recipe=Recipe.HEAD, head_l2=ONE_CLASS_L2, folds=0)

@@ -1,10 +1,10 @@
 import pytest
 
-from model.fine_tuning import Objective, Stage
+from model.fine_tuning import Stage
 from model.recipes import LinearFit, Recipe, TrainingConfig, choose_recipe, count_steps, make_plan
 
 
-def plan(recipe=Recipe.AUTO, texts=32, width=384, *, is_fold=False, **different):
+def plan(recipe=Recipe.CONTRASTIVE, texts=32, width=384, *, is_fold=False, **different):
     return make_plan(TrainingConfig(recipe=recipe, **different), texts, width, is_fold=is_fold)
 
 
@@ -15,7 +15,6 @@ def names(parts):
 @pytest.mark.parametrize(
     ("recipe", "order"),
     [
-        (Recipe.AUTO, ["pairs", "head", "labels", "head"]),
         (Recipe.HEAD, ["head"]),
         (Recipe.LP_FT, ["head", "labels"]),
         (Recipe.FULL, ["labels"]),
@@ -30,14 +29,8 @@ def test_every_recipe_is_an_order_of_the_same_three_things(recipe, order):
     ("texts", "steps"), [(2, 36), (32, 36), (112, 36), (128, 40), (1000, 315), (2048, 640), (100_000, 640)]
 )
 def test_steps_follow_the_passes_over_the_labels_but_are_neither_too_few_nor_without_end(texts, steps):
-    assert count_steps(plan(Recipe.LP_FT, texts)) == steps
-    assert count_steps(plan(Recipe.AUTO, texts)) == pytest.approx(steps, abs=1)
-
-
-def test_stages_share_the_steps():
-    pairs, labels = (part for part in plan(texts=128) if isinstance(part, Stage))
-    assert (pairs.objective, labels.objective) == (Objective.PAIRS, Objective.LABELS)
-    assert pairs.steps == labels.steps == 20
+    for recipe in (Recipe.CONTRASTIVE, Recipe.LP_FT, Recipe.FULL):
+        assert count_steps(plan(recipe, texts)) == steps
 
 
 @pytest.mark.parametrize(
@@ -54,15 +47,17 @@ def test_a_classifier_that_serves_an_estimate_costs_less_with_few_labels_and_is_
 
 @pytest.mark.parametrize(
     ("texts", "classes", "chosen"),
-    [(2, 2, Recipe.LP_FT), (4, 2, Recipe.AUTO), (64, 43, Recipe.LP_FT), (86, 43, Recipe.AUTO), (5000, 77, Recipe.AUTO)],
+    [
+        (8, 1, Recipe.HEAD),
+        (2, 2, Recipe.LP_FT),
+        (4, 2, Recipe.CONTRASTIVE),
+        (64, 43, Recipe.LP_FT),
+        (86, 43, Recipe.CONTRASTIVE),
+        (5000, 77, Recipe.CONTRASTIVE),
+    ],
 )
 def test_pairs_are_learned_from_once_a_class_has_two_texts_or_so(texts, classes, chosen):
-    assert choose_recipe(Recipe.AUTO, texts, classes) is chosen
-
-
-@pytest.mark.parametrize("recipe", [recipe for recipe in Recipe if recipe is not Recipe.AUTO])
-def test_who_insists_on_a_recipe_gets_it(recipe):
-    assert choose_recipe(recipe, 3, 3) is recipe
+    assert choose_recipe(texts, classes) is chosen
 
 
 @pytest.mark.parametrize(("width", "encoder_lr"), [(16, 1e-4), (384, 1e-4), (768, 5e-5), (1024, 3.75e-5)])
