@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from model.fine_tuning import Objective, Stage
+import numpy as np
 
-# With fewer texts a class than this, hardly two are alike, and pairs only push apart what belongs together.
-LEAST_TEXTS_A_CLASS = 2
+from model.fine_tuning import Objective, Stage
+from model.types import FloatArray
+
 # The encoder learning rate is for encoders of this width; wider ones want less.
 REFERENCE_WIDTH = 384
 
@@ -88,11 +89,28 @@ _ORDER: dict[Recipe, tuple[Objective | str, ...]] = {
 }
 
 
-def choose_recipe(texts: int, classes: int) -> Recipe:
-    """What `auto` stands for with so many texts of so many different classes (benchmarks/learner.md)."""
-    if classes < 2:
-        return Recipe.HEAD
-    return Recipe.CONTRASTIVE if texts >= LEAST_TEXTS_A_CLASS * classes else Recipe.LP_FT
+def choose_recipe(targets_N_C: FloatArray, batch_size: int) -> Recipe:
+    """What `auto` stands for with these labels (benchmarks/learner.md).
+
+    Pairs teach by texts that are alike. Where a text of a batch meets not even one such on average (many classes, or a
+    few texts of each), they only push apart what may belong together.
+
+    Args:
+        targets_N_C: shares of N >= 2 texts.
+        batch_size: of fine-tuning.
+    """
+    return Recipe.CONTRASTIVE if mean_likeness(targets_N_C) * batch_size >= 1 else Recipe.LP_FT
+
+
+def mean_likeness(targets_N_C: FloatArray) -> float:
+    """Mean cosine of the label shares of two different texts, in [0, 1]; with one choice: how many pairs share a label.
+
+    Simpson's index (1949), where everybody agrees on one choice.
+    """
+    size_N = np.sqrt(np.square(targets_N_C).sum(axis=1, keepdims=True))
+    unit_N_C = targets_N_C / np.maximum(size_N, 1e-12)
+    texts = len(targets_N_C)
+    return float((np.square(unit_N_C.sum(axis=0)).sum() - np.square(unit_N_C).sum()) / (texts * (texts - 1)))
 
 
 def make_plan(config: TrainingConfig, texts: int, width: int, *, is_fold: bool = False) -> Plan:

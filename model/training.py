@@ -140,7 +140,7 @@ class _Learner:
         width = self._embeddings_N_D.shape[1]
         classes = len(seen_classes(targets.targets_N_C))
         if config.recipe is Recipe.AUTO:
-            config = replace(config, recipe=choose_recipe(len(targets), classes))
+            config = replace(config, recipe=choose_recipe(targets.targets_N_C, config.batch_size))
         if classes < 2:
             # Nothing can be told apart, and no text held out could ever say that the classifier is too sure.
             config = replace(config, recipe=Recipe.HEAD, head_l2=ONE_CLASS_L2, folds=0)

@@ -1,7 +1,8 @@
+import numpy as np
 import pytest
 
 from model.fine_tuning import Stage
-from model.recipes import LinearFit, Recipe, TrainingConfig, choose_recipe, count_steps, make_plan
+from model.recipes import LinearFit, Recipe, TrainingConfig, choose_recipe, count_steps, make_plan, mean_likeness
 
 
 def plan(recipe=Recipe.CONTRASTIVE, texts=32, width=384, *, is_fold=False, **different):
@@ -45,19 +46,39 @@ def test_a_classifier_that_serves_an_estimate_costs_less_with_few_labels_and_is_
     assert {part.batch_size for part in fold if isinstance(part, Stage)} == {batch_size}
 
 
+def one_hot(*classes):
+    return np.eye(max(classes) + 1)[list(classes)]
+
+
 @pytest.mark.parametrize(
-    ("texts", "classes", "chosen"),
+    ("targets_N_C", "likeness"),
     [
-        (8, 1, Recipe.HEAD),
-        (2, 2, Recipe.LP_FT),
-        (4, 2, Recipe.CONTRASTIVE),
-        (64, 43, Recipe.LP_FT),
-        (86, 43, Recipe.CONTRASTIVE),
-        (5000, 77, Recipe.CONTRASTIVE),
+        (one_hot(0, 0), 1),
+        (one_hot(0, 1), 0),
+        (one_hot(0, 0, 1), 1 / 3),
+        (one_hot(0, 0, 1, 1), 1 / 3),
+        (np.array([[1, 1], [1, 0]]), np.sqrt(1 / 2)),
+        (np.array([[0.5, 0.5], [0.5, 0.5]]), 1),
+        (np.zeros((3, 2)), 0),
     ],
 )
-def test_pairs_are_learned_from_once_a_class_has_two_texts_or_so(texts, classes, chosen):
-    assert choose_recipe(texts, classes) is chosen
+def test_likeness_is_how_many_pairs_share_a_label_or_how_much_of_it(targets_N_C, likeness):
+    assert mean_likeness(targets_N_C) == pytest.approx(likeness)
+
+
+@pytest.mark.parametrize(
+    ("targets_N_C", "chosen"),
+    [
+        (one_hot(0, 1), Recipe.LP_FT),
+        (one_hot(0, 0, 1, 1), Recipe.CONTRASTIVE),
+        (one_hot(*range(8), 0), Recipe.LP_FT),
+        (one_hot(*list(range(8)) * 4), Recipe.CONTRASTIVE),
+        (one_hot(*list(range(77)) * 10), Recipe.LP_FT),
+        (one_hot(*[0] * 98, 1, 1), Recipe.CONTRASTIVE),
+    ],
+)
+def test_pairs_teach_where_a_text_meets_another_like_it_in_a_batch(targets_N_C, chosen):
+    assert choose_recipe(targets_N_C, batch_size=16) is chosen
 
 
 @pytest.mark.parametrize(("width", "encoder_lr"), [(16, 1e-4), (384, 1e-4), (768, 5e-5), (1024, 3.75e-5)])
