@@ -38,6 +38,7 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
         "model": current.number if current else 0,
         "trained_on": current.labels if current else 0,
         "recipe": current.recipe if current else "",
+        "recipe_used": current.recipe_used if current else "",
         "out_of_fold": asdict(current.out_of_fold) if current and current.out_of_fold else None,
         "warnings": list(current.warnings) if current else [],
         "labels": synced.get("labels", 0),

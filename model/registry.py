@@ -37,7 +37,8 @@ class ModelVersion:
     Attributes:
         number: 1, 2, 3 … in order of training, never used twice.
         labels: how many labelled texts it learned from.
-        recipe: the one that was asked for; `auto` among them.
+        recipe: the one that was asked for, which may be `auto`.
+        recipe_used: the one that trained it.
         out_of_fold: what classifiers trained alike said of labelled texts they had not seen, if that was measured.
         warnings: what keeps it from being good, in sentences for people.
         label_digests_N: one number a labelled text, which changes when its text or labels do.
@@ -50,6 +51,7 @@ class ModelVersion:
     recipe: str
     encoder: str
     label_digests_N: IntArray = field(compare=False)
+    recipe_used: str = ""
     out_of_fold: Evaluation | None = None
     warnings: tuple[str, ...] = ()
 
@@ -114,6 +116,7 @@ class Registry:
             recipe=manifest["config"]["recipe"],
             encoder=manifest["config"]["encoder"],
             label_digests_N=np.array(manifest["label_digests"], dtype=np.uint64),
+            recipe_used=manifest["metrics"].get("recipe", manifest["config"]["recipe"]),
             out_of_fold=Evaluation(**measured) if (measured := manifest["metrics"].get("out_of_fold")) else None,
             warnings=tuple(manifest.get("warnings", ())),
         )
@@ -171,6 +174,7 @@ def _manifest(trained: Trained, targets: Targets, config: TrainingConfig, more: 
         "data_sha256": hashlib.sha256(label_digests(targets).tobytes()).hexdigest(),
         "config": asdict(config),
         "metrics": {
+            "recipe": trained.recipe.value,
             "steps": trained.steps,
             "final_loss": trained.final_loss if math.isfinite(trained.final_loss) else None,
             "train_s": trained.train_s,

@@ -67,8 +67,11 @@ def test_a_version_remembers_what_it_is_worth_and_what_made_it_so(registry, writ
     classifier = new_classifier(encoder, SENTIMENT)
     classifier.config = replace(classifier.config, temperature=1.3)
     measured = Evaluation(accuracy=0.75, macro_f1=0.7, calibration_error=0.1, texts=2)
-    version = write(trained=Trained(classifier, final_loss=float("nan"), out_of_fold=measured, warnings=("few",)))
+    version = write(
+        trained=Trained(classifier, Recipe.LP_FT, final_loss=float("nan"), out_of_fold=measured, warnings=("few",))
+    )
     assert (version.out_of_fold, version.warnings) == (measured, ("few",))
+    assert (version.recipe, version.recipe_used) == ("head", "lp-ft")
     assert version.load().config.temperature == 1.3
     manifest = json.loads((version.folder / "manifest.json").read_text())
     assert manifest["metrics"]["temperature"] == 1.3
@@ -90,13 +93,13 @@ def test_the_same_labels_have_the_same_hash_and_others_another(write):
 def test_a_version_of_before_there_were_measurements_is_still_read(registry, write):
     folder = write().folder
     manifest = json.loads((folder / "manifest.json").read_text())
-    del manifest["warnings"], manifest["metrics"]["out_of_fold"], manifest["metrics"]["temperature"]
+    del manifest["warnings"], manifest["metrics"]["out_of_fold"], manifest["metrics"]["recipe"]
     (folder / "manifest.json").write_text(json.dumps(manifest))
     classifier = json.loads((folder / "classifier.json").read_text())
     del classifier["temperature"], classifier["pooling"]
     (folder / "classifier.json").write_text(json.dumps(classifier))
     version = registry.find(1)
-    assert (version.out_of_fold, version.warnings) == (None, ())
+    assert (version.out_of_fold, version.warnings, version.recipe_used) == (None, (), "head")
     assert version.load().config.temperature == 1.0
 
 
