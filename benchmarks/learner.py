@@ -184,7 +184,7 @@ def _by_seed(accuracy: Accuracies, labels: int, name: str, learner: str) -> dict
 
 
 def _margin(accuracy: Accuracies, labels: int, name: str) -> str:
-    """Against the learner with the best mean, over the seeds that both have; ± the standard error."""
+    """Against the best of the recipes that `auto` is not, over the seeds that both have; ± the standard error."""
     auto = _by_seed(accuracy, labels, name, "auto")
     others = {learner: _by_seed(accuracy, labels, name, learner) for learner in LEARNERS if learner != "auto"}
     paired = {
@@ -192,11 +192,13 @@ def _margin(accuracy: Accuracies, labels: int, name: str) -> str:
         for learner, values in others.items()
         if auto.keys() & values.keys()
     }
-    if not paired:
+    others_alone = {learner: differences for learner, differences in paired.items() if any(differences)}
+    if not others_alone:
         return ""
-    best = min(paired, key=lambda learner: float(np.mean(paired[learner])))
-    error = np.std(paired[best], ddof=1) / np.sqrt(len(paired[best])) if len(paired[best]) > 1 else np.nan
-    return f"{np.mean(paired[best]):+.1f} ± {error:.1f} ({best})"
+    best = min(others_alone, key=lambda learner: float(np.mean(others_alone[learner])))
+    differences = others_alone[best]
+    error = f" ± {np.std(differences, ddof=1) / np.sqrt(len(differences)):.1f}" if len(differences) > 1 else ""
+    return f"{np.mean(differences):+.1f}{error} ({best}, {len(differences)})"
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -18,7 +18,7 @@ class Recipe(str, Enum):
     """How a classifier is trained."""
 
     AUTO = "auto"
-    """The one of the others that measured best for so many texts of so many classes."""
+    """The one of the others that measured best for such labels (`choose_recipe`)."""
     HEAD = "head"
     """A linear head on the frozen encoder."""
     LP_FT = "lp-ft"

@@ -38,7 +38,7 @@ class Trained:
         classifier: in evaluation mode, its temperature set.
         recipe: the one that was used; never `auto`.
         steps: fine-tuning steps of the classifier itself, folds not counted.
-        final_loss: of its last batch, in nats; NaN where nothing was fine-tuned.
+        final_loss: of its last batch; NaN where nothing was fine-tuned.
         train_s: seconds for everything, folds included.
         out_of_fold: what classifiers trained alike said of labelled texts they had not seen; None without folds.
         warnings: what keeps this classifier from being good, in sentences for people.
@@ -141,7 +141,7 @@ class _Learner:
         classes = len(seen_classes(targets.targets_N_C))
         if config.recipe is Recipe.AUTO:
             config = replace(config, recipe=choose_recipe(targets.targets_N_C, config.batch_size))
-        if classes < 2:
+        if classes < 2 and not targets.label_set.is_multilabel:
             # Nothing can be told apart, and no text held out could ever say that the classifier is too sure.
             config = replace(config, recipe=Recipe.HEAD, head_l2=ONE_CLASS_L2, folds=0)
         self.recipe = config.recipe

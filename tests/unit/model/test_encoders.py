@@ -112,7 +112,9 @@ def folder(architecture, tmp_path) -> str:
 def test_it_is_trained_saved_and_read_again(architecture, folder, tmp_path):
     texts = tuple(f"the {noun} {word}" for word in (*BLAME, *PRAISE) for noun in ("film", "plot"))
     targets = Targets(tuple(range(16)), texts, np.eye(2, dtype=np.float32)[[0] * 8 + [1] * 8], SENTIMENT)
-    config = TrainingConfig(encoder=folder, min_steps=80, encoder_lr=3e-3, head_lr=1e-2, frozen_share=0.5, folds=0)
+    config = TrainingConfig(
+        Recipe.LP_FT, folder, min_steps=120, encoder_lr=2e-3, head_lr=1e-2, frozen_share=0.0, folds=0
+    )
     classifier = train(targets, config).classifier
     said = score_texts(classifier, texts)
     assert said.proba_N_C.argmax(axis=1).tolist() == [0] * 8 + [1] * 8

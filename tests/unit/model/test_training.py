@@ -42,6 +42,14 @@ def test_several_labels_are_learned_one_by_one(config):
     assert ((proba(config, wanted) >= 0.5) == wanted.targets_N_C).all()
 
 
+def test_one_label_that_holds_of_some_texts_is_learned_like_any_where_several_may_hold(config):
+    label_set = LabelSet(("plot", "praise"), is_multilabel=True)
+    praise_alone = targets(np.stack([np.zeros(len(TEXTS)), IS_PRAISE], axis=1), label_set)
+    trained = train(praise_alone, config)
+    said_N = score_texts(trained.classifier, TEXTS).proba_N_C[:, 1] >= 0.5
+    assert (said_N == IS_PRAISE).mean() > 0.9
+
+
 def test_a_label_that_holds_of_every_text_can_be_learned_where_several_may_hold(config):
     label_set = LabelSet(("plot", "praise"), is_multilabel=True)
     always_first = targets(np.tile([1, 0], (len(TEXTS), 1)), label_set)
