@@ -24,7 +24,7 @@ class Recipe(str, Enum):
     LP_FT = "lp-ft"
     """The linear head first, then the encoder with it (Kumar et al., ICLR 2022)."""
     FULL = "full"
-    """Head and encoder at once, the head from zero, all layers (Devlin et al., 2019)."""
+    """Head and encoder at once, the head from random weights, all layers (Devlin et al., 2019)."""
     CONTRASTIVE = "contrastive"
     """The encoder on pairs of texts, then the linear head (SetFit; Tunstall et al., 2022)."""
 

@@ -168,14 +168,14 @@ class _Learner:
         """Follow a plan on some of the texts; returns the classifier in evaluation mode and its last loss."""
         classifier = copy.deepcopy(self._pretrained)
         targets = self._targets.some(rows_M)
-        embeddings_M_D = self._embeddings_N_D[rows_M]
-        loss = math.nan
+        is_tuned, loss = False, math.nan
         for part in plan:
             if isinstance(part, LinearFit):
+                embeddings_M_D = embed_texts(classifier, targets.texts) if is_tuned else self._embeddings_N_D[rows_M]
                 fit_head(classifier.head, embeddings_M_D, targets, part.l2)
             else:
                 loss = fine_tune(classifier, targets, part, self._count, self._should_stop)
-                embeddings_M_D = embed_texts(classifier, targets.texts)
+                is_tuned = True
         return classifier, loss
 
     def _count(self, loss: float) -> None:
