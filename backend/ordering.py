@@ -35,7 +35,6 @@ def order_pool(
     unlabelled: Unlabelled,
     settings: ProjectSettings,
     has_model: bool,
-    is_multilabel: bool,
     rng: np.random.Generator,
 ) -> Order:
     """Put the pool in the order in which to ask for it.
@@ -48,11 +47,10 @@ def order_pool(
         unlabelled: what the strategy needs of them, row by row.
         settings: strategy, batch size and explore share.
         has_model: whether there is a classifier to go by.
-        is_multilabel: whether a text may have several labels.
         rng: every choice by chance.
     """
     strategy = strategy_for(settings, has_model)
-    ranking = rank(strategy, unlabelled, settings.query_size, rng, is_multilabel)
+    ranking = rank(strategy, unlabelled, settings.query_size, rng)
     unwanted_N = np.array([text.is_skipped or not text.text for text in pool], dtype=bool)
     wanted = ranking.indices_N[~unwanted_N[ranking.indices_N]]
     rows, is_explore = _mix_in_random(wanted, settings.explore, rng)

@@ -21,9 +21,10 @@ from backend.projects import ProjectFolder, Publication
 from backend.publishing import KEPT_PUBLICATIONS, clean_up, next_number, publish, switch
 from backend.settings import Settings
 from backend.syncing import Synced, sync
+from model.acquisition import look, look_untrained
 from model.bert import new_classifier
 from model.errors import ShortlistError, TrainingCancelledError
-from model.inference import embed_texts, score_texts
+from model.inference import embed_texts
 from model.pool import EmbeddingCache, text_digest
 from model.query.strategies import Need, Unlabelled
 from model.recipes import TrainingConfig
@@ -175,9 +176,8 @@ def order(
     """Score the pool and put it in order."""
     turn.step(jobs.SCORING)
     rng = np.random.default_rng(number)
-    unlabelled = _view(settings, folder, synced, version, turn)
-    label_set = synced.classification.label_set
-    ordered = order_pool(synced.pool, unlabelled, synced.settings, version is not None, label_set.is_multilabel, rng)
+    unlabelled = _look(settings, folder, synced, version, rng, turn)
+    ordered = order_pool(synced.pool, unlabelled, synced.settings, version is not None, rng)
     texts = [synced.pool[row] for row in ordered.rows_N]
     proba_N_C = unlabelled.proba_N_C if unlabelled.proba_N_C is not None else np.zeros((len(texts), 0))
     return Publication(
@@ -186,7 +186,7 @@ def order(
         queued=min(synced.settings.queue_size, len(texts)),
         settings_digest=order_digest(synced.project.label_config, synced.settings),
         labelled_tasks=len(synced.targets),
-        label_set=label_set,
+        label_set=synced.classification.label_set,
         task_ids_N=np.array([text.task_id for text in texts], dtype=np.int64),
         text_digests_N=np.array([text_digest(text.text) for text in texts], dtype=np.uint64),
         proba_N_C=proba_N_C[ordered.rows_N].astype(np.float32),
@@ -195,19 +195,22 @@ def order(
     )
 
 
-def _view(
-    settings: Settings, folder: ProjectFolder, synced: Synced, version: ModelVersion | None, turn: Turn
+def _look(
+    settings: Settings,
+    folder: ProjectFolder,
+    synced: Synced,
+    version: ModelVersion | None,
+    rng: np.random.Generator,
+    turn: Turn,
 ) -> Unlabelled:
-    """Compute what the strategy needs: with a model its probabilities and embeddings, without one the encoder's."""
+    """Compute what the strategy needs: with a model by it, and probabilities always; without one by the encoder."""
     texts = [text.text for text in synced.pool]
+    needs = strategy_for(synced.settings, version is not None).needs
     if version is not None:
-        classifier = version.load()
-        scored = score_texts(classifier, texts, turn.progress)
-        return Unlabelled(len(texts), scored.proba_N_C, scored.embeddings_N_D)
-    if Need.EMBEDDINGS not in strategy_for(synced.settings, has_model=False).needs:
-        return Unlabelled(len(texts))
-    both_M_D = _untrained_embeddings(settings, folder, synced, [*texts, *synced.targets.texts], turn)
-    return Unlabelled(len(texts), None, both_M_D[: len(texts)], both_M_D[len(texts) :])
+        return look(needs | {Need.PROBA}, version.load(), texts, synced.targets, rng, turn.progress)
+    return look_untrained(
+        needs, texts, synced.targets, lambda both: _untrained_embeddings(settings, folder, synced, both, turn)
+    )
 
 
 def _untrained_embeddings(

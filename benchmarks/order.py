@@ -93,7 +93,7 @@ def _order(data: Data, labelled: list[int], classifier: TextClassifier | None, r
         scored = score_texts(classifier, [text.text for text in pool])
         view = Unlabelled(len(rows), scored.proba_N_C, scored.embeddings_N_D)
     settings = ProjectSettings()
-    ordered = order_pool(pool, view, settings, classifier is not None, is_multilabel=False, rng=rng)
+    ordered = order_pool(pool, view, settings, classifier is not None, rng)
     return [rows[place] for place in ordered.rows_N]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
+from torch import nn
 
 from model.bert import TextClassifier
 from model.types import FloatArray, Scored
@@ -29,15 +30,24 @@ def score_texts(classifier: TextClassifier, texts: Sequence[str], on_progress: P
         Scored in the order of `texts`.
     """
     embeddings_N_D = embed_texts(classifier, texts, on_progress)
-    proba_N_C = classifier.proba(torch.from_numpy(head_logits(classifier, embeddings_N_D))).numpy()
-    return Scored(proba_N_C, embeddings_N_D)
+    return Scored(head_proba(classifier, classifier.head, embeddings_N_D), embeddings_N_D)
+
+
+def head_proba(classifier: TextClassifier, head: nn.Linear, embeddings_N_D: FloatArray) -> FloatArray:
+    """Class probabilities that a head, the classifier's own or another, gives to its embeddings: proba_N_C."""
+    proba_N_C: FloatArray = classifier.proba(torch.from_numpy(_logits(head, embeddings_N_D))).numpy()
+    return proba_N_C
 
 
 def head_logits(classifier: TextClassifier, embeddings_N_D: FloatArray) -> FloatArray:
     """What the head says of embeddings, before any temperature: logits_N_C."""
+    return _logits(classifier.head, embeddings_N_D)
+
+
+def _logits(head: nn.Linear, embeddings_N_D: FloatArray) -> FloatArray:
     with torch.inference_mode():
-        logits: FloatArray = classifier.head(torch.from_numpy(embeddings_N_D).to(classifier.device)).cpu().numpy()
-    return logits
+        logits_N_C: FloatArray = head(torch.from_numpy(embeddings_N_D).to(head.weight.device)).cpu().numpy()
+    return logits_N_C
 
 
 def embed_texts(

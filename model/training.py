@@ -172,7 +172,13 @@ class _Learner:
         for part in plan:
             if isinstance(part, LinearFit):
                 embeddings_M_D = embed_texts(classifier, targets.texts) if is_tuned else self._embeddings_N_D[rows_M]
-                fit_head(classifier.head, embeddings_M_D, targets, part.l2)
+                fit_head(
+                    classifier.head,
+                    embeddings_M_D,
+                    targets.targets_N_C,
+                    part.l2,
+                    is_multilabel=targets.label_set.is_multilabel,
+                )
             else:
                 loss = fine_tune(classifier, targets, part, self._count, self._should_stop)
                 is_tuned = True

@@ -1,8 +1,9 @@
 """Uncertainty sampling: ask where the classifier doubts."""
 
 import numpy as np
+from scipy.special import entr
 
-from model.types import FloatArray
+from model.types import FloatArray, IntArray
 
 
 def least_confidence_scores(proba_N_C: FloatArray) -> FloatArray:
@@ -43,8 +44,8 @@ def entropy_scores(proba_N_C: FloatArray) -> FloatArray:
     Returns:
         scores_N = -sum_c p log p, in nats, in [0, log C]; higher means ask sooner.
     """
-    safe_N_C = np.where(proba_N_C > 0, proba_N_C, 1.0)
-    scores_N: FloatArray = np.abs((proba_N_C * np.log(safe_N_C)).sum(axis=1))
+    # Probabilities a rounding error above 1 have an entropy a rounding error below 0.
+    scores_N: FloatArray = np.maximum(entr(proba_N_C).sum(axis=1), 0.0)
     return scores_N
 
 
@@ -59,6 +60,11 @@ def yes_no_view(proba_N_C: FloatArray) -> FloatArray:
     Returns:
         proba_N_2, rows sum to 1.
     """
-    rows_N = np.arange(len(proba_N_C))
-    unsure_N = proba_N_C[rows_N, np.abs(proba_N_C - 0.5).argmin(axis=1)]
+    unsure_N = np.take_along_axis(proba_N_C, least_sure_label(proba_N_C)[:, None], axis=1)[:, 0]
     return np.stack([1.0 - unsure_N, unsure_N], axis=1)
+
+
+def least_sure_label(proba_N_C: FloatArray) -> IntArray:
+    """The label of each text whose probability is nearest to 0.5: positions_N on axis C."""
+    positions_N: IntArray = np.abs(proba_N_C - 0.5).argmin(axis=1)
+    return positions_N

@@ -125,7 +125,7 @@ def test_setup_says_which_order_is_published(browser, published):
         ({"extra_params": [5]}, 422, "JSON object"),
         ({"extra_params": {"query_sise": 5}}, 422, "query_sise"),
         ({"extra_params": {"query_size": 0}}, 422, "query_size"),
-        ({"extra_params": {"strategy": "bald"}}, 422, "bald"),
+        ({"extra_params": {"strategy": "bold"}}, 422, "bold"),
     ],
 )
 def test_a_setup_that_cannot_work_is_refused_and_changes_nothing(browser, service, different, status, told):

@@ -71,7 +71,7 @@ def _synced(settings: Settings) -> Synced:
 
 def _order(settings: Settings) -> Order:
     unlabelled = Unlabelled(40, embeddings_N_D=np.random.default_rng(0).normal(size=(40, 4)))
-    return order_pool(POOL, unlabelled, settings.for_project({}), False, False, np.random.default_rng(0))
+    return order_pool(POOL, unlabelled, settings.for_project({}), False, np.random.default_rng(0))
 
 
 def _queued(settings: Settings) -> int:
@@ -160,9 +160,9 @@ def test_a_slash_at_the_end_of_an_address_does_not_count(load):
         ("RETRAIN_EVERY", "1", "greater"),
         ("QUERY_SIZE", "0", "greater"),
         ("QUEUE_SIZE", "many", "integer"),
-        ("STRATEGY", "bald", "margin, entropy, typiclust"),
-        ("COLD_START", "bald", "random"),
-        ("COLD_START", "margin", "random, typiclust"),
+        ("STRATEGY", "bold", "margin, entropy, .*typiclust"),
+        ("COLD_START", "bold", "random"),
+        ("COLD_START", "margin", "random, kcenter, kmeans, typiclust"),
         ("EXPLORE", "0.6", "0.5"),
         ("EXPLORE", "-0.1", "0"),
         ("EXPLORE", "nan", "0.5"),
@@ -176,7 +176,7 @@ def test_a_bad_value_stops_the_start_naming_its_key_and_what_it_must_be(load, na
 
 def test_all_bad_keys_are_named_at_once(load):
     with pytest.raises(ConfigurationError, match=r"PORT.*STRATEGY.*EXPLORE"):
-        load(PORT="abc", STRATEGY="bald", EXPLORE="2")
+        load(PORT="abc", STRATEGY="bold", EXPLORE="2")
 
 
 def test_a_bad_value_that_holds_a_secret_is_not_shown(load):
@@ -225,7 +225,7 @@ def test_a_projects_extra_params_win(load, name, value):
         ({"query_size": 0}, "query_size.*greater"),
         ({"query_size": 1.5}, "query_size.*integer"),
         ({"explore": None}, "explore.*number"),
-        ({"strategy": "bald"}, "strategy.*margin"),
+        ({"strategy": "bold"}, "strategy.*margin"),
         ({"strategy": ["margin"]}, "strategy"),
         ({"cold_start": "margin"}, "cold_start.*typiclust"),
         ({"recipe": {}}, "recipe"),

@@ -20,7 +20,8 @@ def targets(targets_N_C, label_set=SENTIMENT) -> Targets:
 
 def fitted(embeddings_N_D, wanted: Targets, l2=0.1) -> nn.Linear:
     head = nn.Linear(embeddings_N_D.shape[1], wanted.targets_N_C.shape[1])
-    fit_head(head, embeddings_N_D.astype(np.float32), wanted, l2)
+    is_multilabel = wanted.label_set.is_multilabel
+    fit_head(head, embeddings_N_D.astype(np.float32), wanted.targets_N_C, l2, is_multilabel=is_multilabel)
     return head
 
 

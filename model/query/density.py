@@ -1,0 +1,26 @@
+"""Information density: doubt, where there are many texts like it."""
+
+import numpy as np
+
+from model.query.diversity import unit
+from model.query.uncertainty import entropy_scores
+from model.types import FloatArray
+
+
+def information_density_scores(proba_N_C: FloatArray, embeddings_N_D: FloatArray) -> FloatArray:
+    """Score doubt times representativeness (Settles and Craven, 2008, eq. 13, with beta = 1).
+
+    The mean cosine similarity to the pool is the cosine with the mean of the unit vectors, so that it takes one pass
+    over the pool. Deviation: a text that is on average unlike the pool counts as not like it at all.
+
+    Args:
+        proba_N_C: class probabilities.
+        embeddings_N_D: the encoder's pooled output.
+
+    Returns:
+        scores_N = H(y|x) · max(0, mean_x' cos(x, x')), in nats, at least 0; higher means ask sooner.
+    """
+    unit_N_D = unit(embeddings_N_D)
+    likeness_N = np.maximum(unit_N_D @ unit_N_D.mean(axis=0), 0.0)
+    scores_N: FloatArray = entropy_scores(proba_N_C) * likeness_N
+    return scores_N

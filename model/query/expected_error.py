@@ -1,0 +1,79 @@
+"""Expected error reduction: ask what would leave the fewest errors on the rest of the pool."""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.special import entr
+
+from model.query.uncertainty import least_sure_label
+from model.types import FloatArray, IntArray
+
+# Every candidate costs a refit a possible answer: so many candidates, and answers of each, and texts to look at after.
+CANDIDATES = 64
+ANSWERS = 3
+WATCHED = 500
+
+Predict = Callable[[FloatArray], FloatArray]
+"""embeddings_M_D → proba_M_C."""
+Refit = Callable[[FloatArray, FloatArray], Predict]
+"""embeddings_M_D and targets_M_C of texts labelled besides → what a head says that was fitted with them too."""
+
+
+def expected_error_reduction(
+    proba_N_C: FloatArray,
+    embeddings_N_D: FloatArray,
+    refit: Refit,
+    batch_size: int,
+    rng: np.random.Generator,
+    *,
+    is_multilabel: bool = False,
+) -> IntArray:
+    """Pick texts after whose labelling the pool is expected to be surest (Roy and McCallum, 2001, eq. 3, log loss).
+
+    Deviations, so that it ends in seconds: the encoder stays and only the head is fitted anew; candidates and the
+    texts to look at are random samples; only a candidate's likeliest answers are tried, weighted by their probability;
+    a batch is the best candidates one by one. With several labels a text, the answers are yes and no to its least sure
+    label, the others as predicted.
+
+    Args:
+        proba_N_C: class probabilities.
+        embeddings_N_D: the head's input.
+        refit: fits a head on the labelled texts and those it is given.
+        batch_size: how many to pick.
+        rng: draws the samples.
+
+    Returns:
+        indices_B, the lowest expected loss first; B = min(batch_size, N).
+    """
+    shuffled_N = rng.permutation(len(proba_N_C))
+    candidates = shuffled_N[: max(CANDIDATES, batch_size)]
+    watched_M_D = embeddings_N_D[rng.permutation(len(proba_N_C))[:WATCHED]]
+    losses = []
+    for row in candidates:
+        answers_A_C, weights_A = _answers(proba_N_C[row], is_multilabel=is_multilabel)
+        left_A = [
+            _loss(refit(embeddings_N_D[[row]], answer_C[None])(watched_M_D), is_multilabel=is_multilabel)
+            for answer_C in answers_A_C
+        ]
+        losses.append(float(np.dot(weights_A, left_A)))
+    return candidates[np.argsort(losses, kind="stable")][:batch_size]
+
+
+def _answers(proba_C: FloatArray, *, is_multilabel: bool) -> tuple[FloatArray, FloatArray]:
+    """What people may answer, answers_A_C, and how likely, weights_A."""
+    if is_multilabel:
+        label = int(least_sure_label(proba_C[None])[0])
+        no_C = (proba_C >= 0.5).astype(np.float32)
+        no_C[label] = 0.0
+        yes_C = no_C.copy()
+        yes_C[label] = 1.0
+        return np.stack([no_C, yes_C]), np.array([1 - proba_C[label], proba_C[label]])
+    likeliest_A = np.argsort(-proba_C, kind="stable")[:ANSWERS]
+    weights_A = proba_C[likeliest_A]
+    return np.eye(len(proba_C), dtype=np.float32)[likeliest_A], weights_A / weights_A.sum()
+
+
+def _loss(proba_M_C: FloatArray, *, is_multilabel: bool) -> float:
+    """The log loss a classifier expects of itself: its mean entropy, in nats; several labels have one each."""
+    loss_M_C = entr(proba_M_C) + (entr(1.0 - proba_M_C) if is_multilabel else 0.0)
+    return float(loss_M_C.sum(axis=1).mean())

@@ -1,0 +1,68 @@
+"""Heads fitted anew on a trained encoder's embeddings: a committee, and what a label more would change."""
+
+import copy
+
+import numpy as np
+from torch import nn
+
+from model.bert import TextClassifier
+from model.inference import head_proba
+from model.linear_head import fit_head
+from model.query.expected_error import Predict, Refit
+from model.recipes import TrainingConfig
+from model.types import FloatArray
+
+# Half of a committee is made in each way.
+HEADS = 8
+MASKS = 8
+# BERT's own dropout before its classification layer (Devlin et al., 2019).
+DROPOUT = 0.1
+HEAD_L2 = TrainingConfig.head_l2
+
+
+def committee_proba(
+    classifier: TextClassifier,
+    embeddings_N_D: FloatArray,
+    labelled_L_D: FloatArray,
+    targets_L_C: FloatArray,
+    rng: np.random.Generator,
+) -> FloatArray:
+    """What a committee says of N texts.
+
+    Half of the members are heads fitted on bootstrap samples of the labels (Breiman, 1996; Mamitsuka and Abe, 1998),
+    the others the classifier's own head under Monte Carlo dropout (Gal and Ghahramani, 2016), one mask for all texts,
+    so that a member is one function. Deviation: dropout is on the head's input alone, over embeddings computed once.
+
+    Args:
+        classifier: a trained one; its temperature is the members' too.
+        embeddings_N_D: what it gives its head.
+        labelled_L_D: the same of the labelled texts.
+        targets_L_C: their shares.
+        rng: draws samples and masks.
+
+    Returns:
+        proba_N_K_C; K = HEADS + MASKS.
+    """
+    samples = [rng.integers(len(labelled_L_D), size=len(labelled_L_D)) for _ in range(HEADS)]
+    heads = [_fitted(classifier, labelled_L_D[rows_L], targets_L_C[rows_L]) for rows_L in samples]
+    kept_K_D = (rng.random((MASKS, embeddings_N_D.shape[1])) >= DROPOUT).astype(np.float32) / (1 - DROPOUT)
+    by_head = [head_proba(classifier, head, embeddings_N_D) for head in heads]
+    by_mask = [head_proba(classifier, classifier.head, embeddings_N_D * kept_D) for kept_D in kept_K_D]
+    return np.stack([*by_head, *by_mask], axis=1)
+
+
+def refit_with(classifier: TextClassifier, labelled_L_D: FloatArray, targets_L_C: FloatArray) -> Refit:
+    """A function that fits a head on the labelled texts and further ones, the encoder staying as it is."""
+
+    def refit(more_M_D: FloatArray, targets_M_C: FloatArray) -> Predict:
+        embeddings_D = np.concatenate([labelled_L_D, more_M_D])
+        head = _fitted(classifier, embeddings_D, np.concatenate([targets_L_C, targets_M_C]))
+        return lambda embeddings_N_D: head_proba(classifier, head, embeddings_N_D)
+
+    return refit
+
+
+def _fitted(classifier: TextClassifier, embeddings_N_D: FloatArray, targets_N_C: FloatArray) -> nn.Linear:
+    head = copy.deepcopy(classifier.head)
+    fit_head(head, embeddings_N_D, targets_N_C, HEAD_L2, is_multilabel=classifier.config.is_multilabel)
+    return head

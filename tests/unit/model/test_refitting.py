@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+from model.bert import new_classifier
+from model.inference import embed_texts
+from model.refitting import HEADS, MASKS, committee_proba, refit_with
+from tests.fakes import BLAME, NEUTRAL, PRAISE, SENTIMENT
+
+LABELLED = tuple(f"{noun} {word}" for noun in NEUTRAL[:2] for word in (*PRAISE, *BLAME))
+POOL = tuple(f"{noun} {word}" for noun in NEUTRAL[2:] for word in (*PRAISE, *BLAME))
+
+
+def praised_or_not(texts) -> np.ndarray:
+    return np.eye(2, dtype=np.float32)[[int(any(word in text for word in PRAISE)) for text in texts]]
+
+
+@pytest.fixture
+def classifier(encoder):
+    return new_classifier(encoder, SENTIMENT).eval()
+
+
+def committee(classifier, seed: int = 0) -> np.ndarray:
+    embeddings = (embed_texts(classifier, texts) for texts in (POOL, LABELLED))
+    return committee_proba(classifier, *embeddings, praised_or_not(LABELLED), np.random.default_rng(seed))
+
+
+def test_every_member_gives_every_text_a_distribution(classifier):
+    proba_N_K_C = committee(classifier)
+    assert proba_N_K_C.shape == (len(POOL), HEADS + MASKS, 2)
+    np.testing.assert_allclose(proba_N_K_C.sum(axis=2), 1.0, rtol=1e-5)
+
+
+def test_members_differ_and_the_same_seed_makes_the_same_ones(classifier):
+    proba_N_K_C = committee(classifier)
+    # A mask that drops none of sixteen dimensions is not rare, so two of these may be alike.
+    assert len({proba_N_K_C[:, member].tobytes() for member in range(HEADS + MASKS)}) > HEADS + MASKS // 2
+    np.testing.assert_array_equal(committee(classifier), proba_N_K_C)
+    assert not np.allclose(committee(classifier, seed=1), proba_N_K_C)
+
+
+def test_the_heads_have_learned_the_labels(classifier):
+    said_N_K = committee(classifier)[:, :HEADS].argmax(axis=2)
+    assert (said_N_K == praised_or_not(POOL).argmax(axis=1)[:, None]).mean() > 0.8
+
+
+def test_making_a_committee_leaves_the_classifier_as_it_was(classifier):
+    before = classifier.head.weight.detach().clone()
+    committee(classifier)
+    assert (classifier.head.weight == before).all()
+
+
+def test_a_refit_counts_the_further_labels(classifier):
+    refit = refit_with(classifier, embed_texts(classifier, LABELLED), praised_or_not(LABELLED))
+    text_1_D = embed_texts(classifier, ["cast"])
+    as_praise, as_blame = (refit(text_1_D, np.eye(2, dtype=np.float32)[[label]])(text_1_D) for label in (1, 0))
+    assert as_praise[0, 1] > as_blame[0, 1]
