@@ -1,4 +1,4 @@
-"""Command line: serve, worker, connect, doctor, status, rollback, demo."""
+"""Command line: serve, worker, connect, doctor, status, rollback, export, demo."""
 
 import sys
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from backend.connecting import connect_project
 from backend.dashboard import project_status
 from backend.demo import run_demo
 from backend.doctor import examine, print_findings
+from backend.exporting import export_annotations
 from backend.logs import start_logging
 from backend.plugin import open_service
 from backend.projects import ProjectFolder, known_projects
@@ -113,6 +114,17 @@ def _version_before_current(folder: ProjectFolder) -> int:
     if not earlier:
         raise VersionError(f"project {folder.project_id} has no model version before the current one on disk")
     return earlier[-1]
+
+
+@app.command()
+def export(
+    project: ProjectOption,
+    out: Annotated[Path, typer.Option(help="Where to: a text and its label a line, as JSON.")],
+) -> None:
+    """Write a project's annotations to a file, to simulate query strategies on: python -m model simulate."""
+    with _errors_in_a_sentence():
+        settings = _start()
+        console.print(f"Wrote {export_annotations(settings, project, out)} labelled texts to {out}", soft_wrap=True)
 
 
 @app.command()

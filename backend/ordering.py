@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backend.settings import ProjectSettings
+from model.query.explore import mix_in_random
 from model.query.strategies import Ranking, Strategy, Unlabelled, find_strategy, rank
 from model.types import BoolArray, IntArray, PoolText
 
@@ -53,7 +54,7 @@ def order_pool(
     ranking = rank(strategy, unlabelled, settings.query_size, rng)
     unwanted_N = np.array([text.is_skipped or not text.text for text in pool], dtype=bool)
     wanted = ranking.indices_N[~unwanted_N[ranking.indices_N]]
-    rows, is_explore = _mix_in_random(wanted, settings.explore, rng)
+    rows, is_explore = mix_in_random(wanted, settings.explore, rng)
     last = ranking.indices_N[unwanted_N[ranking.indices_N]]
     order = np.concatenate([rows, last])
     place_N = np.empty(len(pool), dtype=np.int64)
@@ -64,19 +65,6 @@ def order_pool(
         for row, explore in zip(order, explore_N, strict=True)
     )
     return Order(order, explore_N, reasons)
-
-
-def _mix_in_random(rows: IntArray, share: float, rng: np.random.Generator) -> tuple[IntArray, BoolArray]:
-    """Give every place to chance with probability `share`; the others keep the ranking's order.
-
-    The texts for those places are drawn from all rows alike, the highly ranked too: that is what makes the sample fair.
-    """
-    is_explore = rng.random(len(rows)) < share
-    drawn = rng.permutation(rows)[: int(is_explore.sum())]
-    mixed = np.empty_like(rows)
-    mixed[is_explore] = drawn
-    mixed[~is_explore] = rows[~np.isin(rows, drawn)]
-    return mixed, is_explore
 
 
 def _reason(strategy: Strategy, ranking: Ranking, text: PoolText, row: int, place: int, is_explore: bool) -> str:

@@ -34,10 +34,7 @@ class Synced:
 def sync(client: LabelStudioClient, project: Project, settings: ProjectSettings, encoder: str) -> Synced:
     """Read annotations and pool, and reduce them to texts, targets and a question."""
     classification = read_labeling_config(project.label_config)
-    annotated = [
-        AnnotatedText(task.task_id, read_text(classification, task.data), task.annotations)
-        for task in client.annotated_tasks(project.project_id, classification.control)
-    ]
+    targets = read_targets(client, project.project_id, classification)
     pool = tuple(
         PoolText(task.task_id, read_text(classification, task.data), task.is_skipped)
         for task in client.tasks(project.project_id)
@@ -46,5 +43,13 @@ def sync(client: LabelStudioClient, project: Project, settings: ProjectSettings,
     empty = [text.task_id for text in pool if not text.text]
     if empty:
         log.warning("event=no_text project=%d tasks=%d first=%d", project.project_id, len(empty), empty[0])
-    targets = build_targets(annotated, classification.label_set)
     return Synced(project, classification, settings, targets, pool, encoder)
+
+
+def read_targets(client: LabelStudioClient, project_id: int, classification: Classification) -> Targets:
+    """Read what was labelled so far."""
+    annotated = [
+        AnnotatedText(task.task_id, read_text(classification, task.data), task.annotations)
+        for task in client.annotated_tasks(project_id, classification.control)
+    ]
+    return build_targets(annotated, classification.label_set)

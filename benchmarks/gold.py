@@ -3,13 +3,14 @@
 Knows numpy alone, so that other packages' environments can read the same texts.
 """
 
-import gzip
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+from model.gold import read_gold
+from model.types import Targets
 
 # Enough to tell learners apart over seeds; scoring all of a test set would take longer than training.
 TEST_TEXTS = 500
@@ -38,18 +39,11 @@ class GoldSet:
         return Gold(tuple(self.pool.texts[row] for row in rows), self.pool.labels_N[rows])
 
 
-def read_gold(folder: Path, name: str) -> GoldSet:
+def read_set(folder: Path, name: str) -> GoldSet:
     """Read one set, with the first TEST_TEXTS of its test texts."""
-    parts = [_read(folder / name / f"{part}.jsonl.gz") for part in ("train", "test")]
-    labels = tuple(sorted({row["label"] for part in parts for row in part}))
-    position = {label: place for place, label in enumerate(labels)}
-    pool, heldout = (
-        Gold(tuple(row["text"] for row in part), np.array([position[row["label"]] for row in part]))
-        for part in (parts[0], parts[1][:TEST_TEXTS])
-    )
-    return GoldSet(name, labels, pool, heldout)
+    pool, test = read_gold([folder / name / f"{part}.jsonl.gz" for part in ("train", "test")])
+    return GoldSet(name, pool.label_set.labels, _gold(pool), _gold(test.some(np.arange(min(TEST_TEXTS, len(test))))))
 
 
-def _read(file: Path) -> list[dict[str, str]]:
-    with gzip.open(file, "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
+def _gold(targets: Targets) -> Gold:
+    return Gold(targets.texts, targets.targets_N_C.argmax(axis=1))

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from rich.progress import Progress
 
-from benchmarks.gold import TEST_TEXTS, Gold, GoldSet, read_gold
+from benchmarks.gold import TEST_TEXTS, Gold, GoldSet, read_set
 from model.bert import TextClassifier
 from model.evaluation import evaluate
 from model.inference import head_logits, score_texts
@@ -42,7 +42,7 @@ def run(
     data: Path, sets: Sequence[str], budgets: Sequence[int], seeds: Iterable[int], recipes: Sequence[Recipe]
 ) -> None:
     """Train and score every combination that has no line yet, and write one for each."""
-    gold = {name: read_gold(data, name) for name in sets}
+    gold = {name: read_set(data, name) for name in sets}
     done = {_cell(line) for line in read_lines() if "accuracy" in line}
     with Progress() as progress:
         for seed, labels, name, recipe in progress.track(list(product(seeds, budgets, sets, recipes))):
@@ -53,7 +53,7 @@ def run(
 def run_seconds(data: Path, sets: Sequence[str]) -> None:
     """Train with all that a round does, folds included, and note seconds and peak memory."""
     for name in sets:
-        gold = read_gold(data, name)
+        gold = read_set(data, name)
         for labels in TIMED_BUDGETS:
             trained = train(as_targets(gold, gold.draw(labels, 0)), TrainingConfig())
             peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

@@ -18,7 +18,7 @@ from sentence_transformers import SentenceTransformer
 from setfit import SetFitModel, Trainer, TrainingArguments
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.gold import GoldSet, read_gold
+from benchmarks.gold import GoldSet, read_set
 from model.processor import is_bf16_native
 
 LINES = Path(__file__).with_name("learner.jsonl")
@@ -66,7 +66,7 @@ def main(data: Path, sets: list[str], budgets: list[int], seeds: list[int]) -> N
     """Measure what has no line yet."""
     lines = [json.loads(line) for line in LINES.read_text(encoding="utf-8").splitlines()] if LINES.exists() else []
     done = {(line["set"], line["labels"], line["seed"]) for line in lines if line["learner"] == "setfit"}
-    gold = {name: read_gold(data, name) for name in sets}
+    gold = {name: read_set(data, name) for name in sets}
     for labels in budgets:
         for seed in seeds:
             for name in sets:

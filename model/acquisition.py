@@ -37,6 +37,7 @@ def look(
     labelled: Targets,
     rng: np.random.Generator,
     on_progress: Progress = ignore_progress,
+    embed: Embed | None = None,
 ) -> Unlabelled:
     """Look at N texts with a trained classifier.
 
@@ -47,15 +48,16 @@ def look(
         labelled: what it was trained on.
         rng: for a committee.
         on_progress: called with (texts done, N) after every batch.
+        embed: the classifier's embeddings, where somebody has them already.
     """
     is_multilabel = classifier.config.is_multilabel
     if not needs:
         return Unlabelled(len(texts), is_multilabel=is_multilabel)
-    embeddings_N_D = embed_texts(classifier, texts, on_progress)
+    embeddings_N_D = embed(texts) if embed else embed_texts(classifier, texts, on_progress)
     proba_N_C = head_proba(classifier, classifier.head, embeddings_N_D)
     if needs == {Need.PROBA}:
         return Unlabelled(len(texts), proba_N_C, is_multilabel=is_multilabel)
-    labelled_L_D = embed_texts(classifier, labelled.texts)
+    labelled_L_D = embed(labelled.texts) if embed else embed_texts(classifier, labelled.texts)
     members = (
         committee_proba(classifier, embeddings_N_D, labelled_L_D, labelled.targets_N_C, rng)
         if Need.MEMBERS in needs

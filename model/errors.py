@@ -53,3 +53,9 @@ class VersionError(ShortlistError):
     """A model version is missing or damaged on disk."""
 
     code = "model_version"
+
+
+class InvalidGoldError(ShortlistError):
+    """Texts with known labels cannot be read, or are too few for what was asked."""
+
+    code = "invalid_gold"

@@ -1,0 +1,216 @@
+"""Command line: strategies, simulate."""
+
+import json
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, TextIO
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from model.errors import InvalidGoldError, ShortlistError
+from model.gold import read_gold
+from model.learning_curves import Point, curves, full_pool_accuracy, recommend
+from model.processor import use_available_cores
+from model.query.strategies import STRATEGIES, find_strategy
+from model.recipes import Recipe, TrainingConfig
+from model.report import table_rows, write_report
+from model.simulation import TEST_SHARE, Key, Setup, Simulation, check_budgets, key_of
+from model.simulation import simulate as run
+from model.types import Targets
+
+BASELINE, DEFAULT = "random", "hybrid"
+BUDGETS = (16, 32, 64, 128, 256, 512)
+# Without a word from the user: the default, what it is made of, and the baseline.
+STARTING_FIELD = (BASELINE, DEFAULT, "typiclust", "margin", "badge")
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Shortlist's learning, without Label Studio: which query strategy suits your texts?",
+)
+# Results go to stdout; everything said to people beside them goes here.
+console = Console(stderr=True)
+
+
+@app.command()
+def strategies() -> None:
+    """Name every query strategy, one a line."""
+    for name in STRATEGIES:
+        print(name)
+
+
+@app.command()
+def simulate(
+    data: Annotated[
+        Path | None, typer.Option(help='Texts to choose from: JSON lines of {"text", "label"} or {"text", "labels"}.')
+    ] = None,
+    project: Annotated[
+        int, typer.Option(help="Use the annotations of this Label Studio project instead of --data.")
+    ] = 0,
+    test: Annotated[
+        Path | None,
+        typer.Option(help=f"Held-out texts; default: {TEST_SHARE:.0%} of the data, others for each seed."),
+    ] = None,
+    strategy: Annotated[
+        list[str] | None, typer.Option(help=f"May be given several times; default: {', '.join(STARTING_FIELD)}.")
+    ] = None,
+    budget: Annotated[str, typer.Option(help="Label counts to stop and look at; default: 16, 32, 64 … 512.")] = "",
+    seeds: Annotated[str, typer.Option(help="Each is another start; five tell more than two.")] = "0,1,2,3,4",
+    out: Annotated[Path | None, typer.Option(help="Write the JSON lines here instead of to stdout.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with --out where it was cut short.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Write a page with curves, table and advice here.")] = None,
+    full_pool: Annotated[
+        bool | None,
+        typer.Option(help="Also train on the whole pool, for labels saved; default: if there is a report."),
+    ] = None,
+    pool: Annotated[int, typer.Option(min=0, help="Choose among so many texts, drawn for each seed; 0: all.")] = 0,
+    explore: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of every batch drawn at random, as EXPLORE does.")
+    ] = 0.0,
+    recipe: Annotated[Recipe, typer.Option(help="How the classifier is trained.")] = Recipe.AUTO,
+    encoder: Annotated[str, typer.Option(envvar="BERT_MODEL", help="A Hugging Face encoder; default: bundled.")] = "",
+) -> None:
+    """Label by each strategy in turn, with gold labels for people, and say which classifier learns the most."""
+    with _errors_in_a_sentence():
+        chosen = [find_strategy(name) for name in dict.fromkeys(strategy or STARTING_FIELD)]
+        all_seeds = _numbers("--seeds", seeds)
+        use_available_cores()
+        setup = Setup(*_read(data, project, test), TrainingConfig(recipe=recipe, encoder=encoder), explore, pool)
+        budgets = _numbers("--budget", budget) if budget else _default_budgets(setup)
+        check_budgets(budgets, len(Simulation(setup, all_seeds[0]).pool))
+        is_full = report is not None if full_pool is None else full_pool
+        known = {key_of(point): point for point in _read_points(out, resume=resume)}
+        measured = run(setup, chosen, budgets, all_seeds, known, is_full=is_full)
+        with _opened(out) as lines, _progress(len(chosen) * len(all_seeds) * len(budgets) + is_full) as progress:
+            points = list(_write_new(measured, known, lines, progress))
+        if report is not None:
+            write_report(report, points, title=_title(data, project), command=_command(), baseline=BASELINE)
+            console.print(f"Wrote {report}", soft_wrap=True)
+        _print_result(points)
+
+
+def _write_new(points: Iterable[Point], known: Collection[Key], lines: TextIO, progress: Progress) -> Iterator[Point]:
+    """Write each point that is not known at once, so that nothing measured is lost."""
+    task = progress.task_ids[0]
+    for point in points:
+        if key_of(point) not in known:
+            print(json.dumps(asdict(point)), file=lines, flush=True)
+        progress.update(task, advance=1, description=f"seed {point.seed}, {point.strategy}")
+        yield point
+
+
+def _read(data: Path | None, project: int, test: Path | None) -> tuple[Targets, Targets | None]:
+    """Gold labels to choose from, and those held out, if there are any of their own."""
+    if (data is None) == (not project):
+        raise InvalidGoldError("say whose labels to use: --data FILE or --project ID, one of them")
+    if data is not None:
+        return _read_files(data, test)
+    with tempfile.TemporaryDirectory() as folder:
+        exported = Path(folder) / "annotations.jsonl"
+        # The learning knows nothing of Label Studio: whoever does hands it a file.
+        command = [sys.executable, "-m", "backend", "export", "--project", str(project), "--out", str(exported)]
+        ended = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - our own program
+        if ended.returncode:
+            reason = (ended.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise InvalidGoldError(f"the annotations of project {project} could not be read: {reason}")
+        return _read_files(exported, test)
+
+
+def _read_files(data: Path, test: Path | None) -> tuple[Targets, Targets | None]:
+    if test is None:
+        return read_gold([data])[0], None
+    gold, held_out = read_gold([data, test])
+    return gold, held_out
+
+
+def _default_budgets(setup: Setup) -> list[int]:
+    pool_size = len(Simulation(setup, 0).pool)
+    fitting = [budget for budget in BUDGETS if budget <= pool_size]
+    if not fitting:
+        raise InvalidGoldError(f"the pool has {pool_size} texts: {BUDGETS[0]} are needed, or say --budget")
+    return fitting
+
+
+def _numbers(option: str, text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise InvalidGoldError(f"{option} takes whole numbers with commas between them, not {text!r}") from error
+
+
+def _read_points(out: Path | None, *, resume: bool) -> list[Point]:
+    """What an earlier run measured."""
+    if out is None or not out.exists() or not out.stat().st_size:
+        return []
+    if not resume:
+        raise InvalidGoldError(f"{out} has lines already: name another file, or --resume to go on with the same data")
+    return [Point(**json.loads(line)) for line in out.read_text(encoding="utf-8").splitlines()]
+
+
+@contextmanager
+def _opened(out: Path | None) -> Iterator[TextIO]:
+    if out is None:
+        yield sys.stdout
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.open("a", encoding="utf-8") as file:
+        yield file
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Progress]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        progress.add_task("starting", total=total)
+        yield progress
+
+
+def _print_result(points: Sequence[Point]) -> None:
+    found = curves(points)
+    table = Table()
+    for heading in ("strategy", "area, %", f"against {BASELINE} (95 %)", "s a query"):
+        table.add_column(heading, no_wrap=True)
+    for row in table_rows(found, BASELINE, full_pool_accuracy(points)):
+        table.add_row(row.name, row.area, row.ahead, row.query_s)
+    console.print(table)
+    console.print(recommend(found, BASELINE, DEFAULT), soft_wrap=True)
+
+
+def _title(data: Path | None, project: int) -> str:
+    return f"Label Studio project {project}" if data is None else str(data)
+
+
+def _command() -> str:
+    return shlex.join(["python", "-m", "model", *sys.argv[1:]])
+
+
+@contextmanager
+def _errors_in_a_sentence() -> Iterator[None]:
+    """Errors that we understand end the command with one sentence and exit code 1."""
+    try:
+        yield
+    except ShortlistError as error:
+        console.print(f"[bold red]{error.code}[/]: {escape(str(error))}", soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,190 @@
+"""What a simulation says: learning curves, the area under them, and who is ahead by more than chance."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from model.types import FloatArray, IntArray
+
+FULL_POOL = "full_pool"
+"""The name that the training on the whole pool goes by among strategies."""
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Point:
+    """One training of a simulation: one line of its output.
+
+    Attributes:
+        strategy: what chose the labelled texts.
+        seed: of the start, the choices and the training.
+        labels: how many were labelled.
+        accuracy: on held-out texts, in [0, 1].
+        macro_f1: on the same, in [0, 1].
+        fit_s: seconds to train.
+        query_s: seconds to choose the texts that were labelled last.
+    """
+
+    strategy: str
+    seed: int
+    labels: int
+    accuracy: float
+    macro_f1: float
+    fit_s: float
+    query_s: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Accuracy of one strategy over label counts.
+
+    Attributes:
+        seeds_S: S seeds that have every budget.
+        labels_B: label counts, rising.
+        accuracy_S_B: in [0, 1].
+        query_s_B: mean seconds to choose.
+    """
+
+    seeds_S: tuple[int, ...]
+    labels_B: IntArray
+    accuracy_S_B: FloatArray
+    query_s_B: FloatArray
+
+    def areas(self) -> FloatArray:
+        """Area under the curve over the logarithm of the labels, divided by its width: a mean accuracy, in [0, 1].
+
+        By logarithm since budgets double: otherwise the last doubling would be half of the area. area_S.
+        """
+        if len(self.labels_B) == 1:
+            return self.accuracy_S_B[:, 0]
+        logarithm_B = np.log2(self.labels_B)
+        area_S: FloatArray = np.trapezoid(self.accuracy_S_B, logarithm_B, axis=1) / (logarithm_B[-1] - logarithm_B[0])
+        return area_S
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A mean of paired differences, with the interval that holds the true one with 95 % confidence (Student's t)."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def is_beyond_chance(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.low > 0 or self.high < 0
+
+
+def curves(points: Iterable[Point]) -> dict[str, Curve]:
+    """Learning curves by strategy, in the order they first appear; seeds that lack a budget are left out."""
+    by_strategy: dict[str, dict[int, dict[int, Point]]] = {}
+    for point in points:
+        if point.strategy != FULL_POOL:
+            by_strategy.setdefault(point.strategy, {}).setdefault(point.seed, {})[point.labels] = point
+    found = {strategy: _curve(by_seed) for strategy, by_seed in by_strategy.items()}
+    return {strategy: curve for strategy, curve in found.items() if curve.seeds_S}
+
+
+def _curve(by_seed: Mapping[int, Mapping[int, Point]]) -> Curve:
+    labels = sorted({count for by_labels in by_seed.values() for count in by_labels})
+    whole = {seed: by_labels for seed, by_labels in sorted(by_seed.items()) if len(by_labels) == len(labels)}
+    points_S_B = [[by_labels[count] for count in labels] for by_labels in whole.values()]
+    shape = (len(whole), len(labels))
+    accuracy_S_B = np.array([[point.accuracy for point in row] for row in points_S_B]).reshape(shape)
+    query_s_S_B = np.array([[point.query_s for point in row] for row in points_S_B]).reshape(shape)
+    query_s_B = query_s_S_B.mean(axis=0) if whole else np.zeros(len(labels))
+    return Curve(tuple(whole), np.array(labels), accuracy_S_B, query_s_B)
+
+
+def full_pool_accuracy(points: Iterable[Point]) -> float | None:
+    """Accuracy with every text of the pool labelled, if that was measured."""
+    accuracies = [point.accuracy for point in points if point.strategy == FULL_POOL]
+    return float(np.mean(accuracies)) if accuracies else None
+
+
+def labels_needed(curve: Curve, accuracy: float) -> int | None:
+    """Labels at which the mean curve first reaches an accuracy, between budgets by the logarithm; None: not by then."""
+    mean_B = curve.accuracy_S_B.mean(axis=0)
+    reached = np.flatnonzero(mean_B >= accuracy)
+    if not len(reached):
+        return None
+    last = int(reached[0])
+    if last == 0:
+        return int(curve.labels_B[0])
+    steps = np.log2(curve.labels_B[last - 1 : last + 1])
+    between = np.interp(accuracy, mean_B[last - 1 : last + 1], steps)
+    return int(np.ceil(2.0**between))
+
+
+def difference(one: Curve, other: Curve) -> Difference | None:
+    """How far ahead one strategy is of another in area under the curve, over the seeds that both have.
+
+    None with fewer than two such seeds: chance cannot be told then.
+    """
+    shared = sorted(set(one.seeds_S) & set(other.seeds_S))
+    if len(shared) < 2:
+        return None
+    return interval([_area(one, seed) - _area(other, seed) for seed in shared])
+
+
+def interval(differences: Sequence[float]) -> Difference:
+    """Mean and Student's t interval of two or more paired differences."""
+    mean, error = float(np.mean(differences)), float(stats.sem(differences))
+    if error == 0:
+        return Difference(mean, mean, mean)
+    low, high = stats.t.interval(CONFIDENCE, len(differences) - 1, mean, error)
+    return Difference(mean, float(low), float(high))
+
+
+def _area(curve: Curve, seed: int) -> float:
+    return float(curve.areas()[curve.seeds_S.index(seed)])
+
+
+def recommend(found: Mapping[str, Curve], baseline: str, default: str) -> str:
+    """Which strategy to use, in sentences for people, and how sure that is.
+
+    Args:
+        found: learning curves by strategy.
+        baseline: what the others are compared with: drawing at random.
+        default: the strategy that ships; preferred where it is as good as any within chance.
+    """
+    if baseline not in found:
+        return f"Nothing to compare with: simulate --strategy {baseline} too."
+    rivals = {name: difference(curve, found[baseline]) for name, curve in found.items() if name != baseline}
+    if not rivals:
+        return "Nothing to compare: simulate more than one strategy."
+    if any(ahead is None for ahead in rivals.values()):
+        return "Chance cannot be told with fewer than two seeds that every strategy has: simulate more, five at least."
+    ahead_of = {name: ahead for name, ahead in rivals.items() if ahead is not None}
+    beating = {name: ahead for name, ahead in ahead_of.items() if ahead.low > 0}
+    if not beating:
+        nearest = max(ahead_of, key=lambda name: ahead_of[name].mean)
+        return (
+            f"No strategy beats {baseline} beyond chance on these texts. The nearest is {nearest}: "
+            f"{_points(ahead_of[nearest])} over {len(found[nearest].seeds_S)} seeds. "
+            "More seeds may tell; until then choose any."
+        )
+    best = max(beating, key=lambda name: beating[name].mean)
+    alike = [name for name in beating if name != best and not _is_behind(found[name], found[best])]
+    chosen = default if default in alike else best
+    also = [name for name in (best, *alike) if name != chosen]
+    sentence = f"Use {chosen}: {_points(ahead_of[chosen])} over {baseline}, with {len(found[chosen].seeds_S)} seeds."
+    if also:
+        sentence += f" As good within chance: {', '.join(also)}."
+    if len(ahead_of) > 1:
+        sentence += f" The best of {len(ahead_of)} is a little flattered by having been picked after the fact."
+    return sentence
+
+
+def _is_behind(one: Curve, best: Curve) -> bool:
+    ahead = difference(best, one)
+    return ahead is not None and ahead.low > 0
+
+
+def _points(ahead: Difference) -> str:
+    return (
+        f"{100 * ahead.mean:+.1f} points of accuracy (95 % interval {100 * ahead.low:+.1f} to {100 * ahead.high:+.1f})"
+    )

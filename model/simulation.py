@@ -1,0 +1,198 @@
+"""Query strategies against gold labels: label as a strategy says, train, look at held-out texts, and again.
+
+The learner is the project's own. Strategies that are compared share a seed's start: the same pool and held-out texts,
+the same first draw where they begin at random, the same training seed.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from itertools import pairwise
+
+import numpy as np
+
+from model.acquisition import look, look_untrained
+from model.bert import new_classifier
+from model.errors import InvalidGoldError
+from model.evaluation import evaluate
+from model.inference import embed_texts, head_proba
+from model.learning_curves import FULL_POOL, Point
+from model.query.explore import mix_in_random
+from model.query.strategies import Strategy, Unlabelled, find_strategy, rank
+from model.recipes import Recipe, TrainingConfig
+from model.training import Trained, train
+from model.types import FloatArray, IntArray, Targets
+
+# Held out where there is no test set.
+TEST_SHARE = 0.2
+
+Key = tuple[str, int, int]
+"""Strategy, seed, labels."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a simulation is of.
+
+    Attributes:
+        gold: texts to choose from, with the labels that people would give.
+        test: held-out texts; None: a fifth of `gold`, another for each seed.
+        config: the learner's; its seed is the simulation's.
+        explore: share of every batch drawn at random, as EXPLORE does.
+        pool_size: so many of `gold` at random, another draw for each seed; 0: all.
+    """
+
+    gold: Targets
+    test: Targets | None
+    config: TrainingConfig
+    explore: float = 0.0
+    pool_size: int = 0
+
+
+def simulate(
+    setup: Setup,
+    strategies: Sequence[Strategy],
+    budgets: Sequence[int],
+    seeds: Sequence[int],
+    known: Mapping[Key, Point],
+    *,
+    is_full: bool = False,
+) -> Iterator[Point]:
+    """Every point of every seed and strategy, as it is measured.
+
+    Args:
+        setup: the texts and the learner.
+        strategies: what to compare.
+        budgets: rising label counts.
+        seeds: one start each.
+        known: points measured before, which are yielded as they are; a curve of which one is missing is measured anew.
+        is_full: whether to train on the whole pool, too, with the first seed.
+    """
+    for seed in seeds:
+        simulation = Simulation(setup, seed)
+        for strategy in strategies:
+            keys = [(strategy.name, seed, labels) for labels in budgets]
+            if all(key in known for key in keys):
+                yield from (known[key] for key in keys)
+            else:
+                yield from (known.get(key_of(point), point) for point in simulation.run(strategy, budgets))
+    if is_full:
+        yield from [point for point in known.values() if point.strategy == FULL_POOL] or [
+            Simulation(setup, seeds[0]).run_full_pool()
+        ]
+
+
+def key_of(point: Point) -> Key:
+    """What tells a point from the others of a simulation."""
+    return point.strategy, point.seed, point.labels
+
+
+class Simulation:
+    """One seed's pool and held-out texts, to try strategies on."""
+
+    def __init__(self, setup: Setup, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        rows_N = rng.permutation(len(setup.gold))
+        held_out = 0 if setup.test is not None else int(np.ceil(TEST_SHARE * len(rows_N)))
+        self._test = setup.gold.some(rows_N[:held_out]) if setup.test is None else setup.test
+        pool_N = rows_N[held_out:]
+        self.pool = setup.gold.some(pool_N[: setup.pool_size or None])
+        # The temperature moves no decision, and finding it takes as long as the training itself.
+        self._config = replace(setup.config, seed=seed, folds=0)
+        self._explore = setup.explore
+        self._seed = seed
+
+    def run(self, strategy: Strategy, budgets: Sequence[int]) -> Iterator[Point]:
+        """Label up to each budget in turn, in one batch; yields what the training at each is worth.
+
+        Raises:
+            InvalidGoldError: a budget is more than the pool.
+        """
+        check_budgets(budgets, len(self.pool))
+        rng = np.random.default_rng(self._seed)
+        labelled_L = np.zeros(0, dtype=np.int64)
+        trained = None
+        for budget in budgets:
+            began = time.monotonic()
+            chosen_B = self._choose(strategy, labelled_L, trained, budget - len(labelled_L), rng)
+            query_s = time.monotonic() - began
+            labelled_L = np.concatenate([labelled_L, chosen_B])
+            trained, point = self._fit(strategy.name, labelled_L, query_s)
+            yield point
+
+    def run_full_pool(self) -> Point:
+        """Everything labelled: what the strategies are on the way to."""
+        return self._fit(FULL_POOL, np.arange(len(self.pool)), query_s=0.0)[1]
+
+    def _choose(
+        self,
+        strategy: Strategy,
+        labelled_L: IntArray,
+        trained: Trained | None,
+        batch_size: int,
+        rng: np.random.Generator,
+    ) -> IntArray:
+        """The next rows of the pool."""
+        waiting_N = np.setdiff1d(np.arange(len(self.pool)), labelled_L)
+        if trained is None and strategy.needs_classifier:
+            strategy = find_strategy(strategy.start)
+        ranking = rank(strategy, self._look(strategy, waiting_N, labelled_L, trained, rng), batch_size, rng)
+        order_N, _ = mix_in_random(ranking.indices_N, self._explore, rng)
+        return waiting_N[order_N[:batch_size]]
+
+    def _look(
+        self,
+        strategy: Strategy,
+        waiting_N: IntArray,
+        labelled_L: IntArray,
+        trained: Trained | None,
+        rng: np.random.Generator,
+    ) -> Unlabelled:
+        waiting, labelled = self.pool.some(waiting_N), self.pool.some(labelled_L)
+        if trained is None:
+            return look_untrained(strategy.needs, waiting.texts, labelled, self._embed_untrained)
+        embed = partial(self._embed, trained)
+        return look(strategy.needs, trained.classifier, waiting.texts, labelled, rng, embed=embed)
+
+    def _embed(self, trained: Trained, texts: Sequence[str]) -> FloatArray:
+        if trained.recipe is Recipe.HEAD:
+            # A head alone leaves the encoder as it was.
+            return self._embed_untrained(texts)
+        return embed_texts(trained.classifier, texts)
+
+    def _embed_untrained(self, texts: Sequence[str]) -> FloatArray:
+        return np.stack([self._untrained[text] for text in texts])
+
+    @cached_property
+    def _untrained(self) -> dict[str, FloatArray]:
+        """Embeddings of all texts before any training, shared by every strategy: embedding_D by text."""
+        texts = list({*self.pool.texts, *self._test.texts})
+        embeddings_N_D = embed_texts(new_classifier(self._config.encoder, self.pool.label_set), texts)
+        return dict(zip(texts, embeddings_N_D, strict=True))
+
+    def _fit(self, name: str, labelled_L: IntArray, query_s: float) -> tuple[Trained, Point]:
+        trained = train(self.pool.some(labelled_L), self._config)
+        classifier = trained.classifier
+        proba_N_C = head_proba(classifier, classifier.head, self._embed(trained, self._test.texts))
+        is_multilabel = self.pool.label_set.is_multilabel
+        worth = evaluate(proba_N_C, self._test.targets_N_C, is_multilabel=is_multilabel)
+        return trained, Point(
+            strategy=name,
+            seed=self._seed,
+            labels=len(labelled_L),
+            accuracy=round(worth.accuracy, 6),
+            macro_f1=round(worth.macro_f1, 6),
+            fit_s=round(trained.train_s, 3),
+            query_s=round(query_s, 3),
+        )
+
+
+def check_budgets(budgets: Sequence[int], pool_size: int) -> None:
+    """Raise InvalidGoldError unless the pool has enough texts for every budget, and they rise from 2."""
+    if not budgets or budgets[0] < 2 or any(more <= less for less, more in pairwise(budgets)):
+        raise InvalidGoldError(
+            f"budgets must rise, from 2 at least: {', '.join(map(str, budgets)) or 'there are none'}"
+        )
+    if budgets[-1] > pool_size:
+        raise InvalidGoldError(f"a budget of {budgets[-1]} is more than the pool's {pool_size} texts: ask for fewer")

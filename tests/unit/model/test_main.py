@@ -1,0 +1,131 @@
+"""The command line, as somebody at a terminal meets it."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from model.__main__ import app
+from model.query.strategies import STRATEGIES
+from tests.fakes import BLAME, NEUTRAL, PRAISE
+
+
+def run(*words: object):
+    return CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": "200", "NO_COLOR": "1"})
+
+
+@pytest.fixture
+def data(tmp_path):
+    path = tmp_path / "pool.jsonl"
+    rows = [
+        {"text": f"{noun} {word} {other}", "label": "pos" if word in PRAISE else "neg"}
+        for noun in NEUTRAL
+        for word in (*PRAISE, *BLAME)
+        for other in NEUTRAL[:2]
+    ]
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def simulate(data, encoder, tmp_path):
+    """Two strategies and two seeds on the tiny encoder's texts, and more words."""
+
+    def simulate(*more: object):
+        few = ("--strategy", "random", "--strategy", "margin", "--budget", "6,12", "--seeds", "0,1")
+        return run("simulate", "--data", data, *few, "--recipe", "head", "--encoder", encoder, *more)
+
+    return simulate
+
+
+def test_strategies_are_named_one_a_line():
+    assert run("strategies").stdout.split("\n") == [*STRATEGIES, ""]
+
+
+def test_a_line_a_strategy_seed_and_budget_goes_to_stdout(simulate):
+    result = simulate()
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.exit_code == 0, result.stderr
+    assert [(line["strategy"], line["seed"], line["labels"]) for line in lines] == [
+        (strategy, seed, labels) for seed in (0, 1) for strategy in ("random", "margin") for labels in (6, 12)
+    ]
+    assert list(lines[0]) == ["strategy", "seed", "labels", "accuracy", "macro_f1", "fit_s", "query_s"]
+
+
+def test_a_table_and_advice_go_to_the_terminal(simulate):
+    said = simulate().stderr
+    assert "against random" in said
+    assert "margin" in said
+    assert "random" in said.splitlines()[-1]
+
+
+def test_lines_go_to_a_file_and_the_report_beside_it(simulate, tmp_path):
+    out, report = tmp_path / "deep" / "points.jsonl", tmp_path / "report.html"
+    result = simulate("--out", out, "--report", report)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == ""
+    lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert len(lines) == 9
+    assert lines[-1]["strategy"] == "full_pool"
+    assert "Which query strategy" in report.read_text(encoding="utf-8")
+
+
+def test_a_file_that_has_lines_is_not_mixed_with_new_ones_unasked(simulate, tmp_path):
+    out = tmp_path / "points.jsonl"
+    simulate("--out", out)
+    before = out.read_text(encoding="utf-8")
+    result = simulate("--out", out)
+    assert result.exit_code == 1
+    assert "--resume" in result.stderr
+    assert out.read_text(encoding="utf-8") == before
+
+
+def test_a_run_that_was_cut_short_goes_on_where_it_was(simulate, tmp_path):
+    out = tmp_path / "points.jsonl"
+    simulate("--out", out)
+    whole = out.read_text(encoding="utf-8").splitlines()
+    out.write_text("\n".join(whole[:5]) + "\n", encoding="utf-8")
+    assert simulate("--out", out, "--resume").exit_code == 0
+    resumed = out.read_text(encoding="utf-8").splitlines()
+    assert resumed[:5] == whole[:5]
+    without_seconds = [[{**json.loads(line), "fit_s": 0, "query_s": 0} for line in lines] for lines in (whole, resumed)]
+    assert without_seconds[0] == without_seconds[1]
+
+
+def test_an_unknown_strategy_is_answered_with_the_names_there_are(simulate):
+    result = simulate("--strategy", "bold")
+    assert result.exit_code == 1
+    assert "'bold': choose one of random, " in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "--data FILE or --project ID"),
+        (("--data", "nowhere.jsonl"), "nowhere.jsonl cannot be read"),
+        (("--data", "{data}", "--project", "1"), "one of them"),
+        (("--data", "{data}", "--budget", "8,x"), "--budget takes whole numbers"),
+        (("--data", "{data}", "--seeds", ""), "--seeds takes whole numbers"),
+        (("--data", "{data}", "--budget", "8,400"), "more than the pool's 64 texts"),
+        (("--data", "{data}", "--pool", "9"), "the pool has 9 texts"),
+    ],
+)
+def test_what_cannot_be_simulated_is_said_in_a_sentence(data, words, told):
+    result = run("simulate", *(word.format(data=data) for word in words))
+    assert result.exit_code == 1
+    assert told in result.stderr
+
+
+def test_budgets_default_to_those_that_the_pool_can_fill(data, encoder):
+    few = ("--strategy", "random", "--seeds", "0", "--recipe", "head", "--encoder", encoder)
+    lines = [json.loads(line) for line in run("simulate", "--data", data, *few).stdout.splitlines()]
+    assert [line["labels"] for line in lines] == [16, 32, 64]
+
+
+def test_a_project_without_a_label_studio_is_said_to_be_out_of_reach(monkeypatch):
+    monkeypatch.setenv("LABEL_STUDIO_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "0123456789abcdef0123456789abcdef01234567")
+    result = run("simulate", "--project", "1")
+    assert result.exit_code == 1
+    assert "project 1 could not be read" in result.stderr

@@ -1,0 +1,104 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from model.errors import InvalidGoldError
+from model.learning_curves import FULL_POOL
+from model.query.strategies import STRATEGIES
+from model.recipes import TrainingConfig
+from model.simulation import Setup, Simulation, key_of, simulate
+from model.types import LabelSet, Targets
+from tests.fakes import BLAME, NEUTRAL, PRAISE, SENTIMENT
+
+TEXTS = tuple(f"{noun} {word} {other}" for noun in NEUTRAL for word in (*PRAISE, *BLAME) for other in NEUTRAL[:2])
+RANDOM, MARGIN, HYBRID = (STRATEGIES[name] for name in ("random", "margin", "hybrid"))
+
+
+def gold(texts=TEXTS, label_set: LabelSet = SENTIMENT) -> Targets:
+    is_praise = [int(any(word in text for word in PRAISE)) for text in texts]
+    return Targets(tuple(range(len(texts))), tuple(texts), np.eye(2, dtype=np.float32)[is_praise], label_set)
+
+
+@pytest.fixture
+def setup(encoder) -> Setup:
+    return Setup(gold(), gold(TEXTS[::7]), TrainingConfig(recipe="head", encoder=encoder))
+
+
+def measured(points) -> list[tuple]:
+    """Without the seconds."""
+    return [(*key_of(point), point.accuracy, point.macro_f1) for point in points]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
+def test_every_strategy_learns_from_gold_labels(setup, strategy):
+    points = list(Simulation(setup, 0).run(strategy, [8, 24]))
+    assert [(point.strategy, point.labels) for point in points] == [(strategy.name, 8), (strategy.name, 24)]
+    assert points[-1].accuracy > 0.6
+    assert all(point.fit_s > 0 and point.query_s >= 0 for point in points)
+
+
+def test_the_same_seed_measures_the_same_and_another_something_else(setup):
+    first = measured(Simulation(setup, 0).run(HYBRID, [6, 12]))
+    assert measured(Simulation(setup, 0).run(HYBRID, [6, 12])) == first
+    others = [[row[3:] for row in measured(Simulation(setup, seed).run(RANDOM, [2, 4]))] for seed in range(4)]
+    assert len(set(map(tuple, others))) > 1
+
+
+def test_strategies_that_begin_at_random_begin_alike(setup):
+    starts = [
+        measured(Simulation(setup, 3).run(STRATEGIES[name], [10]))[0][3:] for name in ("random", "margin", "bald")
+    ]
+    assert starts[0] == starts[1] == starts[2]
+
+
+def test_no_text_is_labelled_twice_and_none_is_left_at_the_end(setup):
+    small = replace(setup, gold=gold(TEXTS[:20]))
+    points = list(Simulation(small, 0).run(MARGIN, [5, 13, 20]))
+    assert [point.labels for point in points] == [5, 13, 20]
+    everything = Simulation(small, 0).run_full_pool()
+    assert (everything.strategy, everything.labels, everything.accuracy) == (FULL_POOL, 20, points[-1].accuracy)
+
+
+def test_without_a_test_set_a_fifth_is_held_out_another_for_each_seed(setup):
+    split = replace(setup, test=None)
+    pools = [Simulation(split, seed).pool for seed in (0, 1)]
+    assert [len(pool) for pool in pools] == [64, 64]
+    assert set(pools[0].task_ids) != set(pools[1].task_ids)
+
+
+def test_a_smaller_pool_is_drawn_for_each_seed(setup):
+    pools = [Simulation(replace(setup, pool_size=15), seed).pool for seed in (0, 1)]
+    assert [len(pool) for pool in pools] == [15, 15]
+    assert set(pools[0].task_ids) != set(pools[1].task_ids)
+
+
+def test_exploring_changes_what_is_labelled(setup):
+    explored = measured(Simulation(replace(setup, explore=1.0), 0).run(HYBRID, [2, 4]))
+    assert explored != measured(Simulation(setup, 0).run(HYBRID, [2, 4]))
+
+
+@pytest.mark.parametrize("budgets", [[], [1, 4], [8, 8], [8, 4], [4, 81]])
+def test_budgets_that_cannot_be_are_refused_with_the_reason(setup, budgets):
+    with pytest.raises(InvalidGoldError, match=r"budget.*(must rise|more than the pool's 80 texts)"):
+        list(Simulation(setup, 0).run(RANDOM, budgets))
+
+
+def test_several_labels_a_text_are_simulated_alike(setup):
+    several = LabelSet(SENTIMENT.labels, is_multilabel=True)
+    setup = replace(setup, gold=gold(label_set=several), test=gold(TEXTS[::7], several))
+    assert [point.labels for point in Simulation(setup, 0).run(HYBRID, [8, 16])] == [8, 16]
+
+
+def test_what_was_measured_before_is_not_measured_again(setup):
+    before = {key_of(point): replace(point, accuracy=0.123) for point in Simulation(setup, 0).run(MARGIN, [6, 12])}
+    points = list(simulate(setup, [RANDOM, MARGIN], [6, 12], [0], before))
+    assert [point.accuracy == 0.123 for point in points] == [False, False, True, True]
+
+
+def test_a_curve_that_was_cut_short_keeps_what_there_is_and_gets_the_rest(setup):
+    whole = list(simulate(setup, [MARGIN], [6, 12], [0], {}, is_full=True))
+    again = list(simulate(setup, [MARGIN], [6, 12], [0], {key_of(whole[0]): whole[0]}, is_full=True))
+    assert again[0] is whole[0]
+    assert measured(again) == measured(whole)
+    assert [point.strategy for point in whole] == ["margin", "margin", FULL_POOL]
