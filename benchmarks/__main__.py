@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import learner, order
+from benchmarks import learner, order, strategies
 from model.processor import use_available_cores
+from model.query.strategies import STRATEGIES
+from model.recipes import Recipe
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -33,6 +35,21 @@ def measure_learner(
     use_available_cores()
     learner.run(data, sets, labels, range(seeds), learner.RECIPES)
     learner.write_table()
+
+
+@app.command("strategies")
+def measure_strategies(
+    data: Data,
+    sets: Sets = list(strategies.SETS),  # noqa: B006
+    names: Annotated[list[str], typer.Option("--strategy", help="Which ones.")] = list(STRATEGIES),  # noqa: B006
+    labels: Annotated[list[int], typer.Option(help="Label counts.")] = list(strategies.BUDGETS),  # noqa: B006
+    seeds: Annotated[list[int], typer.Option("--seed", help="Which starts.")] = list(strategies.SEEDS),  # noqa: B006
+    recipe: Annotated[Recipe, typer.Option(help="The learner.")] = Recipe.AUTO,
+) -> None:
+    """Every query strategy against random: a day on two cores, minutes with --recipe head; goes on where it was."""
+    use_available_cores()
+    strategies.run(data, sets, names, labels, seeds, recipe)
+    strategies.write_table()
 
 
 @app.command("seconds")

@@ -121,11 +121,3 @@ def test_budgets_default_to_those_that_the_pool_can_fill(data, encoder):
     few = ("--strategy", "random", "--seeds", "0", "--recipe", "head", "--encoder", encoder)
     lines = [json.loads(line) for line in run("simulate", "--data", data, *few).stdout.splitlines()]
     assert [line["labels"] for line in lines] == [16, 32, 64]
-
-
-def test_a_project_without_a_label_studio_is_said_to_be_out_of_reach(monkeypatch):
-    monkeypatch.setenv("LABEL_STUDIO_URL", "http://127.0.0.1:9")
-    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "0123456789abcdef0123456789abcdef01234567")
-    result = run("simulate", "--project", "1")
-    assert result.exit_code == 1
-    assert "project 1 could not be read" in result.stderr

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from model.bert import new_classifier
 from model.errors import InvalidTargetsError, TrainingCancelledError, TrainingDivergedError
 from model.inference import embed_texts, score_texts
 from model.recipes import Recipe, TrainingConfig
-from model.training import train
+from model.training import Trained, train
 from model.types import LabelSet, Targets
 from tests.fakes import BLAME, PRAISE, SENTIMENT
 
@@ -20,7 +21,7 @@ def targets(targets_N_C=PRAISED_OR_NOT, label_set: LabelSet = SENTIMENT, texts=T
     return Targets(tuple(range(len(texts))), tuple(texts), np.asarray(targets_N_C, dtype=np.float32), label_set)
 
 
-@pytest.fixture(params=Recipe)
+@pytest.fixture(scope="module", params=[recipe for recipe in Recipe if recipe is not Recipe.AUTO])
 def config(request, encoder) -> TrainingConfig:
     """Every recipe; sixteen dimensions of random weights learn at rates of their own."""
     return TrainingConfig(
@@ -28,12 +29,25 @@ def config(request, encoder) -> TrainingConfig:
     )
 
 
+@pytest.fixture(scope="module")
+def trained(config) -> Trained:
+    """Trained on praise and blame."""
+    return train(targets(), config)
+
+
 def proba(config: TrainingConfig, wanted: Targets, texts=TEXTS) -> np.ndarray:
     return score_texts(train(wanted, config).classifier, texts).proba_N_C
 
 
-def test_praise_is_told_from_blame(config):
-    assert proba(config, targets()).argmax(axis=1).tolist() == IS_PRAISE.tolist()
+def test_praise_is_told_from_blame(trained):
+    assert score_texts(trained.classifier, TEXTS).proba_N_C.argmax(axis=1).tolist() == IS_PRAISE.tolist()
+
+
+def test_auto_trains_as_the_recipe_that_it_chooses(encoder):
+    auto = train(targets(), TrainingConfig(encoder=encoder, folds=0))
+    assert auto.recipe is not Recipe.AUTO
+    insisted = proba(TrainingConfig(auto.recipe, encoder, folds=0), targets())
+    np.testing.assert_array_equal(score_texts(auto.classifier, TEXTS).proba_N_C, insisted)
 
 
 def test_several_labels_are_learned_one_by_one(config):
@@ -72,20 +86,18 @@ def test_another_seed_makes_another_fine_tuned_classifier(encoder):
     assert (one != other).any()
 
 
-def test_the_same_seed_makes_the_same_classifier_whatever_was_drawn_before_and_leaves_that_alone(config):
+def test_the_same_seed_makes_the_same_classifier_whatever_was_drawn_before_and_leaves_that_alone(config, trained):
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    first = proba(config, targets())
+    again = proba(config, targets())
     assert (torch.rand(3) == expected).all()
-    np.testing.assert_array_equal(first, proba(config, targets()))
+    np.testing.assert_array_equal(again, score_texts(trained.classifier, TEXTS).proba_N_C)
 
 
-def test_a_head_alone_leaves_the_encoder_as_it_was_and_every_other_recipe_does_not(config, encoder):
-    trained = train(targets(), config)
-    alone = train(targets(), TrainingConfig(Recipe.HEAD, encoder))
+def test_a_head_alone_leaves_the_encoder_as_it_was_and_every_other_recipe_does_not(config, trained, encoder):
     assert (trained.steps == 0) == (config.recipe is Recipe.HEAD)
-    before, after = (embed_texts(found.classifier, TEXTS) for found in (alone, trained))
+    before, after = (embed_texts(found, TEXTS) for found in (new_classifier(encoder, SENTIMENT), trained.classifier))
     assert (np.abs(before - after).max() > 1e-3) == (config.recipe is not Recipe.HEAD)
 
 
@@ -105,8 +117,8 @@ def test_a_training_can_be_cancelled_between_two_steps(encoder):
     assert len(heard) == 3
 
 
-def test_training_returns_a_classifier_ready_for_inference(config):
-    assert not train(targets(), config).classifier.training
+def test_training_returns_a_classifier_ready_for_inference(trained):
+    assert not trained.classifier.training
 
 
 def test_what_it_is_worth_is_measured_on_texts_it_had_not_seen(config):
@@ -123,8 +135,7 @@ def test_labels_that_the_texts_do_not_tell_are_not_praised(encoder):
     assert trained.classifier.config.temperature > 1
 
 
-def test_without_folds_nothing_is_measured_and_probabilities_stay_as_they_are(config):
-    trained = train(targets(), config)
+def test_without_folds_nothing_is_measured_and_probabilities_stay_as_they_are(trained):
     assert trained.out_of_fold is None
     assert trained.classifier.config.temperature == 1
 
@@ -189,7 +200,7 @@ def test_a_class_of_two_in_a_hundred_is_learned_or_the_failure_is_said(config):
     few_N_2 = np.tile(np.float32([1, 0]), (100, 1))
     few_N_2[:2] = [0, 1]
     texts = [f"the {('good', 'bad')[row >= 2]} film" for row in range(100)]
-    trained = train(targets(few_N_2, texts=texts), replace(config, folds=2))
+    trained = train(targets(few_N_2, texts=texts), replace(config, folds=2, epochs=2))
     said = score_texts(trained.classifier, ["the good film", "the bad film"]).proba_N_C.argmax(axis=1).tolist()
     assert said == [1, 0] or "commonest label would be right on 98%" in trained.warnings[0]
 
@@ -199,7 +210,7 @@ def test_a_hundred_and_fifty_classes_are_learned(encoder):
     rows = np.arange(2 * classes) % classes
     texts = [f"{('good', 'bad', 'film', 'plot')[row % 4]} {row}" for row in rows]
     label_set = LabelSet(tuple(f"label {n}" for n in range(classes)), is_multilabel=False)
-    trained = train(targets(np.eye(classes)[rows], label_set, texts), TrainingConfig(encoder=encoder))
+    trained = train(targets(np.eye(classes)[rows], label_set, texts), TrainingConfig(encoder=encoder, epochs=2))
     assert score_texts(trained.classifier, texts[:3]).proba_N_C.shape == (3, classes)
 
 

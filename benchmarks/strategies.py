@@ -1,0 +1,144 @@
+"""Every query strategy against random labels, with the project's own learner."""
+
+import json
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.progress import Progress
+
+from benchmarks.gold import TEST_TEXTS
+from model.gold import read_gold
+from model.learning_curves import Curve, Point, curves, interval
+from model.processor import available_cores
+from model.query.strategies import STRATEGIES, find_strategy
+from model.recipes import Recipe, TrainingConfig
+from model.simulation import Setup, key_of, simulate
+
+SETS = ("sst2", "trec6", "agnews", "banking77")
+BUDGETS = (16, 32, 64, 128, 256, 512)
+SEEDS = (0, 1, 2, 3, 4)
+# So many random texts of a set, others for each seed, are the pool: scoring 10,000 would take longer than training.
+POOL = 2_000
+RECIPES = (Recipe.AUTO, Recipe.HEAD)
+BASELINE = "random"
+LINES = Path(__file__).with_name("strategies.jsonl")
+TABLE = Path(__file__).with_name("strategies.md")
+
+Line = dict[str, Any]
+
+
+def run(
+    data: Path, sets: Sequence[str], names: Sequence[str], budgets: Sequence[int], seeds: Sequence[int], recipe: Recipe
+) -> None:
+    """Simulate what has no line yet, and write a line a training."""
+    strategies = [find_strategy(name) for name in names]
+    with Progress() as progress:
+        task = progress.add_task("", total=len(sets) * len(seeds) * len(strategies) * len(budgets))
+        for seed in seeds:
+            for name in sets:
+                gold, test = read_gold([data / name / f"{part}.jsonl.gz" for part in ("train", "test")])
+                test = test.some(np.arange(min(TEST_TEXTS, len(test))))
+                setup = Setup(gold, test, TrainingConfig(recipe=recipe), pool_size=POOL)
+                known = {key_of(point): point for point in read_points(name, recipe)}
+                for point in simulate(setup, strategies, budgets, [seed], known):
+                    if key_of(point) not in known:
+                        _write({"set": name, "recipe": recipe.value, **asdict(point)})
+                    progress.update(task, advance=1, description=f"{name}, seed {seed}, {point.strategy}")
+
+
+def read_points(name: str, recipe: Recipe) -> list[Point]:
+    """What was measured of a set with a recipe."""
+    lines = [json.loads(line) for line in LINES.read_text(encoding="utf-8").splitlines()] if LINES.exists() else []
+    fields = Point.__dataclass_fields__
+    return [
+        Point(**{key: line[key] for key in fields})
+        for line in lines
+        if (line["set"], line["recipe"]) == (name, recipe.value)
+    ]
+
+
+def _write(line: Line) -> None:
+    with LINES.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def write_table() -> None:
+    """Write strategies.md from the lines."""
+    text = [
+        "# Query strategies",
+        "",
+        f'`make bench ARGS="strategies --data FOLDER"`, and the same with `--recipe head`, on {platform.machine()}, '
+        f"{available_cores()} cores, Python {platform.python_version()}, torch {version('torch')}, transformers "
+        f"{version('transformers')}, scikit-learn {version('scikit-learn')}; every figure from `strategies.jsonl`, one "
+        "line a training.",
+        "",
+        f"Pool: {POOL} random texts of a set, others for each seed. Accuracy on the first {TEST_TEXTS} test texts. One "
+        "batch from each label count to the next. Points over labelling at random from the same start, mean over label "
+        "counts and seeds, with the 95 % interval over paired seeds (Student's t); in brackets how many seeds. "
+        "**Where the interval holds 0, the strategy may be no better than random.**",
+        "",
+    ]
+    for recipe in RECIPES:
+        found = {name: _up_to_256(curves(read_points(name, recipe))) for name in SETS}
+        text += _section(recipe, {name: by_strategy for name, by_strategy in found.items() if by_strategy})
+    TABLE.write_text("\n".join(text), encoding="utf-8")
+
+
+def _up_to_256(found: dict[str, Curve]) -> dict[str, Curve]:
+    """The label counts that strategies are judged by: 16 to 256."""
+    return {
+        name: replace(
+            curve,
+            labels_B=curve.labels_B[curve.labels_B <= 256],
+            accuracy_S_B=curve.accuracy_S_B[:, curve.labels_B <= 256],
+            query_s_B=curve.query_s_B[curve.labels_B <= 256],
+        )
+        for name, curve in found.items()
+    }
+
+
+def _section(recipe: Recipe, found: dict[str, dict[str, Curve]]) -> Iterator[str]:
+    if not found:
+        return
+    title = "The shipped learner (`RECIPE=auto`)" if recipe is Recipe.AUTO else f"`RECIPE={recipe.value}`"
+    yield from [f"## {title}", "", f"| strategy | {' | '.join(found)} | all sets | s a query |"]
+    yield "|---|" + "---|" * (len(found) + 2)
+    rows = [(name, *_row(name, found)) for name in STRATEGIES if any(name in curves_ for curves_ in found.values())]
+    for name, cells, _ in sorted(rows, key=lambda row: -row[2]):
+        yield f"| {name} | {' | '.join(cells)} |"
+    yield ""
+
+
+def _row(name: str, found: dict[str, dict[str, Curve]]) -> tuple[list[str], float]:
+    """A strategy's cells, and what rows are sorted by: its mean lead."""
+    measured = [by[name] for by in found.values() if name in by]
+    seconds = f"{np.mean([curve.query_s_B.mean() for curve in measured]):.1f}"
+    if name == BASELINE:
+        shares = [f"{100 * by[name].accuracy_S_B.mean():.1f} %" if name in by else "" for by in found.values()]
+        return [*shares, f"{100 * np.mean([curve.accuracy_S_B.mean() for curve in measured]):.1f} %", seconds], 0.0
+    leads = [_lead_by_seed(by[name], by[BASELINE]) if {name, BASELINE} <= by.keys() else {} for by in found.values()]
+    shared = set.intersection(*(set(lead) for lead in leads))
+    overall = [float(np.mean([lead[seed] for lead in leads])) for seed in sorted(shared)]
+    cells = [_cell(list(lead.values())) for lead in leads]
+    return [*cells, _cell(overall), seconds], float(np.mean(overall)) if overall else -1.0
+
+
+def _lead_by_seed(curve: Curve, baseline: Curve) -> dict[int, float]:
+    """Mean over label counts, by seed."""
+    means = [dict(zip(each.seeds_S, each.accuracy_S_B.mean(axis=1), strict=True)) for each in (curve, baseline)]
+    return {seed: float(means[0][seed] - means[1][seed]) for seed in means[0] if seed in means[1]}
+
+
+def _cell(leads: Sequence[float]) -> str:
+    """Points over random, their interval, and how many seeds."""
+    if not leads:
+        return ""
+    if len(leads) == 1:
+        return f"{100 * leads[0]:+.1f} (1)"
+    lead = interval(leads)
+    return f"{100 * lead.mean:+.1f} ({100 * lead.low:+.1f} to {100 * lead.high:+.1f}; {len(leads)})"
