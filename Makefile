@@ -7,6 +7,7 @@
 #   make run             the backend alone, for your own Label Studio
 #   make bench           what the order is worth; ARGS="learner --data FOLDER" measures the learner, ARGS=--help lists all
 #   make bench-setfit DATA=FOLDER   the setfit package on the same labels, in an environment of its own: hours
+#   make bench-active-learning DATA=FOLDER   other packages' query strategies on the same learner, likewise
 #   make install         only the set-up
 
 SHELL := /bin/bash
@@ -19,8 +20,9 @@ BIN := $(VENV)/bin
 # Label Studio gets an environment of its own: its pins fight with everybody's.
 LS_VENV := .venv-label-studio
 LABEL_STUDIO_VERSION := 1.23.2
-# So does the package that the learner is compared with.
+# So do the packages that the learner and the query strategies are compared with.
 SETFIT_VENV := .venv-setfit
+ACTIVE_LEARNING_VENV := .venv-active-learning
 SETS ?= sst2,trec6,agnews,banking77
 LABELS ?= 16,32,64
 SEEDS ?= 0,1,2,3,4
@@ -29,7 +31,7 @@ ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: install run demo test check bench bench-setfit
+.PHONY: install run demo test check bench bench-setfit bench-active-learning
 
 install: $(STAMPS)/app
 
@@ -55,6 +57,9 @@ bench-setfit: $(STAMPS)/setfit
 	HF_HUB_OFFLINE=1 $(SETFIT_VENV)/bin/python -m benchmarks.setfit_package $(DATA) $(SETS) $(LABELS) $(SEEDS)
 	$(BIN)/python -m benchmarks table
 
+bench-active-learning: $(STAMPS)/active-learning
+	HF_HUB_OFFLINE=1 $(ACTIVE_LEARNING_VENV)/bin/python -m benchmarks.active_learning_packages $(DATA) $(SETS) $(SEEDS) $(or $(RECIPE),auto)
+
 # Packages by name as they come, so that minutes of set-up show what they are doing.
 PROGRESS = | awk '/^(Collecting|Installing collected)/ { print "  $(1): " $$1 " " $$2; fflush() } /ERROR|error:/ { print; fflush() }'
 
@@ -77,6 +82,15 @@ $(STAMPS)/label-studio:
 	@mkdir -p $(STAMPS)
 	@test -x $(LS_VENV)/bin/python || $(PYTHON) -m venv $(LS_VENV)
 	@$(LS_VENV)/bin/python -m pip install label-studio==$(LABEL_STUDIO_VERSION) 2>&1 $(call PROGRESS,label-studio)
+	@touch $@
+
+$(STAMPS)/active-learning: requirements.txt requirements-no-deps.txt benchmarks/requirements-active-learning.txt
+	@echo "Setting up other packages' query strategies in $(ACTIVE_LEARNING_VENV): a few minutes the first time."
+	@mkdir -p $(STAMPS)
+	@test -x $(ACTIVE_LEARNING_VENV)/bin/python || $(PYTHON) -m venv $(ACTIVE_LEARNING_VENV)
+	@$(ACTIVE_LEARNING_VENV)/bin/python -m pip install $$(grep '^torch==' requirements.txt) 2>&1 $(call PROGRESS,active-learning)
+	@$(ACTIVE_LEARNING_VENV)/bin/python -m pip install -r requirements.txt -r benchmarks/requirements-active-learning.txt 2>&1 $(call PROGRESS,active-learning)
+	@$(ACTIVE_LEARNING_VENV)/bin/python -m pip install --no-deps -r requirements-no-deps.txt 2>&1 $(call PROGRESS,active-learning)
 	@touch $@
 
 $(STAMPS)/setfit: $(STAMPS)/app benchmarks/requirements-setfit.txt

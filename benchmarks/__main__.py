@@ -7,7 +7,7 @@ import typer
 
 from benchmarks import learner, order, strategies
 from model.processor import use_available_cores
-from model.query.strategies import STRATEGIES
+from model.query.strategies import STRATEGIES, find_strategy
 from model.recipes import Recipe
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -48,7 +48,7 @@ def measure_strategies(
 ) -> None:
     """Every query strategy against random: a day on two cores, minutes with --recipe head; goes on where it was."""
     use_available_cores()
-    strategies.run(data, sets, names, labels, seeds, recipe)
+    strategies.run(data, sets, [find_strategy(name) for name in names], labels, seeds, recipe)
     strategies.write_table()
 
 

@@ -1,4 +1,4 @@
-"""Every query strategy against random labels, with the project's own learner."""
+"""Query strategies, ours and other packages', against random labels, with the project's own learner."""
 
 import json
 import platform
@@ -15,7 +15,7 @@ from benchmarks.gold import TEST_TEXTS
 from model.gold import read_gold
 from model.learning_curves import Curve, Point, curves, interval
 from model.processor import available_cores
-from model.query.strategies import STRATEGIES, find_strategy
+from model.query.strategies import Strategy
 from model.recipes import Recipe, TrainingConfig
 from model.simulation import Setup, key_of, simulate
 
@@ -33,10 +33,14 @@ Line = dict[str, Any]
 
 
 def run(
-    data: Path, sets: Sequence[str], names: Sequence[str], budgets: Sequence[int], seeds: Sequence[int], recipe: Recipe
+    data: Path,
+    sets: Sequence[str],
+    strategies: Sequence[Strategy],
+    budgets: Sequence[int],
+    seeds: Sequence[int],
+    recipe: Recipe,
 ) -> None:
     """Simulate what has no line yet, and write a line a training."""
-    strategies = [find_strategy(name) for name in names]
     with Progress() as progress:
         task = progress.add_task("", total=len(sets) * len(seeds) * len(strategies) * len(budgets))
         for seed in seeds:
@@ -108,7 +112,8 @@ def _section(recipe: Recipe, found: dict[str, dict[str, Curve]]) -> Iterator[str
     title = "The shipped learner (`RECIPE=auto`)" if recipe is Recipe.AUTO else f"`RECIPE={recipe.value}`"
     yield from [f"## {title}", "", f"| strategy | {' | '.join(found)} | all sets | s a query |"]
     yield "|---|" + "---|" * (len(found) + 2)
-    rows = [(name, *_row(name, found)) for name in STRATEGIES if any(name in curves_ for curves_ in found.values())]
+    names = dict.fromkeys(name for by_strategy in found.values() for name in by_strategy)
+    rows = [(name, *_row(name, found)) for name in names]
     for name, cells, _ in sorted(rows, key=lambda row: -row[2]):
         yield f"| {name} | {' | '.join(cells)} |"
     yield ""
