@@ -1,6 +1,6 @@
 """The task-ordering hook: LLM or query strategy → order, with the reason for every task."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,10 @@ from backend.settings import ProjectSettings
 from model.query.explore import mix_in_random
 from model.query.strategies import Ranking, Strategy, Unlabelled, find_strategy, rank
 from model.types import BoolArray, IntArray, PoolText
+
+RANDOM_SAMPLE = "random sample"
+SKIPPED = "skipped before"
+NO_TEXT = "no text"
 
 
 @dataclass(frozen=True)
@@ -51,35 +55,28 @@ def order_pool(
         rng: every choice by chance.
     """
     strategy = strategy_for(settings, has_model)
-    ranking = rank(strategy, unlabelled, settings.query_size, rng)
-    unwanted_N = np.array([text.is_skipped or not text.text for text in pool], dtype=bool)
-    wanted = ranking.indices_N[~unwanted_N[ranking.indices_N]]
-    rows, is_explore = mix_in_random(wanted, settings.explore, rng)
-    last = ranking.indices_N[unwanted_N[ranking.indices_N]]
-    order = np.concatenate([rows, last])
-    place_N = np.empty(len(pool), dtype=np.int64)
-    place_N[ranking.indices_N] = np.arange(len(pool))
-    explore_N = np.concatenate([is_explore, np.zeros(len(last), dtype=bool)])
-    reasons = tuple(
-        _reason(strategy, ranking, pool[row], int(row), int(place_N[row]), bool(explore))
-        for row, explore in zip(order, explore_N, strict=True)
-    )
-    return Order(order, explore_N, reasons)
+    is_wanted_N = np.array([bool(text.text) and not text.is_skipped for text in pool], dtype=bool)
+    wanted = np.flatnonzero(is_wanted_N)
+    # A skipped text can still be labelled, one without words hardly.
+    last = sorted(np.flatnonzero(~is_wanted_N).tolist(), key=lambda row: not pool[row].is_skipped)
+    ranking = rank(strategy, unlabelled.some(wanted), settings.query_size, rng)
+    rows, is_explore = mix_in_random(wanted[ranking.indices_N], settings.explore, rng)
+    why = dict(zip(wanted[ranking.indices_N].tolist(), _reasons(strategy, ranking), strict=True))
+    chosen = [RANDOM_SAMPLE if explore else why[row] for row, explore in zip(rows.tolist(), is_explore, strict=True)]
+    unwanted = [SKIPPED if pool[row].is_skipped else NO_TEXT for row in last]
+    is_explore_N = np.concatenate([is_explore, np.zeros(len(last), dtype=bool)])
+    return Order(np.concatenate([rows, np.array(last, dtype=np.int64)]), is_explore_N, (*chosen, *unwanted))
 
 
-def _reason(strategy: Strategy, ranking: Ranking, text: PoolText, row: int, place: int, is_explore: bool) -> str:
-    if text.is_skipped:
-        return "skipped before"
-    if not text.text:
-        return "no text"
-    if is_explore:
-        return "random sample"
-    if strategy.explain is not None and ranking.scores_N is not None:
-        why = strategy.explain(float(ranking.scores_N[row]))
-    else:
+def _reasons(strategy: Strategy, ranking: Ranking) -> Iterator[str]:
+    """Why each text stands where it does, in the order of the ranking."""
+    for place, row in enumerate(ranking.indices_N):
         why = strategy.name
-    if strategy.select is None:
-        return why
-    if place < ranking.batch_size:
-        return f"{why}, pick {place + 1} of {ranking.batch_size}"
-    return why if strategy.score is not None else "after the batch, at random"
+        if strategy.explain is not None and ranking.scores_N is not None:
+            why = strategy.explain(float(ranking.scores_N[row]))
+        if strategy.select is None:
+            yield why
+        elif place < ranking.batch_size:
+            yield f"{why}, pick {place + 1} of {ranking.batch_size}"
+        else:
+            yield why if strategy.score is not None else "after the batch, at random"

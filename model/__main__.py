@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 from rich.console import Console
@@ -24,7 +24,7 @@ from model.processor import use_available_cores
 from model.query.strategies import STRATEGIES, find_strategy
 from model.recipes import Recipe, TrainingConfig
 from model.report import table_rows, write_report
-from model.simulation import TEST_SHARE, Key, Setup, Simulation, check_budgets, key_of
+from model.simulation import TEST_SHARE, Key, Setup, Simulation, check_budgets, fingerprint, key_of
 from model.simulation import simulate as run
 from model.types import Targets
 
@@ -78,6 +78,9 @@ def simulate(
     explore: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of every batch drawn at random, as EXPLORE does.")
     ] = 0.0,
+    cold_start: Annotated[
+        str, typer.Option(help="What chooses before the first training; default: each strategy's own start.")
+    ] = "",
     recipe: Annotated[Recipe, typer.Option(help="How the classifier is trained.")] = Recipe.AUTO,
     encoder: Annotated[str, typer.Option(envvar="BERT_MODEL", help="A Hugging Face encoder; default: bundled.")] = "",
 ) -> None:
@@ -86,18 +89,23 @@ def simulate(
         chosen = [find_strategy(name) for name in dict.fromkeys(strategy or STARTING_FIELD)]
         all_seeds = _numbers("--seeds", seeds)
         use_available_cores()
-        setup = Setup(*_read(data, project, test), TrainingConfig(recipe=recipe, encoder=encoder), explore, pool)
+        config = TrainingConfig(recipe=recipe, encoder=encoder)
+        setup = Setup(*_read(data, project, test), config, explore, _checked_start(cold_start), pool)
         budgets = _numbers("--budget", budget) if budget else _default_budgets(setup)
         check_budgets(budgets, len(Simulation(setup, all_seeds[0]).pool))
+        for file in filter(None, (out, report)):
+            file.parent.mkdir(parents=True, exist_ok=True)
         is_full = report is not None if full_pool is None else full_pool
-        known = {key_of(point): point for point in _read_points(out, resume=resume)}
-        measured = run(setup, chosen, budgets, all_seeds, known, is_full=is_full)
-        with _opened(out) as lines, _progress(len(chosen) * len(all_seeds) * len(budgets) + is_full) as progress:
-            points = list(_write_new(measured, known, lines, progress))
-        if report is not None:
-            write_report(report, points, title=_title(data, project), command=_command(), baseline=BASELINE)
-            console.print(f"Wrote {report}", soft_wrap=True)
+        with _lines_file(out, fingerprint(setup, budgets), resume=resume) as (lines, known):
+            measured = run(setup, chosen, budgets, all_seeds, known, is_full=is_full)
+            with _progress(len(chosen) * len(all_seeds) * len(budgets) + is_full) as progress:
+                points = list(_write_new(measured, known, lines, progress))
         _print_result(points)
+        if report is not None:
+            is_multilabel = setup.gold.label_set.is_multilabel
+            title = _title(data, project)
+            write_report(report, points, title=title, command=_command(), is_multilabel=is_multilabel)
+            console.print(f"Wrote {report}", soft_wrap=True)
 
 
 def _write_new(points: Iterable[Point], known: Collection[Key], lines: TextIO, progress: Progress) -> Iterator[Point]:
@@ -117,7 +125,7 @@ def _read(data: Path | None, project: int, test: Path | None) -> tuple[Targets, 
     if data is not None:
         return _read_files(data, test)
     with tempfile.TemporaryDirectory() as folder:
-        exported = Path(folder) / "annotations.jsonl"
+        exported = Path(folder) / f"annotations-of-project-{project}.jsonl"
         # The learning knows nothing of Label Studio: whoever does hands it a file.
         command = [sys.executable, "-m", "backend", "export", "--project", str(project), "--out", str(exported)]
         ended = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - our own program
@@ -142,30 +150,54 @@ def _default_budgets(setup: Setup) -> list[int]:
     return fitting
 
 
+def _checked_start(name: str) -> str:
+    if name and find_strategy(name).needs_classifier:
+        usable = ", ".join(known for known, strategy in STRATEGIES.items() if not strategy.needs_classifier)
+        raise InvalidGoldError(f"--cold-start {name} takes a classifier, and there is none yet: choose one of {usable}")
+    return name
+
+
 def _numbers(option: str, text: str) -> list[int]:
     try:
-        return [int(part) for part in text.split(",")]
+        numbers = list(dict.fromkeys(int(part) for part in text.split(",")))
     except ValueError as error:
         raise InvalidGoldError(f"{option} takes whole numbers with commas between them, not {text!r}") from error
-
-
-def _read_points(out: Path | None, *, resume: bool) -> list[Point]:
-    """What an earlier run measured."""
-    if out is None or not out.exists() or not out.stat().st_size:
-        return []
-    if not resume:
-        raise InvalidGoldError(f"{out} has lines already: name another file, or --resume to go on with the same data")
-    return [Point(**json.loads(line)) for line in out.read_text(encoding="utf-8").splitlines()]
+    if min(numbers) < 0:
+        raise InvalidGoldError(f"{option} takes numbers from 0 on, not {text!r}")
+    return numbers
 
 
 @contextmanager
-def _opened(out: Path | None) -> Iterator[TextIO]:
+def _lines_file(out: Path | None, setup: dict[str, Any], *, resume: bool) -> Iterator[tuple[TextIO, dict[Key, Point]]]:
+    """Where lines go, and what an earlier run of the same set-up measured."""
     if out is None:
-        yield sys.stdout
+        yield sys.stdout, {}
         return
-    out.parent.mkdir(parents=True, exist_ok=True)
+    beside = out.with_name(f"{out.name}.setup.json")
+    known: dict[Key, Point] = {}
+    if out.exists() and out.stat().st_size:
+        if not resume:
+            raise InvalidGoldError(f"{out} has lines already: name another file, or --resume to go on with that run")
+        if json.loads(beside.read_text(encoding="utf-8")) != setup:
+            raise InvalidGoldError(
+                f"{out} was measured on other data or with other options ({beside.name}): name another file"
+            )
+        known = {key_of(point): point for point in _read_points(out)}
+    beside.write_text(json.dumps(setup, indent=1) + "\n", encoding="utf-8")
     with out.open("a", encoding="utf-8") as file:
-        yield file
+        yield file, known
+
+
+def _read_points(out: Path) -> Iterator[Point]:
+    """What an earlier run measured; a last line that a killed run left without an end is cut off."""
+    whole, _, torn = out.read_text(encoding="utf-8").rpartition("\n")
+    if torn:
+        out.write_text(f"{whole}\n" if whole else "", encoding="utf-8")
+    for number, line in enumerate(whole.splitlines(), start=1):
+        try:
+            yield Point(**json.loads(line))
+        except (ValueError, TypeError) as error:
+            raise InvalidGoldError(f"{out}, line {number} is not from a simulation ({error})") from error
 
 
 @contextmanager
@@ -208,8 +240,16 @@ def _errors_in_a_sentence() -> Iterator[None]:
     try:
         yield
     except ShortlistError as error:
-        console.print(f"[bold red]{error.code}[/]: {escape(str(error))}", soft_wrap=True)
-        sys.exit(1)
+        _end(error.code, str(error))
+    except OSError as error:
+        _end("file", f"{error.filename or ''}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        _end("stopped", "what was measured stands in --out, if you named one: --resume goes on from there")
+
+
+def _end(code: str, sentence: str) -> NoReturn:
+    console.print(f"[bold red]{code}[/]: {escape(sentence)}", soft_wrap=True)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,12 @@ class InvalidProbabilitiesError(ShortlistError):
     code = "invalid_probabilities"
 
 
+class InvalidEmbeddingsError(ShortlistError):
+    """Embeddings are NaN or infinite."""
+
+    code = "invalid_embeddings"
+
+
 class EncoderError(ShortlistError):
     """An encoder cannot be found, read or trusted."""
 

@@ -5,6 +5,7 @@ Knows numpy alone, so that other packages' environments can read the same texts.
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def _lines(file: Path) -> Iterator[str]:
     try:
         with gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8") as lines:
             yield from lines
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise InvalidGoldError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 

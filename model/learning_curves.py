@@ -11,6 +11,8 @@ from model.types import FloatArray, IntArray
 FULL_POOL = "full_pool"
 """The name that the training on the whole pool goes by among strategies."""
 CONFIDENCE = 0.95
+# Two seeds' differences are equal by chance too often, above all on few held-out texts.
+MIN_SEEDS = 3
 
 
 @dataclass(frozen=True)
@@ -66,16 +68,12 @@ class Curve:
 
 @dataclass(frozen=True)
 class Difference:
-    """A mean of paired differences, with the interval that holds the true one with 95 % confidence (Student's t)."""
+    """A mean of paired differences over so many seeds, with Student's t interval."""
 
     mean: float
     low: float
     high: float
-
-    @property
-    def is_beyond_chance(self) -> bool:
-        """Whether the interval leaves out 0."""
-        return self.low > 0 or self.high < 0
+    seeds: int
 
 
 def curves(points: Iterable[Point]) -> dict[str, Curve]:
@@ -114,29 +112,30 @@ def labels_needed(curve: Curve, accuracy: float) -> int | None:
     last = int(reached[0])
     if last == 0:
         return int(curve.labels_B[0])
+    # A rounding error above a whole number is not a label more.
     steps = np.log2(curve.labels_B[last - 1 : last + 1])
     between = np.interp(accuracy, mean_B[last - 1 : last + 1], steps)
-    return int(np.ceil(2.0**between))
+    return int(np.ceil(2.0**between - 1e-6))
 
 
-def difference(one: Curve, other: Curve) -> Difference | None:
+def difference(one: Curve, other: Curve, confidence: float = CONFIDENCE) -> Difference | None:
     """How far ahead one strategy is of another in area under the curve, over the seeds that both have.
 
-    None with fewer than two such seeds: chance cannot be told then.
+    None with fewer than three such seeds: chance cannot be told then.
     """
     shared = sorted(set(one.seeds_S) & set(other.seeds_S))
-    if len(shared) < 2:
+    return interval([_area(one, seed) - _area(other, seed) for seed in shared], confidence)
+
+
+def interval(differences: Sequence[float], confidence: float = CONFIDENCE) -> Difference | None:
+    """Mean and Student's t interval of paired differences; None with fewer than three."""
+    if len(differences) < MIN_SEEDS:
         return None
-    return interval([_area(one, seed) - _area(other, seed) for seed in shared])
-
-
-def interval(differences: Sequence[float]) -> Difference:
-    """Mean and Student's t interval of two or more paired differences."""
     mean, error = float(np.mean(differences)), float(stats.sem(differences))
     if error == 0:
-        return Difference(mean, mean, mean)
-    low, high = stats.t.interval(CONFIDENCE, len(differences) - 1, mean, error)
-    return Difference(mean, float(low), float(high))
+        return Difference(mean, mean, mean, len(differences))
+    low, high = stats.t.interval(confidence, len(differences) - 1, mean, error)
+    return Difference(mean, float(low), float(high), len(differences))
 
 
 def _area(curve: Curve, seed: int) -> float:
@@ -153,30 +152,35 @@ def recommend(found: Mapping[str, Curve], baseline: str, default: str) -> str:
     """
     if baseline not in found:
         return f"Nothing to compare with: simulate --strategy {baseline} too."
-    rivals = {name: difference(curve, found[baseline]) for name, curve in found.items() if name != baseline}
+    rivals = [name for name in found if name != baseline]
     if not rivals:
         return "Nothing to compare: simulate more than one strategy."
-    if any(ahead is None for ahead in rivals.values()):
-        return "Chance cannot be told with fewer than two seeds that every strategy has: simulate more, five at least."
-    ahead_of = {name: ahead for name, ahead in rivals.items() if ahead is not None}
-    beating = {name: ahead for name, ahead in ahead_of.items() if ahead.low > 0}
+    # Bonferroni: all the intervals hold together with 95 % confidence, so that the best may be picked among them.
+    confidence = 1 - (1 - CONFIDENCE) / len(rivals)
+    leads = {name: difference(found[name], found[baseline], confidence) for name in rivals}
+    ahead_of = {name: lead for name, lead in leads.items() if lead is not None}
+    if len(ahead_of) < len(leads):
+        return f"Chance cannot be told with fewer than {MIN_SEEDS} seeds that every strategy has: take five or more."
+    beating = {name: lead for name, lead in ahead_of.items() if lead.low > 0}
     if not beating:
-        nearest = max(ahead_of, key=lambda name: ahead_of[name].mean)
-        return (
-            f"No strategy beats {baseline} beyond chance on these texts. The nearest is {nearest}: "
-            f"{_points(ahead_of[nearest])} over {len(found[nearest].seeds_S)} seeds. "
-            "More seeds may tell; until then choose any."
-        )
+        return _nothing_beats(ahead_of, baseline)
     best = max(beating, key=lambda name: beating[name].mean)
     alike = [name for name in beating if name != best and not _is_behind(found[name], found[best])]
     chosen = default if default in alike else best
     also = [name for name in (best, *alike) if name != chosen]
-    sentence = f"Use {chosen}: {_points(ahead_of[chosen])} over {baseline}, with {len(found[chosen].seeds_S)} seeds."
-    if also:
-        sentence += f" As good within chance: {', '.join(also)}."
-    if len(ahead_of) > 1:
-        sentence += f" The best of {len(ahead_of)} is a little flattered by having been picked after the fact."
-    return sentence
+    sentence = f"Use {chosen}: {_points(ahead_of[chosen])} over {baseline}."
+    return f"{sentence} As good within chance: {', '.join(also)}." if also else sentence
+
+
+def _nothing_beats(ahead_of: Mapping[str, Difference], baseline: str) -> str:
+    possible = {name: lead for name, lead in ahead_of.items() if lead.high > 0}
+    if not possible:
+        return f"Use {baseline}: every other strategy is behind it beyond chance on these texts."
+    nearest = max(possible, key=lambda name: possible[name].mean)
+    return (
+        f"No strategy beats {baseline} beyond chance on these texts. The nearest is {nearest}: "
+        f"{_points(possible[nearest])}. More seeds may tell."
+    )
 
 
 def _is_behind(one: Curve, best: Curve) -> bool:
@@ -184,7 +188,8 @@ def _is_behind(one: Curve, best: Curve) -> bool:
     return ahead is not None and ahead.low > 0
 
 
-def _points(ahead: Difference) -> str:
+def _points(lead: Difference) -> str:
     return (
-        f"{100 * ahead.mean:+.1f} points of accuracy (95 % interval {100 * ahead.low:+.1f} to {100 * ahead.high:+.1f})"
+        f"{100 * lead.mean:+.1f} points of accuracy ({100 * lead.low:+.1f} to {100 * lead.high:+.1f} with "
+        f"{CONFIDENCE:.0%} confidence for all comparisons at once, {lead.seeds} seeds)"
     )

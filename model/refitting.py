@@ -29,7 +29,7 @@ def committee_proba(
 ) -> FloatArray:
     """What a committee says of N texts.
 
-    Half of the members are heads fitted on bootstrap samples of the labels (Breiman, 1996; Mamitsuka and Abe, 1998),
+    Half of the members are heads fitted on bootstrap samples of the labels (Breiman, 1996; Abe and Mamitsuka, 1998),
     the others the classifier's own head under Monte Carlo dropout (Gal and Ghahramani, 2016), one mask for all texts,
     so that a member is one function. Deviation: dropout is on the head's input alone, over embeddings computed once.
 
@@ -41,9 +41,10 @@ def committee_proba(
         rng: draws samples and masks.
 
     Returns:
-        proba_N_K_C; K = HEADS + MASKS.
+        proba_N_K_C; K = HEADS + MASKS, or MASKS alone where all labels are gone.
     """
-    samples = [rng.integers(len(labelled_L_D), size=len(labelled_L_D)) for _ in range(HEADS)]
+    heads_wanted = HEADS if len(labelled_L_D) else 0
+    samples = [rng.integers(len(labelled_L_D), size=len(labelled_L_D)) for _ in range(heads_wanted)]
     heads = [_fitted(classifier, labelled_L_D[rows_L], targets_L_C[rows_L]) for rows_L in samples]
     kept_K_D = (rng.random((MASKS, embeddings_N_D.shape[1])) >= DROPOUT).astype(np.float32) / (1 - DROPOUT)
     by_head = [head_proba(classifier, head, embeddings_N_D) for head in heads]

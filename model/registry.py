@@ -60,6 +60,11 @@ class ModelVersion:
         return load_classifier(self.folder)
 
 
+def data_sha256(targets: Targets) -> str:
+    """What stands for labelled texts: others, or other labels, have another."""
+    return hashlib.sha256(label_digests(targets).tobytes()).hexdigest()
+
+
 def label_digests(targets: Targets) -> IntArray:
     """One number a labelled text: which task, which text, which shares."""
     rows = zip(targets.task_ids, targets.texts, targets.targets_N_C, strict=True)
@@ -171,7 +176,7 @@ def _manifest(trained: Trained, targets: Targets, config: TrainingConfig, more: 
         "labels": len(targets),
         "label_set": asdict(targets.label_set),
         "label_digests": label_digests(targets).tolist(),
-        "data_sha256": hashlib.sha256(label_digests(targets).tobytes()).hexdigest(),
+        "data_sha256": data_sha256(targets),
         "config": asdict(config),
         "metrics": {
             "recipe": trained.recipe.value,

@@ -37,7 +37,14 @@ class Row:
 
 
 def write_report(
-    file: Path, points: Sequence[Point], *, title: str, command: str, baseline: str = "random", default: str = "hybrid"
+    file: Path,
+    points: Sequence[Point],
+    *,
+    title: str,
+    command: str,
+    is_multilabel: bool = False,
+    baseline: str = "random",
+    default: str = "hybrid",
 ) -> str:
     """Write the page; returns its recommendation.
 
@@ -46,6 +53,7 @@ def write_report(
         points: what was measured.
         title: what of, for people.
         command: how to measure it again.
+        is_multilabel: whether a text may have several labels.
         baseline: the strategy that the others are compared with.
         default: the strategy that ships.
     """
@@ -58,13 +66,14 @@ def write_report(
         command=command,
         recommendation=recommendation,
         baseline=baseline,
+        default=default,
+        is_multilabel=is_multilabel,
         plot=_plot(found, baseline, full_pool) if found else "",
         budgets=sorted({int(labels) for curve in found.values() for labels in curve.labels_B}),
         full_pool=None if full_pool is None else f"{100 * full_pool:.1f}",
         rows=list(table_rows(found, baseline, full_pool)),
         machine=_machine(),
     )
-    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(html, encoding="utf-8")
     return recommendation
 

@@ -6,9 +6,10 @@ the same first draw where they begin at random, the same training seed.
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +20,9 @@ from model.evaluation import evaluate
 from model.inference import embed_texts, head_proba
 from model.learning_curves import FULL_POOL, Point
 from model.query.explore import mix_in_random
-from model.query.strategies import Strategy, Unlabelled, find_strategy, rank
+from model.query.strategies import Need, Strategy, Unlabelled, find_strategy, rank
 from model.recipes import Recipe, TrainingConfig
+from model.registry import data_sha256
 from model.training import Trained, train
 from model.types import FloatArray, IntArray, Targets
 
@@ -40,6 +42,7 @@ class Setup:
         test: held-out texts; None: a fifth of `gold`, another for each seed.
         config: the learner's; its seed is the simulation's.
         explore: share of every batch drawn at random, as EXPLORE does.
+        cold_start: what chooses while there is no classifier for strategies that take one; empty: each one's own.
         pool_size: so many of `gold` at random, another draw for each seed; 0: all.
     """
 
@@ -47,6 +50,7 @@ class Setup:
     test: Targets | None
     config: TrainingConfig
     explore: float = 0.0
+    cold_start: str = ""
     pool_size: int = 0
 
 
@@ -67,7 +71,7 @@ def simulate(
         budgets: rising label counts.
         seeds: one start each.
         known: points measured before, which are yielded as they are; a curve of which one is missing is measured anew.
-        is_full: whether to train on the whole pool, too, with the first seed.
+        is_full: whether to train on the whole pool, too, with the first seed: it takes as long as a curve.
     """
     for seed in seeds:
         simulation = Simulation(setup, seed)
@@ -83,6 +87,19 @@ def simulate(
         ]
 
 
+def fingerprint(setup: Setup, budgets: Sequence[int]) -> dict[str, Any]:
+    """What decides the figures beside strategy and seed: runs that differ in it must not be mixed."""
+    return {
+        "data_sha256": data_sha256(setup.gold),
+        "test_sha256": data_sha256(setup.test) if setup.test is not None else "",
+        "config": {key: value for key, value in asdict(setup.config).items() if key != "seed"},
+        "explore": setup.explore,
+        "cold_start": setup.cold_start,
+        "pool": setup.pool_size,
+        "budgets": list(budgets),
+    }
+
+
 def key_of(point: Point) -> Key:
     """What tells a point from the others of a simulation."""
     return point.strategy, point.seed, point.labels
@@ -96,11 +113,14 @@ class Simulation:
         rows_N = rng.permutation(len(setup.gold))
         held_out = 0 if setup.test is not None else int(np.ceil(TEST_SHARE * len(rows_N)))
         self._test = setup.gold.some(rows_N[:held_out]) if setup.test is None else setup.test
-        pool_N = rows_N[held_out:]
+        seen = set(self._test.texts)
+        # A text that is also held out would be learned by heart.
+        pool_N = np.array([row for row in rows_N[held_out:] if setup.gold.texts[row] not in seen], dtype=np.int64)
         self.pool = setup.gold.some(pool_N[: setup.pool_size or None])
-        # The temperature moves no decision, and finding it takes as long as the training itself.
+        # The temperature moves no predicted class, and finding it takes as long as the training itself.
         self._config = replace(setup.config, seed=seed, folds=0)
         self._explore = setup.explore
+        self._cold_start = setup.cold_start
         self._seed = seed
 
     def run(self, strategy: Strategy, budgets: Sequence[int]) -> Iterator[Point]:
@@ -113,6 +133,9 @@ class Simulation:
         rng = np.random.default_rng(self._seed)
         labelled_L = np.zeros(0, dtype=np.int64)
         trained = None
+        if Need.EMBEDDINGS in self._chooser(strategy, trained).needs:
+            # Whoever comes first embeds for all: no part of its query.
+            _ = self._untrained
         for budget in budgets:
             began = time.monotonic()
             chosen_B = self._choose(strategy, labelled_L, trained, budget - len(labelled_L), rng)
@@ -135,11 +158,16 @@ class Simulation:
     ) -> IntArray:
         """The next rows of the pool."""
         waiting_N = np.setdiff1d(np.arange(len(self.pool)), labelled_L)
-        if trained is None and strategy.needs_classifier:
-            strategy = find_strategy(strategy.start)
+        strategy = self._chooser(strategy, trained)
         ranking = rank(strategy, self._look(strategy, waiting_N, labelled_L, trained, rng), batch_size, rng)
         order_N, _ = mix_in_random(ranking.indices_N, self._explore, rng)
         return waiting_N[order_N[:batch_size]]
+
+    def _chooser(self, strategy: Strategy, trained: Trained | None) -> Strategy:
+        """Who chooses: the strategy, or while there is no classifier and it takes one, what starts in its place."""
+        if trained is None and strategy.needs_classifier:
+            return find_strategy(self._cold_start or strategy.start)
+        return strategy
 
     def _look(
         self,
@@ -171,10 +199,13 @@ class Simulation:
         embeddings_N_D = embed_texts(new_classifier(self._config.encoder, self.pool.label_set), texts)
         return dict(zip(texts, embeddings_N_D, strict=True))
 
-    def _fit(self, name: str, labelled_L: IntArray, query_s: float) -> tuple[Trained, Point]:
-        trained = train(self.pool.some(labelled_L), self._config)
-        classifier = trained.classifier
-        proba_N_C = head_proba(classifier, classifier.head, self._embed(trained, self._test.texts))
+    def _fit(self, name: str, labelled_L: IntArray, query_s: float) -> tuple[Trained | None, Point]:
+        trained = self._try_to_train(self.pool.some(labelled_L))
+        if trained is None:
+            proba_N_C = np.zeros_like(self._test.targets_N_C)
+        else:
+            embeddings_N_D = self._embed(trained, self._test.texts)
+            proba_N_C = head_proba(trained.classifier, trained.classifier.head, embeddings_N_D)
         is_multilabel = self.pool.label_set.is_multilabel
         worth = evaluate(proba_N_C, self._test.targets_N_C, is_multilabel=is_multilabel)
         return trained, Point(
@@ -183,9 +214,13 @@ class Simulation:
             labels=len(labelled_L),
             accuracy=round(worth.accuracy, 6),
             macro_f1=round(worth.macro_f1, 6),
-            fit_s=round(trained.train_s, 3),
+            fit_s=round(trained.train_s, 3) if trained else 0.0,
             query_s=round(query_s, 3),
         )
+
+    def _try_to_train(self, labelled: Targets) -> Trained | None:
+        """None where several labels may hold and no labelled text has any: nothing can be predicted yet."""
+        return train(labelled, self._config) if labelled.targets_N_C.any() else None
 
 
 def check_budgets(budgets: Sequence[int], pool_size: int) -> None:

@@ -5,18 +5,27 @@ import numpy as np
 from model.types import FloatArray, IntArray
 
 
-def badge(proba_N_C: FloatArray, embeddings_N_D: FloatArray, batch_size: int, rng: np.random.Generator) -> IntArray:
+def badge(
+    proba_N_C: FloatArray,
+    embeddings_N_D: FloatArray,
+    batch_size: int,
+    rng: np.random.Generator,
+    *,
+    is_multilabel: bool = False,
+) -> IntArray:
     """Pick by k-means++ over gradient embeddings (BADGE; Ash et al., 2020, algorithm 1).
 
     A text's gradient embedding is the gradient of the loss by the head's weights if the likeliest class were its label:
-    g = (p - e_likeliest) ⊗ embedding, C x D numbers. They are never written out: |g - h|² needs only the inner
-    products of the two factors, so that a pool of any size takes N x (C + D) numbers.
+    g = (p - e_likeliest) ⊗ embedding, C x D numbers; with several labels e has all that are likelier than not. They are
+    never written out: |g - h|² needs only the inner products of the two factors, so that a pool of any size takes
+    N x (C + D) numbers.
 
     Args:
         proba_N_C: class probabilities.
         embeddings_N_D: the head's input.
         batch_size: how many to pick.
         rng: draws the centres after the first, which has the longest gradient (as in the authors' program).
+        is_multilabel: whether a text may have several labels.
 
     Returns:
         indices_B in the order they were drawn; B = min(batch_size, N).
@@ -25,7 +34,7 @@ def badge(proba_N_C: FloatArray, embeddings_N_D: FloatArray, batch_size: int, rn
     batch_size = min(batch_size, size)
     if batch_size == 0:
         return np.zeros(0, dtype=np.int64)
-    residual_N_C = _residuals(proba_N_C)
+    residual_N_C = _residuals(proba_N_C, is_multilabel=is_multilabel)
     length_N = np.square(residual_N_C).sum(axis=1) * np.square(embeddings_N_D).sum(axis=1)
     picked = [int(length_N.argmax())]
     nearest_N = np.full(size, np.inf)
@@ -38,8 +47,10 @@ def badge(proba_N_C: FloatArray, embeddings_N_D: FloatArray, batch_size: int, rn
     return np.array(picked, dtype=np.int64)
 
 
-def _residuals(proba_N_C: FloatArray) -> FloatArray:
+def _residuals(proba_N_C: FloatArray, *, is_multilabel: bool) -> FloatArray:
     residual_N_C = proba_N_C.astype(np.float64)
+    if is_multilabel:
+        return residual_N_C - (proba_N_C >= 0.5)
     residual_N_C[np.arange(len(proba_N_C)), proba_N_C.argmax(axis=1)] -= 1.0
     return residual_N_C
 

@@ -32,7 +32,7 @@ def batchbald(proba_N_K_C: FloatArray, batch_size: int, rng: np.random.Generator
     """Pick a batch whose labels together tell most about the parameters (BatchBALD; Kirsch et al., 2019).
 
     Greedy on the mutual information of the joint labels and the parameters (algorithm 1). The joint entropy is
-    estimated over samples of the labels of the texts picked so far (after equation 14). Deviation: only the texts with
+    estimated text by text over samples of the labels picked so far. Deviation: only the texts with
     the highest BALD scores are candidates.
 
     Args:
@@ -54,7 +54,7 @@ def batchbald(proba_N_K_C: FloatArray, batch_size: int, rng: np.random.Generator
     likelihood_S_K = np.ones((SAMPLES, draws))
     picked: list[int] = []
     for _ in range(batch_size):
-        gain_M = _joint_entropy(likelihood_S_K, proba_M_K_C) - conditional_M
+        gain_M = _added_entropy(likelihood_S_K, proba_M_K_C) - conditional_M
         gain_M[picked] = -np.inf
         picked.append(int(gain_M.argmax()))
         likelihood_S_K *= _sample(likelihood_S_K, proba_M_K_C[picked[-1]], rng)
@@ -69,10 +69,10 @@ def _conditional_entropy(proba_N_K_C: FloatArray) -> FloatArray:
     return entropy_N
 
 
-def _joint_entropy(likelihood_S_K: FloatArray, proba_M_K_C: FloatArray) -> FloatArray:
+def _added_entropy(likelihood_S_K: FloatArray, proba_M_K_C: FloatArray) -> FloatArray:
     """Entropy that each text adds to the sampled labels of the batch, in nats: entropy_M.
 
-    By the chain rule the joint entropy is that of the batch, which is the same for every text, and this one.
+    The joint entropy is this and that of the batch so far, which is the same for every text.
     """
     posterior_S_K = likelihood_S_K / likelihood_S_K.sum(axis=1, keepdims=True)
     texts, draws, classes = proba_M_K_C.shape

@@ -15,9 +15,9 @@ def vote_entropy_scores(proba_N_K_C: FloatArray) -> FloatArray:
     Returns:
         scores_N = -sum_c (V(c) / K) log (V(c) / K), in nats, in [0, log min(K, C)]; higher means ask sooner.
     """
-    classes = proba_N_K_C.shape[2]
-    votes_N_K_C = np.eye(classes)[proba_N_K_C.argmax(axis=2)]
-    scores_N: FloatArray = np.maximum(entr(votes_N_K_C.mean(axis=1)).sum(axis=1), 0.0)
+    votes_N_K = proba_N_K_C.argmax(axis=2)
+    share_N_C = np.stack([(votes_N_K == c).mean(axis=1) for c in range(proba_N_K_C.shape[2])], axis=1)
+    scores_N: FloatArray = np.maximum(entr(share_N_C).sum(axis=1), 0.0)
     return scores_N
 
 

@@ -8,7 +8,7 @@ from model.types import FloatArray
 
 
 def information_density_scores(proba_N_C: FloatArray, embeddings_N_D: FloatArray) -> FloatArray:
-    """Score doubt times representativeness (Settles and Craven, 2008, eq. 13, with beta = 1).
+    """Score doubt times representativeness (Settles and Craven, 2008, with beta = 1).
 
     The mean cosine similarity to the pool is the cosine with the mean of the unit vectors, so that it takes one pass
     over the pool. Deviation: a text that is on average unlike the pool counts as not like it at all.

@@ -150,7 +150,9 @@ def kmeans(embeddings_N_D: FloatArray, batch_size: int, rng: np.random.Generator
         return np.zeros(0, dtype=np.int64)
     unit_N_D = unit(embeddings_N_D)
     cluster_N = cluster(unit_N_D, min(batch_size, size), rng)
-    largest_first = np.argsort(-np.bincount(cluster_N), kind="stable")
+    sizes = np.bincount(cluster_N)
+    # In mini-batches a cluster may stay empty.
+    largest_first = [c for c in np.argsort(-sizes, kind="stable") if sizes[c]]
     queues = [_nearest_to_mean_first(unit_N_D, np.flatnonzero(cluster_N == c)) for c in largest_first]
     # Repeated texts leave fewer clusters than picks: these then come from the clusters in turn.
     rounds = (queue[place] for place in range(size) for queue in queues if place < len(queue))
@@ -199,6 +201,7 @@ def cluster(embeddings_N_D: FloatArray, count: int, rng: np.random.Generator) ->
 
 def unit(embeddings_N_D: FloatArray) -> FloatArray:
     """Rows of length 1, so that distance is cosine distance."""
-    norms_N_1 = np.linalg.norm(embeddings_N_D, axis=1, keepdims=True)
-    unit_N_D: FloatArray = embeddings_N_D / np.maximum(norms_N_1, 1e-12)
+    exact_N_D = embeddings_N_D.astype(np.result_type(embeddings_N_D, np.float32), copy=False)
+    norms_N_1 = np.linalg.norm(exact_N_D, axis=1, keepdims=True)
+    unit_N_D: FloatArray = exact_N_D / np.maximum(norms_N_1, 1e-12)
     return unit_N_D

@@ -6,7 +6,7 @@ from model.types import FloatArray
 
 
 def expected_gradient_length_scores(proba_N_C: FloatArray, embeddings_N_D: FloatArray) -> FloatArray:
-    """Score the length of the head's gradient, averaged over answers (Settles et al., 2008; Settles, 2009, eq. 4).
+    """Score the length of the head's gradient, averaged over answers (Settles et al., 2008).
 
     With cross-entropy the gradient by weights and bias is (p - e_c) ⊗ [embedding, 1] if the answer is c, so its length
     is |p - e_c| sqrt(|embedding|² + 1). Deviation: the head's parameters alone are counted, not the encoder's.

@@ -8,8 +8,10 @@ from scipy.special import entr
 from model.query.uncertainty import least_sure_label
 from model.types import FloatArray, IntArray
 
-# Every candidate costs a refit a possible answer: so many candidates, and answers of each, and texts to look at after.
+# Every candidate costs a refit a possible answer: so many candidates, or so many times the batch; so many answers of
+# each; and so many texts to look at after.
 CANDIDATES = 64
+CANDIDATES_PER_PICK = 2
 ANSWERS = 3
 WATCHED = 500
 
@@ -28,7 +30,7 @@ def expected_error_reduction(
     *,
     is_multilabel: bool = False,
 ) -> IntArray:
-    """Pick texts after whose labelling the pool is expected to be surest (Roy and McCallum, 2001, eq. 3, log loss).
+    """Pick texts after whose labelling the pool is expected to be surest (Roy and McCallum, 2001, log loss).
 
     Deviations, so that it ends in seconds: the encoder stays and only the head is fitted anew; candidates and the
     texts to look at are random samples; only a candidate's likeliest answers are tried, weighted by their probability;
@@ -46,7 +48,7 @@ def expected_error_reduction(
         indices_B, the lowest expected loss first; B = min(batch_size, N).
     """
     shuffled_N = rng.permutation(len(proba_N_C))
-    candidates = shuffled_N[: max(CANDIDATES, batch_size)]
+    candidates = shuffled_N[: max(CANDIDATES, CANDIDATES_PER_PICK * batch_size)]
     watched_M_D = embeddings_N_D[rng.permutation(len(proba_N_C))[:WATCHED]]
     losses = []
     for row in candidates:

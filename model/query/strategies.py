@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from model.errors import InvalidProbabilitiesError, UnknownStrategyError
+from model.errors import InvalidEmbeddingsError, InvalidProbabilitiesError, UnknownStrategyError
 from model.query.badge import badge
 from model.query.bald import bald_scores, batchbald
 from model.query.committee import by_votes_then_consensus, vote_entropy_scores
@@ -64,6 +64,11 @@ class Unlabelled:
     proba_N_K_C: FloatArray | None = None
     refit: Refit | None = None
     is_multilabel: bool = False
+
+    def some(self, rows_M: IntArray) -> "Unlabelled":
+        """M of the texts, in the order of `rows_M`."""
+        parts: dict[str, Any] = {name: part[rows_M] for name, part in _parts(self).items() if part is not None}
+        return replace(self, size=len(rows_M), **parts)
 
     @property
     def proba(self) -> FloatArray:
@@ -141,6 +146,11 @@ def _contrast(unlabelled: Unlabelled) -> FloatArray:
     if unlabelled.is_multilabel:
         proba_N_C, labelled_proba_L_C = every_label_view(proba_N_C), every_label_view(labelled_proba_L_C)
     return contrastive_scores(proba_N_C, unlabelled.embeddings, labelled_proba_L_C, unlabelled.labelled)
+
+
+def _badge(unlabelled: Unlabelled, batch_size: int, rng: np.random.Generator) -> IntArray:
+    proba_N_C = _required(unlabelled.proba_N_C)
+    return badge(proba_N_C, unlabelled.embeddings, batch_size, rng, is_multilabel=unlabelled.is_multilabel)
 
 
 def _reduce_expected_error(unlabelled: Unlabelled, batch_size: int, rng: np.random.Generator) -> IntArray:
@@ -256,7 +266,7 @@ STRATEGIES: dict[str, Strategy] = {
         Strategy(
             "badge",
             _PROBA | _EMBEDDINGS,
-            select=lambda unlabelled, batch_size, rng: badge(unlabelled.proba, unlabelled.embeddings, batch_size, rng),
+            select=_badge,
         ),
         Strategy(
             "hybrid",
@@ -294,16 +304,19 @@ def rank(strategy: Strategy, unlabelled: Unlabelled, batch_size: int, rng: np.ra
 
     Raises:
         InvalidProbabilitiesError: a row of proba_N_C or proba_N_K_C is not a distribution.
+        InvalidEmbeddingsError: a row of embeddings_N_D is not finite.
     """
     needed = _only(strategy.needs, unlabelled)
     for proba in (needed.proba_N_C, needed.proba_N_K_C):
         if proba is not None:
             check_proba(proba, needed.is_multilabel)
+    if needed.embeddings_N_D is not None:
+        check_embeddings(needed.embeddings_N_D)
     if not needed.size:
         return Ranking(np.zeros(0, dtype=np.int64), np.zeros(0) if strategy.score else None, 0)
     # What repeats another text in all that counts may change places with it, and nothing else.
     shuffled_N = _by_content(needed)[rng.permutation(needed.size)]
-    shuffled = _rows(needed, shuffled_N)
+    shuffled = needed.some(shuffled_N)
     scores_N = strategy.score(shuffled) if strategy.score else None
     rest_N = np.arange(needed.size) if scores_N is None else np.argsort(-scores_N, kind="stable")
     if strategy.select is None:
@@ -332,12 +345,6 @@ def _by_content(unlabelled: Unlabelled) -> IntArray:
     return np.argsort(np.frombuffer(digests, dtype=np.uint64), kind="stable")
 
 
-def _rows(unlabelled: Unlabelled, rows_N: IntArray) -> Unlabelled:
-    """The same texts in another order."""
-    parts: dict[str, Any] = {name: part[rows_N] for name, part in _parts(unlabelled).items() if part is not None}
-    return replace(unlabelled, **parts)
-
-
 def _parts(unlabelled: Unlabelled) -> dict[str, FloatArray | None]:
     """What has one row a text."""
     return {
@@ -364,3 +371,10 @@ def check_proba(proba: FloatArray, is_multilabel: bool = False) -> None:
             f"row {row} of the class probabilities is {np.array2string(proba[row], precision=4, threshold=8)}: "
             f"it must be finite, in [0, 1]{'' if is_multilabel else ', and sum to 1'}"
         )
+
+
+def check_embeddings(embeddings_N_D: FloatArray) -> None:
+    """Refuse embeddings that are not finite, naming the first bad row: distances to them would mean nothing."""
+    bad_N = ~np.isfinite(embeddings_N_D).all(axis=1)
+    if bad_N.any():
+        raise InvalidEmbeddingsError(f"row {int(np.flatnonzero(bad_N)[0])} of the embeddings is not finite")

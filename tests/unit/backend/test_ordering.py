@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -28,6 +30,12 @@ def test_without_exploring_the_strategy_decides_alone():
     ordered = order(pool())
     assert ordered.rows_N.tolist() == list(range(49, -1, -1))
     assert not ordered.is_explore_N.any()
+
+
+def test_skipped_texts_take_no_place_of_the_batch():
+    texts = [replace(text, is_skipped=text.task_id >= 130) for text in pool()]
+    ordered = order(texts, strategy="hybrid", query_size=8)
+    assert [f"pick {place} of 8" in reason for place, reason in enumerate(ordered.reasons_N[:8], start=1)] == [True] * 8
 
 
 def test_the_texts_drawn_at_random_are_an_unbiased_sample():

@@ -56,7 +56,7 @@ def test_a_table_and_advice_go_to_the_terminal(simulate):
     said = simulate().stderr
     assert "against random" in said
     assert "margin" in said
-    assert "random" in said.splitlines()[-1]
+    assert "fewer than 3 seeds" in said.splitlines()[-1]
 
 
 def test_lines_go_to_a_file_and_the_report_beside_it(simulate, tmp_path):
@@ -92,6 +92,40 @@ def test_a_run_that_was_cut_short_goes_on_where_it_was(simulate, tmp_path):
     assert without_seconds[0] == without_seconds[1]
 
 
+def test_a_run_on_other_data_or_with_other_options_is_not_resumed(simulate, tmp_path):
+    out = tmp_path / "points.jsonl"
+    simulate("--out", out)
+    result = simulate("--out", out, "--resume", "--explore", "0.5")
+    assert result.exit_code == 1
+    assert "other data or with other options" in result.stderr
+
+
+def test_a_line_that_a_killed_run_left_torn_is_measured_again(simulate, tmp_path):
+    out = tmp_path / "points.jsonl"
+    simulate("--out", out)
+    whole = out.read_text(encoding="utf-8")
+    out.write_text(whole[:-40], encoding="utf-8")
+    assert simulate("--out", out, "--resume").exit_code == 0
+    assert len(out.read_text(encoding="utf-8").splitlines()) == len(whole.splitlines())
+
+
+def test_a_line_that_is_no_point_is_named(simulate, tmp_path):
+    out = tmp_path / "points.jsonl"
+    simulate("--out", out)
+    out.write_text(out.read_text(encoding="utf-8") + '{"a": 1}\n', encoding="utf-8")
+    result = simulate("--out", out, "--resume")
+    assert result.exit_code == 1
+    assert "line 9 is not from a simulation" in result.stderr
+
+
+def test_a_report_that_cannot_be_written_is_said_before_anything_is_measured(simulate, tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    result = simulate("--report", tmp_path / "file" / "report.html")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+
+
 def test_an_unknown_strategy_is_answered_with_the_names_there_are(simulate):
     result = simulate("--strategy", "bold")
     assert result.exit_code == 1
@@ -107,6 +141,8 @@ def test_an_unknown_strategy_is_answered_with_the_names_there_are(simulate):
         (("--data", "{data}", "--project", "1"), "one of them"),
         (("--data", "{data}", "--budget", "8,x"), "--budget takes whole numbers"),
         (("--data", "{data}", "--seeds", ""), "--seeds takes whole numbers"),
+        (("--data", "{data}", "--seeds", "0,-1"), "--seeds takes numbers from 0 on"),
+        (("--data", "{data}", "--cold-start", "margin"), "takes a classifier"),
         (("--data", "{data}", "--budget", "8,400"), "more than the pool's 64 texts"),
         (("--data", "{data}", "--pool", "9"), "the pool has 9 texts"),
     ],

@@ -43,6 +43,14 @@ def test_the_heads_have_learned_the_labels(classifier):
     assert (said_N_K == praised_or_not(POOL).argmax(axis=1)[:, None]).mean() > 0.8
 
 
+def test_without_any_label_left_only_the_classifiers_own_head_sits_in_it(classifier):
+    nothing = np.zeros((0, 16), dtype=np.float32)
+    members = committee_proba(
+        classifier, embed_texts(classifier, POOL), nothing, nothing[:, :2], np.random.default_rng(0)
+    )
+    assert members.shape == (len(POOL), MASKS, 2)
+
+
 def test_making_a_committee_leaves_the_classifier_as_it_was(classifier):
     before = classifier.head.weight.detach().clone()
     committee(classifier)

@@ -54,6 +54,12 @@ def test_of_many_texts_and_classes_only_some_are_tried_so_that_it_ends():
     assert len(refits.given) == CANDIDATES * ANSWERS
 
 
+def test_a_large_batch_is_still_chosen_from_twice_as_many():
+    refits = Refits()
+    expected_error_reduction(np.full((500, 2), 0.5), rng().normal(size=(500, 1)), refits, 100, rng())
+    assert len({text for text, _ in refits.given}) == 200
+
+
 def test_a_batch_larger_than_the_sample_is_still_filled():
     picked = expected_error_reduction(np.full((200, 2), 0.5), rng().normal(size=(200, 1)), Refits(), 150, rng())
     assert len(set(picked.tolist())) == 150

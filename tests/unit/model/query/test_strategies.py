@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from model.errors import InvalidProbabilitiesError, UnknownStrategyError
+from model.errors import InvalidEmbeddingsError, InvalidProbabilitiesError, UnknownStrategyError
 from model.query.strategies import STRATEGIES, Need, Strategy, Unlabelled, find_strategy, rank
 
 by_name = pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
@@ -93,7 +93,7 @@ def test_ties_are_settled_by_chance_not_by_the_order_of_the_input(strategy):
 @by_name
 @pytest.mark.parametrize("classes", [1, 2, 77])
 def test_any_number_of_classes_will_do(strategy, classes):
-    assert sorted(order(strategy, pool(30, classes=classes))) == list(range(30))
+    assert sorted(order(strategy, pool(30, classes=classes, labelled=3))) == list(range(30))
 
 
 @by_name
@@ -133,7 +133,7 @@ def test_a_text_keeps_its_score_wherever_it_stands(strategy, seed):
 
 @by_score
 def test_past_the_batch_the_higher_score_comes_sooner(strategy):
-    ranking = rank(strategy, pool(50), 8, np.random.default_rng(0))
+    ranking = rank(strategy, pool(50, labelled=3), 8, np.random.default_rng(0))
     rest = ranking.scores_N[ranking.indices_N[8:]]
     assert (np.diff(rest) <= 0).all()
 
@@ -156,6 +156,14 @@ def test_with_several_labels_what_is_no_probability_is_refused_and_its_row_named
         order(strategy, unlabelled)
 
 
+@those(lambda strategy: Need.EMBEDDINGS in strategy.needs)
+def test_an_embedding_that_is_no_number_is_refused_and_its_row_named(strategy):
+    unlabelled = pool(5, labelled=3)
+    unlabelled.embeddings_N_D[4, 1] = np.nan
+    with pytest.raises(InvalidEmbeddingsError, match="row 4 "):
+        order(strategy, unlabelled)
+
+
 @by_members
 def test_a_member_that_gives_no_distribution_is_refused_and_the_texts_row_named(strategy):
     unlabelled = pool(5)
@@ -171,10 +179,12 @@ def test_of_several_labels_the_committee_looks_at_the_one_least_sure_on_average(
 
 
 @by_name
-def test_probabilities_that_a_little_rounding_moved_are_fine(strategy):
-    unlabelled = pool(5)
-    unlabelled.proba_N_C[:] = unlabelled.proba_N_C.astype(np.float16)
-    assert len(order(strategy, unlabelled)) == 5
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_probabilities_that_a_little_rounding_moved_are_fine(strategy, dtype):
+    exact = pool(5, labelled=3)
+    names = ("proba_N_C", "proba_N_K_C", "embeddings_N_D", "labelled_L_D", "labelled_proba_L_C")
+    rounded = replace(exact, **{name: getattr(exact, name).astype(dtype) for name in names})
+    assert sorted(order(strategy, rounded)) == list(range(5))
 
 
 @by_name
