@@ -7,7 +7,9 @@ import numpy as np
 
 from backend.settings import ProjectSettings
 from model.query.explore import mix_in_random
-from model.query.strategies import Ranking, Strategy, Unlabelled, find_strategy, rank
+from model.query.ranking import Ranking, rank
+from model.query.strategies import Strategy, find_strategy
+from model.query.unlabelled import Unlabelled
 from model.types import BoolArray, IntArray, PoolText
 
 RANDOM_SAMPLE = "random sample"

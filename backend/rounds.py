@@ -26,7 +26,7 @@ from model.bert import new_classifier
 from model.errors import ShortlistError, TrainingCancelledError
 from model.inference import embed_texts
 from model.pool import EmbeddingCache, text_digest
-from model.query.strategies import Need, Unlabelled
+from model.query.unlabelled import Need, Unlabelled
 from model.recipes import TrainingConfig
 from model.registry import ModelVersion
 from model.training import check_trainable, never, train

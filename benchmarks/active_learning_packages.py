@@ -21,8 +21,8 @@ from small_text.query_strategies import (
 
 from benchmarks import strategies
 from model.processor import use_available_cores
-from model.query.expected_error import Predict
-from model.query.strategies import Need, Strategy, Unlabelled, find_strategy
+from model.query.strategies import Strategy, find_strategy
+from model.query.unlabelled import Need, Predict, Unlabelled
 from model.recipes import Recipe
 from model.types import FloatArray, IntArray
 

@@ -16,7 +16,7 @@ from model.bert import TextClassifier, new_classifier
 from model.evaluation import accuracy, majority_share
 from model.inference import embed_texts, score_texts
 from model.processor import available_cores, use_available_cores
-from model.query.strategies import Unlabelled
+from model.query.unlabelled import Unlabelled
 from model.recipes import TrainingConfig
 from model.training import train
 from model.types import FloatArray, LabelSet, PoolText, Targets

@@ -6,7 +6,7 @@ import numpy as np
 
 from model.bert import TextClassifier
 from model.inference import Progress, embed_texts, head_proba, ignore_progress
-from model.query.strategies import Need, Unlabelled
+from model.query.unlabelled import Need, Unlabelled
 from model.refitting import committee_proba, refit_with
 from model.types import FloatArray, Targets
 

@@ -8,7 +8,7 @@ from torch import nn
 from model.bert import TextClassifier
 from model.inference import head_proba
 from model.linear_head import fit_head
-from model.query.expected_error import Predict, Refit
+from model.query.unlabelled import Predict, Refit
 from model.recipes import TrainingConfig
 from model.types import FloatArray
 

@@ -20,7 +20,9 @@ from model.evaluation import evaluate
 from model.inference import embed_texts, head_proba
 from model.learning_curves import FULL_POOL, Point
 from model.query.explore import mix_in_random
-from model.query.strategies import Need, Strategy, Unlabelled, find_strategy, rank
+from model.query.ranking import rank
+from model.query.strategies import Strategy, find_strategy
+from model.query.unlabelled import Need, Unlabelled
 from model.recipes import Recipe, TrainingConfig
 from model.registry import data_sha256
 from model.training import Trained, train

@@ -1,11 +1,10 @@
 """Expected error reduction: ask what would leave the fewest errors on the rest of the pool."""
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy.special import entr
 
 from model.query.uncertainty import least_sure_label
+from model.query.unlabelled import Refit
 from model.types import FloatArray, IntArray
 
 # Every candidate costs a refit a possible answer: so many candidates, or so many times the batch; so many answers of
@@ -14,11 +13,6 @@ CANDIDATES = 64
 CANDIDATES_PER_PICK = 2
 ANSWERS = 3
 WATCHED = 500
-
-Predict = Callable[[FloatArray], FloatArray]
-"""embeddings_M_D → proba_M_C."""
-Refit = Callable[[FloatArray, FloatArray], Predict]
-"""embeddings_M_D and targets_M_C of texts labelled besides → what a head says that was fitted with them too."""
 
 
 def expected_error_reduction(

@@ -7,7 +7,7 @@ from hypothesis import strategies as some
 
 from backend.ordering import Order, order_pool, strategy_for
 from backend.settings import ProjectSettings
-from model.query.strategies import Unlabelled
+from model.query.unlabelled import Unlabelled
 from model.types import PoolText
 
 # The later, the more doubtful.

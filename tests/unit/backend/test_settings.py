@@ -16,7 +16,7 @@ from backend.rounds import order
 from backend.serving import web_command
 from backend.settings import Settings, environment_names, load_settings
 from backend.syncing import Synced
-from model.query.strategies import Unlabelled
+from model.query.unlabelled import Unlabelled
 from model.recipes import Recipe
 from model.types import PoolText, Targets
 from tests.fakes import SENTIMENT, FakeTurn, a_project, labeling_config

@@ -4,7 +4,9 @@ import pytest
 from model.acquisition import look, look_untrained
 from model.bert import new_classifier
 from model.inference import embed_texts, score_texts
-from model.query.strategies import STRATEGIES, Need, rank
+from model.query.ranking import rank
+from model.query.strategies import STRATEGIES
+from model.query.unlabelled import Need
 from model.types import LabelSet, Targets
 from tests.fakes import SENTIMENT
 

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from model.errors import InvalidEmbeddingsError, InvalidProbabilitiesError, UnknownStrategyError
-from model.query.strategies import STRATEGIES, Need, Strategy, Unlabelled, find_strategy, rank
+from model.query.ranking import rank
+from model.query.strategies import STRATEGIES, Strategy, find_strategy
+from model.query.unlabelled import Need, Unlabelled
 
 by_name = pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
 

@@ -1,0 +1,126 @@
+"""What is known of the texts to choose from, and refusing what cannot be known of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, TypeVar
+
+import numpy as np
+
+from model.errors import InvalidEmbeddingsError, InvalidProbabilitiesError
+from model.query.uncertainty import least_sure_label, yes_no_view
+from model.types import FloatArray, IntArray
+
+_TOLERANCE = 1e-3
+
+Computed = TypeVar("Computed")
+Predict = Callable[[FloatArray], FloatArray]
+"""embeddings_M_D → proba_M_C."""
+Refit = Callable[[FloatArray, FloatArray], Predict]
+"""embeddings_M_D and targets_M_C of texts labelled besides → what a head says that was fitted with them too."""
+
+
+class Need(str, Enum):
+    """What a strategy wants computed before it can choose; all but embeddings take a classifier."""
+
+    PROBA = "proba_N_C"
+    MEMBERS = "proba_N_K_C"
+    EMBEDDINGS = "embeddings_N_D"
+    REFIT = "refit"
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """What is known of the N texts to choose from; only what the strategy needs has to be there.
+
+    Attributes:
+        size: N.
+        proba_N_C: class probabilities; rows sum to 1, with several labels a text each is independent.
+        proba_N_K_C: the same by K members of a committee, the same members for every text.
+        embeddings_N_D: the encoder's pooled output.
+        labelled_L_D: embeddings of the L texts that have labels; there wherever embeddings_N_D is.
+        labelled_proba_L_C: class probabilities of those; there where both proba_N_C and embeddings_N_D are.
+        refit: fits a head with further labels.
+        is_multilabel: whether a text may have several labels.
+    """
+
+    size: int
+    proba_N_C: FloatArray | None = None
+    embeddings_N_D: FloatArray | None = None
+    labelled_L_D: FloatArray | None = None
+    labelled_proba_L_C: FloatArray | None = None
+    proba_N_K_C: FloatArray | None = None
+    refit: Refit | None = None
+    is_multilabel: bool = False
+
+    def some(self, rows_M: IntArray) -> "Unlabelled":
+        """M of the texts, in the order of `rows_M`."""
+        parts: dict[str, Any] = {name: part[rows_M] for name, part in self.parts().items() if part is not None}
+        return replace(self, size=len(rows_M), **parts)
+
+    def parts(self) -> dict[str, FloatArray | None]:
+        """What has one row a text, by name."""
+        return {
+            "proba_N_C": self.proba_N_C,
+            "proba_N_K_C": self.proba_N_K_C,
+            "embeddings_N_D": self.embeddings_N_D,
+        }
+
+    @property
+    def proba(self) -> FloatArray:
+        """Class probabilities as distributions: with several labels, of the least sure one."""
+        proba_N_C = required(self.proba_N_C)
+        return yes_no_view(proba_N_C) if self.is_multilabel else proba_N_C
+
+    @property
+    def members(self) -> FloatArray:
+        """The members' class probabilities as distributions: with several labels, of the one least sure on average."""
+        proba_N_K_C = required(self.proba_N_K_C)
+        if not self.is_multilabel:
+            return proba_N_K_C
+        label_N_1_1 = least_sure_label(proba_N_K_C.mean(axis=1))[:, None, None]
+        yes_N_K_1 = np.take_along_axis(proba_N_K_C, label_N_1_1, axis=2)
+        return np.concatenate([1.0 - yes_N_K_1, yes_N_K_1], axis=2)
+
+    @property
+    def embeddings(self) -> FloatArray:
+        """The embeddings, which have to be there."""
+        return required(self.embeddings_N_D)
+
+    @property
+    def labelled(self) -> FloatArray:
+        """Embeddings of the texts that have labels: labelled_L_D; none where nobody said so."""
+        return self.embeddings[:0] if self.labelled_L_D is None else self.labelled_L_D
+
+
+def required(value: Computed | None) -> Computed:
+    """A need, or an error where it was not computed."""
+    if value is None:
+        raise ValueError("the strategy's needs were not computed")
+    return value
+
+
+def check_proba(proba: FloatArray, is_multilabel: bool = False) -> None:
+    """Refuse what is not a distribution (or, with several labels, no probability), naming the first bad row.
+
+    Args:
+        proba: proba_N_C or proba_N_K_C.
+        is_multilabel: whether probabilities are independent, and need not sum to 1.
+    """
+    bad = ~np.isfinite(proba) | (proba < 0) | (proba > 1 + _TOLERANCE)
+    if not is_multilabel:
+        bad |= ~np.isclose(proba.sum(axis=-1, keepdims=True), 1.0, atol=_TOLERANCE)
+    bad_N = bad.any(axis=tuple(range(1, bad.ndim)))
+    if bad_N.any():
+        row = int(np.flatnonzero(bad_N)[0])
+        raise InvalidProbabilitiesError(
+            f"row {row} of the class probabilities is {np.array2string(proba[row], precision=4, threshold=8)}: "
+            f"it must be finite, in [0, 1]{'' if is_multilabel else ', and sum to 1'}"
+        )
+
+
+def check_embeddings(embeddings_N_D: FloatArray) -> None:
+    """Refuse embeddings that are not finite, naming the first bad row: distances to them would mean nothing."""
+    bad_N = ~np.isfinite(embeddings_N_D).all(axis=1)
+    if bad_N.any():
+        raise InvalidEmbeddingsError(f"row {int(np.flatnonzero(bad_N)[0])} of the embeddings is not finite")
