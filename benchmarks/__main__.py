@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import learner, order, strategies
+from benchmarks import learner, order, queries, strategies
 from model.processor import use_available_cores
 from model.query.strategies import STRATEGIES, find_strategy
 from model.recipes import Recipe
@@ -50,6 +50,13 @@ def measure_strategies(
     use_available_cores()
     strategies.run(data, sets, [find_strategy(name) for name in names], labels, seeds, recipe)
     strategies.write_table()
+
+
+@app.command("queries")
+def measure_queries() -> None:
+    """What one query takes, by pool size: a few minutes."""
+    use_available_cores()
+    queries.run()
 
 
 @app.command("seconds")
