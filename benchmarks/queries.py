@@ -38,8 +38,8 @@ def run() -> None:
         f"`make bench ARGS=queries` on {platform.machine()}, {available_cores()} cores, Python "
         f"{platform.python_version()}, numpy {version('numpy')}, scikit-learn {version('scikit-learn')}. Made-up "
         f"texts: embeddings of {DIMENSIONS} dimensions around {GROUPS} centres, {CLASSES} classes, {MEMBERS} members, "
-        f"{LABELLED} labelled; a batch of {BATCH}. The ranking of the whole pool is included, computing what the strategy "
-        "needs is not. Memory is the most that the process had, made-up texts included.",
+        f"{LABELLED} labelled; a batch of {BATCH}. The ranking of the whole pool is included, computing what the "
+        "strategy needs is not. Memory is the most that the process had, made-up texts included.",
         "",
         f"| strategy | {' | '.join(f'{size:,} texts' for size in POOLS)} | last doubling, times | MB, {POOLS[-1]:,} |",
         "|---|" + "---|" * (len(POOLS) + 2),
