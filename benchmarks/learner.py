@@ -125,7 +125,8 @@ def write_table() -> None:
         "",
         f"Random labels, bundled encoder, the first {TEST_TEXTS} test texts. Mean over seeds ± deviation, in %; "
         "in brackets how many seeds. A seed draws the same labels for every learner. `auto` is what ships: the recipe "
-        "that its rule names (docs/the-learner.md), trained with the same seed. setfit: 20 pairs a text, one epoch, bf16 (its lines at 16 labels partly fp32).",
+        "that its rule names (docs/the-learner.md), trained with the same seed. setfit: 20 pairs a text, one epoch, "
+        "bf16 (some of its lines at 16 labels fp32).",
         "",
         "| labels | set | " + " | ".join(LEARNERS) + " | `auto` against the best other, same seeds |",
         "|---|---|" + "---|" * (len(LEARNERS) + 1),
