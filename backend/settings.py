@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from backend.errors import ConfigurationError
-from model.query.strategies import STRATEGIES, find_strategy
+from model.query.strategies import find_start, find_strategy
 from model.recipes import Recipe
 
 
@@ -27,11 +27,7 @@ def _http_url(value: Any) -> str:
 
 def _cold_start(value: Any) -> str:
     """Before the first model there are no probabilities, so a strategy that wants them has nothing to go by."""
-    strategy = find_strategy(str(value))
-    if strategy.needs_classifier:
-        usable = [name for name, known in STRATEGIES.items() if not known.needs_classifier]
-        raise ValueError(f"must work without a classifier: {', '.join(usable)}")
-    return strategy.name
+    return find_start(str(value)).name
 
 
 StrategyName = Annotated[str, BeforeValidator(_known_strategy)]

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from rich.progress import Progress
 
 from benchmarks.gold import TEST_TEXTS, Gold, GoldSet, read_set
 from model.bert import TextClassifier
 from model.evaluation import evaluate
-from model.inference import head_logits, score_texts
+from model.inference import head_proba, score_texts
 from model.processor import available_cores
 from model.recipes import Recipe, TrainingConfig, choose_recipe
 from model.training import train
@@ -90,8 +89,7 @@ def _measure(gold: GoldSet, labels: int, seed: int, recipe: Recipe) -> Line:
 def _raw_calibration_error(classifier: TextClassifier, scored: Scored, heldout: Targets) -> float:
     """What the error would be without the temperature."""
     classifier.config = replace(classifier.config, temperature=1.0)
-    logits_N_C = head_logits(classifier, scored.embeddings_N_D)
-    proba_N_C = classifier.proba(torch.from_numpy(logits_N_C)).numpy()
+    proba_N_C = head_proba(classifier, classifier.head, scored.embeddings_N_D)
     return evaluate(proba_N_C, heldout.targets_N_C).calibration_error
 
 

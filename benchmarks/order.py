@@ -1,8 +1,7 @@
 """What the order is worth: the shipped loop against the same learner on random labels, on examples/banking8."""
 
-import json
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,12 +13,13 @@ from backend.ordering import order_pool
 from backend.settings import ProjectSettings
 from model.bert import TextClassifier, new_classifier
 from model.evaluation import accuracy, majority_share
+from model.gold import read_gold
 from model.inference import embed_texts, score_texts
 from model.processor import available_cores, use_available_cores
 from model.query.unlabelled import Unlabelled
 from model.recipes import TrainingConfig
 from model.training import train
-from model.types import FloatArray, LabelSet, PoolText, Targets
+from model.types import FloatArray, PoolText, Targets
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "banking8"
 TABLE = Path(__file__).with_name("order.md")
@@ -54,20 +54,8 @@ def run() -> None:
 
 
 def _load() -> Data:
-    rows = {name: _read(name) for name in ("pool", "heldout")}
-    label_set = LabelSet(tuple(sorted({row["label"] for row in rows["pool"]})), is_multilabel=False)
-    pool, heldout = (_targets(rows[name], label_set) for name in ("pool", "heldout"))
-    return Data(pool, heldout, embed_texts(new_classifier("", label_set), pool.texts))
-
-
-def _read(name: str) -> list[dict[str, str]]:
-    return [json.loads(line) for line in (EXAMPLES / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
-
-
-def _targets(rows: Sequence[dict[str, str]], label_set: LabelSet) -> Targets:
-    one_hot_C_C = np.eye(len(label_set.labels), dtype=np.float32)
-    targets_N_C = one_hot_C_C[[label_set.labels.index(row["label"]) for row in rows]]
-    return Targets(tuple(range(len(rows))), tuple(row["text"] for row in rows), targets_N_C, label_set)
+    pool, heldout = read_gold([EXAMPLES / f"{name}.jsonl" for name in ("pool", "heldout")])
+    return Data(pool, heldout, embed_texts(new_classifier("", pool.label_set), pool.texts))
 
 
 def _accuracies(data: Data, seed: int, *, is_random: bool) -> Iterator[float]:
@@ -79,7 +67,7 @@ def _accuracies(data: Data, seed: int, *, is_random: bool) -> Iterator[float]:
         order = rng.permutation(len(data.pool)).tolist() if is_random else _order(data, labelled, classifier, rng)
         waiting = [row for row in order if row not in set(labelled)]
         labelled.extend(waiting[: budget - len(labelled)])
-        classifier = train(_some(data.pool, labelled), TrainingConfig(seed=seed)).classifier
+        classifier = train(data.pool.some(np.array(labelled)), TrainingConfig(seed=seed)).classifier
         yield accuracy(score_texts(classifier, data.heldout.texts).proba_N_C, data.heldout.targets_N_C)
 
 
@@ -95,10 +83,6 @@ def _order(data: Data, labelled: list[int], classifier: TextClassifier | None, r
     settings = ProjectSettings()
     ordered = order_pool(pool, view, settings, classifier is not None, rng)
     return [rows[place] for place in ordered.rows_N]
-
-
-def _some(pool: Targets, rows: Sequence[int]) -> Targets:
-    return Targets(tuple(rows), tuple(pool.texts[row] for row in rows), pool.targets_N_C[list(rows)], pool.label_set)
 
 
 def _table(data: Data, loop_S_B: FloatArray, random_S_B: FloatArray) -> str:

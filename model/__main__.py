@@ -21,7 +21,7 @@ from model.errors import InvalidGoldError, ShortlistError
 from model.gold import read_gold
 from model.learning_curves import Point, curves, full_pool_accuracy, recommend
 from model.processor import use_available_cores
-from model.query.strategies import STRATEGIES, find_strategy
+from model.query.strategies import STRATEGIES, find_start, find_strategy
 from model.recipes import Recipe, TrainingConfig
 from model.report import table_rows, write_report
 from model.simulation import TEST_SHARE, Key, Setup, Simulation, check_budgets, fingerprint, key_of
@@ -90,7 +90,7 @@ def simulate(
         all_seeds = _numbers("--seeds", seeds)
         use_available_cores()
         config = TrainingConfig(recipe=recipe, encoder=encoder)
-        setup = Setup(*_read(data, project, test), config, explore, _checked_start(cold_start), pool)
+        setup = Setup(*_read(data, project, test), config, explore, cold_start and find_start(cold_start).name, pool)
         budgets = _numbers("--budget", budget) if budget else _default_budgets(setup)
         check_budgets(budgets, len(Simulation(setup, all_seeds[0]).pool))
         for file in filter(None, (out, report)):
@@ -148,13 +148,6 @@ def _default_budgets(setup: Setup) -> list[int]:
     if not fitting:
         raise InvalidGoldError(f"the pool has {pool_size} texts: {BUDGETS[0]} are needed, or say --budget")
     return fitting
-
-
-def _checked_start(name: str) -> str:
-    if name and find_strategy(name).needs_classifier:
-        usable = ", ".join(known for known, strategy in STRATEGIES.items() if not strategy.needs_classifier)
-        raise InvalidGoldError(f"--cold-start {name} takes a classifier, and there is none yet: choose one of {usable}")
-    return name
 
 
 def _numbers(option: str, text: str) -> list[int]:

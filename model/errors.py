@@ -20,7 +20,7 @@ class UnknownLabelError(InvalidTargetsError):
 
 
 class UnknownStrategyError(ShortlistError, ValueError):
-    """No query strategy has that name. A ValueError too, so that a settings check reports it beside the others."""
+    """No query strategy that will do has that name. A ValueError too, so that settings report it with others."""
 
     code = "unknown_strategy"
 

@@ -35,16 +35,12 @@ def score_texts(classifier: TextClassifier, texts: Sequence[str], on_progress: P
 
 def head_proba(classifier: TextClassifier, head: nn.Linear, embeddings_N_D: FloatArray) -> FloatArray:
     """Class probabilities that a head, the classifier's own or another, gives to its embeddings: proba_N_C."""
-    proba_N_C: FloatArray = classifier.proba(torch.from_numpy(_logits(head, embeddings_N_D))).numpy()
+    proba_N_C: FloatArray = classifier.proba(torch.from_numpy(head_logits(head, embeddings_N_D))).numpy()
     return proba_N_C
 
 
-def head_logits(classifier: TextClassifier, embeddings_N_D: FloatArray) -> FloatArray:
-    """What the head says of embeddings, before any temperature: logits_N_C."""
-    return _logits(classifier.head, embeddings_N_D)
-
-
-def _logits(head: nn.Linear, embeddings_N_D: FloatArray) -> FloatArray:
+def head_logits(head: nn.Linear, embeddings_N_D: FloatArray) -> FloatArray:
+    """What a head says of embeddings, before any temperature: logits_N_C."""
     with torch.inference_mode():
         logits_N_C: FloatArray = head(torch.from_numpy(embeddings_N_D).to(head.weight.device)).cpu().numpy()
     return logits_N_C

@@ -159,7 +159,8 @@ class _Learner:
         for rows_M, plan in zip(self._folds, self._fold_plans, strict=True):
             others = np.setdiff1d(np.arange(len(self._targets)), rows_M)
             classifier, _ = self.fit(others, plan)
-            parts.append(head_logits(classifier, embed_texts(classifier, [self._targets.texts[row] for row in rows_M])))
+            embeddings_M_D = embed_texts(classifier, [self._targets.texts[row] for row in rows_M])
+            parts.append(head_logits(classifier.head, embeddings_M_D))
         if not parts:
             return np.zeros((0, self._targets.targets_N_C.shape[1])), np.zeros(0, dtype=int)
         return np.concatenate(parts), np.concatenate(self._folds)

@@ -192,3 +192,16 @@ def find_strategy(name: str) -> Strategy:
     if name not in STRATEGIES:
         raise UnknownStrategyError(f"unknown query strategy {name!r}: choose one of {', '.join(STRATEGIES)}")
     return STRATEGIES[name]
+
+
+def find_start(name: str) -> Strategy:
+    """The strategy of that name, if it can choose before there is a classifier.
+
+    Raises:
+        UnknownStrategyError: there is none, or it takes a classifier; the message lists those that will do.
+    """
+    strategy = find_strategy(name)
+    if strategy.needs_classifier:
+        usable = ", ".join(known.name for known in STRATEGIES.values() if not known.needs_classifier)
+        raise UnknownStrategyError(f"{name} takes a classifier, and there is none at the start: choose one of {usable}")
+    return strategy
