@@ -15,7 +15,7 @@ from model.bert import TextClassifier
 from model.errors import TrainingCancelledError, TrainingDivergedError
 from model.losses import classification_losses, pair_losses
 from model.processor import mixed_precision
-from model.types import Targets
+from model.types import FloatArray, Targets
 
 # How many tasks an error names: enough to look at, few enough to read.
 NAMED_TASKS = 5
@@ -65,6 +65,7 @@ def fine_tune(
     stage: Stage,
     on_step: StepProgress,
     should_stop: Callable[[], bool],
+    weights_N: FloatArray | None = None,
 ) -> float:
     """Train encoder and head in place.
 
@@ -74,6 +75,7 @@ def fine_tune(
         stage: what to do, and for how long.
         on_step: called with the loss after every step.
         should_stop: asked before every step.
+        weights_N: what each text counts; None: all the same.
 
     Returns:
         The loss of the last batch.
@@ -84,6 +86,8 @@ def fine_tune(
     """
     token_ids = classifier.tokenize(list(targets.texts), stage.max_tokens)
     targets_N_C = torch.from_numpy(targets.targets_N_C).to(classifier.device)
+    weights_N = np.ones(len(targets), dtype=np.float32) if weights_N is None else weights_N
+    counted_N = torch.from_numpy(weights_N).to(classifier.device)
     freeze(classifier, stage.frozen_share)
     optimizer = torch.optim.AdamW(
         [
@@ -106,7 +110,7 @@ def fine_tune(
         rows = sorted(batch, key=lambda row: len(token_ids[row]))
         with _fast_attention(classifier.device):
             embeddings_B_D = _embed(classifier, [token_ids[row] for row in rows])
-            losses_B = _losses(classifier, embeddings_B_D, targets_N_C[rows], stage.objective)
+            losses_B = _losses(classifier, embeddings_B_D, targets_N_C[rows], counted_N[rows], stage.objective)
             _check_finite(losses_B, [targets.task_ids[row] for row in rows])
             losses_B.mean().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(classifier.parameters(), stage.max_gradient_norm)
@@ -130,11 +134,18 @@ def _embed(classifier: TextClassifier, token_ids: list[list[int]]) -> Tensor:
         return torch.cat([classifier.embed(classifier.pad(part)) for part in parts]).float()
 
 
-def _losses(classifier: TextClassifier, embeddings_B_D: Tensor, targets_B_C: Tensor, objective: Objective) -> Tensor:
+def _losses(
+    classifier: TextClassifier,
+    embeddings_B_D: Tensor,
+    targets_B_C: Tensor,
+    weights_B: Tensor,
+    objective: Objective,
+) -> Tensor:
     if objective is Objective.PAIRS:
-        return pair_losses(embeddings_B_D, targets_B_C)
+        return pair_losses(embeddings_B_D, targets_B_C, weights_B)
     logits_B_C = classifier.head(embeddings_B_D)
-    return classification_losses(logits_B_C, targets_B_C, is_multilabel=classifier.config.is_multilabel)
+    losses_B = classification_losses(logits_B_C, targets_B_C, is_multilabel=classifier.config.is_multilabel)
+    return losses_B * weights_B
 
 
 def freeze(classifier: TextClassifier, share: float) -> None:

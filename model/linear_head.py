@@ -13,7 +13,13 @@ BIAS_L2 = 1.0
 
 
 def fit_head(
-    head: nn.Linear, embeddings_N_D: FloatArray, targets_N_C: FloatArray, l2: float, *, is_multilabel: bool
+    head: nn.Linear,
+    embeddings_N_D: FloatArray,
+    targets_N_C: FloatArray,
+    l2: float,
+    *,
+    is_multilabel: bool,
+    weights_N: FloatArray | None = None,
 ) -> None:
     """Fit a head in place, by L-BFGS from zero: convex, so the start does not matter.
 
@@ -27,7 +33,10 @@ def fit_head(
         l2: weight of half the squared weights against the loss summed over texts, for embeddings of mean square 1,
             whatever theirs is.
         is_multilabel: whether a text may have several labels.
+        weights_N: what each text counts; None: 1.
     """
+    counted_N = torch.from_numpy(np.ones(len(targets_N_C), dtype=np.float32) if weights_N is None else weights_N)
+    counted_N = counted_N.to(head.weight.device)
     scale = float(np.sqrt(np.square(embeddings_N_D).sum(axis=1).mean())) or 1.0
     scaled_N_D = torch.from_numpy(embeddings_N_D / np.float32(scale)).to(head.weight.device)
     shares_N_C = torch.from_numpy(targets_N_C).to(head.weight.device)
@@ -39,7 +48,7 @@ def fit_head(
         optimizer.zero_grad()
         losses_N = classification_losses(head(scaled_N_D), shares_N_C, is_multilabel=is_multilabel)
         penalty = (l2 * head.weight.square().sum() + BIAS_L2 * head.bias.square().sum()) / 2
-        penalised: Tensor = losses_N.mean() + penalty / len(targets_N_C)
+        penalised: Tensor = ((losses_N * counted_N).sum() + penalty) / counted_N.sum()
         penalised.backward()  # type: ignore[no-untyped-call]
         return penalised
 

@@ -41,6 +41,7 @@ class ModelVersion:
         recipe_used: the one that trained it.
         out_of_fold: what classifiers trained alike said of labelled texts they had not seen, if that was measured.
         warnings: what keeps it from being good, in sentences for people.
+        weak_labels: how many texts it learned from besides that no person labelled.
         label_digests_N: one number a labelled text, which changes when its text or labels do.
     """
 
@@ -54,6 +55,7 @@ class ModelVersion:
     recipe_used: str = ""
     out_of_fold: Evaluation | None = None
     warnings: tuple[str, ...] = ()
+    weak_labels: int = 0
 
     def load(self) -> TextClassifier:
         """Read the weights."""
@@ -124,6 +126,7 @@ class Registry:
             recipe_used=manifest["metrics"].get("recipe", manifest["config"]["recipe"]),
             out_of_fold=Evaluation(**measured) if (measured := manifest["metrics"].get("out_of_fold")) else None,
             warnings=tuple(manifest.get("warnings", ())),
+            weak_labels=manifest.get("weak_labels", 0),
         )
 
     def write(self, trained: Trained, targets: Targets, config: TrainingConfig) -> ModelVersion:
@@ -174,6 +177,7 @@ def _manifest(trained: Trained, targets: Targets, config: TrainingConfig, more: 
     return {
         "created_at": datetime.now(timezone.utc).isoformat(),
         "labels": len(targets),
+        "weak_labels": trained.weak_labels,
         "label_set": asdict(targets.label_set),
         "label_digests": label_digests(targets).tolist(),
         "data_sha256": data_sha256(targets),

@@ -42,6 +42,7 @@ class Trained:
         train_s: seconds for everything, folds included.
         out_of_fold: what classifiers trained alike said of labelled texts they had not seen; None without folds.
         warnings: what keeps this classifier from being good, in sentences for people.
+        weak_labels: how many texts it learned from besides.
     """
 
     classifier: TextClassifier
@@ -51,6 +52,7 @@ class Trained:
     train_s: float = 0.0
     out_of_fold: Evaluation | None = None
     warnings: tuple[str, ...] = ()
+    weak_labels: int = 0
 
 
 StepProgress = Callable[[int, int, float], None]
@@ -70,6 +72,8 @@ def train(
     config: TrainingConfig,
     on_step: StepProgress = ignore_steps,
     should_stop: Callable[[], bool] = never,
+    weak: Targets | None = None,
+    weak_weight: float = 0.0,
 ) -> Trained:
     """Train a classifier on N texts with target shares.
 
@@ -78,6 +82,8 @@ def train(
         config: the recipe and its numbers.
         on_step: called with (step, steps, loss) after every fine-tuning step, those of the folds included.
         should_stop: asked before every step.
+        weak: texts that no person labelled, to learn from besides; nothing is measured on them.
+        weak_weight: what each of those counts against one of `targets`.
 
     Raises:
         InvalidTargetsError: nothing can be learned from these labels; names the task where one is at fault.
@@ -89,7 +95,7 @@ def train(
     never_more_than_available_cores()
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        learner = _Learner(targets, config, on_step, should_stop)
+        learner = _Learner(targets, config, on_step, should_stop, weak or targets.some(np.zeros(0, int)), weak_weight)
         logits_M_C, rows_M = learner.predict_out_of_fold()
         classifier, loss = learner.fit(np.arange(len(targets)), learner.plan)
     held_out_M_C = targets.targets_N_C[rows_M]
@@ -104,6 +110,7 @@ def train(
         train_s=time.monotonic() - began,
         out_of_fold=out_of_fold,
         warnings=tuple(_warnings(targets, out_of_fold)),
+        weak_labels=len(weak) if weak else 0,
     )
 
 
@@ -130,13 +137,22 @@ class _Learner:
     """One encoder, trained from the same start once for each fold and once on everything."""
 
     def __init__(
-        self, targets: Targets, config: TrainingConfig, on_step: StepProgress, should_stop: Callable[[], bool]
+        self,
+        targets: Targets,
+        config: TrainingConfig,
+        on_step: StepProgress,
+        should_stop: Callable[[], bool],
+        weak: Targets,
+        weak_weight: float,
     ) -> None:
         self._targets = targets
+        self._weak = weak
+        self._weak_weight = weak_weight
         self._on_step = on_step
         self._should_stop = should_stop
         self._pretrained = new_classifier(config.encoder, targets.label_set)
         self._embeddings_N_D = embed_texts(self._pretrained, targets.texts)
+        self._weak_M_D = embed_texts(self._pretrained, weak.texts)
         width = self._embeddings_N_D.shape[1]
         classes = len(seen_classes(targets.targets_N_C))
         if config.recipe is Recipe.AUTO:
@@ -145,10 +161,10 @@ class _Learner:
             # Nothing can be told apart, and no text held out could ever say that the classifier is too sure.
             config = replace(config, recipe=Recipe.HEAD, head_l2=ONE_CLASS_L2, folds=0)
         self.recipe = config.recipe
-        self.plan = make_plan(config, len(targets), width)
+        self.plan = make_plan(config, len(targets) + len(weak), width)
         self._folds = deal_folds(targets.targets_N_C, config.folds, np.random.default_rng(config.seed))
         self._fold_plans = [
-            make_plan(config, len(targets) - len(rows_M), width, is_fold=True) for rows_M in self._folds
+            make_plan(config, len(targets) - len(rows_M) + len(weak), width, is_fold=True) for rows_M in self._folds
         ]
         self._steps = sum(map(count_steps, [self.plan, *self._fold_plans]))
         self._steps_done = 0
@@ -168,20 +184,24 @@ class _Learner:
     def fit(self, rows_M: IntArray, plan: Plan) -> tuple[TextClassifier, float]:
         """Follow a plan on some of the texts; returns the classifier in evaluation mode and its last loss."""
         classifier = copy.deepcopy(self._pretrained)
-        targets = self._targets.some(rows_M)
+        targets = self._targets.some(rows_M).and_also(self._weak)
+        weights_N = np.ones(len(targets), dtype=np.float32)
+        weights_N[len(rows_M) :] = self._weak_weight
+        untuned_N_D = np.concatenate([self._embeddings_N_D[rows_M], self._weak_M_D])
         is_tuned, loss = False, math.nan
         for part in plan:
             if isinstance(part, LinearFit):
-                embeddings_M_D = embed_texts(classifier, targets.texts) if is_tuned else self._embeddings_N_D[rows_M]
+                embeddings_N_D = embed_texts(classifier, targets.texts) if is_tuned else untuned_N_D
                 fit_head(
                     classifier.head,
-                    embeddings_M_D,
+                    embeddings_N_D,
                     targets.targets_N_C,
                     part.l2,
                     is_multilabel=targets.label_set.is_multilabel,
+                    weights_N=weights_N,
                 )
             else:
-                loss = fine_tune(classifier, targets, part, self._count, self._should_stop)
+                loss = fine_tune(classifier, targets, part, self._count, self._should_stop, weights_N)
                 is_tuned = True
         return classifier, loss
 

@@ -78,6 +78,15 @@ class Targets:
     def __len__(self) -> int:
         return len(self.task_ids)
 
+    def and_also(self, others: "Targets") -> "Targets":
+        """These texts, then those of the same label set."""
+        return Targets(
+            self.task_ids + others.task_ids,
+            self.texts + others.texts,
+            np.concatenate([self.targets_N_C, others.targets_N_C]),
+            self.label_set,
+        )
+
     def some(self, rows_M: IntArray) -> "Targets":
         """M of the texts, in the order of `rows_M`."""
         return Targets(

@@ -67,3 +67,15 @@ def test_classes_where_several_may_hold_are_fitted_one_by_one():
     with torch.no_grad():
         said_60_2 = head(torch.from_numpy(EMBEDDINGS_60_5)).numpy() > 0
     assert (said_60_2 == wanted_60_2).mean() > 0.95
+
+
+def test_a_text_of_weight_two_counts_as_two_texts():
+    wanted = targets(np.eye(2)[IS_POSITIVE_60.astype(int)])
+    head, twice = nn.Linear(5, 2), nn.Linear(5, 2)
+    weights_60 = np.where(np.arange(60) < 20, 2, 1).astype(np.float32)
+    fit_head(head, EMBEDDINGS_60_5, wanted.targets_N_C, 0.1, is_multilabel=False, weights_N=weights_60)
+    rows_80 = np.concatenate([np.arange(60), np.arange(20)])
+    # Embeddings are scaled by their mean square: the same for both, with none of it changed.
+    scaled = fitted(EMBEDDINGS_60_5[rows_80], targets(wanted.targets_N_C[rows_80]))
+    twice.load_state_dict(scaled.state_dict())
+    np.testing.assert_allclose(proba(head, EMBEDDINGS_60_5), proba(twice, EMBEDDINGS_60_5), atol=0.02)

@@ -223,3 +223,26 @@ def test_where_several_labels_may_hold_one_of_them_is_enough_but_none_is_not(con
 
 def test_two_texts_are_enough(config):
     assert train(targets([[1, 0], [0, 1]], texts=["bad", "good"]), replace(config, folds=2)).out_of_fold.texts == 2
+
+
+def test_texts_that_no_person_labelled_teach_besides(config):
+    half = np.flatnonzero(["film" in text for text in TEXTS])
+    rest = np.setdiff1d(np.arange(len(TEXTS)), half)
+    # People said the opposite of praise and blame; what is weak says what is true, and says it of other texts.
+    upside_down = targets(PRAISED_OR_NOT[:, ::-1]).some(half)
+    weak = targets().some(rest)
+    alone = score_texts(train(upside_down, config).classifier, TEXTS).proba_N_C
+    ignored = score_texts(train(upside_down, config, weak=weak, weak_weight=1e-6).classifier, TEXTS).proba_N_C
+    heeded = score_texts(train(upside_down, config, weak=weak, weak_weight=4.0).classifier, TEXTS).proba_N_C
+    right = [float((said_N_C.argmax(axis=1) == IS_PRAISE).mean()) for said_N_C in (alone, ignored, heeded)]
+    assert right[2] > right[0]
+    assert abs(right[1] - right[0]) < 0.3
+
+
+def test_nothing_is_measured_on_weak_labels(encoder):
+    config = TrainingConfig(recipe=Recipe.HEAD, encoder=encoder)
+    wrong = targets(PRAISED_OR_NOT[:, ::-1])
+    trained = train(targets(), config, weak=wrong, weak_weight=1e-6)
+    assert trained.out_of_fold == pytest.approx(train(targets(), config).out_of_fold, abs=0.05) or (
+        trained.out_of_fold.accuracy == train(targets(), config).out_of_fold.accuracy
+    )
