@@ -5,10 +5,13 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import learner, order, queries, strategies
+from benchmarks import learner, llm, llm_table, order, queries, strategies
 from model.processor import use_available_cores
 from model.query.strategies import STRATEGIES, find_strategy
 from model.recipes import Recipe
+
+# No LLM answers a benchmark that anybody is to run again.
+WITHOUT_LLM = [name for name, strategy in STRATEGIES.items() if not strategy.asks_llm]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -41,7 +44,7 @@ def measure_learner(
 def measure_strategies(
     data: Data,
     sets: Sets = list(strategies.SETS),  # noqa: B006
-    names: Annotated[list[str], typer.Option("--strategy", help="Which ones.")] = list(STRATEGIES),  # noqa: B006
+    names: Annotated[list[str], typer.Option("--strategy", help="Which ones.")] = WITHOUT_LLM,
     labels: Annotated[list[int], typer.Option(help="Label counts.")] = list(strategies.BUDGETS),  # noqa: B006
     seeds: Annotated[list[int], typer.Option("--seed", help="Which starts.")] = list(strategies.SEEDS),  # noqa: B006
     recipe: Annotated[Recipe, typer.Option(help="The learner.")] = Recipe.AUTO,
@@ -50,6 +53,22 @@ def measure_strategies(
     use_available_cores()
     strategies.run(data, sets, [find_strategy(name) for name in names], labels, seeds, recipe)
     strategies.write_table()
+
+
+@app.command("llm")
+def measure_llm(
+    data: Annotated[
+        Path, typer.Option(help="The study's records: answers.jsonl, sst2_gold.jsonl.gz, sst2_dev.jsonl.gz.")
+    ],
+    choosers: Annotated[list[str], typer.Option("--chooser", help="Whose picks.")] = list(llm.CHOOSERS),  # noqa: B006
+    shuffles: Annotated[int, typer.Option(help="Choices of each in every pool.")] = llm.SHUFFLES,
+    draws: Annotated[int, typer.Option(help="Random draws in every pool.")] = llm.DRAWS,
+    recipe: Annotated[Recipe, typer.Option(help="The learner.")] = Recipe.AUTO,
+) -> None:
+    """What an LLM's picks are worth: hours on two cores, a minute with --recipe head; goes on where it was."""
+    use_available_cores()
+    llm.run(data, choosers, shuffles, draws, recipe)
+    llm_table.write_table(data)
 
 
 @app.command("queries")

@@ -18,8 +18,9 @@ from model.types import FloatArray
 POOLS = (25_000, 50_000, 100_000)
 DIMENSIONS, CLASSES, MEMBERS = 384, 10, 16
 LABELLED, BATCH, GROUPS = 500, 32, 200
-# What refits a head takes the learner's time, not the strategy's, and looks at samples whatever the pool.
-LEFT_OUT = ("expected_error_reduction",)
+# What refits a head takes the learner's time, not the strategy's, and looks at samples whatever the pool; what asks an
+# LLM takes the LLM's.
+LEFT_OUT = ("expected_error_reduction", "activellm", "llm_committee")
 TABLE = Path(__file__).with_name("queries.md")
 
 

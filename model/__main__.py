@@ -1,6 +1,7 @@
-"""Command line: strategies, simulate."""
+"""Command line: strategies, simulate, prompt, parse."""
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -9,23 +10,24 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from model.errors import InvalidGoldError, ShortlistError
+from model.errors import InvalidGoldError
 from model.gold import read_gold
 from model.learning_curves import Point, curves, full_pool_accuracy, recommend
+from model.llm.from_environment import ask_llm_from
+from model.llm_commands import parse, prompt
 from model.processor import use_available_cores
 from model.query.strategies import STRATEGIES, find_start, find_strategy
 from model.recipes import Recipe, TrainingConfig
 from model.report import table_rows, write_report
-from model.simulation import TEST_SHARE, Key, Setup, Simulation, check_budgets, fingerprint, key_of
+from model.simulation import TEST_SHARE, Key, Setup, Simulation, check_budgets, fingerprint, key_of, no_llm
 from model.simulation import simulate as run
+from model.terminal import console, errors_in_a_sentence
 from model.types import Targets
 
 BASELINE, DEFAULT = "random", "hybrid"
@@ -39,8 +41,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Shortlist's learning, without Label Studio: which query strategy suits your texts?",
 )
-# Results go to stdout; everything said to people beside them goes here.
-console = Console(stderr=True)
+app.command()(prompt)
+app.command()(parse)
 
 
 @app.command()
@@ -83,14 +85,23 @@ def simulate(
     ] = "",
     recipe: Annotated[Recipe, typer.Option(help="How the classifier is trained.")] = Recipe.AUTO,
     encoder: Annotated[str, typer.Option(envvar="BERT_MODEL", help="A Hugging Face encoder; default: bundled.")] = "",
+    about: Annotated[
+        str, typer.Option(help="What the labels are about: an LLM is told, where a strategy asks one.")
+    ] = "",
+    llm_memory: Annotated[
+        Path, typer.Option(help="Where an LLM's answers are kept, so that the same question is paid for once.")
+    ] = Path("llm-answers"),
 ) -> None:
     """Label by each strategy in turn, with gold labels for people, and say which classifier learns the most."""
-    with _errors_in_a_sentence():
+    with errors_in_a_sentence():
         chosen = [find_strategy(name) for name in dict.fromkeys(strategy or STARTING_FIELD)]
         all_seeds = _numbers("--seeds", seeds)
         use_available_cores()
         config = TrainingConfig(recipe=recipe, encoder=encoder)
-        setup = Setup(*_read(data, project, test), config, explore, cold_start and find_start(cold_start).name, pool)
+        start = cold_start and find_start(cold_start).name
+        asks_llm = any(one.asks_llm for one in (*chosen, *([find_strategy(start)] if start else [])))
+        ask = ask_llm_from(os.environ, llm_memory, _title(data, project), about) if asks_llm else no_llm
+        setup = Setup(*_read(data, project, test), config, explore, start, pool, ask)
         budgets = _numbers("--budget", budget) if budget else _default_budgets(setup)
         check_budgets(budgets, len(Simulation(setup, all_seeds[0]).pool))
         for file in filter(None, (out, report)):
@@ -225,24 +236,6 @@ def _title(data: Path | None, project: int) -> str:
 
 def _command() -> str:
     return shlex.join(["python", "-m", "model", *sys.argv[1:]])
-
-
-@contextmanager
-def _errors_in_a_sentence() -> Iterator[None]:
-    """Errors that we understand end the command with one sentence and exit code 1."""
-    try:
-        yield
-    except ShortlistError as error:
-        _end(error.code, str(error))
-    except OSError as error:
-        _end("file", f"{error.filename or ''}: {error.strerror or error}")
-    except KeyboardInterrupt:
-        _end("stopped", "what was measured stands in --out, if you named one: --resume goes on from there")
-
-
-def _end(code: str, sentence: str) -> NoReturn:
-    console.print(f"[bold red]{code}[/]: {escape(sentence)}", soft_wrap=True)
-    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -65,3 +65,45 @@ class InvalidGoldError(ShortlistError):
     """Texts with known labels cannot be read, or are too few for what was asked."""
 
     code = "invalid_gold"
+
+
+class LLMError(ShortlistError):
+    """An LLM did not answer, or its answer is of no use."""
+
+    code = "llm"
+
+
+class LLMKeyError(LLMError):
+    """There is no API key for the provider, or it refuses the one there is."""
+
+    code = "llm_key"
+
+
+class LLMModelError(LLMError):
+    """The provider does not know the model."""
+
+    code = "llm_model"
+
+
+class LLMContextError(LLMError):
+    """The question does not fit into the model's context."""
+
+    code = "llm_context"
+
+
+class LLMUnavailableError(LLMError):
+    """The provider does not answer, or is overloaded: worth another try later."""
+
+    code = "llm_unavailable"
+
+
+class LLMBudgetError(LLMError):
+    """The tokens that a project may spend are spent."""
+
+    code = "llm_budget"
+
+
+class UnreadableAnswerError(LLMError):
+    """What the LLM wrote holds no answer to what it was asked; the message says why, in words fit for asking again."""
+
+    code = "llm_answer"

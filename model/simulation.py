@@ -5,7 +5,7 @@ the same first draw where they begin at random, the same training seed.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from itertools import pairwise
@@ -33,6 +33,13 @@ TEST_SHARE = 0.2
 
 Key = tuple[str, int, int]
 """Strategy, seed, labels."""
+AskLLM = Callable[[str, Sequence[str], FloatArray, Targets, FloatArray, int, np.random.Generator], IntArray]
+"""strategy, texts, embeddings_N_D, labelled, labelled_L_D, batch size, rng → picks_B."""
+
+
+def no_llm(strategy: str, *_: Any) -> IntArray:
+    """What asks an LLM where there is none."""
+    raise InvalidGoldError(f"{strategy} asks an LLM: set LLM_PROVIDER to mistral or openai, and LLM_MODEL")
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,7 @@ class Setup:
         explore: share of every batch drawn at random, as EXPLORE does.
         cold_start: what chooses while there is no classifier for strategies that take one; empty: each one's own.
         pool_size: so many of `gold` at random, another draw for each seed; 0: all.
+        ask_llm: for strategies by which an LLM chooses.
     """
 
     gold: Targets
@@ -54,6 +62,7 @@ class Setup:
     explore: float = 0.0
     cold_start: str = ""
     pool_size: int = 0
+    ask_llm: AskLLM = no_llm
 
 
 def simulate(
@@ -123,6 +132,7 @@ class Simulation:
         self._config = replace(setup.config, seed=seed, folds=0)
         self._explore = setup.explore
         self._cold_start = setup.cold_start
+        self._ask_llm = setup.ask_llm
         self._seed = seed
 
     def run(self, strategy: Strategy, budgets: Sequence[int]) -> Iterator[Point]:
@@ -161,7 +171,14 @@ class Simulation:
         """The next rows of the pool."""
         waiting_N = np.setdiff1d(np.arange(len(self.pool)), labelled_L)
         strategy = self._chooser(strategy, trained)
-        ranking = rank(strategy, self._look(strategy, waiting_N, labelled_L, trained, rng), batch_size, rng)
+        unlabelled = self._look(strategy, waiting_N, labelled_L, trained, rng)
+        if strategy.asks_llm:
+            waiting, labelled = self.pool.some(waiting_N), self.pool.some(labelled_L)
+            picks_B = self._ask_llm(
+                strategy.name, waiting.texts, unlabelled.embeddings, labelled, unlabelled.labelled, batch_size, rng
+            )
+            unlabelled = replace(unlabelled, picks_B=picks_B)
+        ranking = rank(strategy, unlabelled, batch_size, rng)
         order_N, _ = mix_in_random(ranking.indices_N, self._explore, rng)
         return waiting_N[order_N[:batch_size]]
 

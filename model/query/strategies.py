@@ -45,7 +45,12 @@ class Strategy:
     @property
     def needs_classifier(self) -> bool:
         """Whether it has nothing to go by before the first training."""
-        return not self.needs <= {Need.EMBEDDINGS}
+        return not self.needs <= {Need.EMBEDDINGS, Need.PICKS}
+
+    @property
+    def asks_llm(self) -> bool:
+        """Whether an LLM chooses."""
+        return Need.PICKS in self.needs
 
 
 def _contrast(unlabelled: Unlabelled) -> FloatArray:
@@ -71,6 +76,16 @@ def _reduce_expected_error(unlabelled: Unlabelled, batch_size: int, rng: np.rand
     )
 
 
+def _picks_then_typical(unlabelled: Unlabelled, batch_size: int, rng: np.random.Generator) -> IntArray:
+    """What an LLM picked, then typical texts for the places that it left."""
+    picks_B = required(unlabelled.picks_B)[:batch_size]
+    rest_M = np.setdiff1d(np.arange(unlabelled.size), picks_B)
+    # To those that fill up, a pick is as good as labelled.
+    known_L_D = np.concatenate([unlabelled.labelled, unlabelled.embeddings[picks_B]])
+    more_M = typiclust(unlabelled.embeddings[rest_M], known_L_D, batch_size - len(picks_B), rng)
+    return np.concatenate([picks_B, rest_M[more_M]])
+
+
 def _margin(unlabelled: Unlabelled) -> FloatArray:
     return margin_scores(unlabelled.proba)
 
@@ -82,6 +97,7 @@ def _explain_margin(score: float) -> str:
 _PROBA = frozenset({Need.PROBA})
 _MEMBERS = frozenset({Need.MEMBERS})
 _EMBEDDINGS = frozenset({Need.EMBEDDINGS})
+_PICKS = frozenset({Need.PICKS, Need.EMBEDDINGS})
 
 STRATEGIES: dict[str, Strategy] = {
     strategy.name: strategy
@@ -101,6 +117,9 @@ STRATEGIES: dict[str, Strategy] = {
             lambda unlabelled: entropy_scores(unlabelled.proba),
             lambda score: f"entropy {score:.2f} nats",
         ),
+        # LLMs: model/llm says what each asks
+        Strategy("activellm", _PICKS, select=_picks_then_typical),
+        Strategy("llm_committee", _PICKS, select=_picks_then_typical),
         # Query by committee
         Strategy(
             "committee",

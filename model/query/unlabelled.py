@@ -21,12 +21,13 @@ Refit = Callable[[FloatArray, FloatArray], Predict]
 
 
 class Need(str, Enum):
-    """What a strategy wants computed before it can choose; all but embeddings take a classifier."""
+    """What a strategy wants computed before it can choose; all but embeddings and picks take a classifier."""
 
     PROBA = "proba_N_C"
     MEMBERS = "proba_N_K_C"
     EMBEDDINGS = "embeddings_N_D"
     REFIT = "refit"
+    PICKS = "picks_B"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Unlabelled:
         labelled_L_D: embeddings of the L texts that have labels; there wherever embeddings_N_D is.
         labelled_proba_L_C: class probabilities of those; there where both proba_N_C and embeddings_N_D are.
         refit: fits a head with further labels.
+        picks_B: rows that an LLM chose, first = ask first.
         is_multilabel: whether a text may have several labels.
     """
 
@@ -51,11 +53,16 @@ class Unlabelled:
     labelled_proba_L_C: FloatArray | None = None
     proba_N_K_C: FloatArray | None = None
     refit: Refit | None = None
+    picks_B: IntArray | None = None
     is_multilabel: bool = False
 
     def some(self, rows_M: IntArray) -> "Unlabelled":
         """M of the texts, in the order of `rows_M`."""
         parts: dict[str, Any] = {name: part[rows_M] for name, part in self.parts().items() if part is not None}
+        if self.picks_B is not None:
+            place = {row: position for position, row in enumerate(rows_M.tolist())}
+            kept = [place[row] for row in self.picks_B.tolist() if row in place]
+            parts["picks_B"] = np.array(kept, dtype=np.int64)
         return replace(self, size=len(rows_M), **parts)
 
     def parts(self) -> dict[str, FloatArray | None]:

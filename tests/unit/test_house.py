@@ -22,14 +22,28 @@ GROUND_FLOOR = (
     "jobs",
     "label_studio",
     "labeling_config",
+    "llm_access",
     "loaded_models",
     "logs",
     "projects",
+    "selections",
     "settings",
 )
-FIRST_FLOOR = ("due", "ordering", "publishing", "rounds", "syncing")
+FIRST_FLOOR = ("due", "llm_labels", "llm_selection", "ordering", "publishing", "rounds", "syncing")
 # What computes from arrays alone.
-PURE = ("model.query", "model.evaluation", "model.stopping", "model.llm.prompt", "model.llm.answer")
+PURE = (
+    "model.query",
+    "model.evaluation",
+    "model.stopping",
+    *(
+        f"model.llm.{name}"
+        for name in (
+            *("answer", "answer_faults", "answer_json", "answer_lines", "answer_lists", "answer_patterns"),
+            *("answer_shapes", "asking", "chat", "framing", "label_answer", "label_json", "label_lines"),
+            *("label_prompt", "label_rows", "labels", "prompt", "question", "routing", "selector"),
+        )
+    ),
+)
 RECORDS = ("model.types", "model.errors", "model.query", "model.llm")
 UNSPEAKING = {"utils", "helpers", "common", "manager", "base", "misc"}
 
@@ -59,6 +73,10 @@ def is_within(module: str, packages) -> bool:
 in_backend = pytest.mark.parametrize("module", sorted(name for name in MODULES if is_within(name, ["backend"])))
 in_model = pytest.mark.parametrize("module", sorted(name for name in MODULES if is_within(name, ["model"])))
 in_pure = pytest.mark.parametrize("module", sorted(name for name in MODULES if is_within(name, PURE)))
+
+
+def test_every_room_that_is_to_be_pure_is_there():
+    assert not [module for module in PURE if module not in {*MODULES, "model.stopping"}]
 
 
 @in_model

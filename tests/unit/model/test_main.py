@@ -157,3 +157,110 @@ def test_budgets_default_to_those_that_the_pool_can_fill(data, encoder):
     few = ("--strategy", "random", "--seeds", "0", "--recipe", "head", "--encoder", encoder)
     lines = [json.loads(line) for line in run("simulate", "--data", data, *few).stdout.splitlines()]
     assert [line["labels"] for line in lines] == [16, 32, 64]
+
+
+@pytest.fixture
+def texts(tmp_path):
+    path = tmp_path / "texts.jsonl"
+    path.write_text("".join(f'{{"text": "text {"abcdefghij"[row]}"}}\n' for row in range(10)), encoding="utf-8")
+    return path
+
+
+def test_a_prompt_shows_the_first_texts_by_their_place(texts):
+    result = run("prompt", "--data", texts, "--select", 3, "--show", 4, "--title", "Mails", "--labels", "spam, ham")
+    assert result.exit_code == 0, result.stderr
+    assert '0: "text a"\n1: "text b"\n2: "text c"\n3: "text d"\n</texts>' in result.stdout
+    assert "Choose exactly 3 of them" in result.stdout
+    assert '"Mails"' in result.stdout
+    assert '"spam", "ham"' in result.stdout
+
+
+def test_labels_of_a_prompt_default_to_those_in_the_file(data):
+    assert 'these 2 labels: "neg", "pos"' in run("prompt", "--data", data, "--select", 8).stdout
+
+
+def test_a_prompt_with_a_seed_draws_texts_and_says_which(texts):
+    first, again, other = (run("prompt", "--data", texts, "--show", 4, "--seed", seed) for seed in (1, 1, 2))
+    assert first.stdout == again.stdout != other.stdout
+    rows = json.loads(first.stderr.split("counted from 0: ")[1])
+    assert f'3: "text {"abcdefghij"[rows[3]]}"\n</texts>' in first.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("", "has no lines"),
+        ("{text}\n", "line 1 is not JSON"),
+        ("[1]\n", "line 1 is not a JSON object"),
+        ('{"text": "a"}\n\n{"label": "x"}\n', 'line 3: needs a "text"'),
+    ],
+)
+def test_texts_that_cannot_be_shown_are_named(tmp_path, content, told):
+    path = tmp_path / "texts.jsonl"
+    path.write_text(content, encoding="utf-8")
+    result = run("prompt", "--data", path, "--select", 3)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert told in result.stderr
+
+
+def test_a_context_that_is_too_small_for_a_prompt_is_said(texts):
+    result = run("prompt", "--data", texts, "--select", 3, "--context", 1000)
+    assert result.exit_code == 1
+    assert "llm_context" in result.stderr
+
+
+def parsed(answer: str, *words: object):
+    return CliRunner().invoke(app, ["parse", *(str(word) for word in words)], input=answer, env={"NO_COLOR": "1"})
+
+
+@pytest.mark.parametrize(
+    ("answer", "numbers"),
+    [
+        ("I choose 5, 3 and 17.", [5, 3, 17]),
+        ("5, 3, 17, 20", [5, 3, 17]),
+        ("5, 999, 17", [5, 17]),
+        ("5, 999, 17, 3", [5, 17, 3]),
+        ("5, 20, 3", [5, 20, 3]),
+        ("1045, 1050, 1049, 1053, 1060, 1046, 1057, 1047", [1045, 1050, 1049]),
+    ],
+    ids=["as asked", "too many", "out of range", "cut after that", "one off", "numbered from elsewhere"],
+)
+def test_an_answer_is_parsed_to_a_list_on_stdout(answer, numbers):
+    result = parsed(answer, "--select", 3, "--presented", 20)
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout) == numbers
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [("I cannot choose.", "asked for the numbers of 3 texts, read 0"), ("998, 999, 997", "none of the 3 numbers")],
+)
+def test_an_answer_that_chooses_nothing_ends_in_a_reason(answer, told):
+    result = parsed(answer, "--select", 3, "--presented", 20)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert told in result.stderr
+
+
+def test_many_answers_are_parsed_a_line_each(tmp_path):
+    path = tmp_path / "answers.jsonl"
+    rows = [
+        {"answer": "3, 5, 9", "select": 2, "presented": 20},
+        {"answer": "no", "select": 2, "presented": 20},
+        {"answer": "3, 500", "select": 2, "presented": None},
+        {"answer": None, "select": None},
+        {"answer": "3, 5, 9, 4"},
+    ]
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    result = run("parse", "--jsonl", path, "--select", 3)
+    assert result.exit_code == 0, result.stderr
+    assert [json.loads(line) for line in result.stdout.splitlines()] == [[3, 5], None, [3, 500], None, [3, 5, 9]]
+
+
+def test_a_file_of_answers_that_is_none_is_named(tmp_path):
+    path = tmp_path / "answers.jsonl"
+    path.write_text("3, 5, 9\n", encoding="utf-8")
+    result = run("parse", "--jsonl", path)
+    assert result.exit_code == 1
+    assert "line 1 is not JSON" in result.stderr

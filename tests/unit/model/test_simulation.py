@@ -30,12 +30,33 @@ def measured(points) -> list[tuple]:
     return [(*key_of(point), point.accuracy, point.macro_f1) for point in points]
 
 
+def every_second(strategy, texts, embeddings_N_D, labelled, labelled_L_D, batch_size, rng) -> np.ndarray:
+    """An LLM of little imagination."""
+    return np.arange(len(texts))[::2][:batch_size]
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
 def test_every_strategy_learns_from_gold_labels(setup, strategy):
-    points = list(Simulation(replace(setup, pool_size=40), 0).run(strategy, [8, 16]))
+    points = list(Simulation(replace(setup, pool_size=40, ask_llm=every_second), 0).run(strategy, [8, 16]))
     assert [(point.strategy, point.labels) for point in points] == [(strategy.name, 8), (strategy.name, 16)]
     assert points[-1].accuracy > 0.6
     assert all(point.fit_s > 0 and point.query_s >= 0 for point in points)
+
+
+def test_a_strategy_that_asks_an_llm_says_what_is_missing_where_there_is_none(setup):
+    with pytest.raises(InvalidGoldError, match="LLM_PROVIDER"):
+        list(Simulation(setup, 0).run(STRATEGIES["activellm"], [8]))
+
+
+def test_an_llm_is_shown_what_has_labels_by_now(setup):
+    seen = []
+
+    def ask(strategy, texts, embeddings_N_D, labelled, labelled_L_D, batch_size, rng):
+        seen.append((len(labelled), len(labelled_L_D), set(texts) & set(labelled.texts)))
+        return np.arange(batch_size)
+
+    list(Simulation(replace(setup, ask_llm=ask), 0).run(STRATEGIES["activellm"], [8, 16]))
+    assert seen == [(0, 0, set()), (8, 8, set())]
 
 
 def test_the_same_seed_measures_the_same_and_another_something_else(setup):

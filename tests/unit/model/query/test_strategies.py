@@ -40,6 +40,7 @@ def pool(size: int, classes: int = 3, labelled: int = 0, seed: int = 0, is_multi
         rng.dirichlet(np.ones(classes), size=labelled),
         proba_N_K_C,
         lambda more_M_D, targets_M_C: lambda embeddings_N_D: nearest(more_M_D, targets_M_C, embeddings_N_D),
+        np.arange(size)[1::3],
         is_multilabel,
     )
 
@@ -52,7 +53,8 @@ def nearest(more_M_D, targets_M_C, embeddings_N_D) -> np.ndarray:
 
 def reordered(unlabelled: Unlabelled, rows_N) -> Unlabelled:
     names = ("proba_N_C", "embeddings_N_D", "proba_N_K_C")
-    return replace(unlabelled, **{name: getattr(unlabelled, name)[rows_N] for name in names})
+    parts = {name: getattr(unlabelled, name)[rows_N] for name in names}
+    return replace(unlabelled, **parts, picks_B=np.argsort(rows_N)[unlabelled.picks_B])
 
 
 def order(strategy: Strategy, unlabelled: Unlabelled, batch_size: int = 8, seed: int = 0) -> list[int]:
@@ -80,7 +82,7 @@ def test_the_same_seed_gives_the_same_order(strategy):
     assert order(strategy, pool(60), seed=5) == order(strategy, pool(60), seed=5)
 
 
-@by_name
+@those(lambda strategy: not strategy.asks_llm)
 def test_ties_are_settled_by_chance_not_by_the_order_of_the_input(strategy):
     alike = replace(
         pool(40),
@@ -217,6 +219,18 @@ def test_an_unknown_strategy_is_answered_with_the_names_there_are():
 def test_random_has_no_favourites():
     firsts = np.bincount([order(STRATEGIES["random"], pool(4), seed=seed)[0] for seed in range(400)])
     assert firsts.min() > 70
+
+
+@those(lambda strategy: strategy.asks_llm)
+def test_what_an_llm_picked_comes_first_in_its_order_and_typical_texts_fill_the_batch(strategy):
+    ordered = order(strategy, replace(pool(30), picks_B=np.array([7, 2, 19])), batch_size=5)
+    assert ordered[:3] == [7, 2, 19]
+    assert sorted(ordered) == list(range(30))
+
+
+def test_picks_follow_their_texts_and_leave_with_them():
+    unlabelled = replace(pool(10), picks_B=np.array([7, 2, 9]))
+    assert unlabelled.some(np.array([9, 1, 7])).picks_B.tolist() == [2, 0]
 
 
 def test_a_strategy_that_takes_a_classifier_names_one_that_does_not_for_the_start():

@@ -1,0 +1,57 @@
+"""The lines of an answer, made plain: marks and paragraph numbers taken off, wrapped lists put back on one line."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_MARKS = re.compile(r"\*\*|__|`+|\\(?=[_*#\[\]])|[\u200b-\u200f\ufeff\r]")
+_SIGNS = str.maketrans({"\uff0c": ",", "\u3001": ",", "\u00a0": " "})
+_WRAPPED = re.compile(r"(?<=\d)\s*,[ \t]*\n\s*(?=\d+\s*(?:,|\.?\s*$|\n))")
+# "3. Rest", "3) rest", and a table's row "| 3 | rest |"
+_NUMBERED = re.compile(r"(\s*)(?:[-*•]\s+)?(?:\(?(\d{1,4})[.)]\s+|\|\s*(\d{1,4})\s*\|\s*)(\S.*)")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line that is not blank; `place` counts those."""
+
+    place: int
+    text: str
+
+
+def plain_lines(answer: str) -> list[Line]:
+    """The lines that are not blank, without what only sets or counts them."""
+    plain = _WRAPPED.sub(", ", _MARKS.sub("", answer.translate(_SIGNS)))
+    lines = [Line(place, text) for place, text in enumerate(line for line in plain.split("\n") if line.strip())]
+    counted = _paragraph_numbers(lines)
+    return [Line(line.place, _NUMBERED.sub(r"\4", line.text)) if line.place in counted else line for line in lines]
+
+
+def _paragraph_numbers(lines: Sequence[Line]) -> set[int]:
+    """Places of lines whose leading number counts paragraphs, rows or texts that were copied: 1, 2, 3 … without a gap.
+
+    Numbers of texts begin at 0 and leave gaps, so that chosen ones are seldom 1 to k; asking again costs less than
+    taking a count for a choice.
+    """
+    chains = [chain for chain in _chains(lines) if [number for _, number in chain] == list(range(1, len(chain) + 1))]
+    return {place for chain in chains for place, _ in chain}
+
+
+def _chains(lines: Sequence[Line]) -> list[list[tuple[int, int]]]:
+    """Places and numbers of numbered lines that go on from each other, each depth of indentation for itself."""
+    chains: list[list[tuple[int, int]]] = []
+    last_of: dict[int, list[tuple[int, int]]] = {}
+    for line in lines:
+        if (numbered := _NUMBERED.fullmatch(line.text)) is None:
+            continue
+        depth, number = len(numbered[1]), int(numbered[2] or numbered[3])
+        if not (depth in last_of and _goes_on(last_of[depth][-1], line.place, number)):
+            last_of[depth] = []
+            chains.append(last_of[depth])
+        last_of[depth].append((line.place, number))
+    return chains
+
+
+def _goes_on(last: tuple[int, int], place: int, number: int) -> bool:
+    """The next number, with whatever paragraph between, or any other number on the very next line."""
+    return number == last[1] + 1 or place == last[0] + 1

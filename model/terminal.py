@@ -1,0 +1,32 @@
+"""What commands say to people beside their results: on stderr, and errors in one sentence."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from rich.console import Console
+from rich.markup import escape
+
+from model.errors import ShortlistError
+
+# Results go to stdout; everything said to people beside them goes here.
+console = Console(stderr=True)
+
+
+@contextmanager
+def errors_in_a_sentence() -> Iterator[None]:
+    """Errors that we understand end the command with one sentence and exit code 1."""
+    try:
+        yield
+    except ShortlistError as error:
+        _end(error.code, str(error))
+    except OSError as error:
+        _end("file", f"{error.filename or ''}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        _end("stopped", "what was measured stands in --out, if you named one: --resume goes on from there")
+
+
+def _end(code: str, sentence: str) -> NoReturn:
+    console.print(f"[bold red]{code}[/]: {escape(sentence)}", soft_wrap=True)
+    sys.exit(1)
