@@ -1,4 +1,4 @@
-"""Command line: serve, worker, connect, doctor, status, rollback, export, demo."""
+"""Command line: serve, worker, connect, doctor, status, rollback, prompt, paste, export, demo."""
 
 import sys
 from collections.abc import Iterator
@@ -17,6 +17,7 @@ from backend.demo import run_demo
 from backend.doctor import examine, print_findings
 from backend.exporting import export_annotations
 from backend.logs import start_logging
+from backend.pasting import prompt_of, take_answer
 from backend.plugin import open_service
 from backend.projects import ProjectFolder, known_projects
 from backend.serving import serve as run_serve
@@ -114,6 +115,26 @@ def _version_before_current(folder: ProjectFolder) -> int:
     if not earlier:
         raise VersionError(f"project {folder.project_id} has no model version before the current one on disk")
     return earlier[-1]
+
+
+@app.command()
+def prompt(project: ProjectOption) -> None:
+    """Print what to paste into a chat window that is to choose what is labelled first; no API key needed."""
+    with _errors_in_a_sentence():
+        settings = _start()
+        print(prompt_of(open_service(settings).folder(project)).text)
+
+
+@app.command()
+def paste(project: ProjectOption) -> None:
+    """Take a chat window's answer from stdin; what it picked is asked for first."""
+    with _errors_in_a_sentence():
+        settings = _start()
+        service = open_service(settings)
+        service.rounds.ping()
+        selection = take_answer(service.folder(project), sys.stdin.read())
+        service.rounds.request(project)
+        console.print(f"{len(selection.picks)} texts of project {project} are asked for first, in a moment.")
 
 
 @app.command()

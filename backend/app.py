@@ -3,6 +3,7 @@
 import logging
 import time
 import uuid
+from pathlib import Path
 
 from flask import Flask, Response, current_app, g, jsonify, request
 from werkzeug.exceptions import HTTPException
@@ -37,7 +38,7 @@ def create_app(service: Service | None = None) -> Flask:
         settings = load_settings()
         start_logging(settings)
         service = open_service(settings)
-    app = Flask("shortlist")
+    app = Flask("shortlist", root_path=str(Path(__file__).parent))
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.extensions["shortlist"] = service
     app.register_blueprint(routes)

@@ -37,6 +37,7 @@ class Project:
     tasks: int
     labelled_tasks: int
     annotations: int
+    description: str = ""
 
 
 @dataclass(frozen=True)

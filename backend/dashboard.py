@@ -1,6 +1,6 @@
 """A project's status, and Prometheus metrics: all read from disk and Redis, so that every process says the same."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -9,8 +9,14 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from backend.errors import UnknownProjectError
 from backend.jobs import FAILED, IDLE, STATES
+from backend.llm_access import open_ledger, problem_at_start
+from backend.ordering import FALLBACK
 from backend.plugin import Service
-from backend.projects import known_projects
+from backend.projects import ProjectFolder, known_projects
+from backend.selections import Selection
+from backend.settings import Settings
+from model.errors import LLMBudgetError
+from model.llm.ledger import Spent
 
 
 def project_status(service: Service, project_id: int) -> dict[str, Any]:
@@ -41,12 +47,39 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
         "recipe_used": current.recipe_used if current else "",
         "out_of_fold": asdict(current.out_of_fold) if current and current.out_of_fold else None,
         "warnings": list(current.warnings) if current else [],
+        "weak_labels": current.weak_labels if current else 0,
         "labels": synced.get("labels", 0),
         "unlabelled": synced.get("left", 0),
         "rounds": len(rounds),
         "last_round": rounds[-1] if rounds else None,
         "last_error": state.last_error or failure["message"],
         "last_error_code": state.last_error_code or failure["code"],
+        "next": folder.next_tasks(),
+        "llm": llm_status(service.settings, folder),
+    }
+
+
+def llm_status(settings: Settings, folder: ProjectFolder) -> dict[str, Any] | None:
+    """Who is asked, what it chose or why it could not, what it cost, and how its labels fare; None without an LLM."""
+    selection = folder.selection()
+    if not settings.llm_provider and selection is None:
+        return None
+    ledger = open_ledger(settings, folder)
+    try:
+        spent, cost, problem = ledger.read(), ledger.cost, problem_at_start(settings)
+    except LLMBudgetError as error:
+        spent, cost, problem = Spent(), None, str(error)
+    chosen = selection or Selection(strategy="", source=settings.llm_name, at=0.0)
+    return {
+        "source": chosen.source,
+        "problem": problem or chosen.failure,
+        "problem_code": chosen.failure_code,
+        "fallback": FALLBACK if selection is not None and selection.has_failed else "",
+        "picks": len(chosen.picks),
+        **asdict(spent),
+        "tokens_limit": settings.llm_max_tokens_total,
+        "cost": cost,
+        "checks": folder.synced().get("llm_checks"),
     }
 
 
@@ -86,8 +119,29 @@ class _Collector:
                 if status["out_of_fold"]:
                     gauge.add_metric([str(status["project"])], status["out_of_fold"][key])
             yield gauge
+        yield from _llm_metrics([(str(status["project"]), status["llm"]) for status in statuses if status["llm"]])
         states = GaugeMetricFamily("shortlist_state", "1 for the state a project is in.", labels=["project", "state"])
         for status in statuses:
             for state in STATES:
                 states.add_metric([str(status["project"]), state], float(status["state"] == state))
         yield states
+
+
+def _llm_metrics(of_projects: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[Metric]:
+    for key, name, text in (
+        ("asked", "shortlist_llm_asked", "Questions that went to an LLM."),
+        ("failed", "shortlist_llm_failed", "Questions that an LLM did not answer."),
+        ("from_cache", "shortlist_llm_from_cache", "Questions answered from memory."),
+        ("prompt_tokens", "shortlist_llm_prompt_tokens", "Tokens that LLMs read."),
+        ("completion_tokens", "shortlist_llm_completion_tokens", "Tokens that LLMs wrote."),
+        ("cost", "shortlist_llm_cost", "What those tokens cost, by LLM_PRICE_INPUT and LLM_PRICE_OUTPUT."),
+    ):
+        gauge = GaugeMetricFamily(name, text, labels=["project"])
+        for project, llm in of_projects:
+            if llm[key] is not None:
+                gauge.add_metric([project], llm[key])
+        yield gauge
+    fallback = GaugeMetricFamily("shortlist_llm_fallback", "1 while another strategy stands in.", labels=["project"])
+    for project, llm in of_projects:
+        fallback.add_metric([project], float(bool(llm["fallback"])))
+    yield fallback

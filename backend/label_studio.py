@@ -75,6 +75,7 @@ class LabelStudioClient:
             tasks=found.task_number or 0,
             labelled_tasks=found.num_tasks_with_annotations or 0,
             annotations=found.total_annotations_number or 0,
+            description=found.description or "",
         )
 
     def project_ids(self) -> list[int]:

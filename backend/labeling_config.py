@@ -148,14 +148,19 @@ def prediction_result(classification: Classification, proba_C: Sequence[float]) 
         chosen = [index for index, probability in enumerate(proba_C) if probability >= 0.5]
     else:
         chosen = [max(range(len(labels)), key=lambda index: proba_C[index])]
-    if not chosen:
+    score = round(float(min((proba_C[index] for index in chosen), default=0.0)), 6)
+    return [{**item, "score": score} for item in label_result(classification, [labels[index] for index in chosen])]
+
+
+def label_result(classification: Classification, labels: Sequence[str]) -> list[dict[str, Any]]:
+    """Label Studio's result items for a text with these labels, of which nobody knows how sure they are."""
+    if not labels:
         return []
     return [
         {
             "from_name": classification.control,
             "to_name": classification.to_name,
             "type": "choices",
-            "value": {"choices": [labels[index] for index in chosen]},
-            "score": round(float(min(proba_C[index] for index in chosen)), 6),
+            "value": {"choices": list(labels)},
         }
     ]

@@ -1,10 +1,11 @@
 """The task-ordering hook: LLM or query strategy → order, with the reason for every task."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from backend.selections import Selection
 from backend.settings import ProjectSettings
 from model.query.explore import mix_in_random
 from model.query.ranking import Ranking, rank
@@ -15,6 +16,8 @@ from model.types import BoolArray, IntArray, PoolText
 RANDOM_SAMPLE = "random sample"
 SKIPPED = "skipped before"
 NO_TEXT = "no text"
+# What chooses where an LLM was to choose and could not.
+FALLBACK = "typiclust"
 
 
 @dataclass(frozen=True)
@@ -32,17 +35,27 @@ class Order:
     reasons_N: tuple[str, ...]
 
 
-def strategy_for(settings: ProjectSettings, has_model: bool) -> Strategy:
-    """The strategy that decides now: COLD_START until there is a model, STRATEGY from then on."""
+def strategy_for(settings: ProjectSettings, has_model: bool, selection: Selection | None = None) -> Strategy:
+    """The strategy that decides now: COLD_START until there is a model, STRATEGY from then on.
+
+    Args:
+        settings: the project's.
+        has_model: whether there is a classifier to go by.
+        selection: what an LLM chose, where it has a say: then that comes first, with a model and without; where it
+            failed, the fallback chooses.
+    """
+    if selection is not None:
+        return find_strategy(selection.strategy if selection.picks else FALLBACK)
     return find_strategy(settings.strategy if has_model else settings.cold_start)
 
 
 def order_pool(
     pool: Sequence[PoolText],
     unlabelled: Unlabelled,
+    strategy: Strategy,
     settings: ProjectSettings,
-    has_model: bool,
     rng: np.random.Generator,
+    selection: Selection | None = None,
 ) -> Order:
     """Put the pool in the order in which to ask for it.
 
@@ -52,11 +65,14 @@ def order_pool(
     Args:
         pool: N texts.
         unlabelled: what the strategy needs of them, row by row.
-        settings: strategy, batch size and explore share.
-        has_model: whether there is a classifier to go by.
+        strategy: what decides.
+        settings: batch size and explore share.
         rng: every choice by chance.
+        selection: what an LLM chose, for a strategy that goes by it.
     """
-    strategy = strategy_for(settings, has_model)
+    picked = {pick.task_id: pick for pick in selection.picks} if selection else {}
+    if strategy.asks_llm:
+        unlabelled = replace(unlabelled, picks_B=_rows_of(picked, pool))
     is_wanted_N = np.array([bool(text.text) and not text.is_skipped for text in pool], dtype=bool)
     wanted = np.flatnonzero(is_wanted_N)
     # A skipped text can still be labelled, one without words hardly.
@@ -64,10 +80,17 @@ def order_pool(
     ranking = rank(strategy, unlabelled.some(wanted), settings.query_size, rng)
     rows, is_explore = mix_in_random(wanted[ranking.indices_N], settings.explore, rng)
     why = dict(zip(wanted[ranking.indices_N].tolist(), _reasons(strategy, ranking), strict=True))
+    why.update({row: picked[pool[row].task_id].reason for row in why if pool[row].task_id in picked})
     chosen = [RANDOM_SAMPLE if explore else why[row] for row, explore in zip(rows.tolist(), is_explore, strict=True)]
     unwanted = [SKIPPED if pool[row].is_skipped else NO_TEXT for row in last]
     is_explore_N = np.concatenate([is_explore, np.zeros(len(last), dtype=bool)])
     return Order(np.concatenate([rows, np.array(last, dtype=np.int64)]), is_explore_N, (*chosen, *unwanted))
+
+
+def _rows_of(task_ids: Iterable[int], pool: Sequence[PoolText]) -> IntArray:
+    """Where tasks stand in the pool, in their own order; those that are not in it any more are left out."""
+    row_of = {text.task_id: row for row, text in enumerate(pool)}
+    return np.array([row_of[task_id] for task_id in task_ids if task_id in row_of], dtype=np.int64)
 
 
 def _reasons(strategy: Strategy, ranking: Ranking) -> Iterator[str]:

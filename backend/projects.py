@@ -4,13 +4,14 @@ import json
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from backend.selections import LLMLabel, PastePrompt, Selection
 from model.errors import VersionError
 from model.registry import Registry
 from model.types import BoolArray, FloatArray, IntArray, LabelSet
@@ -44,6 +45,11 @@ class Publication:
         proba_N_C: class probabilities; N x 0 before there is a model.
         is_explore_N: drawn at random, and published without a pre-annotation.
         reasons_N: why each task stands where it does.
+        strategy: what decided.
+        selected_at: when the LLM chose what stands in front, in seconds since 1970; 0 if it had no say.
+        llm_labels: labels by task id that an LLM gave, to be shown in place of a classifier's.
+        blind: tasks that are published without a pre-annotation, besides those drawn at random: an LLM's label of
+            theirs is checked.
     """
 
     number: int
@@ -57,6 +63,10 @@ class Publication:
     proba_N_C: FloatArray
     is_explore_N: BoolArray
     reasons_N: tuple[str, ...]
+    strategy: str = ""
+    selected_at: float = 0.0
+    llm_labels: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    blind: frozenset[int] = frozenset()
 
     @property
     def name(self) -> str:
@@ -70,6 +80,8 @@ class Publication:
 
 
 _READ_TRIES = 3
+# How many tasks status says the reasons of.
+SHOWN_NEXT = 10
 PUBLICATION_NAME = re.compile(r"^(\d+)\.(\d+)$")
 
 
@@ -89,6 +101,38 @@ class ProjectFolder:
     def embeddings_file(self) -> Path:
         """Embeddings of the pool under the untrained encoder."""
         return self.path / "embeddings.npz"
+
+    @property
+    def llm_folder(self) -> Path:
+        """What an LLM answered, and what that cost."""
+        return self.path / "llm"
+
+    def selection(self) -> Selection | None:
+        """What an LLM chose last."""
+        raw = self._read("selection.json")
+        return None if raw is None else Selection.from_json(raw)
+
+    def save_selection(self, selection: Selection) -> None:
+        """Remember what an LLM chose, or that it failed."""
+        self._write("selection.json", selection.to_json())
+
+    def llm_labels(self) -> dict[int, LLMLabel]:
+        """What an LLM said of tasks, by their ids."""
+        raw = self._read("llm_labels.json") or {}
+        return {int(task_id): LLMLabel(**{**label, "labels": tuple(label["labels"])}) for task_id, label in raw.items()}
+
+    def save_llm_labels(self, labels: Mapping[int, LLMLabel]) -> None:
+        """Remember them: those that people check, and those that may train."""
+        self._write("llm_labels.json", {str(task_id): asdict(label) for task_id, label in labels.items()})
+
+    def paste_prompt(self) -> PastePrompt | None:
+        """What people with a chat window and no key may paste into it."""
+        raw = self._read("paste.json")
+        return None if raw is None else PastePrompt.from_json(raw)
+
+    def save_paste_prompt(self, prompt: PastePrompt) -> None:
+        """Keep a prompt for them."""
+        self._write("paste.json", prompt.to_json())
 
     def exists(self) -> bool:
         """Whether anything is known of the project."""
@@ -161,6 +205,10 @@ class ProjectFolder:
         raw = self._read("published.json")
         return "" if raw is None else f"{raw['model']}.{raw['number']}"
 
+    def next_tasks(self) -> list[dict[str, Any]]:
+        """The first tasks of the order in use, and why each stands there, without reading its arrays."""
+        return list((self._read("published.json") or {}).get("next", []))
+
     def save_publication(self, publication: Publication) -> None:
         """Write a publication's arrays, then make it the one in use."""
         self.path.mkdir(parents=True, exist_ok=True)
@@ -184,6 +232,16 @@ class ProjectFolder:
                 "settings_digest": publication.settings_digest,
                 "labelled_tasks": publication.labelled_tasks,
                 "label_set": asdict(publication.label_set),
+                "strategy": publication.strategy,
+                "selected_at": publication.selected_at,
+                "llm_labels": [[task_id, list(labels)] for task_id, labels in publication.llm_labels.items()],
+                "blind": sorted(publication.blind),
+                "next": [
+                    {"task": task_id, "reason": reason}
+                    for task_id, reason in zip(
+                        publication.task_ids_N[:SHOWN_NEXT].tolist(), publication.reasons_N, strict=False
+                    )
+                ],
             },
         )
         for old in self.path.glob("order-*.npz"):
@@ -204,6 +262,11 @@ class ProjectFolder:
                 proba_N_C=arrays["proba_N_C"],
                 is_explore_N=arrays["is_explore_N"],
                 reasons_N=tuple(arrays["reasons_N"].tolist()),
+                # What was published before an LLM had any part in it says nothing of one.
+                strategy=raw.get("strategy", ""),
+                selected_at=raw.get("selected_at", 0.0),
+                llm_labels={task_id: tuple(labels) for task_id, labels in raw.get("llm_labels", [])},
+                blind=frozenset(raw.get("blind", [])),
             )
 
     def _read(self, name: str) -> Any:

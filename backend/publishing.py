@@ -6,7 +6,7 @@ from typing import Any
 
 from backend.contract import LAST_SCORE, Project
 from backend.label_studio import SAMPLING, LabelStudioClient
-from backend.labeling_config import Classification, prediction_result
+from backend.labeling_config import Classification, label_result, prediction_result
 from backend.projects import PUBLICATION_NAME, ProjectFolder, Publication
 from model.pool import text_digest
 
@@ -108,16 +108,24 @@ def _predictions(publication: Publication, classification: Classification) -> It
 def prediction(publication: Publication, classification: Classification, place: int) -> dict[str, Any]:
     """What we say of the task at one place of the order, as Label Studio wants it.
 
-    Texts drawn at random carry no pre-annotation, so that the label is the person's own; nor does a task with
-    nothing to read, nor any before there is a model.
+    Texts drawn at random, and those on which an LLM is checked, carry no pre-annotation, so that the label is the
+    person's own; nor does a task with nothing to read, nor one of which neither a model nor an LLM said anything.
     """
-    has_text = int(publication.text_digests_N[place]) != text_digest("")
-    has_answer = publication.proba_N_C.shape[1] > 0 and has_text and not publication.is_explore_N[place]
     return {
         "model_version": publication.name,
         "score": rank_score(place, len(publication.task_ids_N)),
-        "result": prediction_result(classification, publication.proba_N_C[place]) if has_answer else [],
+        "result": _pre_annotation(publication, classification, place),
     }
+
+
+def _pre_annotation(publication: Publication, classification: Classification, place: int) -> list[dict[str, Any]]:
+    task_id = int(publication.task_ids_N[place])
+    has_text = int(publication.text_digests_N[place]) != text_digest("")
+    if not has_text or publication.is_explore_N[place] or task_id in publication.blind:
+        return []
+    if task_id in publication.llm_labels:
+        return label_result(classification, publication.llm_labels[task_id])
+    return prediction_result(classification, publication.proba_N_C[place]) if publication.proba_N_C.shape[1] else []
 
 
 def empty_prediction(model_version: str) -> dict[str, Any]:

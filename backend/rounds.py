@@ -7,6 +7,7 @@ Label Studio, so it may come twice, late, or be killed anywhere and run again.
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -16,16 +17,22 @@ from backend.authentication import webhook_headers
 from backend.due import fingerprint, labels_until_training, nothing_due, order_digest, publication_due, usable
 from backend.jobs import Turn
 from backend.label_studio import LabelStudioClient
+from backend.llm_access import open_llms
+from backend.llm_labels import labels_that_train, with_llm_labels
+from backend.llm_selection import Means, choose, write_paste_prompt
 from backend.ordering import order_pool, strategy_for
 from backend.projects import ProjectFolder, Publication
 from backend.publishing import KEPT_PUBLICATIONS, clean_up, next_number, publish, switch
+from backend.selections import Selection
 from backend.settings import Settings
 from backend.syncing import Synced, sync
-from model.acquisition import look, look_untrained
+from model.acquisition import Embed, look, look_untrained
 from model.bert import new_classifier
 from model.errors import ShortlistError, TrainingCancelledError
 from model.inference import embed_texts
+from model.llm.routing import WEAK_WEIGHT
 from model.pool import EmbeddingCache, text_digest
+from model.query.strategies import Strategy
 from model.query.unlabelled import Need, Unlabelled
 from model.recipes import TrainingConfig
 from model.registry import ModelVersion
@@ -129,7 +136,10 @@ def fit(
     check_trainable(synced.targets)
     turn.step(jobs.TRAINING)
     config = TrainingConfig(recipe=synced.settings.recipe, encoder=settings.bert_model)
-    trained = train(synced.targets, config, lambda step, steps, loss: turn.progress(step, steps), should_stop)
+    weak = labels_that_train(folder, synced)
+    trained = train(
+        synced.targets, config, lambda step, steps, loss: turn.progress(step, steps), should_stop, weak, WEAK_WEIGHT
+    )
     version = folder.registry.write(trained, synced.targets, config)
     log.info(
         "event=trained project=%d version=%d labels=%d recipe=%s seconds=%.1f out_of_fold_accuracy=%s",
@@ -154,7 +164,8 @@ def order_and_publish(
     turn: Turn,
 ) -> Publication | None:
     """Publish a new order if one is due; otherwise see that annotators get the one there is."""
-    due = publication_due(folder.publication(), synced, version)
+    selection = choose(_means(settings, folder, synced, version, turn))
+    due = publication_due(folder.publication(), synced, version, selection)
     stored = client.prediction_counts(folder.project_id)
     if not due and stored.get(folder.published_name()):
         switch(client, folder, synced.project, folder.published_name())
@@ -164,20 +175,32 @@ def order_and_publish(
     log.info(
         "event=ordering project=%d reason=%s", folder.project_id, (due or "predictions are gone").replace(" ", "_")
     )
-    publication = order(settings, folder, synced, version, next_number(folder, stored), turn)
+    publication = order(settings, folder, synced, version, next_number(folder, stored), turn, selection)
     turn.step(jobs.PUBLISHING)
     publish(client, folder, publication, synced.classification, turn.progress)
     return publication
 
 
 def order(
-    settings: Settings, folder: ProjectFolder, synced: Synced, version: ModelVersion | None, number: int, turn: Turn
+    settings: Settings,
+    folder: ProjectFolder,
+    synced: Synced,
+    version: ModelVersion | None,
+    number: int,
+    turn: Turn,
+    selection: Selection | None = None,
 ) -> Publication:
     """Score the pool and put it in order."""
     turn.step(jobs.SCORING)
     rng = np.random.default_rng(number)
-    unlabelled = _look(settings, folder, synced, version, rng, turn)
-    ordered = order_pool(synced.pool, unlabelled, synced.settings, version is not None, rng)
+    strategy = strategy_for(synced.settings, version is not None, selection)
+    unlabelled = _look(settings, folder, synced, strategy, version, rng, turn)
+    ordered = order_pool(synced.pool, unlabelled, strategy, synced.settings, rng, selection)
+    means = _means(settings, folder, synced, version, turn)
+    labelled = with_llm_labels(means, ordered, selection, rng)
+    ordered = labelled.order
+    if version is None and not settings.llm_provider and Need.EMBEDDINGS in strategy.needs:
+        write_paste_prompt(means, rng)
     texts = [synced.pool[row] for row in ordered.rows_N]
     proba_N_C = unlabelled.proba_N_C if unlabelled.proba_N_C is not None else np.zeros((len(texts), 0))
     return Publication(
@@ -192,6 +215,10 @@ def order(
         proba_N_C=proba_N_C[ordered.rows_N].astype(np.float32),
         is_explore_N=ordered.is_explore_N,
         reasons_N=ordered.reasons_N,
+        strategy=strategy.name,
+        selected_at=selection.at if selection and selection.picks else 0.0,
+        llm_labels=labelled.shown,
+        blind=labelled.blind,
     )
 
 
@@ -199,30 +226,37 @@ def _look(
     settings: Settings,
     folder: ProjectFolder,
     synced: Synced,
+    strategy: Strategy,
     version: ModelVersion | None,
     rng: np.random.Generator,
     turn: Turn,
 ) -> Unlabelled:
     """Compute what the strategy needs: with a model by it, and probabilities always; without one by the encoder."""
     texts = [text.text for text in synced.pool]
-    needs = strategy_for(synced.settings, version is not None).needs
+    # An LLM's picks are there already.
+    needs = strategy.needs - {Need.PICKS}
     if version is not None:
         return look(needs | {Need.PROBA}, version.load(), texts, synced.targets, rng, turn.progress)
-    return look_untrained(
-        needs, texts, synced.targets, lambda both: _untrained_embeddings(settings, folder, synced, both, turn)
-    )
+    return look_untrained(needs, texts, synced.targets, _embedder(settings, folder, synced, turn))
 
 
-def _untrained_embeddings(
-    settings: Settings, folder: ProjectFolder, synced: Synced, texts: Sequence[str], turn: Turn
-) -> FloatArray:
-    """Embeddings before any training, kept on disk."""
+def _means(
+    settings: Settings, folder: ProjectFolder, synced: Synced, version: ModelVersion | None, turn: Turn
+) -> Means:
+    """What there is to ask an LLM with."""
+    embed = _embedder(settings, folder, synced, turn)
+    return Means(settings, folder, synced, version is not None, turn, embed, partial(open_llms, settings, folder))
 
-    def embed(missing: Sequence[str]) -> FloatArray:
+
+def _embedder(settings: Settings, folder: ProjectFolder, synced: Synced, turn: Turn) -> Embed:
+    """The encoder before any training; what it says is kept on disk."""
+
+    def embed_missing(missing: Sequence[str]) -> FloatArray:
         classifier = new_classifier(settings.bert_model, synced.classification.label_set)
         return embed_texts(classifier, missing, turn.progress)
 
-    return EmbeddingCache(folder.embeddings_file, settings.bert_model).embed(texts, embed)
+    cache = EmbeddingCache(folder.embeddings_file, settings.bert_model)
+    return lambda texts: cache.embed(texts, embed_missing)
 
 
 def _record(
@@ -236,7 +270,7 @@ def _record(
             "labels": len(synced.targets),
             "model": version.number if version else 0,
             "publication": published.name,
-            "strategy": strategy_for(synced.settings, version is not None).name,
+            "strategy": published.strategy,
             "left": len(synced.pool),
             "seconds": round(seconds, 2),
         }

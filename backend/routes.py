@@ -1,14 +1,18 @@
 """Label Studio's contract over HTTP: parse, ask, answer. Nothing is trained or loaded here."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, current_app, jsonify, request
+from flask import Blueprint, Response, current_app, jsonify, render_template, request
 
 from backend.contract import START_TRAINING, Event, parse_event, parse_predict, parse_project_id, parse_setup
 from backend.dashboard import metrics_text, project_status
+from backend.errors import InvalidRequestError, UnknownProjectError
 from backend.labeling_config import read_labeling_config
+from backend.pasting import prompt_of, take_answer
 from backend.plugin import Service, ShortlistModel
-from backend.projects import Connection
+from backend.projects import Connection, ProjectFolder
+from model.errors import LLMError
 
 # Connecting makes Label Studio create a webhook, and set the project's model version, right after it called /setup: a
 # second round finds the one and mends the other.
@@ -85,10 +89,56 @@ def status(project_id: int) -> Response:
     return jsonify(project_status(_service(), project_id))
 
 
+@routes.get("/projects/<int:project_id>/prompt")
+def prompt(project_id: int) -> str:
+    """For people with a chat window: the prompt, and where its answer goes."""
+    return _paste_page(project_id)
+
+
+@routes.post("/projects/<int:project_id>/prompt")
+def take_pasted_answer(project_id: int) -> tuple[str, int]:
+    """The answer of a chat window: keep its picks and ask for a round."""
+    _refuse_foreign_forms()
+    answer = request.form.get("answer", "")
+    try:
+        selection = take_answer(_known_folder(project_id), answer, _made_at(request.form.get("made_at")))
+    except (InvalidRequestError, LLMError) as error:
+        return _paste_page(project_id, wrong=f"That cannot be used: {error}", answer=answer), 422
+    _service().rounds.request(project_id)
+    return _paste_page(project_id, said=f"{len(selection.picks)} texts are asked for first, in a moment."), 200
+
+
 @routes.get("/metrics")
 def metrics() -> Response:
     """Prometheus' text format."""
     return Response(metrics_text(_service()), mimetype="text/plain")
+
+
+def _paste_page(project_id: int, **said: str) -> str:
+    return render_template("paste.html", project=project_id, prompt=prompt_of(_known_folder(project_id)), **said)
+
+
+def _known_folder(project_id: int) -> ProjectFolder:
+    folder = _service().folder(project_id)
+    if not folder.exists():
+        raise UnknownProjectError(
+            f"project {project_id} never connected here: connect it in Label Studio → Settings → Model"
+        )
+    return folder
+
+
+def _made_at(raw: str | None) -> float | None:
+    try:
+        return None if raw is None else float(raw)
+    except ValueError as error:
+        raise InvalidRequestError("the form's 'made_at' is no number: load the page again") from error
+
+
+def _refuse_foreign_forms() -> None:
+    """Browsers send credentials along with any site's form; they also say which site it is."""
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        raise InvalidRequestError("this form belongs to another site: open the page here and send it from there")
 
 
 def _body() -> Any:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,11 @@ from model.recipes import Recipe
 
 
 def _known_strategy(value: Any) -> str:
-    return find_strategy(str(value)).name
+    """An LLM costs by the text, and once there is a classifier its doubt is worth more: it only starts."""
+    strategy = find_strategy(str(value))
+    if strategy.asks_llm:
+        raise ValueError(f"{strategy.name} chooses while there is no classifier: name it in COLD_START")
+    return strategy.name
 
 
 def _http_url(value: Any) -> str:
@@ -30,9 +35,38 @@ def _cold_start(value: Any) -> str:
     return find_start(str(value)).name
 
 
+class LLMLabels(str, Enum):
+    """What an LLM's labels are good for."""
+
+    OFF = "off"
+    """Nothing: it chooses and does not label."""
+    SHOW = "show"
+    """Pre-annotations while there is no classifier."""
+    ROUTE = "route"
+    """Afterwards, people are asked first for what it is not sure of; a fifth of what it is sure of is checked blind."""
+    TRAIN = "train"
+    """What it is sure of trains the classifier too, at a lower weight."""
+
+    def includes(self, use: "LLMLabels") -> bool:
+        """Whether they are good for that, too."""
+        uses = list(LLMLabels)
+        return uses.index(self) >= uses.index(use)
+
+
+def _default_cold_start(given: Mapping[str, Any]) -> str:
+    """An LLM that is there chooses while nobody knows anything yet."""
+    return LLM_START if given.get("llm_provider") else COLD_START
+
+
 StrategyName = Annotated[str, BeforeValidator(_known_strategy)]
 ColdStartName = Annotated[str, BeforeValidator(_cold_start)]
 HttpUrl = Annotated[str, BeforeValidator(_http_url)]
+
+
+# What chooses before there is a model, without an LLM and with one.
+COLD_START = "typiclust"
+LLM_START = "activellm"
+DEFAULT_MODELS = {"mistral": "mistral-large-latest", "openai": "gpt-4o"}
 
 
 class ProjectSettings(BaseModel):
@@ -46,6 +80,7 @@ class ProjectSettings(BaseModel):
         cold_start: query strategy before that.
         explore: share of the queue drawn at random, in [0, 0.5].
         recipe: how the classifier is trained.
+        llm_labels: what an LLM's labels are good for; each takes in those before it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,9 +89,10 @@ class ProjectSettings(BaseModel):
     query_size: int = Field(default=32, ge=1, le=10_000)
     queue_size: int = Field(default=1000, ge=1, le=1_000_000)
     strategy: StrategyName = "hybrid"
-    cold_start: ColdStartName = "typiclust"
+    cold_start: ColdStartName = COLD_START
     explore: float = Field(default=0.1, ge=0.0, le=0.5)
     recipe: Recipe = Recipe.AUTO
+    llm_labels: LLMLabels = LLMLabels.SHOW
 
 
 class Settings(BaseSettings):
@@ -69,6 +105,12 @@ class Settings(BaseSettings):
         redis_url: unset: a private Redis starts with `serve`.
         workers: web processes; threads: requests that each serves at once.
         bert_model: a Hugging Face encoder, by name or folder; empty for the bundled all-MiniLM-L6-v2.
+        llm_provider: unset: no text ever leaves for an LLM. `openai` is anything that speaks its chat API.
+        llm_model: one model, or several with commas between them: all of them sit in the committee.
+        llm_max_tokens_total: what a project may spend, in tokens read and written; unset: no limit.
+        llm_timeout_s: for one asking, retries included.
+        llm_context_tokens: what the model can read and write at once.
+        llm_price_input, llm_price_output: of a million tokens, in whatever currency status shows then.
     """
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore", populate_by_name=True)
@@ -88,6 +130,17 @@ class Settings(BaseSettings):
     threads: int = Field(default=8, ge=1, le=256, validation_alias="THREADS")
     bert_model: str = Field(default="", validation_alias=AliasChoices("BERT_MODEL", "BASELINE_MODEL_NAME"))
 
+    llm_provider: Literal["mistral", "openai"] | None = Field(default=None, validation_alias="LLM_PROVIDER")
+    llm_model: str = Field(default="", validation_alias="LLM_MODEL")
+    llm_base_url: HttpUrl | None = Field(default=None, validation_alias="LLM_BASE_URL")
+    mistral_api_key: SecretStr | None = Field(default=None, validation_alias="MISTRAL_API_KEY")
+    openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
+    llm_max_tokens_total: int | None = Field(default=None, ge=1, validation_alias="LLM_MAX_TOKENS_TOTAL")
+    llm_timeout_s: float = Field(default=45.0, ge=1, le=3600, validation_alias="LLM_TIMEOUT_S")
+    llm_context_tokens: int = Field(default=32_000, ge=1_000, validation_alias="LLM_CONTEXT_TOKENS")
+    llm_price_input: float | None = Field(default=None, ge=0, validation_alias="LLM_PRICE_INPUT")
+    llm_price_output: float | None = Field(default=None, ge=0, validation_alias="LLM_PRICE_OUTPUT")
+
     retrain_every: int = Field(
         default=16,
         ge=2,
@@ -97,9 +150,27 @@ class Settings(BaseSettings):
     query_size: int = Field(default=32, ge=1, le=10_000, validation_alias="QUERY_SIZE")
     queue_size: int = Field(default=1000, ge=1, le=1_000_000, validation_alias="QUEUE_SIZE")
     strategy: StrategyName = Field(default="hybrid", validation_alias="STRATEGY")
-    cold_start: ColdStartName = Field(default="typiclust", validation_alias="COLD_START")
+    cold_start: ColdStartName = Field(default_factory=_default_cold_start, validation_alias="COLD_START")
     explore: float = Field(default=0.1, ge=0.0, le=0.5, validation_alias="EXPLORE")
     recipe: Recipe = Field(default=Recipe.AUTO, validation_alias="RECIPE")
+    llm_labels: LLMLabels = Field(default=LLMLabels.SHOW, validation_alias="LLM_LABELS")
+
+    @property
+    def llm_name(self) -> str:
+        """Provider and model, for people and logs; empty without an LLM."""
+        return f"{self.llm_provider} {self.llm_models[0]}" if self.llm_provider else ""
+
+    @property
+    def llm_models(self) -> tuple[str, ...]:
+        """The models, the one that chooses first; further ones sit in the committee."""
+        named = self.llm_model or DEFAULT_MODELS.get(self.llm_provider or "", "")
+        return tuple(name.strip() for name in named.split(",") if name.strip())
+
+    @property
+    def llm_key(self) -> str:
+        """The provider's API key; empty if there is none."""
+        key = self.mistral_api_key if self.llm_provider == "mistral" else self.openai_api_key
+        return key.get_secret_value() if key else ""
 
     def for_project(self, extra_params: Mapping[str, Any]) -> ProjectSettings:
         """These settings with a project's own extra params over them.
@@ -109,12 +180,21 @@ class Settings(BaseSettings):
         """
         own = {name: getattr(self, name) for name in ProjectSettings.model_fields}
         try:
-            return ProjectSettings.model_validate({**own, **extra_params})
+            project = ProjectSettings.model_validate({**own, **extra_params})
+            self._check_start(project)
+            return project
         except ValidationError as error:
             known = ", ".join(ProjectSettings.model_fields)
             raise ConfigurationError(
                 f"extra params of the project: {_problems(error)} (known keys: {known})"
             ) from error
+
+    def _check_start(self, project: ProjectSettings) -> None:
+        if find_strategy(project.cold_start).asks_llm and not self.llm_provider:
+            raise ConfigurationError(
+                f"COLD_START: {project.cold_start} asks an LLM: set LLM_PROVIDER to mistral or openai, "
+                f"or COLD_START to {COLD_START}"
+            )
 
 
 def environment_names() -> frozenset[str]:
@@ -136,6 +216,7 @@ def load_settings() -> Settings:
         raise ConfigurationError(f"settings: {_problems(error)}") from None
     if bool(settings.basic_auth_user) != bool(settings.basic_auth_pass):
         raise ConfigurationError("settings: BASIC_AUTH_USER and BASIC_AUTH_PASS must be set together or not at all")
+    settings.for_project({})
     return settings
 
 

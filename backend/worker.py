@@ -10,6 +10,8 @@ from rq.worker import SimpleWorker
 
 from backend.errors import LabelStudioUnreachableError, RedisUnavailableError, UnknownProjectError
 from backend.jobs import RoundQueue, open_redis
+from backend.llm_access import problem_at_start
+from backend.ordering import FALLBACK
 from backend.projects import known_projects
 from backend.rounds import run_round
 from backend.settings import Settings
@@ -59,6 +61,8 @@ def run_worker(settings: Settings) -> None:
     rounds.recover(known_projects(settings.model_dir))
     over = Event()
     Thread(target=_request_due_rounds, args=(rounds, over), daemon=True, name="due-rounds").start()
+    if problem := problem_at_start(settings):
+        log.warning("event=llm_unusable fallback=%s reason=%s", FALLBACK, problem)
     name = f"shortlist-{socket.gethostname()}-{os.getpid()}"
     log.info("event=worker_started name=%s", name)
     try:

@@ -246,7 +246,7 @@ class BackendServer:
 
 
 def run_backend(
-    environment: Mapping[str, str], *words: str, timeout_s: float = 120.0
+    environment: Mapping[str, str], *words: str, timeout_s: float = 120.0, stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """`python -m backend …` to its end."""
     return subprocess.run(
@@ -255,6 +255,7 @@ def run_backend(
         env={**environment, "COLUMNS": "400", "NO_COLOR": "1"},
         capture_output=True,
         text=True,
+        input=stdin,
         timeout=timeout_s,
         check=False,
     )

@@ -21,18 +21,26 @@ LABELS = ["neg", "pos"]
 TEXTS = reviews(24)
 # A page may take this long on a busy machine.
 PATIENCE_MS = 40_000.0
+SWITCHES = [
+    f"--{switch}"
+    for switch in (
+        "no-sandbox",
+        "disable-gpu",
+        "disable-quic",
+        "no-first-run",
+        "disable-background-networking",
+        "disable-component-update",
+        "disable-sync",
+    )
+]
 
 
 @pytest.fixture(scope="module")
 def page(studio: LabelStudioServer, owner: Person) -> Iterator[Page]:
     """A browser window in which the owner is signed in."""
     expect.set_options(timeout=PATIENCE_MS)
-    switches = "no-sandbox disable-gpu disable-quic no-first-run disable-background-networking"
-    more = "disable-component-update disable-sync"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, headless=True, args=[f"--{switch}" for switch in f"{switches} {more}".split()]
-        )
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=SWITCHES)
         window = browser.new_page(base_url=studio.url, viewport={"width": 1400, "height": 900})
         window.set_default_timeout(PATIENCE_MS)
         window.goto("/user/login/")

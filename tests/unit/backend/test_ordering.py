@@ -23,7 +23,8 @@ def order(texts, seed: int = 0, has_model: bool = True, **own) -> Order:
     proba_N_2 = np.stack([1 - DOUBTS_50[:size], DOUBTS_50[:size]], axis=1)
     unlabelled = Unlabelled(size, proba_N_2, np.random.default_rng(1).normal(size=(size, 4)))
     own_settings = ProjectSettings(**{"strategy": "margin", "explore": 0.0, **own})
-    return order_pool(texts, unlabelled, own_settings, has_model, np.random.default_rng(seed))
+    strategy = strategy_for(own_settings, has_model)
+    return order_pool(texts, unlabelled, strategy, own_settings, np.random.default_rng(seed))
 
 
 def test_without_exploring_the_strategy_decides_alone():

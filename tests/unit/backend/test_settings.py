@@ -9,13 +9,17 @@ from backend.errors import ConfigurationError, TokenRefusedError
 from backend.jobs import redis_url
 from backend.label_studio import LabelStudioClient
 from backend.labeling_config import read_labeling_config
+from backend.llm_access import llm_config, open_ledger
 from backend.logs import start_logging
 from backend.ordering import Order, order_pool, strategy_for
 from backend.projects import ProjectFolder
 from backend.rounds import order
 from backend.serving import web_command
-from backend.settings import Settings, environment_names, load_settings
+from backend.settings import LLMLabels, Settings, environment_names, load_settings
 from backend.syncing import Synced
+from model.errors import LLMBudgetError
+from model.llm.chat import Reply
+from model.llm.config import LLMConfig
 from model.query.unlabelled import Unlabelled
 from model.recipes import Recipe
 from model.types import PoolText, Targets
@@ -71,13 +75,36 @@ def _synced(settings: Settings) -> Synced:
 
 def _order(settings: Settings) -> Order:
     unlabelled = Unlabelled(40, embeddings_N_D=np.random.default_rng(0).normal(size=(40, 4)))
-    return order_pool(POOL, unlabelled, settings.for_project({}), False, np.random.default_rng(0))
+    own = settings.for_project({})
+    return order_pool(POOL, unlabelled, strategy_for(own, has_model=False), own, np.random.default_rng(0))
 
 
 def _queued(settings: Settings) -> int:
     folder = ProjectFolder(settings.model_dir, 1)
     by_chance = settings.model_copy(update={"cold_start": "random"})
     return order(by_chance, folder, _synced(by_chance), None, 1, FakeTurn()).queued
+
+
+def _llms(settings: Settings, provider: str = "mistral") -> list[LLMConfig]:
+    chosen = settings.model_copy(update={"llm_provider": provider})
+    return [config for model in chosen.llm_models if (config := llm_config(chosen, model))]
+
+
+def _may_spend(settings: Settings, tokens: int) -> bool:
+    try:
+        open_ledger(settings, ProjectFolder(settings.model_dir, 1)).check(tokens)
+    except LLMBudgetError:
+        return False
+    return True
+
+
+def _cost(settings: Settings) -> float | None:
+    """Of a million tokens read and two million written, where the other price is 1."""
+    prices = {"llm_price_input": settings.llm_price_input or 1.0, "llm_price_output": settings.llm_price_output or 1.0}
+    ledger = open_ledger(settings.model_copy(update=prices), ProjectFolder(settings.model_dir / "spent", 1))
+    if not ledger.spent_tokens:
+        ledger.add(Reply("", prompt_tokens=10**6, completion_tokens=2 * 10**6))
+    return ledger.cost
 
 
 # What is set, and what must differ for it from the defaults.
@@ -100,6 +127,17 @@ EFFECTS = {
     "COLD_START": ("random", lambda settings: strategy_for(settings.for_project({}), has_model=False)),
     "EXPLORE": ("0.5", lambda settings: _order(settings).is_explore_N.sum()),
     "RECIPE": ("head", lambda settings: order_digest("", settings.for_project({}))),
+    "LLM_PROVIDER": ("openai", lambda settings: settings.for_project({}).cold_start),
+    "LLM_MODEL": ("one, two", lambda settings: [config.model for config in _llms(settings)]),
+    "LLM_BASE_URL": ("http://localhost:11434/v1", lambda settings: _llms(settings)[0].address),
+    "MISTRAL_API_KEY": ("geheim", lambda settings: _llms(settings)[0].api_key),
+    "OPENAI_API_KEY": ("geheim", lambda settings: _llms(settings, "openai")[0].api_key),
+    "LLM_MAX_TOKENS_TOTAL": ("10", lambda settings: _may_spend(settings, 20)),
+    "LLM_TIMEOUT_S": ("7", lambda settings: _llms(settings)[0].timeout_s),
+    "LLM_CONTEXT_TOKENS": ("8000", lambda settings: _llms(settings)[0].context_tokens),
+    "LLM_PRICE_INPUT": ("2.5", _cost),
+    "LLM_PRICE_OUTPUT": ("2.5", _cost),
+    "LLM_LABELS": ("route", lambda settings: settings.for_project({}).llm_labels.includes(LLMLabels.ROUTE)),
 }
 ALIASES = {
     "LABEL_STUDIO_HOST": ("https://labels.example", "label_studio_url"),
@@ -138,6 +176,25 @@ def test_with_an_empty_environment_everything_has_a_default(load):
     assert (settings.bert_model, settings.redis_url, settings.label_studio_api_key) == ("", None, None)
 
 
+def test_an_llm_that_is_there_chooses_first_unless_somebody_says_otherwise(load):
+    assert load(LLM_PROVIDER="openai").cold_start == "activellm"
+    assert load(LLM_PROVIDER="openai", COLD_START="random").cold_start == "random"
+    assert load(LLM_PROVIDER="openai").for_project({"cold_start": "llm_committee"}).cold_start == "llm_committee"
+
+
+def test_a_project_that_wants_an_llm_where_there_is_none_is_told_what_to_set(load):
+    with pytest.raises(ConfigurationError, match="LLM_PROVIDER"):
+        load().for_project({"cold_start": "activellm"})
+
+
+@pytest.mark.parametrize("name", ["MISTRAL_API_KEY", "OPENAI_API_KEY"])
+def test_an_llms_key_is_in_no_error_and_not_shown(load, name):
+    assert "geheim" not in repr(load(**{name: "geheim"}))
+    with pytest.raises(ConfigurationError) as caught:
+        load(**{name: "geheim", "PORT": "abc"})
+    assert "geheim" not in str(caught.value)
+
+
 def test_a_setting_left_empty_is_not_set(load):
     assert load(PORT="", BERT_MODEL="", REDIS_URL="").port == 9090
 
@@ -162,11 +219,21 @@ def test_a_slash_at_the_end_of_an_address_does_not_count(load):
         ("QUEUE_SIZE", "many", "integer"),
         ("STRATEGY", "bold", "margin, entropy, .*typiclust"),
         ("COLD_START", "bold", "random"),
-        ("COLD_START", "margin", "random, kcenter, kmeans, typiclust"),
+        ("COLD_START", "margin", "random, activellm, llm_committee, kcenter, kmeans, .*typiclust"),
         ("EXPLORE", "0.6", "0.5"),
         ("EXPLORE", "-0.1", "0"),
         ("EXPLORE", "nan", "0.5"),
         ("RECIPE", "soup", "lp-ft"),
+        ("STRATEGY", "activellm", "COLD_START"),
+        ("COLD_START", "activellm", "LLM_PROVIDER"),
+        ("LLM_PROVIDER", "llama", "mistral"),
+        ("LLM_BASE_URL", "localhost", "http://"),
+        ("LLM_MAX_TOKENS_TOTAL", "0", "greater"),
+        ("LLM_TIMEOUT_S", "0", "greater"),
+        ("LLM_CONTEXT_TOKENS", "10", "greater"),
+        ("LLM_PRICE_INPUT", "-1", "greater"),
+        ("LLM_PRICE_OUTPUT", "cheap", "number"),
+        ("LLM_LABELS", "maybe", "train"),
     ],
 )
 def test_a_bad_value_stops_the_start_naming_its_key_and_what_it_must_be(load, name, value, must):

@@ -1,0 +1,42 @@
+"""What tests of the LLM's part share."""
+
+import numpy as np
+import pytest
+
+from backend.labeling_config import read_labeling_config
+from backend.llm_selection import Means
+from backend.projects import ProjectFolder
+from backend.settings import Settings
+from backend.syncing import Synced
+from model.types import Targets
+from tests.fake_chats import ScriptedChat
+from tests.fakes import SENTIMENT, FakeTurn, a_project, labeling_config
+from tests.unit.backend.films import EMBEDDINGS, POOL, sentiment
+
+
+@pytest.fixture
+def llm_settings(tmp_path) -> Settings:
+    return Settings(model_dir=tmp_path, llm_provider="mistral", query_size=6)
+
+
+@pytest.fixture
+def means(llm_settings):
+    """What a round has at hand, with an LLM that answers what the test says."""
+
+    def means(answers, labels: int = 0, has_model: bool = False, turn=None, **own) -> tuple[Means, ScriptedChat]:
+        chat = ScriptedChat(answers)
+        done = POOL[:labels]
+        targets = Targets(
+            tuple(text.task_id for text in done),
+            tuple(text.text for text in done),
+            np.eye(2, dtype=np.float32)[[int(sentiment(text.text) == "pos") for text in done]],
+            SENTIMENT,
+        )
+        question = read_labeling_config(labeling_config())
+        project = a_project(title="Films", description="What critics say")
+        synced = Synced(project, question, llm_settings.for_project(own), targets, POOL[labels:], "")
+        folder = ProjectFolder(llm_settings.model_dir, 1)
+        embed = lambda texts: np.array([EMBEDDINGS[text] for text in texts]).reshape(-1, 4)  # noqa: E731
+        return Means(llm_settings, folder, synced, has_model, turn or FakeTurn(), embed, lambda: [chat]), chat
+
+    return means
