@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import Progress
 
-from backend.ordering import order_pool
+from backend.ordering import order_pool, strategy_for
 from backend.settings import ProjectSettings
 from model.bert import TextClassifier, new_classifier
 from model.evaluation import accuracy, majority_share
@@ -81,7 +81,8 @@ def _order(data: Data, labelled: list[int], classifier: TextClassifier | None, r
         scored = score_texts(classifier, [text.text for text in pool])
         view = Unlabelled(len(rows), scored.proba_N_C, scored.embeddings_N_D)
     settings = ProjectSettings()
-    ordered = order_pool(pool, view, settings, classifier is not None, rng)
+    strategy = strategy_for(settings, has_model=classifier is not None)
+    ordered = order_pool(pool, view, strategy, settings, rng)
     return [rows[place] for place in ordered.rows_N]
 
 

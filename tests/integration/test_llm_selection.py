@@ -68,13 +68,13 @@ def asking(
     small_encoder: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[BackendServer]:
-    """The backend with an LLM and the tiny encoder; a project may spend 9,000 tokens."""
+    """The backend with an LLM and the tiny encoder; a project may spend 14,000 tokens."""
     settings = {
         "LLM_PROVIDER": server.provider,
         "LLM_MODEL": MODEL,
         "LLM_BASE_URL": server.url,
         f"{server.provider.upper()}_API_KEY": KEY,
-        "LLM_MAX_TOKENS_TOTAL": "9000",
+        "LLM_MAX_TOKENS_TOTAL": "14000",
         "LLM_PRICE_INPUT": "2",
         "LLM_PRICE_OUTPUT": "6",
         "BERT_MODEL": small_encoder,
@@ -165,7 +165,7 @@ def test_two_garbage_answers_and_then_a_good_one_do(
 ) -> None:
     gold = reviews(40)
     title = named(title, server)
-    good = picking(6, sentiment(gold), lambda text: "great" in text or "awful" in text)
+    good = picking(6, sentiment(gold))
     garbage: list[Item] = ["I am sorry, I cannot read that.", "0, 1, 2, 3, 4, 5"]
     asked: list[int] = []
 
@@ -181,7 +181,7 @@ def test_two_garbage_answers_and_then_a_good_one_do(
     task = owner.next_task(project_id)
 
     assert task is not None
-    assert ("great" in task["data"]["text"]) or ("awful" in task["data"]["text"])
+    assert task["id"] == publication.task_ids_N[0]
     assert publication.reasons_N[0] == "LLM: picked 3 of 3 askings"
     assert len(provider.asked[title]) == 5
     # What the LLM expects is filled in, while there is no classifier.
@@ -225,15 +225,15 @@ def test_an_exhausted_budget_ends_in_the_recorded_fallback_and_asks_nobody(
 ) -> None:
     title = named(title, server)
     provider.scripts[title] = ["3, 8, 15"]
-    words = list(reviews(200))
-    project_id = owner.create_project(title, CONFIG, [f"{text} " * 12 for text in words])
+    words = list(reviews(150))
+    project_id = owner.create_project(title, CONFIG, [f"{text} " * 40 for text in words])
     owner.connect(project_id, asking.url)
     until_published(owner, asking, project_id)
 
     llm = asking.status(project_id)["llm"]
 
     assert (llm["problem_code"], llm["fallback"], llm["asked"]) == ("llm_budget", "typiclust", 0)
-    assert "LLM_MAX_TOKENS_TOTAL=9,000" in llm["problem"]
+    assert "LLM_MAX_TOKENS_TOTAL=14,000" in llm["problem"]
     assert title not in provider.asked
 
 
