@@ -54,7 +54,7 @@ class ProjectSettings(BaseModel):
     query_size: int = Field(default=32, ge=1, le=10_000)
     queue_size: int = Field(default=1000, ge=1, le=1_000_000)
     strategy: StrategyName = "hybrid"
-    cold_start: ColdStartName = "typiclust"
+    cold_start: ColdStartName = "maxherding"
     explore: float = Field(default=0.1, ge=0.0, le=0.5)
     recipe: Recipe = Recipe.AUTO
 
@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     query_size: int = Field(default=32, ge=1, le=10_000, validation_alias="QUERY_SIZE")
     queue_size: int = Field(default=1000, ge=1, le=1_000_000, validation_alias="QUEUE_SIZE")
     strategy: StrategyName = Field(default="hybrid", validation_alias="STRATEGY")
-    cold_start: ColdStartName = Field(default="typiclust", validation_alias="COLD_START")
+    cold_start: ColdStartName = Field(default="maxherding", validation_alias="COLD_START")
     explore: float = Field(default=0.1, ge=0.0, le=0.5, validation_alias="EXPLORE")
     recipe: Recipe = Field(default=Recipe.AUTO, validation_alias="RECIPE")
 

@@ -14,6 +14,7 @@ from model.query.density import information_density_scores
 from model.query.diversity import kcenter, kmeans, typiclust
 from model.query.expected_change import expected_gradient_length_scores
 from model.query.expected_error import expected_error_reduction
+from model.query.herding import maxherding
 from model.query.hybrid import margin_clusters
 from model.query.uncertainty import entropy_scores, least_confidence_scores, margin_scores
 from model.query.unlabelled import Need, Unlabelled, required
@@ -130,6 +131,13 @@ STRATEGIES: dict[str, Strategy] = {
             ),
         ),
         Strategy(
+            "maxherding",
+            _EMBEDDINGS,
+            select=lambda unlabelled, batch_size, rng: maxherding(
+                unlabelled.embeddings, unlabelled.labelled, batch_size, rng
+            ),
+        ),
+        Strategy(
             "density",
             _PROBA | _EMBEDDINGS,
             lambda unlabelled: information_density_scores(unlabelled.proba, unlabelled.embeddings),
@@ -177,7 +185,7 @@ STRATEGIES: dict[str, Strategy] = {
             lambda unlabelled, batch_size, rng: margin_clusters(
                 unlabelled.proba, unlabelled.embeddings, batch_size, rng
             ),
-            start="typiclust",
+            start="maxherding",
         ),
     )
 }
