@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 
 from model.errors import InvalidEmbeddingsError, InvalidProbabilitiesError, UnknownStrategyError
 from model.query.ranking import rank
-from model.query.strategies import STRATEGIES, Strategy, find_strategy
+from model.query.strategies import HAND_OVER, STRATEGIES, Strategy, find_strategy
 from model.query.unlabelled import Need, Unlabelled
 
 by_name = pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
@@ -107,7 +107,8 @@ def test_several_labels_a_text_will_do(strategy):
 @by_doubt_alone
 def test_with_several_labels_the_text_nearest_to_a_coin_toss_comes_first(strategy):
     proba_N_C = np.array([[0.99, 0.9, 0.1], [0.02, 0.97, 0.52], [0.8, 0.3, 0.01]])
-    unlabelled = Unlabelled(3, proba_N_C, np.eye(3), is_multilabel=True)
+    labelled_L_D = np.full((HAND_OVER, 3), -1.0)
+    unlabelled = Unlabelled(3, proba_N_C, np.eye(3), labelled_L_D, is_multilabel=True)
     assert order(strategy, unlabelled, batch_size=1) == [1, 2, 0]
 
 
@@ -217,6 +218,16 @@ def test_an_unknown_strategy_is_answered_with_the_names_there_are():
 def test_random_has_no_favourites():
     firsts = np.bincount([order(STRATEGIES["random"], pool(4), seed=seed)[0] for seed in range(400)])
     assert firsts.min() > 70
+
+
+@pytest.mark.parametrize(("labelled", "group"), [(0, "large"), (HAND_OVER - 1, "large"), (HAND_OVER, "doubtful")])
+def test_hybrid_asks_for_what_is_common_until_there_are_labels_enough_and_then_for_what_is_doubtful(labelled, group):
+    is_doubtful_N = np.arange(60) < 10
+    proba_N_C = np.where(is_doubtful_N[:, None], [0.5, 0.5], [1.0, 0.0])
+    embeddings_N_D = np.eye(3)[is_doubtful_N.astype(int)]
+    unlabelled = Unlabelled(60, proba_N_C, embeddings_N_D, np.tile(np.eye(3)[2], (labelled, 1)))
+    first = order(STRATEGIES["hybrid"], unlabelled, batch_size=1)[0]
+    assert is_doubtful_N[first] == (group == "doubtful")
 
 
 def test_a_strategy_that_takes_a_classifier_names_one_that_does_not_for_the_start():
