@@ -64,7 +64,7 @@ HttpUrl = Annotated[str, BeforeValidator(_http_url)]
 
 
 # What chooses before there is a model, without an LLM and with one.
-COLD_START = "typiclust"
+COLD_START = "maxherding"
 LLM_START = "activellm"
 DEFAULT_MODELS = {"mistral": "mistral-large-latest", "openai": "gpt-4o"}
 

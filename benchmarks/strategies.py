@@ -87,7 +87,7 @@ def write_table() -> None:
         "batch from each label count to the next. Points over labelling at random, mean over the label counts up "
         f"to {JUDGED_UP_TO} and seeds, with the 95 % interval over paired seeds (Student's t) and how many these are. "
         "**Where the interval holds 0, the strategy may be no better than random.** Strategies that need no classifier "
-        "choose from the start, hybrid begins by typiclust; the others begin with the texts that random begins with.",
+        "choose from the start, hybrid begins by maxherding; the others begin with the texts that random begins with.",
         "",
     ]
     for recipe in RECIPES:

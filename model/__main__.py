@@ -33,7 +33,7 @@ from model.types import Targets
 BASELINE, DEFAULT = "random", "hybrid"
 BUDGETS = (16, 32, 64, 128, 256, 512)
 # Without a word from the user: the default, what it is made of, and the baseline.
-STARTING_FIELD = (BASELINE, DEFAULT, "typiclust", "margin", "badge")
+STARTING_FIELD = (BASELINE, DEFAULT, "maxherding", "margin", "badge")
 
 app = typer.Typer(
     add_completion=False,

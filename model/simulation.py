@@ -214,7 +214,8 @@ class Simulation:
     @cached_property
     def _untrained(self) -> dict[str, FloatArray]:
         """Embeddings of all texts before any training, shared by every strategy: embedding_D by text."""
-        texts = list({*self.pool.texts, *self._test.texts})
+        # In an order that is the same in every process: who shares a batch decides an embedding's last bits.
+        texts = list(dict.fromkeys([*self.pool.texts, *self._test.texts]))
         embeddings_N_D = embed_texts(new_classifier(self._config.encoder, self.pool.label_set), texts)
         return dict(zip(texts, embeddings_N_D, strict=True))
 

@@ -164,31 +164,6 @@ def _nearest_to_mean_first(unit_N_D: FloatArray, rows: IntArray) -> IntArray:
     return rows[np.argsort(np.square(unit_N_D[rows] - mean_D).sum(axis=1), kind="stable")]
 
 
-def spread(embeddings_N_D: FloatArray, scores_N: FloatArray, batch_size: int, rng: np.random.Generator) -> IntArray:
-    """Pick the best-scored text of each of `batch_size` clusters (after Zhdanov, 2019).
-
-    Deviation: Zhdanov weights k-means by informativeness and takes the text nearest to each centre.
-
-    Args:
-        embeddings_N_D: candidates.
-        scores_N: acquisition scores, higher = ask sooner.
-        batch_size: how many to pick.
-        rng: for the clustering's start.
-
-    Returns:
-        indices_B in falling order of score; B = min(batch_size, N).
-    """
-    best_first = np.argsort(-scores_N, kind="stable")
-    if batch_size >= len(scores_N):
-        return best_first
-    cluster_N = cluster(unit(embeddings_N_D), batch_size, rng)
-    _, first_of_cluster = np.unique(cluster_N[best_first], return_index=True)
-    chosen = best_first[np.sort(first_of_cluster)]
-    # Repeated texts can leave clusters empty; the best of the rest fill up.
-    rest = best_first[~np.isin(best_first, chosen)]
-    return np.concatenate([chosen, rest])[:batch_size]
-
-
 def cluster(embeddings_N_D: FloatArray, count: int, rng: np.random.Generator) -> IntArray:
     """k-means: cluster_N in 0 … count-1; fewer groups where there are fewer different texts."""
     distinct = len(np.unique(embeddings_N_D.round(6), axis=0))

@@ -14,10 +14,13 @@ from model.query.density import information_density_scores
 from model.query.diversity import kcenter, kmeans, typiclust
 from model.query.expected_change import expected_gradient_length_scores
 from model.query.expected_error import expected_error_reduction
-from model.query.hybrid import margin_clusters
+from model.query.herding import maxherding, uncertainty_herding
 from model.query.uncertainty import entropy_scores, least_confidence_scores, margin_scores
 from model.query.unlabelled import Need, Unlabelled, required
 from model.types import FloatArray, IntArray
+
+# With fewer labels, what a classifier doubts says too little to weigh texts by.
+HAND_OVER = 32
 
 Scorer = Callable[[Unlabelled], FloatArray]
 Selector = Callable[[Unlabelled, int, np.random.Generator], IntArray]
@@ -94,6 +97,14 @@ def _explain_margin(score: float) -> str:
     return f"margin {1 - score:.2f}"
 
 
+def _hybrid(unlabelled: Unlabelled, batch_size: int, rng: np.random.Generator) -> IntArray:
+    """Near to all of the pool at first, near to what is doubtful from HAND_OVER labels on."""
+    embeddings_N_D, labelled_L_D = unlabelled.embeddings, unlabelled.labelled
+    if len(labelled_L_D) < HAND_OVER:
+        return maxherding(embeddings_N_D, labelled_L_D, batch_size, rng)
+    return uncertainty_herding(_margin(unlabelled), embeddings_N_D, labelled_L_D, batch_size, rng)
+
+
 _PROBA = frozenset({Need.PROBA})
 _MEMBERS = frozenset({Need.MEMBERS})
 _EMBEDDINGS = frozenset({Need.EMBEDDINGS})
@@ -149,6 +160,13 @@ STRATEGIES: dict[str, Strategy] = {
             ),
         ),
         Strategy(
+            "maxherding",
+            _EMBEDDINGS,
+            select=lambda unlabelled, batch_size, rng: maxherding(
+                unlabelled.embeddings, unlabelled.labelled, batch_size, rng
+            ),
+        ),
+        Strategy(
             "density",
             _PROBA | _EMBEDDINGS,
             lambda unlabelled: information_density_scores(unlabelled.proba, unlabelled.embeddings),
@@ -193,10 +211,8 @@ STRATEGIES: dict[str, Strategy] = {
             _PROBA | _EMBEDDINGS,
             _margin,
             _explain_margin,
-            lambda unlabelled, batch_size, rng: margin_clusters(
-                unlabelled.proba, unlabelled.embeddings, batch_size, rng
-            ),
-            start="typiclust",
+            _hybrid,
+            start="maxherding",
         ),
     )
 }

@@ -108,7 +108,7 @@ def test_before_there_is_a_model_the_order_goes_by_the_encoder(settings, folder,
     publication = order(settings, folder, synced(), None, 1, turn)
     assert sorted(publication.task_ids_N.tolist()) == [text.task_id for text in POOL]
     assert (publication.name, publication.queued, publication.proba_N_C.shape) == ("0.1", 20, (40, 0))
-    assert sum("typiclust, pick" in reason for reason in publication.reasons_N) > 0
+    assert sum("maxherding, pick" in reason for reason in publication.reasons_N) > 0
     assert turn.steps == ["scoring"]
 
 

@@ -172,7 +172,7 @@ def test_our_own_name_wins_over_an_alias(load):
 def test_with_an_empty_environment_everything_has_a_default(load):
     settings = load()
     assert (settings.port, settings.query_size, settings.queue_size, settings.explore) == (9090, 32, 1000, 0.1)
-    assert (settings.strategy, settings.cold_start, settings.recipe) == ("hybrid", "typiclust", Recipe.AUTO)
+    assert (settings.strategy, settings.cold_start, settings.recipe) == ("hybrid", "maxherding", Recipe.AUTO)
     assert (settings.bert_model, settings.redis_url, settings.label_studio_api_key) == ("", None, None)
 
 
@@ -219,7 +219,7 @@ def test_a_slash_at_the_end_of_an_address_does_not_count(load):
         ("QUEUE_SIZE", "many", "integer"),
         ("STRATEGY", "bold", "margin, entropy, .*typiclust"),
         ("COLD_START", "bold", "random"),
-        ("COLD_START", "margin", "random, activellm, llm_committee, kcenter, kmeans, .*typiclust"),
+        ("COLD_START", "margin", "random, activellm, llm_committee, kcenter, kmeans, typiclust, maxherding"),
         ("EXPLORE", "0.6", "0.5"),
         ("EXPLORE", "-0.1", "0"),
         ("EXPLORE", "nan", "0.5"),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from model.query.diversity import TYPICAL_AMONG, cluster, kcenter, kmeans, spread, typicality, typiclust
+from model.query.diversity import TYPICAL_AMONG, cluster, kcenter, kmeans, typicality, typiclust
 
 
 def blobs(*sizes: int, noise: float = 0.01) -> tuple[np.ndarray, np.ndarray]:
@@ -75,23 +75,6 @@ def test_typiclust_of_an_exhausted_pool_is_empty():
 def test_repeated_texts_are_picked_once_each(texts):
     picks = typiclust(np.ones((texts, 3)), np.ones((2, 3)), 5, rng())
     assert len(set(picks.tolist())) == len(picks) == min(texts, 5)
-
-
-def test_spread_takes_the_best_scored_text_of_each_group_best_first():
-    embeddings_N_D, group_N = blobs(10, 10, 10)
-    scores_N = rng().random(30)
-    best = sorted((scores_N[group_N == group].max() for group in range(3)), reverse=True)
-    picks = spread(embeddings_N_D, scores_N, 3, rng())
-    assert scores_N[picks].tolist() == best
-
-
-def test_spread_over_fewer_texts_than_asked_is_their_order_by_score():
-    assert spread(np.eye(3), np.array([0.1, 0.9, 0.5]), 5, rng()).tolist() == [1, 2, 0]
-
-
-def test_spread_fills_up_with_the_best_of_the_rest():
-    embeddings_N_D = np.array([[1.0, 0], [1, 0], [1, 0], [0, 1]])
-    assert spread(embeddings_N_D, np.array([0.9, 0.8, 0.7, 0.1]), 3, rng()).tolist() == [0, 3, 1]
 
 
 def test_there_are_no_more_groups_than_different_texts():
