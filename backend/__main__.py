@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -83,14 +83,21 @@ def status() -> None:
     with _errors_in_a_sentence():
         settings = _start()
         service = open_service(settings)
-        table = Table("project", "state", "labels", "unlabelled", "model version", "rounds", "last error")
+        table = Table("project", "state", "labels", "unlabelled", "model version", "rounds", "LLM", "last error")
         for project_id in known_projects(settings.model_dir):
             row = project_status(service, project_id)
-            keys = ("project", "state", "labels", "unlabelled", "model_version", "rounds", "last_error")
-            table.add_row(*(str(row[key]) for key in keys))
+            keys = ("project", "state", "labels", "unlabelled", "model_version", "rounds")
+            table.add_row(*(str(row[key]) for key in keys), _llm_in_a_word(row["llm"]), row["last_error"])
         console.print(
             table if table.row_count else "No project has connected yet: python -m backend connect --project ID"
         )
+
+
+def _llm_in_a_word(llm: dict[str, Any] | None) -> str:
+    """Who chose, or why nobody could; empty without an LLM."""
+    if llm is None:
+        return ""
+    return f"{llm['problem']} ({llm['fallback']} chooses)" if llm["fallback"] else llm["problem"] or llm["source"]
 
 
 @app.command()

@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from backend.due import fingerprint, labels_until_training, nothing_due, order_d
 from backend.label_studio import SAMPLING
 from backend.labeling_config import read_labeling_config
 from backend.projects import ProjectFolder
+from backend.selections import PASTED, Picked, Selection
 from backend.settings import ProjectSettings
 from backend.syncing import Synced
 from model.errors import TrainingDivergedError
@@ -166,6 +168,29 @@ def test_a_pool_smaller_than_a_batch_is_no_used_up_queue():
     assert publication_due(published, synced(pool_ids=[]), MODEL) == ""
 
 
+PICKED = Selection("activellm", "mistral x", 5.0, (Picked(10, "pos", 3, 3),))
+FAILED = Selection("activellm", "mistral x", 5.0, failure="it is down", failure_code="llm_unavailable")
+
+
+@pytest.mark.parametrize(
+    ("published_by", "selected_at", "selection", "due"),
+    [
+        ("hybrid", 0.0, PICKED, "the LLM chose"),
+        ("activellm", 5.0, PICKED, ""),
+        ("activellm", 4.0, PICKED, "the LLM chose"),
+        ("activellm", 5.0, FAILED, "another strategy decides"),
+        ("typiclust", 0.0, FAILED, ""),
+        ("activellm", 5.0, None, "another strategy decides"),
+        ("hybrid", 0.0, None, ""),
+        # From before orders said who decided.
+        ("", 0.0, None, ""),
+    ],
+)
+def test_an_llms_choice_makes_another_order_and_so_does_its_end(published_by, selected_at, selection, due):
+    published = published_for(synced(), strategy=published_by, selected_at=selected_at)
+    assert publication_due(published, synced(), MODEL, selection) == due
+
+
 @pytest.fixture
 def folder(tmp_path) -> ProjectFolder:
     """A project that published 3.7 for its first two labels."""
@@ -237,3 +262,23 @@ def test_quiet_ends_with_the_training_or_the_batch_whichever_comes_first(folder)
     assert fingerprint(folder, SERVED, None)["quiet_for"] == 3
     long_batches = replace(SERVED, settings=SETTINGS.model_copy(update={"query_size": 100}))
     assert fingerprint(folder, long_batches, None)["quiet_for"] == 14
+
+
+def test_after_an_llm_failed_a_round_looks_again_when_its_time_has_come(folder):
+    waits = synced(settings=SETTINGS.model_copy(update={"cold_start": "activellm"}))
+    folder.save_publication(published_for(waits, model=0, strategy="typiclust"))
+    project = replace(waits.project, model_version=folder.published_name(), sampling=SAMPLING)
+    waits = replace(waits, project=project)
+    for failed_at, is_quiet in ((time.time(), True), (time.time() - 61, False)):
+        folder.save_selection(replace(FAILED, at=failed_at))
+        folder.save_synced(fingerprint(folder, waits, None))
+        assert nothing_due(folder, project, waits.settings, "", FakeTurn()) is is_quiet
+
+
+def test_picks_that_somebody_pasted_are_seen_by_the_next_round(folder):
+    folder.save_publication(published_for(synced(), model=0))
+    project = replace(synced().project, model_version=folder.published_name(), sampling=SAMPLING)
+    folder.save_synced(fingerprint(folder, replace(synced(), project=project), None))
+    assert nothing_due(folder, project, SETTINGS, "", FakeTurn())
+    folder.save_selection(replace(PICKED, source=PASTED))
+    assert not nothing_due(folder, project, SETTINGS, "", FakeTurn())

@@ -1,14 +1,19 @@
+import json
+
 import pytest
 
 from backend.app import create_app
 from backend.authentication import webhook_headers
 from backend.jobs import TRAINING, RoundQueue, RoundState, open_redis
+from backend.llm_access import open_ledger
 from backend.loaded_models import LoadedModels
 from backend.plugin import Service
 from backend.projects import Connection
 from backend.publishing import rank_score
 from backend.routes import AFTER_SETUP_S
+from backend.selections import PastePrompt, Selection
 from backend.settings import Settings
+from model.llm.chat import Reply
 from tests.fakes import FakeRounds, a_publication, labeling_config
 
 EVENT = {"action": "ANNOTATION_CREATED", "project": {"id": 1}, "annotation": {"id": 2}}
@@ -318,3 +323,81 @@ class Broken(FakeRounds):
 def test_what_nobody_thought_of_is_a_500_that_gives_nothing_away(tmp_path):
     browser = create_app(Service(Settings(model_dir=tmp_path), Broken(), LoadedModels())).test_client()
     assert "geheim" not in refused(browser.post("/webhook", json=EVENT), 500, "internal")
+
+
+@pytest.fixture
+def asking(service):
+    """A project with a prompt for chat windows: tasks 10 to 19 under the numbers 0 to 9, three of them asked for."""
+    folder = service.folder(1)
+    folder.save_connection(Connection("localhost:9090", {}))
+    folder.save_paste_prompt(PastePrompt('0: "A & B"', tuple(range(10, 20)), 3, 7.5))
+    return folder
+
+
+def test_the_prompt_page_shows_the_question_as_text(browser, asking):
+    page = browser.get("/projects/1/prompt")
+    assert page.status_code == 200
+    assert "0: &#34;A &amp; B&#34;" in page.text
+
+
+def test_a_pasted_answer_is_kept_by_task_in_turns_of_the_labels_and_a_round_is_asked_for(browser, asking, service):
+    picks = [{"number": n, "label": label} for n, label in ((4, "pos"), (7, "pos"), (2, "neg"))]
+    answer = f'I thought about it. {{"picks": {json.dumps(picks)}}}'
+    page = browser.post("/projects/1/prompt", data={"answer": answer, "made_at": "7.5"})
+    assert page.status_code == 200
+    assert [pick.task_id for pick in asking.selection().picks] == [14, 12, 17]
+    assert asking.selection().is_pasted
+    assert service.rounds.requests == [{"project": 1, "changes": 0, "train": False}]
+
+
+@pytest.mark.parametrize(
+    ("form", "told"),
+    [
+        ({"answer": ""}, "read 0"),
+        ({"answer": "<script>alert(1)</script>"}, "&lt;script&gt;alert(1)&lt;/script&gt;"),
+        ({"answer": "50, 60, 70"}, "0 to 9"),
+        ({"answer": "1, 5, 7", "made_at": "6.5"}, "have changed"),
+        ({"answer": "1, 5, 7", "made_at": "soon"}, "load the page again"),
+    ],
+)
+def test_an_answer_that_cannot_be_used_is_shown_again_with_the_reason(browser, asking, service, form, told):
+    page = browser.post("/projects/1/prompt", data=form)
+    assert page.status_code == 422
+    assert told in page.text
+    assert asking.selection() is None
+    assert service.rounds.requests == []
+
+
+def test_another_sites_form_is_refused(browser, asking):
+    headers = {"Origin": "http://elsewhere.example"}
+    refused(browser.post("/projects/1/prompt", data={"answer": "1, 5, 7"}, headers=headers), 400)
+    assert asking.selection() is None
+
+
+def test_a_project_without_a_prompt_says_when_there_is_one(browser, published):
+    assert "while there is no model" in refused(browser.get("/projects/1/prompt"), 400)
+    refused(browser.get("/projects/2/prompt"), 404)
+
+
+def test_status_and_metrics_speak_of_the_llm_only_where_there_is_one(browser, published, service, tmp_path):
+    assert browser.get("/projects/1/status").get_json()["llm"] is None
+    prices = {"llm_price_input": 2.0, "llm_price_output": 4.0}
+    settings = Settings(model_dir=tmp_path, llm_provider="mistral", **prices)
+    open_ledger(settings, published).add(Reply("", prompt_tokens=1000, completion_tokens=500))
+    published.save_selection(Selection("activellm", "mistral x", 1.0, failure="spent", failure_code="llm_budget"))
+    asking_one = create_app(Service(settings, service.rounds, service.models)).test_client()
+    llm = asking_one.get("/projects/1/status").get_json()["llm"]
+    assert (llm["problem_code"], llm["fallback"], llm["asked"], llm["cost"]) == ("llm_budget", "typiclust", 1, 0.004)
+    assert "MISTRAL_API_KEY" in llm["problem"]
+    metrics = asking_one.get("/metrics").text
+    assert 'shortlist_llm_prompt_tokens{project="1"} 1000.0' in metrics
+    assert 'shortlist_llm_fallback{project="1"} 1.0' in metrics
+
+
+def test_a_damaged_account_is_a_problem_in_status_and_no_error(browser, published, tmp_path, service):
+    settings = Settings(model_dir=tmp_path, llm_provider="mistral", mistral_api_key="geheim")
+    published.llm_folder.mkdir(parents=True)
+    (published.llm_folder / "ledger.json").write_text("{", encoding="utf-8")
+    page = create_app(Service(settings, service.rounds, service.models)).test_client().get("/projects/1/status")
+    assert "delete it" in page.get_json()["llm"]["problem"]
+    assert "geheim" not in page.text
