@@ -99,10 +99,7 @@ def _labels_of_the_rest(
 def _ask_one(means: Means, texts: Sequence[str]) -> tuple[Sequence[Guess | None], LLMError | None]:
     """Have the first model label some texts."""
     chat = means.open_llms()[0]
-    embeddings_M_D, labelled_L_D = means.embed_with_labelled(texts)
-    said = label_texts(
-        chat, means.question, texts, embeddings_M_D, means.synced.targets, labelled_L_D, means.turn.progress
-    )
+    said = label_texts(chat, means.candidates(texts), means.turn.progress)
     return said.guesses, said.failure
 
 
@@ -140,10 +137,7 @@ def _routed(means: Means, ordered: Order, rng: np.random.Generator) -> LabelledO
 def _ask_committee(means: Means, texts: Sequence[str]) -> list[Guess | None]:
     """Have every model label some texts in every wording: sure is what all of them say."""
     members = [Member(chat, version) for chat in means.open_llms() for version in VERSIONS]
-    embeddings_M_D, labelled_L_D = means.embed_with_labelled(texts)
-    votes = committee_votes(
-        members, means.question, texts, embeddings_M_D, means.synced.targets, labelled_L_D, means.turn.progress
-    )
+    votes = committee_votes(members, means.candidates(texts), means.turn.progress)
     for failure in votes.failures:
         _log_failure(means.folder, failure)
     return agreed(votes)

@@ -17,6 +17,7 @@ from backend.settings import ProjectSettings, Settings
 from backend.syncing import Synced
 from model.acquisition import Embed
 from model.errors import LLMError, LLMUnavailableError
+from model.llm.candidates import Candidates
 from model.llm.chat import Chat
 from model.llm.prompt import as_text
 from model.llm.question import Question
@@ -24,7 +25,7 @@ from model.llm.selector import Pick, prompt_for_pasting
 from model.llm.selector import Selection as Picks
 from model.llm.strategies import select
 from model.query.strategies import find_strategy
-from model.types import FloatArray, IntArray
+from model.types import IntArray
 
 # After a failure: soon enough for whoever mends a key, seldom enough not to press a provider that is down.
 RETRY_S = 60.0
@@ -66,10 +67,11 @@ class Means:
         """Whether an LLM chooses now."""
         return has_a_say(self.synced.settings, len(self.synced.targets), self.has_model)
 
-    def embed_with_labelled(self, texts: Sequence[str]) -> tuple[FloatArray, FloatArray]:
-        """Embeddings of some texts, and of those that people labelled."""
-        both_M_D = self.embed([*texts, *self.synced.targets.texts])
-        return both_M_D[: len(texts)], both_M_D[len(texts) :]
+    def candidates(self, texts: Sequence[str]) -> Candidates:
+        """Some texts with all that an LLM is asked by; embeds what was not embedded before."""
+        people = self.synced.targets
+        both_M_D = self.embed([*texts, *people.texts])
+        return Candidates(self.question, texts, both_M_D[: len(texts)], people, both_M_D[len(texts) :])
 
     def texts_to_choose_from(self) -> tuple[IntArray, list[str]]:
         """Rows of the pool that somebody could label, and their texts."""
@@ -148,18 +150,9 @@ def _ask(means: Means, rng: np.random.Generator) -> Selection:
 def _select(means: Means, texts: Sequence[str], rng: np.random.Generator) -> Picks:
     # Settings that cannot work are found out before a long embedding.
     chats = means.open_llms()
-    embeddings_M_D, labelled_L_D = means.embed_with_labelled(texts)
+    batch_size = means.synced.settings.query_size
     return select(
-        means.synced.settings.cold_start,
-        chats,
-        means.question,
-        texts,
-        embeddings_M_D,
-        means.synced.targets,
-        labelled_L_D,
-        means.synced.settings.query_size,
-        rng,
-        means.turn.progress,
+        means.synced.settings.cold_start, chats, means.candidates(texts), batch_size, rng, means.turn.progress
     )
 
 
@@ -172,17 +165,9 @@ def write_paste_prompt(means: Means, rng: np.random.Generator) -> None:
     rows_M, texts = means.texts_to_choose_from()
     if not texts:
         return
-    embeddings_M_D, labelled_L_D = means.embed_with_labelled(texts)
     try:
         prompt = prompt_for_pasting(
-            means.question,
-            texts,
-            embeddings_M_D,
-            means.synced.targets,
-            labelled_L_D,
-            means.synced.settings.query_size,
-            means.settings.llm_context_tokens,
-            rng,
+            means.candidates(texts), means.synced.settings.query_size, means.settings.llm_context_tokens, rng
         )
     except LLMError as error:
         log.warning("event=no_paste_prompt project=%d code=%s", means.folder.project_id, error.code)

@@ -13,6 +13,7 @@ from rich.progress import Progress
 from benchmarks.llm_records import PICKS, Habits, Record, Slip, read_habits, read_pools, read_records, read_test
 from benchmarks.llm_stand_in import StandIn
 from benchmarks.llm_worth import Bench, build_bench, texts_sha256
+from model.llm.candidates import Candidates
 from model.llm.chat import Message
 from model.llm.question import Question
 from model.llm.selector import select_texts
@@ -151,7 +152,8 @@ def _mended(bench: Bench, habits: Habits, error_rate: float) -> Choose:
         rng = np.random.default_rng(seed)
         chat = StandIn(gold, habits, error_rate, PICKS, _stand_in_rng(pool, seed))
         nobody = gold.some(np.zeros(0, dtype=np.int64))
-        return select_texts(chat, QUESTION, gold.texts, embeddings_N_D, nobody, embeddings_N_D[:0], PICKS, rng).rows_B
+        candidates = Candidates(QUESTION, gold.texts, embeddings_N_D, nobody, embeddings_N_D[:0])
+        return select_texts(chat, candidates, PICKS, rng).rows_B
 
     return choose
 

@@ -100,7 +100,8 @@ def _stand_in(habits: Habits) -> Iterator[str]:
         f"{sum(slip.is_counting for slip in slips)} only count.",
         "- It has no idea of what teaches a classifier: within its classes and places it picks at random.",
         "",
-        f"Beside it: `{COVERING}` is what is left of the mended way without an LLM, and always the same 32 of a pool; "
+        f"Beside it: `{COVERING}` is what is left of the mended way without an LLM: always the same 32 of a "
+        "pool, so that its error is too small; "
         f"`{ONE_ASKING}` is the stand-in's picks as they come, as the study took them; `{BALANCED}` is "
         f"{PICKS // 2} random texts of each class by their gold labels, which nobody has who chooses.",
         "",

@@ -99,9 +99,9 @@ def simulate(
         use_available_cores()
         config = TrainingConfig(recipe=recipe, encoder=encoder)
         start = cold_start and find_start(cold_start).name
-        asks_llm = any(one.asks_llm for one in (*chosen, *([find_strategy(start)] if start else [])))
-        ask = ask_llm_from(os.environ, llm_memory, _title(data, project), about) if asks_llm else no_llm
-        setup = Setup(*_read(data, project, test), config, explore, start, pool, ask)
+        asks_llm = any(find_strategy(name).asks_llm for name in (*(one.name for one in chosen), start) if name)
+        ask_llm = ask_llm_from(os.environ, llm_memory, _title(data, project), about) if asks_llm else no_llm
+        setup = Setup(*_read(data, project, test), config, explore, start, pool, ask_llm)
         budgets = _numbers("--budget", budget) if budget else _default_budgets(setup)
         check_budgets(budgets, len(Simulation(setup, all_seeds[0]).pool))
         for file in filter(None, (out, report)):

@@ -7,14 +7,14 @@ import numpy as np
 
 from model.errors import LLMError
 from model.inference import Progress, ignore_progress
+from model.llm.candidates import Candidates
 from model.llm.chat import Chat
 from model.llm.label_answer import Guess
 from model.llm.label_rows import majority, row_of
 from model.llm.labeler import label_texts
-from model.llm.question import Question
 from model.query.committee import vote_entropy_scores
 from model.query.unlabelled import Unlabelled
-from model.types import BoolArray, FloatArray, LabelSet, Targets
+from model.types import BoolArray, FloatArray, LabelSet
 
 
 @dataclass(frozen=True)
@@ -44,35 +44,20 @@ class Votes:
 
 def committee_votes(
     members: Sequence[Member],
-    question: Question,
-    texts: Sequence[str],
-    embeddings_N_D: FloatArray,
-    labelled: Targets,
-    labelled_L_D: FloatArray,
+    candidates: Candidates,
     on_progress: Progress = ignore_progress,
 ) -> Votes:
     """Let each member label N texts. A member that fails keeps what it said until then, and abstains from the rest.
 
     Args:
         members: at least two, for them to disagree.
-        question: what people are asked.
-        texts: N unlabelled texts.
-        embeddings_N_D: theirs.
-        labelled: texts with labels, for examples.
-        labelled_L_D: embeddings of those.
+        candidates: N texts.
         on_progress: called with (texts labelled, N times K) after every batch.
     """
-    total = len(members) * len(texts)
+    size, question = len(candidates), candidates.question
     everybody = [
         label_texts(
-            member.chat,
-            question,
-            texts,
-            embeddings_N_D,
-            labelled,
-            labelled_L_D,
-            _continuing(on_progress, place * len(texts), total),
-            member.version,
+            member.chat, candidates, _continuing(on_progress, place * size, len(members) * size), member.version
         )
         for place, member in enumerate(members)
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from model.errors import LLMError
+from model.llm.candidates import Candidates
 from model.llm.chat import Chat
 from model.llm.client import open_chat
 from model.llm.config import KEY_SETTINGS, LLMConfig
@@ -42,7 +43,8 @@ def ask_llm_from(environment: Mapping[str, str], memory: Path, title: str, descr
     ) -> IntArray:
         label_set = labelled.label_set
         question = Question(title, description, label_set.labels, label_set.is_multilabel)
-        return select(strategy, chats, question, texts, embeddings_N_D, labelled, labelled_L_D, batch_size, rng).rows_B
+        candidates = Candidates(question, texts, embeddings_N_D, labelled, labelled_L_D)
+        return select(strategy, chats, candidates, batch_size, rng).rows_B
 
     return ask
 

@@ -1,12 +1,12 @@
 """Have an LLM label texts, with the labelled texts nearest to them as examples."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from model.errors import LLMError, UnreadableAnswerError
 from model.inference import Progress, ignore_progress
+from model.llm.candidates import Candidates
 from model.llm.chat import Chat
 from model.llm.label_answer import Guess, read_labels
 from model.llm.label_prompt import VERSIONS, Example, LabelPrompt, again, label_prompt
@@ -37,11 +37,7 @@ class Labelled:
 
 def label_texts(
     chat: Chat,
-    question: Question,
-    texts: Sequence[str],
-    embeddings_N_D: FloatArray,
-    labelled: Targets,
-    labelled_L_D: FloatArray,
+    candidates: Candidates,
     on_progress: Progress = ignore_progress,
     version: str = VERSIONS[0],
 ) -> Labelled:
@@ -52,33 +48,32 @@ def label_texts(
 
     Args:
         chat: the LLM.
-        question: what people are asked.
-        texts: N unlabelled texts, those that matter most first: they are asked first.
-        embeddings_N_D: theirs.
-        labelled: L texts with labels; those on which people are evenly split are no examples.
-        labelled_L_D: embeddings of those.
+        candidates: N texts, those that matter most first: they are asked first. Labelled texts on which people are
+            evenly split are no examples.
         on_progress: called with (texts asked, N) after every batch.
         version: the wording that asks.
 
     Returns:
         N guesses in the order of `texts`. Where the LLM fails, `failure` says why, and the rest is None.
     """
-    guesses: list[Guess | None] = [None] * len(texts)
+    question, labelled = candidates.question, candidates.labelled
+    guesses: list[Guess | None] = [None] * len(candidates)
     examples = [_said_by_people(labelled, row) for row in range(len(labelled))]
     usable = np.array([row for row, example in enumerate(examples) if example], dtype=np.int64)
     done = 0
-    for rows in group_alike(embeddings_N_D, BATCH_SIZE):
-        nearest = usable[nearest_examples(embeddings_N_D[rows], labelled_L_D[usable])]
+    for rows in group_alike(candidates.embeddings_N_D, BATCH_SIZE):
+        group = candidates.some(rows)
+        nearest = usable[nearest_examples(group.embeddings_N_D, candidates.labelled_L_D[usable])]
         shown = [example for row in nearest if (example := examples[row])]
         try:
-            prompt = label_prompt(question, [texts[row] for row in rows], shown, chat.context_tokens, version)
-            read = _ask(chat, prompt, question, len(rows))
+            prompt = label_prompt(question, group.texts, shown, chat.context_tokens, version)
+            read = _ask(chat, prompt, question, len(group))
         except LLMError as failure:
             return Labelled(tuple(guesses), failure)
         for row, guess in zip(rows, read, strict=True):
             guesses[row] = guess
         done += len(rows)
-        on_progress(done, len(texts))
+        on_progress(done, len(candidates))
     return Labelled(tuple(guesses))
 
 

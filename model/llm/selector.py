@@ -13,13 +13,13 @@ import numpy as np
 
 from model.errors import LLMError, UnreadableAnswerError
 from model.llm.asking import Answer, ask_for_picks
+from model.llm.candidates import Candidates
 from model.llm.chat import Chat
 from model.llm.labels import match_label
 from model.llm.prompt import SelectionPrompt, selection_prompt
-from model.llm.question import Question
 from model.query.diversity import unit
 from model.query.herding import cover, maxherding
-from model.types import FloatArray, IntArray, Targets
+from model.types import IntArray, Targets
 
 ASKINGS = 3
 # Texts shown for each that is to be picked. Fewer to choose from leave less to what an LLM likes, and cost less: the
@@ -74,11 +74,7 @@ class Selection:
 
 def select_texts(
     chat: Chat,
-    question: Question,
-    texts: Sequence[str],
-    embeddings_N_D: FloatArray,
-    labelled: Targets,
-    labelled_L_D: FloatArray,
+    candidates: Candidates,
     batch_size: int,
     rng: np.random.Generator,
     on_progress: OnProgress = ignore_askings,
@@ -87,11 +83,7 @@ def select_texts(
 
     Args:
         chat: the LLM.
-        question: what people will be asked.
-        texts: N unlabelled texts.
-        embeddings_N_D: theirs, by any encoder.
-        labelled: what has labels already; these correct the balance, and some are shown as examples.
-        labelled_L_D: embeddings of those.
+        candidates: N texts. What has labels already corrects the balance, and some of it is shown as examples.
         batch_size: how many to choose; an LLM is asked for 50 at most.
         rng: for shuffles, and what stands for a large pool.
         on_progress: called with (askings done, askings).
@@ -102,15 +94,14 @@ def select_texts(
     Raises:
         LLMError: no asking gave an answer of use; the last one's reason.
     """
-    batch_size = min(batch_size, MOST_PICKS, len(texts))
-    shown = show_groups(embeddings_N_D, labelled_L_D, batch_size, rng)
+    batch_size = min(batch_size, MOST_PICKS, len(candidates))
+    shown = show_groups(candidates, batch_size, rng)
     if len(shown) <= batch_size:
         return Selection(tuple(Pick(row, "", 0, 0) for row in shown.tolist()))
     answers: list[Answer] = []
     failure: LLMError | None = None
     for asking in range(ASKINGS):
-        rows = rng.permutation(shown).tolist()
-        prompt = selection_prompt(question, texts, rows, batch_size, chat.context_tokens, examples_of(labelled))
+        prompt = _prompt(candidates, rng.permutation(shown), batch_size, chat.context_tokens)
         try:
             answers.append(ask_for_picks(chat, prompt))
         except UnreadableAnswerError as error:
@@ -122,25 +113,21 @@ def select_texts(
         on_progress(asking + 1, ASKINGS)
     if not answers:
         raise failure or LLMError("the LLM was not asked")
-    picks = merge(answers, question.labels, shown, embeddings_N_D, labelled, labelled_L_D, batch_size, rng)
-    return Selection(tuple(picks), failure)
+    return Selection(tuple(merge(answers, shown, candidates, batch_size, rng)), failure)
 
 
 def prompt_for_pasting(
-    question: Question,
-    texts: Sequence[str],
-    embeddings_N_D: FloatArray,
-    labelled: Targets,
-    labelled_L_D: FloatArray,
-    batch_size: int,
-    context_tokens: int,
-    rng: np.random.Generator,
+    candidates: Candidates, batch_size: int, context_tokens: int, rng: np.random.Generator
 ) -> SelectionPrompt:
     """What to paste into a chat window: one asking, of the same texts as an LLM with a key would be shown."""
-    batch_size = min(batch_size, MOST_PICKS, len(texts))
-    shown = show_groups(embeddings_N_D, labelled_L_D, batch_size, rng)
-    rows = rng.permutation(shown).tolist()
-    return selection_prompt(question, texts, rows, batch_size, context_tokens, examples_of(labelled))
+    batch_size = min(batch_size, MOST_PICKS, len(candidates))
+    return _prompt(candidates, rng.permutation(show_groups(candidates, batch_size, rng)), batch_size, context_tokens)
+
+
+def _prompt(candidates: Candidates, rows_M: IntArray, batch_size: int, context_tokens: int) -> SelectionPrompt:
+    examples = _examples(candidates.labelled)
+    rows = rows_M.tolist()
+    return selection_prompt(candidates.question, candidates.texts, rows, batch_size, context_tokens, examples)
 
 
 def balanced(guesses: Mapping[int, str]) -> list[int]:
@@ -153,33 +140,24 @@ def balanced(guesses: Mapping[int, str]) -> list[int]:
     return [row for _, row in sorted(turns, key=lambda turn: turn[0])]
 
 
-def examples_of(labelled: Targets) -> list[tuple[str, str]]:
+def _examples(labelled: Targets) -> list[tuple[str, str]]:
     """The latest labelled texts, each with its likeliest label."""
     last = range(max(0, len(labelled) - EXAMPLES), len(labelled))
     labels = labelled.label_set.labels
     return [(labelled.texts[row], labels[int(labelled.targets_N_C[row].argmax())]) for row in last]
 
 
-def show_groups(
-    embeddings_N_D: FloatArray, labelled_L_D: FloatArray, batch_size: int, rng: np.random.Generator
-) -> IntArray:
+def show_groups(candidates: Candidates, batch_size: int, rng: np.random.Generator) -> IntArray:
     """The texts that an LLM is shown: each stands for those nearest to it, all together for the pool (after CAL).
 
     Greedy k-medoids (`maxherding`), three clusters a pick: so rare groups are seen, whatever is picked is typical of
     some, and a pool of any size costs the same.
     """
-    return maxherding(embeddings_N_D, labelled_L_D, SHOWN_PER_PICK * batch_size, rng)
+    return maxherding(candidates.embeddings_N_D, candidates.labelled_L_D, SHOWN_PER_PICK * batch_size, rng)
 
 
 def merge(
-    answers: Sequence[Answer],
-    labels: Sequence[str],
-    shown: IntArray,
-    embeddings_N_D: FloatArray,
-    labelled: Targets,
-    labelled_L_D: FloatArray,
-    batch_size: int,
-    rng: np.random.Generator,
+    answers: Sequence[Answer], shown: IntArray, candidates: Candidates, batch_size: int, rng: np.random.Generator
 ) -> list[Pick]:
     """Merge askings into one batch, balanced over the labels that the LLM expects.
 
@@ -188,25 +166,23 @@ def merge(
 
     Args:
         answers: at least one.
-        labels: of the question.
         shown: the rows that were shown.
-        embeddings_N_D: of all texts.
-        labelled: what people labelled so far.
-        labelled_L_D: embeddings of those.
+        candidates: all texts, and what people labelled so far.
         batch_size: how many picks; texts that nobody picked fill what is left.
         rng: for what stands for a large pool.
     """
     votes = Counter(row for answer in answers for row in answer.guesses)
+    labels = candidates.question.labels
     guess = {row: _commonest_guess(answers, row, labels) for row in votes}
-    unit_N_D = unit(embeddings_N_D)
-    coverage = cover(unit_N_D, np.ones(len(unit_N_D)), unit(labelled_L_D), rng)
-    per_label = Counter(dict(zip(labels, labelled.targets_N_C.sum(axis=0).tolist(), strict=True)))
+    unit_N_D = unit(candidates.embeddings_N_D)
+    coverage = cover(unit_N_D, np.ones(len(unit_N_D)), unit(candidates.labelled_L_D), rng)
+    per_label = Counter(dict(zip(labels, candidates.labelled.targets_N_C.sum(axis=0).tolist(), strict=True)))
     waiting = set(shown.tolist())
     picks: list[Pick] = []
     while len(picks) < min(batch_size, len(shown)):
-        candidates = _of_the_rarest_label(waiting, guess, per_label)
-        gains_M = coverage.gains(unit_N_D[candidates])
-        row = candidates[max(range(len(candidates)), key=lambda i: (gains_M[i], votes[candidates[i]]))]
+        rows = _of_the_rarest_label(waiting, guess, per_label)
+        gains_M = coverage.gains(unit_N_D[rows])
+        row = rows[max(range(len(rows)), key=lambda i: (gains_M[i], votes[rows[i]]))]
         waiting.discard(row)
         coverage.add(unit_N_D[[row]])
         per_label[guess.get(row, "")] += 1

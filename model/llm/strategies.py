@@ -5,30 +5,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from model.errors import LLMError, UnreadableAnswerError
+from model.llm.candidates import Candidates
 from model.llm.chat import Chat
 from model.llm.committee import Member, agreed, committee_votes, disagreement_scores
 from model.llm.label_prompt import VERSIONS
-from model.llm.question import Question
-from model.llm.selector import (
-    MOST_PICKS,
-    OnProgress,
-    Pick,
-    Selection,
-    ignore_askings,
-    select_texts,
-    show_groups,
-)
-from model.types import FloatArray, Targets
+from model.llm.selector import MOST_PICKS, OnProgress, Pick, Selection, ignore_askings, select_texts, show_groups
+
+COMMITTEE = "llm_committee"
 
 
 def select(
     strategy: str,
     chats: Sequence[Chat],
-    question: Question,
-    texts: Sequence[str],
-    embeddings_N_D: FloatArray,
-    labelled: Targets,
-    labelled_L_D: FloatArray,
+    candidates: Candidates,
     batch_size: int,
     rng: np.random.Generator,
     on_progress: OnProgress = ignore_askings,
@@ -38,11 +27,7 @@ def select(
     Args:
         strategy: `activellm`: the first model picks; `llm_committee`: all label, and where they disagree is asked.
         chats: the models, at least one.
-        question: what people will be asked.
-        texts: N unlabelled texts.
-        embeddings_N_D: theirs, by any encoder.
-        labelled: what has labels already.
-        labelled_L_D: embeddings of those.
+        candidates: N texts.
         batch_size: how many to choose.
         rng: for shuffles, and what stands for a large pool.
         on_progress: called with what is done, and how much there is.
@@ -50,21 +35,15 @@ def select(
     Raises:
         LLMError: there is no answer of use.
     """
-    if strategy == "llm_committee":
+    if strategy == COMMITTEE:
         members = [Member(chat, version) for chat in chats for version in VERSIONS]
-        return _select_disputed(
-            members, question, texts, embeddings_N_D, labelled, labelled_L_D, batch_size, rng, on_progress
-        )
-    return select_texts(chats[0], question, texts, embeddings_N_D, labelled, labelled_L_D, batch_size, rng, on_progress)
+        return _select_disputed(members, candidates, batch_size, rng, on_progress)
+    return select_texts(chats[0], candidates, batch_size, rng, on_progress)
 
 
 def _select_disputed(
     members: Sequence[Member],
-    question: Question,
-    texts: Sequence[str],
-    embeddings_N_D: FloatArray,
-    labelled: Targets,
-    labelled_L_D: FloatArray,
+    candidates: Candidates,
     batch_size: int,
     rng: np.random.Generator,
     on_progress: OnProgress,
@@ -73,23 +52,17 @@ def _select_disputed(
 
     Equals stay in the order in which they cover the pool best.
     """
-    batch_size = min(batch_size, MOST_PICKS, len(texts))
-    shown = show_groups(embeddings_N_D, labelled_L_D, batch_size, rng)
-    shown_texts = [texts[row] for row in shown]
-    votes = committee_votes(members, question, shown_texts, embeddings_N_D[shown], labelled, labelled_L_D, on_progress)
+    batch_size = min(batch_size, MOST_PICKS, len(candidates))
+    shown = show_groups(candidates, batch_size, rng)
+    votes = committee_votes(members, candidates.some(shown), on_progress)
     if not (votes.has_voted_N_K.sum(axis=1) > 1).any():
         raise _why_nobody_voted(votes.failures)
     scores_N = disagreement_scores(votes)
     guesses = [guess.labels[0] if guess and guess.labels else "" for guess in agreed(votes)]
-    best_B = np.argsort(-scores_N, kind="stable")[:batch_size]
+    voted_N = votes.has_voted_N_K.sum(axis=1)
+    best_B = np.argsort(-scores_N, kind="stable")[:batch_size].tolist()
     picks = [
-        Pick(
-            int(shown[place]),
-            guesses[place],
-            int(votes.has_voted_N_K[place].sum()),
-            len(members),
-            float(scores_N[place]),
-        )
+        Pick(int(shown[place]), guesses[place], int(voted_N[place]), len(members), float(scores_N[place]))
         for place in best_B
     ]
     return Selection(tuple(picks), votes.failures[0] if votes.failures else None)

@@ -39,7 +39,7 @@ PURE = (
         f"model.llm.{name}"
         for name in (
             *("answer", "answer_faults", "answer_json", "answer_lines", "answer_lists", "answer_patterns"),
-            *("answer_shapes", "asking", "chat", "framing", "label_answer", "label_json", "label_lines"),
+            *("answer_shapes", "asking", "candidates", "chat", "framing", "label_answer", "label_json", "label_lines"),
             *("label_prompt", "label_rows", "labels", "prompt", "question", "routing", "selector"),
         )
     ),

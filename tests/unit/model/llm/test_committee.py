@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from model.errors import LLMUnavailableError
+from model.llm.candidates import Candidates
 from model.llm.committee import Member, agreed, committee_votes, count_votes, disagreement_scores
 from model.llm.label_answer import Guess
 from model.llm.question import Question
@@ -101,9 +102,8 @@ def ask(members, texts, done=None):
     nobody = Targets((), (), np.zeros((0, 3), dtype=np.float32), SENTIMENT)
     report = (lambda *_: None) if done is None else lambda *at: done.append(at)
     embeddings_N_D = np.eye(len(texts), dtype=np.float32)
-    return committee_votes(
-        members, question, texts, embeddings_N_D, nobody, np.zeros((0, len(texts)), np.float32), report
-    )
+    candidates = Candidates(question, texts, embeddings_N_D, nobody, np.zeros((0, len(texts)), np.float32))
+    return committee_votes(members, candidates, report)
 
 
 def test_every_member_is_asked_about_every_text_in_its_own_wording():

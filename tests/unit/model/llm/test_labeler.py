@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from model.errors import LLMBudgetError, LLMContextError, LLMKeyError, LLMModelError, LLMUnavailableError
+from model.llm.candidates import Candidates
 from model.llm.label_answer import Guess
 from model.llm.label_rows import majority, row_of
 from model.llm.labeler import BATCH_SIZE, MOST_EXAMPLES, group_alike, label_texts, nearest_examples
@@ -32,7 +33,7 @@ def label(chat, texts, embeddings_N_D=None, labelled=None, labelled_L_D=None, la
     embeddings_N_D = along_a_line(*range(len(texts))) if embeddings_N_D is None else embeddings_N_D
     labelled = people(label_set=label_set) if labelled is None else labelled
     labelled_L_D = along_a_line() if labelled_L_D is None else labelled_L_D
-    return label_texts(chat, question, texts, embeddings_N_D, labelled, labelled_L_D, **more)
+    return label_texts(chat, Candidates(question, texts, embeddings_N_D, labelled, labelled_L_D), **more)
 
 
 def shown(messages):
