@@ -69,17 +69,21 @@ def llm_status(settings: Settings, folder: ProjectFolder) -> dict[str, Any] | No
         spent, cost, problem = ledger.read(), ledger.cost, problem_at_start(settings)
     except LLMBudgetError as error:
         spent, cost, problem = Spent(), None, str(error)
+    synced = folder.synced()
     chosen = selection or Selection(strategy="", source=settings.llm_name, at=0.0)
+    # A failure to choose is of no interest any more once the classifier leads.
+    failed = chosen if synced.get("has_llm_a_say", True) and chosen.failure else None
+    failed = failed or (folder.llm_failure() if settings.llm_provider else None)
     return {
         "source": chosen.source,
-        "problem": problem or chosen.failure,
-        "problem_code": chosen.failure_code,
-        "fallback": FALLBACK if selection is not None and selection.has_failed else "",
+        "problem": problem or (failed.failure if failed else ""),
+        "problem_code": failed.failure_code if failed else "",
+        "fallback": FALLBACK if failed is chosen and chosen.has_failed else "",
         "picks": len(chosen.picks),
         **asdict(spent),
         "tokens_limit": settings.llm_max_tokens_total,
         "cost": cost,
-        "checks": folder.synced().get("llm_checks"),
+        "checks": synced.get("llm_checks"),
     }
 
 

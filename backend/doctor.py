@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
@@ -11,7 +12,7 @@ from backend.connecting import BLOCKED_MEND, UNREACHABLE_MEND, is_blocked, refus
 from backend.jobs import RoundQueue, open_redis
 from backend.label_studio import SAMPLING, LabelStudioClient
 from backend.labeling_config import read_labeling_config
-from backend.llm_access import llm_config
+from backend.llm_access import check_context, llm_config
 from backend.ordering import FALLBACK
 from backend.projects import ProjectFolder
 from backend.settings import Settings
@@ -113,13 +114,18 @@ def _llm(settings: Settings) -> Iterator[Finding]:
     for model in settings.llm_models if settings.llm_provider else ():
         config = llm_config(settings, model)
         if config is not None:
-            yield _try(f"LLM {model}", lambda config=config: check_llm(config), _llm_mend(config))  # type: ignore[misc]
+            yield _try(f"LLM {model}", partial(_look_at_llm, settings, config), _llm_mend(config))
+
+
+def _look_at_llm(settings: Settings, config: LLMConfig) -> str:
+    check_context(settings)
+    return check_llm(config)
 
 
 def _llm_mend(config: LLMConfig) -> str:
     return (
-        f"correct {config.key_setting}, LLM_MODEL or LLM_BASE_URL; until then {FALLBACK} chooses in the LLM's place, "
-        "and LLM_PROVIDER unset leaves it out for good"
+        f"correct {config.key_setting}, LLM_MODEL, LLM_BASE_URL or LLM_CONTEXT_TOKENS; until then {FALLBACK} chooses "
+        "in the LLM's place, and LLM_PROVIDER unset leaves it out for good"
     )
 
 

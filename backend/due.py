@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import time
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ import numpy as np
 from backend.contract import Project
 from backend.jobs import Turn
 from backend.label_studio import SAMPLING
-from backend.llm_labels import checks_so_far
 from backend.llm_selection import has_a_say, retry_at
 from backend.ordering import strategy_for
 from backend.projects import ProjectFolder, Publication
@@ -157,7 +155,7 @@ def fingerprint(folder: ProjectFolder, synced: Synced, failure: ShortlistError |
         "annotations": synced.project.annotations,
         "unseen": 0,
         "quiet_for": min([until_try, synced.settings.query_size - since, *([until_hand_over] if has_say else [])]),
-        "llm_checks": asdict(checks_so_far(folder, synced.targets)),
+        "has_llm_a_say": has_say,
         "ask_llm_at": retry_at(folder.selection()) if has_say else None,
         "labels": len(synced.targets),
         "left": len(synced.pool),

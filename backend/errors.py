@@ -15,6 +15,12 @@ class InvalidRequestError(ShortlistError):
     code = "invalid_request"
 
 
+class StaleAnswerError(ShortlistError):
+    """An answer to a question that has been replaced by another: its numbers mean other texts now."""
+
+    code = "stale_answer"
+
+
 class UnsupportedConfigError(ShortlistError):
     """A labeling config that text classification cannot serve."""
 

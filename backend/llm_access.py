@@ -1,12 +1,19 @@
 """An LLM by the settings, with what a project remembers of its answers and has spent on it."""
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 from backend.projects import ProjectFolder
 from backend.settings import Settings
-from model.errors import LLMError, LLMKeyError
-from model.llm.chat import Chat
+from model.errors import LLMError, LLMKeyError, TrainingCancelledError
+from model.llm.chat import Chat, Message, Reply
 from model.llm.client import LLMConfig, open_chat
 from model.llm.ledger import Ledger
+from model.llm.prompt import selection_prompt
+from model.llm.question import Question
 from model.llm.remembered import RememberedChat
+from model.llm.selector import MOST_PICKS, SHOWN_PER_PICK
 
 
 def llm_config(settings: Settings, model: str = "") -> LLMConfig | None:
@@ -23,7 +30,36 @@ def llm_config(settings: Settings, model: str = "") -> LLMConfig | None:
     )
 
 
-def open_llms(settings: Settings, folder: ProjectFolder) -> list[Chat]:
+@dataclass(frozen=True)
+class StoppableChat:
+    """A chat whose worker may be told to stop: then the next question is not asked."""
+
+    chat: Chat
+    should_stop: Callable[[], bool]
+
+    @property
+    def model(self) -> str:
+        """See `Chat`."""
+        return self.chat.model
+
+    @property
+    def context_tokens(self) -> int:
+        """See `Chat`."""
+        return self.chat.context_tokens
+
+    def ask(self, messages: Sequence[Message], schema: Mapping[str, Any] | None = None) -> Reply:
+        """See `Chat`.
+
+        Raises:
+            TrainingCancelledError: the worker is to stop; whoever runs the round again finds the answers so far.
+            LLMError: there is no answer.
+        """
+        if self.should_stop():
+            raise TrainingCancelledError("the worker was told to stop; the round is run again")
+        return self.chat.ask(messages, schema)
+
+
+def open_llms(settings: Settings, folder: ProjectFolder, should_stop: Callable[[], bool]) -> list[Chat]:
     """Every model of the settings, the one that chooses first; nothing is sent yet.
 
     Raises:
@@ -32,8 +68,11 @@ def open_llms(settings: Settings, folder: ProjectFolder) -> list[Chat]:
     configs = [llm_config(settings, model) for model in settings.llm_models]
     ledger = open_ledger(settings, folder)
     chats: list[Chat] = [
-        RememberedChat(
-            open_chat(config), folder.llm_folder / "answers", ledger, config.identity, config.max_answer_tokens
+        StoppableChat(
+            RememberedChat(
+                open_chat(config), folder.llm_folder / "answers", ledger, config.identity, config.max_answer_tokens
+            ),
+            should_stop,
         )
         for config in configs
         if config
@@ -57,6 +96,19 @@ def problem_at_start(settings: Settings) -> str:
         return ""
     try:
         open_chat(config)
+        check_context(settings)
     except LLMError as error:
         return str(error)
     return ""
+
+
+def check_context(settings: Settings) -> None:
+    """See whether the question for a batch would fit into the context, however short its texts are.
+
+    Raises:
+        LLMContextError: it would not.
+    """
+    batch_size = min(settings.query_size, MOST_PICKS)
+    texts = ["text"] * (SHOWN_PER_PICK * batch_size)
+    nothing_asked = Question("", "", (), is_multilabel=False)
+    selection_prompt(nothing_asked, texts, range(len(texts)), batch_size, settings.llm_context_tokens)

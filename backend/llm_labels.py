@@ -4,12 +4,13 @@ Whatever goes wrong with the LLM, the order stays as the strategy made it.
 """
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from backend.llm_selection import Means
+from backend.llm_selection import Means, retry_at
 from backend.ordering import Order
 from backend.projects import ProjectFolder
 from backend.selections import LLMLabel, Selection
@@ -59,16 +60,27 @@ def with_llm_labels(
     """
     use = means.synced.settings.llm_labels
     guessed = {} if means.has_model or use is LLMLabels.OFF else _guessed(means, selection)
-    if not means.settings.llm_provider or use is LLMLabels.OFF:
-        return LabelledOrder(ordered, guessed)
-    if selection is not None and selection.failure:
-        # It has just failed to choose: to wait for it once more would hold the order up.
-        return LabelledOrder(ordered, guessed)
+    blind = outstanding_checks(means) if use.includes(LLMLabels.ROUTE) else frozenset()
+    as_it_was = LabelledOrder(ordered, guessed, blind)
+    if not means.settings.llm_provider or use is LLMLabels.OFF or _is_to_wait(means, selection):
+        return as_it_was
     if not means.has_model:
-        return LabelledOrder(ordered, {**guessed, **_labels_of_the_rest(means, ordered, guessed)})
+        return replace(as_it_was, shown={**guessed, **_labels_of_the_rest(means, ordered, guessed)})
     if use.includes(LLMLabels.ROUTE) and not means.has_a_say:
-        return _routed(means, ordered, rng)
-    return LabelledOrder(ordered)
+        return _routed(means, as_it_was, rng)
+    return as_it_was
+
+
+def _is_to_wait(means: Means, selection: Selection | None) -> bool:
+    """Whether the LLM has just failed, to choose or to label: to wait for it once more would hold the order up."""
+    failed = means.folder.llm_failure()
+    return bool(selection is not None and selection.failure) or time.time() < (retry_at(failed) or 0.0)
+
+
+def outstanding_checks(means: Means) -> frozenset[int]:
+    """Tasks that wait for a person to label them blindly: they stay blind, whatever else happens."""
+    known = means.folder.llm_labels()
+    return frozenset(text.task_id for text in means.synced.pool if _is_check(known.get(text.task_id), text.text))
 
 
 def _guessed(means: Means, selection: Selection | None) -> dict[int, tuple[str, ...]]:
@@ -92,7 +104,7 @@ def _labels_of_the_rest(
         guesses, failure = _ask_one(means, [text.text for text in texts])
     except LLMError as error:
         guesses, failure = (), error
-    _log_failure(means.folder, failure)
+    _note(means, failure)
     return {text.task_id: guess.labels for text, guess in zip(texts, guesses, strict=False) if guess}
 
 
@@ -104,42 +116,49 @@ def _ask_one(means: Means, texts: Sequence[str]) -> tuple[Sequence[Guess | None]
 
 
 def _places_to_label(pool: Sequence[PoolText], ordered: Order, count: int) -> IntArray:
-    """The first places that chance did not fill, with texts that can be read."""
-    wanted = np.flatnonzero(~ordered.is_explore_N)[:count].tolist()
-    rows_N = ordered.rows_N.tolist()
-    return np.array([place for place in wanted if pool[rows_N[place]].text], dtype=np.int64)
+    """The first places that chance did not fill, with texts that can be read and that nobody skipped."""
+    texts = [pool[row] for row in ordered.rows_N.tolist()]
+    wanted = [place for place in np.flatnonzero(~ordered.is_explore_N).tolist() if _is_open(texts[place])]
+    return np.array(wanted[:count], dtype=np.int64)
 
 
-def _routed(means: Means, ordered: Order, rng: np.random.Generator) -> LabelledOrder:
+def _is_open(text: PoolText) -> bool:
+    return bool(text.text) and not text.is_skipped
+
+
+def _routed(means: Means, as_it_was: LabelledOrder, rng: np.random.Generator) -> LabelledOrder:
     """Ask people first for what the LLM is unsure of, unless its labels turned out wrong too often."""
-    folder, pool = means.folder, means.synced.pool
-    checks = checks_so_far(folder, means.synced.targets)
+    folder, pool, ordered = means.folder, means.synced.pool, as_it_was.order
+    checks = checks_so_far(folder, means.synced.targets, means.settings.llm_name)
     if checks.is_paused:
         log.info("event=llm_paused project=%d disagreement=%.2f", folder.project_id, checks.disagreement)
-        return LabelledOrder(ordered)
+        return as_it_was
     places = _places_to_label(pool, ordered, BATCHES_ROUTED * means.synced.settings.query_size)
     rows_M = ordered.rows_N[places]
-    try:
-        guesses = _ask_committee(means, [pool[row].text for row in rows_M.tolist()])
-    except LLMError as error:
-        _log_failure(folder, error)
-        return LabelledOrder(ordered)
+    guesses = _ask_committee(means, [pool[row].text for row in rows_M.tolist()])
+    if not any(guesses):
+        return as_it_was
     known = folder.llm_labels()
     checked_before = [row for row in rows_M.tolist() if _is_check(known.get(pool[row].task_id), pool[row].text)]
     routed = route(rows_M, guesses, rng, checked_before)
     said = dict(zip(rows_M.tolist(), guesses, strict=True))
     blind = frozenset(pool[row].task_id for row in routed.checked_rows.tolist())
-    _remember(folder, known, {pool[row]: guess for row, guess in said.items() if guess}, blind)
+    _remember(means, known, {pool[row]: guess for row, guess in said.items() if guess}, blind)
     shown = {pool[row].task_id: guess.labels for row in routed.left_to_llm_rows.tolist() if (guess := said[row])}
-    return LabelledOrder(_reordered(ordered, places, routed), shown, blind)
+    return LabelledOrder(_reordered(ordered, places, routed), shown, as_it_was.blind | blind)
 
 
 def _ask_committee(means: Means, texts: Sequence[str]) -> list[Guess | None]:
     """Have every model label some texts in every wording: sure is what all of them say."""
-    members = [Member(chat, version) for chat in means.open_llms() for version in VERSIONS]
-    votes = committee_votes(members, means.candidates(texts), means.turn.progress)
-    for failure in votes.failures:
-        _log_failure(means.folder, failure)
+    if not texts:
+        return []
+    try:
+        members = [Member(chat, version) for chat in means.open_llms() for version in VERSIONS]
+        votes = committee_votes(members, means.candidates(texts), means.turn.progress)
+    except LLMError as error:
+        _note(means, error)
+        return [None] * len(texts)
+    _note(means, votes.failures[0] if votes.failures else None)
     return agreed(votes)
 
 
@@ -160,43 +179,68 @@ def _is_check(label: LLMLabel | None, text: str) -> bool:
 
 
 def _remember(
-    folder: ProjectFolder, known: Mapping[int, LLMLabel], said: Mapping[PoolText, Guess], blind: frozenset[int]
+    means: Means, known: Mapping[int, LLMLabel], said: Mapping[PoolText, Guess], blind: frozenset[int]
 ) -> None:
     """Keep what the LLM said; of a check, what it said when that was drawn: people are compared with it."""
+    source = means.settings.llm_name
     new = {
-        text.task_id: LLMLabel(guess.labels, guess.is_sure, text.task_id in blind, text_digest(text.text))
+        text.task_id: LLMLabel(guess.labels, guess.is_sure, text.task_id in blind, text_digest(text.text), source)
         for text, guess in said.items()
     }
     old_checks = {
         text.task_id: label for text in said if _is_check(label := known.get(text.task_id), text.text) and label
     }
-    folder.save_llm_labels({**known, **new, **old_checks})
+    means.folder.save_llm_labels({**known, **new, **old_checks})
 
 
-def checks_so_far(folder: ProjectFolder, people: Targets) -> Checks:
-    """How often people said of the blindly checked texts what the LLM had said."""
-    checked = {task_id: label.labels for task_id, label in folder.llm_labels().items() if label.is_check}
+def checks_so_far(folder: ProjectFolder, people: Targets, source: str) -> Checks:
+    """How often people said of the blindly checked texts what this LLM had said.
+
+    A text that was changed since, and a label that the project has no more, say nothing about it.
+    """
+    digest_of = dict(zip(people.task_ids, map(text_digest, people.texts), strict=True))
+    checked = {
+        task_id: label.labels
+        for task_id, label in folder.llm_labels().items()
+        if label.is_check
+        and label.source == source
+        and label.text_digest == digest_of.get(task_id)
+        and set(label.labels) <= set(people.label_set.labels)
+    }
     return count_checks(checked, people)
 
 
-def labels_that_train(folder: ProjectFolder, synced: Synced) -> Targets | None:
+def labels_that_train(folder: ProjectFolder, synced: Synced, source: str) -> Targets | None:
     """The LLM's labels that train besides people's; None unless LLM_LABELS=train."""
     if not synced.settings.llm_labels.includes(LLMLabels.TRAIN):
         return None
     known = folder.llm_labels()
     labels = [(text, label) for text in synced.pool if (label := known.get(text.task_id))]
-    current = [(text, label) for text, label in labels if label.text_digest == text_digest(text.text)]
+    current = [
+        (text, label)
+        for text, label in labels
+        if label.text_digest == text_digest(text.text) and label.source == source
+    ]
     return weak_targets(
         [text.task_id for text, _ in current],
         [text.text for text, _ in current],
         [Guess(label.labels, label.is_sure) for _, label in current],
         [task_id for task_id, label in known.items() if label.is_check],
-        checks_so_far(folder, synced.targets),
+        checks_so_far(folder, synced.targets, source),
         synced.targets,
         np.random.default_rng(len(synced.targets)),
     )
 
 
-def _log_failure(folder: ProjectFolder, failure: LLMError | None) -> None:
-    if failure is not None:
-        log.warning("event=llm_failed project=%d code=%s reason=%s", folder.project_id, failure.code, failure)
+def _note(means: Means, failure: LLMError | None) -> None:
+    """Keep why labels could not be had, for the status; or that they could."""
+    folder, before = means.folder, means.folder.llm_failure()
+    if failure is None:
+        folder.save_llm_failure(None)
+        return
+    log.warning("event=llm_failed project=%d code=%s reason=%s", folder.project_id, failure.code, failure)
+    failures = (before.failures if before else 0) + 1
+    use = means.synced.settings.llm_labels.value
+    folder.save_llm_failure(
+        Selection(use, means.settings.llm_name, time.time(), (), str(failure), failure.code, failures)
+    )

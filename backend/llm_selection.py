@@ -27,8 +27,10 @@ from model.llm.strategies import select
 from model.query.strategies import find_strategy
 from model.types import IntArray
 
-# After a failure: soon enough for whoever mends a key, seldom enough not to press a provider that is down.
+# After a failure: soon enough for whoever mends a key, and each time in a row twice as late, so that a provider that is
+# down or too slow does not keep the worker from others.
 RETRY_S = 60.0
+LONGEST_RETRY_S = 3600.0
 ACTIVELLM = "activellm"
 
 log = logging.getLogger(__name__)
@@ -93,23 +95,40 @@ def choose(means: Means) -> Selection | None:
     stored = means.folder.selection()
     rows_M, _ = means.texts_to_choose_from()
     waiting = {means.synced.pool[row].task_id for row in rows_M.tolist()}
-    if stored is not None and (stored.is_pasted or (means.has_a_say and _is_current(stored, means))):
+    if stored is not None and may_be_used(stored, means):
         left = stored.among(waiting)
-        if left.picks or (stored.has_failed and time.time() - stored.at < RETRY_S):
+        if left.picks or time.time() < (retry_at(stored) or 0.0):
             return left
     if not means.has_a_say or not waiting:
         return None
     means.turn.step(SCORING)
     # A round that is run again asks the same, and the answers are still there; after a failure they would not help.
-    failed_at = round(stored.at) if stored is not None and stored.has_failed else 0
-    chosen = _ask(means, np.random.default_rng([len(means.synced.targets), failed_at]))
+    failed = stored if stored is not None and stored.has_failed and _is_current(stored, means) else None
+    failed_at = round(failed.at) if failed else 0
+    chosen = _ask(
+        means, np.random.default_rng([len(means.synced.targets), failed_at]), failed.failures if failed else 0
+    )
     means.folder.save_selection(chosen)
     return chosen
 
 
 def retry_at(stored: Selection | None) -> float | None:
     """When to ask again after a failure, in seconds since 1970; None if there was none."""
-    return stored.at + RETRY_S if stored is not None and stored.has_failed else None
+    if stored is None or not stored.has_failed:
+        return None
+    return stored.at + min(RETRY_S * 2.0 ** (max(stored.failures, 1) - 1), LONGEST_RETRY_S)
+
+
+def may_be_used(stored: Selection, means: Means) -> bool:
+    """Whether what was chosen may still lead: pasted picks as long as an LLM's, these if it would be asked now."""
+    if stored.is_pasted:
+        return may_paste(means)
+    return means.has_a_say and _is_current(stored, means)
+
+
+def may_paste(means: Means) -> bool:
+    """Whether a chat window may choose: as long as an LLM with a key might."""
+    return not means.has_model or len(means.synced.targets) < means.synced.settings.query_size
 
 
 def _is_current(stored: Selection, means: Means) -> bool:
@@ -117,8 +136,14 @@ def _is_current(stored: Selection, means: Means) -> bool:
     return (stored.strategy, stored.source) == (means.synced.settings.cold_start, means.settings.llm_name)
 
 
-def _ask(means: Means, rng: np.random.Generator) -> Selection:
-    """Ask the LLM; a failure is an answer, too."""
+def _ask(means: Means, rng: np.random.Generator, failures: int) -> Selection:
+    """Ask the LLM; a failure is an answer, too.
+
+    Args:
+        means: the project and the LLM.
+        rng: for shuffles, and what stands for a large pool.
+        failures: how often in a row it has failed until now.
+    """
     asked = Selection(means.synced.settings.cold_start, means.settings.llm_name, time.time())
     project_id, began = means.folder.project_id, time.monotonic()
     rows_M, texts = means.texts_to_choose_from()
@@ -126,9 +151,10 @@ def _ask(means: Means, rng: np.random.Generator) -> Selection:
         found = _select(means, texts, rng)
     except LLMError as error:
         log.warning("event=llm_failed project=%d code=%s reason=%s", project_id, error.code, error)
+        failed = replace(asked, at=time.time(), failure=str(error), failure_code=error.code, failures=failures + 1)
         if isinstance(error, LLMUnavailableError):
-            means.turn.come_back(RETRY_S)
-        return replace(asked, at=time.time(), failure=str(error), failure_code=error.code)
+            means.turn.come_back((retry_at(failed) or 0.0) - failed.at)
+        return failed
     picks = tuple(_picked(means.synced.pool[int(rows_M[pick.row])].task_id, pick) for pick in found.picks)
     log.info(
         "event=llm_chose project=%d strategy=%s picks=%d seconds=%.1f",
@@ -161,9 +187,14 @@ def _picked(task_id: int, pick: Pick) -> Picked:
 
 
 def write_paste_prompt(means: Means, rng: np.random.Generator) -> None:
-    """Keep a prompt for people with a chat window and no API key, of the texts as they stand now."""
+    """Keep a prompt for people with a chat window and no API key, as long as enough of the texts in it want labels.
+
+    Another prompt numbers texts otherwise, and somebody may be waiting for an answer to this one.
+    """
     rows_M, texts = means.texts_to_choose_from()
-    if not texts:
+    waiting = {means.synced.pool[row].task_id for row in rows_M.tolist()}
+    kept = means.folder.paste_prompt()
+    if not texts or (kept is not None and len(waiting.intersection(kept.task_ids)) >= kept.select):
         return
     try:
         prompt = prompt_for_pasting(
@@ -173,4 +204,5 @@ def write_paste_prompt(means: Means, rng: np.random.Generator) -> None:
         log.warning("event=no_paste_prompt project=%d code=%s", means.folder.project_id, error.code)
         return
     task_ids = tuple(means.synced.pool[int(rows_M[row])].task_id for row in prompt.rows)
-    means.folder.save_paste_prompt(PastePrompt(as_text(prompt.messages), task_ids, prompt.select, time.time()))
+    labels = means.question.labels
+    means.folder.save_paste_prompt(PastePrompt(as_text(prompt.messages), task_ids, prompt.select, labels, time.time()))

@@ -2,11 +2,12 @@
 
 import time
 
-from backend.errors import InvalidRequestError
+from backend.errors import InvalidRequestError, StaleAnswerError
 from backend.llm_selection import ACTIVELLM
 from backend.projects import ProjectFolder
 from backend.selections import PASTED, PastePrompt, Picked, Selection
 from model.llm.asking import read_picks
+from model.llm.labels import match_label
 from model.llm.selector import balanced
 
 
@@ -37,14 +38,16 @@ def take_answer(folder: ProjectFolder, answer: str, made_at: float | None = None
 
     Raises:
         InvalidRequestError: there is no prompt that this could answer.
+        StaleAnswerError: it answers an earlier prompt.
         UnreadableAnswerError: it picks nothing; says why.
     """
     prompt = prompt_of(folder)
     if made_at is not None and made_at != prompt.at:
-        raise InvalidRequestError(
+        raise StaleAnswerError(
             "the texts have changed since this question was made, and its numbers mean others now: ask the new one"
         )
-    guesses = read_picks(answer, prompt.task_ids, prompt.select).guesses
+    said = read_picks(answer, prompt.task_ids, prompt.select).guesses
+    guesses = {task_id: match_label(label, prompt.labels) for task_id, label in said.items()}
     picks = tuple(Picked(task_id, guesses[task_id], 1, 1) for task_id in balanced(guesses))
     selection = Selection(ACTIVELLM, PASTED, time.time(), picks)
     folder.save_selection(selection)

@@ -130,6 +130,22 @@ class ProjectFolder:
         raw = self._read("paste.json")
         return None if raw is None else PastePrompt.from_json(raw)
 
+    def drop_paste_prompt(self) -> None:
+        """Nobody is asked by chat window any more."""
+        (self.path / "paste.json").unlink(missing_ok=True)
+
+    def llm_failure(self) -> Selection | None:
+        """Why an LLM's labels could not be had the last time they were wanted; None if they could."""
+        raw = self._read("llm_failure.json")
+        return None if raw is None else Selection.from_json(raw)
+
+    def save_llm_failure(self, failure: Selection | None) -> None:
+        """Remember it, or that all is well again."""
+        if failure is None:
+            (self.path / "llm_failure.json").unlink(missing_ok=True)
+        else:
+            self._write("llm_failure.json", failure.to_json())
+
     def save_paste_prompt(self, prompt: PastePrompt) -> None:
         """Keep a prompt for them."""
         self._write("paste.json", prompt.to_json())

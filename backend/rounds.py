@@ -7,6 +7,7 @@ Label Studio, so it may come twice, late, or be killed anywhere and run again.
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -18,8 +19,8 @@ from backend.due import fingerprint, labels_until_training, nothing_due, order_d
 from backend.jobs import Turn
 from backend.label_studio import LabelStudioClient
 from backend.llm_access import open_llms
-from backend.llm_labels import labels_that_train, with_llm_labels
-from backend.llm_selection import Means, choose, write_paste_prompt
+from backend.llm_labels import checks_so_far, labels_that_train, with_llm_labels
+from backend.llm_selection import Means, choose, may_paste, write_paste_prompt
 from backend.ordering import order_pool, strategy_for
 from backend.projects import ProjectFolder, Publication
 from backend.publishing import KEPT_PUBLICATIONS, clean_up, next_number, publish, switch
@@ -81,11 +82,12 @@ def _do_what_is_due(
     """Fit, score, order and publish, as far as each is due; a version becomes current after its order is published."""
     began = time.monotonic()
     version, failure = _try_fit(settings, folder, synced, turn, should_stop)
-    published = order_and_publish(settings, folder, client, synced, version, turn)
+    published = order_and_publish(settings, folder, client, synced, version, turn, should_stop)
     current = folder.registry.current()
     if version is not None and (current is None or version.number != current.number):
         folder.registry.point(version.number)
-    folder.save_synced(fingerprint(folder, synced, failure))
+    checks = asdict(checks_so_far(folder, synced.targets, settings.llm_name))
+    folder.save_synced({**fingerprint(folder, synced, failure), "llm_checks": checks})
     _record(folder, synced, version, published, time.monotonic() - began)
 
 
@@ -136,7 +138,7 @@ def fit(
     check_trainable(synced.targets)
     turn.step(jobs.TRAINING)
     config = TrainingConfig(recipe=synced.settings.recipe, encoder=settings.bert_model)
-    weak = labels_that_train(folder, synced)
+    weak = labels_that_train(folder, synced, settings.llm_name)
     trained = train(
         synced.targets, config, lambda step, steps, loss: turn.progress(step, steps), should_stop, weak, WEAK_WEIGHT
     )
@@ -162,9 +164,11 @@ def order_and_publish(
     synced: Synced,
     version: ModelVersion | None,
     turn: Turn,
+    should_stop: Callable[[], bool] = never,
 ) -> Publication | None:
     """Publish a new order if one is due; otherwise see that annotators get the one there is."""
-    selection = choose(_means(settings, folder, synced, version, turn))
+    means = _means(settings, folder, synced, version, turn, should_stop)
+    selection = choose(means)
     due = publication_due(folder.publication(), synced, version, selection)
     stored = client.prediction_counts(folder.project_id)
     if not due and stored.get(folder.published_name()):
@@ -175,7 +179,8 @@ def order_and_publish(
     log.info(
         "event=ordering project=%d reason=%s", folder.project_id, (due or "predictions are gone").replace(" ", "_")
     )
-    publication = order(settings, folder, synced, version, next_number(folder, stored), turn, selection)
+    number = next_number(folder, stored)
+    publication = order(settings, folder, synced, version, number, turn, selection, should_stop)
     turn.step(jobs.PUBLISHING)
     publish(client, folder, publication, synced.classification, turn.progress)
     return publication
@@ -189,6 +194,7 @@ def order(
     number: int,
     turn: Turn,
     selection: Selection | None = None,
+    should_stop: Callable[[], bool] = never,
 ) -> Publication:
     """Score the pool and put it in order."""
     turn.step(jobs.SCORING)
@@ -196,10 +202,12 @@ def order(
     strategy = strategy_for(synced.settings, version is not None, selection)
     unlabelled = _look(settings, folder, synced, strategy, version, rng, turn)
     ordered = order_pool(synced.pool, unlabelled, strategy, synced.settings, rng, selection)
-    means = _means(settings, folder, synced, version, turn)
+    means = _means(settings, folder, synced, version, turn, should_stop)
     labelled = with_llm_labels(means, ordered, selection, rng)
     ordered = labelled.order
-    if version is None and not settings.llm_provider and Need.EMBEDDINGS in strategy.needs:
+    if settings.llm_provider or not may_paste(means):
+        folder.drop_paste_prompt()
+    elif version is None and Need.EMBEDDINGS in strategy.needs:
         write_paste_prompt(means, rng)
     texts = [synced.pool[row] for row in ordered.rows_N]
     proba_N_C = unlabelled.proba_N_C if unlabelled.proba_N_C is not None else np.zeros((len(texts), 0))
@@ -241,11 +249,17 @@ def _look(
 
 
 def _means(
-    settings: Settings, folder: ProjectFolder, synced: Synced, version: ModelVersion | None, turn: Turn
+    settings: Settings,
+    folder: ProjectFolder,
+    synced: Synced,
+    version: ModelVersion | None,
+    turn: Turn,
+    should_stop: Callable[[], bool],
 ) -> Means:
     """What there is to ask an LLM with."""
     embed = _embedder(settings, folder, synced, turn)
-    return Means(settings, folder, synced, version is not None, turn, embed, partial(open_llms, settings, folder))
+    llms = partial(open_llms, settings, folder, should_stop)
+    return Means(settings, folder, synced, version is not None, turn, embed, llms)
 
 
 def _embedder(settings: Settings, folder: ProjectFolder, synced: Synced, turn: Turn) -> Embed:

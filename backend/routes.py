@@ -7,7 +7,7 @@ from flask import Blueprint, Response, current_app, jsonify, render_template, re
 
 from backend.contract import START_TRAINING, Event, parse_event, parse_predict, parse_project_id, parse_setup
 from backend.dashboard import metrics_text, project_status
-from backend.errors import InvalidRequestError, UnknownProjectError
+from backend.errors import InvalidRequestError, StaleAnswerError, UnknownProjectError
 from backend.labeling_config import read_labeling_config
 from backend.pasting import prompt_of, take_answer
 from backend.plugin import Service, ShortlistModel
@@ -102,6 +102,9 @@ def take_pasted_answer(project_id: int) -> tuple[str, int]:
     answer = request.form.get("answer", "")
     try:
         selection = take_answer(_known_folder(project_id), answer, _made_at(request.form.get("made_at")))
+    except StaleAnswerError as error:
+        # Not shown again: sent once more, it would be taken for an answer to the new question.
+        return _paste_page(project_id, wrong=f"That cannot be used: {error}"), 422
     except (InvalidRequestError, LLMError) as error:
         return _paste_page(project_id, wrong=f"That cannot be used: {error}", answer=answer), 422
     _service().rounds.request(project_id)

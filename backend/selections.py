@@ -47,6 +47,7 @@ class Selection:
         picks: tasks, first = ask first; none if it failed.
         failure: why nothing was chosen, or less than was asked for; empty if all went well.
         failure_code: the kind of failure.
+        failures: how often in a row nothing was chosen.
     """
 
     strategy: str
@@ -55,6 +56,7 @@ class Selection:
     picks: tuple[Picked, ...] = ()
     failure: str = ""
     failure_code: str = ""
+    failures: int = 0
 
     @property
     def is_pasted(self) -> bool:
@@ -88,12 +90,14 @@ class LLMLabel:
         is_sure: all that were asked said the same.
         is_check: a person labels the text without seeing this.
         text_digest: of the text that was meant: another one has no label.
+        source: who said it: another LLM is judged by its own labels.
     """
 
     labels: tuple[str, ...]
     is_sure: bool
     is_check: bool
     text_digest: int
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,12 +108,14 @@ class PastePrompt:
         text: what to paste.
         task_ids: the task under each number.
         select: how many are asked for.
+        labels: of the question.
         at: when it was made: an answer to another one would be misread.
     """
 
     text: str
     task_ids: tuple[int, ...]
     select: int
+    labels: tuple[str, ...]
     at: float
 
     def to_json(self) -> dict[str, Any]:
@@ -119,4 +125,4 @@ class PastePrompt:
     @staticmethod
     def from_json(raw: dict[str, Any]) -> "PastePrompt":
         """From disk."""
-        return PastePrompt(raw["text"], tuple(raw["task_ids"]), raw["select"], raw["at"])
+        return PastePrompt(raw["text"], tuple(raw["task_ids"]), raw["select"], tuple(raw["labels"]), raw["at"])

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from backend.errors import ConfigurationError
+from model.llm.config import model_names
 from model.query.strategies import find_start, find_strategy
 from model.recipes import Recipe
 
@@ -66,7 +67,6 @@ HttpUrl = Annotated[str, BeforeValidator(_http_url)]
 # What chooses before there is a model, without an LLM and with one.
 COLD_START = "maxherding"
 LLM_START = "activellm"
-DEFAULT_MODELS = {"mistral": "mistral-large-latest", "openai": "gpt-4o"}
 
 
 class ProjectSettings(BaseModel):
@@ -163,8 +163,7 @@ class Settings(BaseSettings):
     @property
     def llm_models(self) -> tuple[str, ...]:
         """The models, the one that chooses first; further ones sit in the committee."""
-        named = self.llm_model or DEFAULT_MODELS.get(self.llm_provider or "", "")
-        return tuple(name.strip() for name in named.split(",") if name.strip())
+        return model_names(self.llm_provider, self.llm_model) if self.llm_provider else ()
 
     @property
     def llm_key(self) -> str:

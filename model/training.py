@@ -97,7 +97,7 @@ def train(
         torch.manual_seed(config.seed)
         learner = _Learner(targets, config, on_step, should_stop, weak or targets.some(np.zeros(0, int)), weak_weight)
         logits_M_C, rows_M = learner.predict_out_of_fold()
-        classifier, loss = learner.fit(np.arange(len(targets)), learner.plan)
+        classifier, loss = learner.fit(np.arange(len(targets)), learner.plan, learner.weak)
     held_out_M_C = targets.targets_N_C[rows_M]
     temperature = fit_temperature(logits_M_C, held_out_M_C, is_multilabel=targets.label_set.is_multilabel)
     classifier.config = replace(classifier.config, temperature=temperature)
@@ -146,7 +146,7 @@ class _Learner:
         weak_weight: float,
     ) -> None:
         self._targets = targets
-        self._weak = weak
+        self.weak = weak
         self._weak_weight = weak_weight
         self._on_step = on_step
         self._should_stop = should_stop
@@ -164,7 +164,7 @@ class _Learner:
         self.plan = make_plan(config, len(targets) + len(weak), width)
         self._folds = deal_folds(targets.targets_N_C, config.folds, np.random.default_rng(config.seed))
         self._fold_plans = [
-            make_plan(config, len(targets) - len(rows_M) + len(weak), width, is_fold=True) for rows_M in self._folds
+            make_plan(config, len(targets) - len(rows_M), width, is_fold=True) for rows_M in self._folds
         ]
         self._steps = sum(map(count_steps, [self.plan, *self._fold_plans]))
         self._steps_done = 0
@@ -174,20 +174,21 @@ class _Learner:
         parts = []
         for rows_M, plan in zip(self._folds, self._fold_plans, strict=True):
             others = np.setdiff1d(np.arange(len(self._targets)), rows_M)
-            classifier, _ = self.fit(others, plan)
+            # Without what an LLM said: its examples were labels that are held out here.
+            classifier, _ = self.fit(others, plan, self._targets.some(np.zeros(0, dtype=int)))
             embeddings_M_D = embed_texts(classifier, [self._targets.texts[row] for row in rows_M])
             parts.append(head_logits(classifier.head, embeddings_M_D))
         if not parts:
             return np.zeros((0, self._targets.targets_N_C.shape[1])), np.zeros(0, dtype=int)
         return np.concatenate(parts), np.concatenate(self._folds)
 
-    def fit(self, rows_M: IntArray, plan: Plan) -> tuple[TextClassifier, float]:
-        """Follow a plan on some of the texts; returns the classifier in evaluation mode and its last loss."""
+    def fit(self, rows_M: IntArray, plan: Plan, weak: Targets) -> tuple[TextClassifier, float]:
+        """Follow a plan on some texts and on weak ones; returns the classifier in evaluation mode and its last loss."""
         classifier = copy.deepcopy(self._pretrained)
-        targets = self._targets.some(rows_M).and_also(self._weak)
+        targets = self._targets.some(rows_M).and_also(weak)
         weights_N = np.ones(len(targets), dtype=np.float32)
         weights_N[len(rows_M) :] = self._weak_weight
-        untuned_N_D = np.concatenate([self._embeddings_N_D[rows_M], self._weak_M_D])
+        untuned_N_D = np.concatenate([self._embeddings_N_D[rows_M], self._weak_M_D[: len(weak)]])
         is_tuned, loss = False, math.nan
         for part in plan:
             if isinstance(part, LinearFit):

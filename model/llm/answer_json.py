@@ -47,7 +47,7 @@ def _pick(pick: Any) -> Iterator[tuple[int, str]]:
     fields = pick if isinstance(pick, dict) else {"number": pick}
     number = next((fields[key] for key in _NUMBER_KEYS if key in fields), None)
     label = fields.get("label")
-    if isinstance(number, str) and number.strip().isdecimal():
+    if isinstance(number, str) and re.fullmatch(r"\s*\d{1,9}\s*", number):
         number = int(number)
     if isinstance(number, int) and not isinstance(number, bool) and number >= 0:
         yield number, label if isinstance(label, str) else ""

@@ -11,7 +11,7 @@ from model.llm.candidates import Candidates
 from model.llm.chat import Chat
 from model.llm.label_answer import Guess
 from model.llm.label_rows import majority, row_of
-from model.llm.labeler import label_texts
+from model.llm.labeler import Labelled, label_texts
 from model.query.committee import vote_entropy_scores
 from model.query.unlabelled import Unlabelled
 from model.types import BoolArray, FloatArray, LabelSet
@@ -55,12 +55,17 @@ def committee_votes(
         on_progress: called with (texts labelled, N times K) after every batch.
     """
     size, question = len(candidates), candidates.question
-    everybody = [
-        label_texts(
-            member.chat, candidates, _continuing(on_progress, place * size, len(members) * size), member.version
-        )
-        for place, member in enumerate(members)
-    ]
+    everybody: list[Labelled] = []
+    failed: dict[int, LLMError] = {}
+    for place, member in enumerate(members):
+        # A model that did not answer one wording does not answer the next either, and each wait is a long one.
+        if (failure := failed.get(id(member.chat))) is not None:
+            everybody.append(Labelled((None,) * size, failure))
+            continue
+        progress = _continuing(on_progress, place * size, len(members) * size)
+        everybody.append(label_texts(member.chat, candidates, progress, member.version))
+        if (failure := everybody[-1].failure) is not None:
+            failed[id(member.chat)] = failure
     votes = count_votes([said.guesses for said in everybody], LabelSet(tuple(question.labels), question.is_multilabel))
     return replace(votes, failures=tuple(said.failure for said in everybody if said.failure))
 

@@ -8,7 +8,14 @@ from model.errors import LLMError, LLMKeyError, LLMModelError
 
 ProviderName = Literal["mistral", "openai"]
 ADDRESSES: dict[ProviderName, str] = {"mistral": "https://api.mistral.ai", "openai": "https://api.openai.com"}
+DEFAULT_MODELS: dict[ProviderName, str] = {"mistral": "mistral-large-latest", "openai": "gpt-4o"}
 KEY_SETTINGS: dict[ProviderName, str] = {"mistral": "MISTRAL_API_KEY", "openai": "OPENAI_API_KEY"}
+
+
+def model_names(provider: ProviderName, named: str) -> tuple[str, ...]:
+    """The models of LLM_MODEL, several with commas between them; where it names none, the provider's usual one."""
+    names = tuple(name.strip() for name in named.split(",") if name.strip())
+    return names or (DEFAULT_MODELS[provider],)
 
 
 @dataclass(frozen=True)

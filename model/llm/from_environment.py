@@ -9,7 +9,7 @@ from model.errors import LLMError
 from model.llm.candidates import Candidates
 from model.llm.chat import Chat
 from model.llm.client import open_chat
-from model.llm.config import KEY_SETTINGS, LLMConfig
+from model.llm.config import KEY_SETTINGS, LLMConfig, model_names
 from model.llm.ledger import Ledger
 from model.llm.question import Question
 from model.llm.remembered import RememberedChat
@@ -54,17 +54,33 @@ def _open(environment: Mapping[str, str], memory: Path) -> list[Chat]:
     provider = next((known for known in KEY_SETTINGS if known == named), None)
     if provider is None:
         raise LLMError(f"LLM_PROVIDER is {named!r}: set it to mistral or openai, and LLM_MODEL to one of its models")
-    limit = environment.get("LLM_MAX_TOKENS_TOTAL", "")
-    if limit and not limit.isdecimal():
-        raise LLMError(f"LLM_MAX_TOKENS_TOTAL is {limit!r}: it takes a whole number")
-    ledger = Ledger(memory / "ledger.json", int(limit) if limit else None)
+    limit = int(_number(environment, "LLM_MAX_TOKENS_TOTAL", 0))
+    ledger = Ledger(memory / "ledger.json", limit or None)
+    usual = LLMConfig(provider, "")
     configs = [
         LLMConfig(
-            provider, model.strip(), environment.get("LLM_BASE_URL", ""), environment.get(KEY_SETTINGS[provider], "")
+            provider,
+            model,
+            environment.get("LLM_BASE_URL", ""),
+            environment.get(KEY_SETTINGS[provider], ""),
+            timeout_s=_number(environment, "LLM_TIMEOUT_S", usual.timeout_s),
+            context_tokens=int(_number(environment, "LLM_CONTEXT_TOKENS", usual.context_tokens)),
         )
-        for model in environment.get("LLM_MODEL", "").split(",")
+        for model in model_names(provider, environment.get("LLM_MODEL", ""))
     ]
     return [
         RememberedChat(open_chat(config), memory / "answers", ledger, config.identity, config.max_answer_tokens)
         for config in configs
     ]
+
+
+def _number(environment: Mapping[str, str], name: str, usual: float) -> float:
+    """A setting above 0; the usual value where it is not set."""
+    text = environment.get(name, "")
+    try:
+        number = float(text) if text else usual
+    except ValueError as error:
+        raise LLMError(f"{name} is {text!r}: it takes a number") from error
+    if text and not 0 < number < 1e9:
+        raise LLMError(f"{name} is {text!r}: it takes a number above 0")
+    return number

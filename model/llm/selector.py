@@ -15,10 +15,12 @@ from model.errors import LLMError, UnreadableAnswerError
 from model.llm.asking import Answer, ask_for_picks
 from model.llm.candidates import Candidates
 from model.llm.chat import Chat
+from model.llm.label_rows import majority
 from model.llm.labels import match_label
 from model.llm.prompt import SelectionPrompt, selection_prompt
 from model.query.diversity import unit
 from model.query.herding import cover, maxherding
+from model.query.unlabelled import check_embeddings
 from model.types import IntArray, Targets
 
 ASKINGS = 3
@@ -141,10 +143,10 @@ def balanced(guesses: Mapping[int, str]) -> list[int]:
 
 
 def _examples(labelled: Targets) -> list[tuple[str, str]]:
-    """The latest labelled texts, each with its likeliest label."""
+    """The latest labelled texts with their labels, but for those that have none or on which people are split."""
     last = range(max(0, len(labelled) - EXAMPLES), len(labelled))
-    labels = labelled.label_set.labels
-    return [(labelled.texts[row], labels[int(labelled.targets_N_C[row].argmax())]) for row in last]
+    said = [(labelled.texts[row], majority(labelled.targets_N_C[row], labelled.label_set)) for row in last]
+    return [(text, ", ".join(labels)) for text, labels in said if labels]
 
 
 def show_groups(candidates: Candidates, batch_size: int, rng: np.random.Generator) -> IntArray:
@@ -153,6 +155,7 @@ def show_groups(candidates: Candidates, batch_size: int, rng: np.random.Generato
     Greedy k-medoids (`maxherding`), three clusters a pick: so rare groups are seen, whatever is picked is typical of
     some, and a pool of any size costs the same.
     """
+    check_embeddings(candidates.embeddings_N_D)
     return maxherding(candidates.embeddings_N_D, candidates.labelled_L_D, SHOWN_PER_PICK * batch_size, rng)
 
 

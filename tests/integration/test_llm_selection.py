@@ -56,6 +56,7 @@ def provider() -> Provider:
 
 @pytest.fixture(scope="module", params=["mistral", "openai"])
 def server(request: pytest.FixtureRequest, provider: Provider) -> Iterator[LLMServer]:
+    """Every protocol: tests/integration/test_llm_clients.py has what each does in trouble."""
     with llm_server(request.param, provider) as running:
         yield running
 
@@ -75,6 +76,7 @@ def asking(
         "LLM_BASE_URL": server.url,
         f"{server.provider.upper()}_API_KEY": KEY,
         "LLM_MAX_TOKENS_TOTAL": "14000",
+        "LLM_TIMEOUT_S": "10",
         "LLM_PRICE_INPUT": "2",
         "LLM_PRICE_OUTPUT": "6",
         "BERT_MODEL": small_encoder,
@@ -192,12 +194,10 @@ def test_two_garbage_answers_and_then_a_good_one_do(
     assert status["llm"]["cost"] > 0
 
 
-@pytest.mark.parametrize("trouble", ["rate", "broken", "hang", "key", "model", "context", "garbage"])
+@pytest.mark.parametrize("trouble", ["rate", "broken", "hang", "key", "garbage"])
 def test_an_llm_in_trouble_ends_in_the_recorded_fallback_within_a_minute(
     owner: Person, asking: BackendServer, server: LLMServer, provider: Provider, title: str, trouble: str
 ) -> None:
-    if (trouble, server.provider) == ("hang", "mistral"):
-        pytest.skip("45 s once are enough: tests/integration/test_llm_clients.py has both")
     troubles: dict[str, Item] = {"hang": Silence.HANG, "garbage": "As an AI language model I like them all."}
     title = f"{server.provider} in trouble: {trouble}"
     provider.scripts[title] = [troubles.get(trouble) or refusal(server.provider, trouble)]
@@ -210,7 +210,7 @@ def test_an_llm_in_trouble_ends_in_the_recorded_fallback_within_a_minute(
     status = asking.status(project_id)
 
     assert taken_s < 60
-    codes = {"key": "llm_key", "model": "llm_model", "context": "llm_context", "garbage": "llm_answer"}
+    codes = {"key": "llm_key", "garbage": "llm_answer"}
     assert status["llm"]["problem_code"] == codes.get(trouble, "llm_unavailable")
     assert status["llm"]["fallback"] == status["last_round"]["strategy"] == "typiclust"
     assert (status["state"], status["last_error"]) == ("idle", "")

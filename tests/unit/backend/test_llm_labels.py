@@ -12,6 +12,8 @@ from model.pool import text_digest
 from tests.fake_chats import labelling
 from tests.unit.backend.films import FILMS, POOL, sentiment
 
+LLM = "mistral mistral-large-latest"
+
 
 def in_pool_order(size: int = len(POOL), explore=()) -> Order:
     is_explore_N = np.isin(np.arange(size), explore)
@@ -111,15 +113,15 @@ def test_checks_stay_checks_however_often_the_order_is_made(means):
 def test_people_who_contradict_the_checks_too_often_put_the_llm_aside(means):
     asked, chat = means([], labels=12, has_model=True, llm_labels="route")
     wrong = {100 + row: "neg" if sentiment(FILMS[row]) == "pos" else "pos" for row in range(12)}
-    checks = {id_: LLMLabel((label,), True, True, text_digest(FILMS[id_ - 100])) for id_, label in wrong.items()}
+    checks = {id_: LLMLabel((label,), True, True, text_digest(FILMS[id_ - 100]), LLM) for id_, label in wrong.items()}
     asked.folder.save_llm_labels(checks)
-    assert checks_so_far(asked.folder, asked.synced.targets).is_paused
+    assert checks_so_far(asked.folder, asked.synced.targets, LLM).is_paused
     labelled = brought_in(asked)
     assert labelled.order.rows_N.tolist() == list(range(28))
     assert labelled.shown == {}
     assert chat.asked == []
-    assert labels_that_train(asked.folder, replace(asked.synced, settings=_training(asked))) is not None
-    assert len(labels_that_train(asked.folder, replace(asked.synced, settings=_training(asked)))) == 0
+    assert labels_that_train(asked.folder, replace(asked.synced, settings=_training(asked)), LLM) is not None
+    assert len(labels_that_train(asked.folder, replace(asked.synced, settings=_training(asked)), LLM)) == 0
 
 
 def _training(asked):
@@ -130,12 +132,12 @@ def _training(asked):
 def test_the_llms_labels_never_train_unless_somebody_says_so(means, use):
     asked, _ = routed(means)
     own = asked.synced.settings.model_copy(update={"llm_labels": LLMLabels(use)})
-    assert labels_that_train(asked.folder, replace(asked.synced, settings=own)) is None
+    assert labels_that_train(asked.folder, replace(asked.synced, settings=own), LLM) is None
 
 
 def test_what_it_is_sure_of_trains_if_asked_for_but_never_a_check_or_what_people_labelled(means):
     asked, labelled = routed(means)
-    weak = labels_that_train(asked.folder, replace(asked.synced, settings=_training(asked)))
+    weak = labels_that_train(asked.folder, replace(asked.synced, settings=_training(asked)), LLM)
     assert set(weak.task_ids) == set(labelled.shown)
     assert not set(weak.task_ids) & {*labelled.blind, *asked.synced.targets.task_ids}
     said = [asked.synced.targets.label_set.labels[row] for row in weak.targets_N_C.argmax(axis=1)]
@@ -145,7 +147,7 @@ def test_what_it_is_sure_of_trains_if_asked_for_but_never_a_check_or_what_people
 def test_a_text_that_was_changed_since_has_no_label_any_more(means):
     asked, labelled = routed(means)
     changed = tuple(replace(text, text=f"{text.text} a") for text in asked.synced.pool)
-    weak = labels_that_train(asked.folder, replace(asked.synced, settings=_training(asked), pool=changed))
+    weak = labels_that_train(asked.folder, replace(asked.synced, settings=_training(asked), pool=changed), LLM)
     assert labelled.shown
     assert len(weak) == 0
 
@@ -155,3 +157,52 @@ def test_an_llm_that_fails_leaves_the_order_as_it_was(means):
     labelled = brought_in(asked)
     assert labelled.order.rows_N.tolist() == list(range(32))
     assert labelled.shown == {}
+
+
+def test_checks_of_another_llm_of_another_text_or_of_a_label_that_is_gone_say_nothing(means):
+    asked, _ = means([], labels=12, has_model=True, llm_labels="route")
+    wrong = {100 + row: "neg" if sentiment(FILMS[row]) == "pos" else "pos" for row in range(12)}
+
+    def total(**different) -> int:
+        label = LLMLabel(("neg",), True, True, 0, LLM)
+        asked.folder.save_llm_labels(
+            {
+                id_: replace(label, labels=(said,), text_digest=text_digest(FILMS[id_ - 100]), **different)
+                if "text_digest" not in different
+                else replace(label, labels=(said,), **different)
+                for id_, said in wrong.items()
+            }
+        )
+        return checks_so_far(asked.folder, asked.synced.targets, LLM).total
+
+    assert total() == 12
+    assert total(source="mistral small") == 0
+    assert total(text_digest=5) == 0
+
+
+def test_skipped_texts_are_neither_labelled_nor_moved_forward(means):
+    asked, _ = routed(means)
+    pool = tuple(replace(text, is_skipped=row < 4) for row, text in enumerate(asked.synced.pool))
+    labelled = brought_in(replace(asked, synced=replace(asked.synced, pool=pool)), in_pool_order(32))
+    assert labelled.order.rows_N[:4].tolist() == [0, 1, 2, 3]
+    assert not {100 + 8 + row for row in range(4)} & {*labelled.shown, *labelled.blind}
+
+
+def test_checks_stay_blind_while_the_llm_does_not_answer(means):
+    _, first = routed(means)
+    asked, _ = means(lambda _: LLMUnavailableError("down"), labels=8, has_model=True, llm_labels="route")
+    assert first.blind
+    assert brought_in(asked).blind == first.blind
+
+
+def test_a_failure_to_label_is_remembered_and_not_waited_for_again_before_its_time(means):
+    failing, _ = means(lambda _: LLMUnavailableError("down"), labels=8, has_model=True, llm_labels="route")
+    brought_in(failing)
+    assert failing.folder.llm_failure().failure_code == "llm_unavailable"
+    soon, chat = means([], labels=8, has_model=True, llm_labels="route")
+    brought_in(soon)
+    assert chat.asked == []
+    failing.folder.save_llm_failure(replace(failing.folder.llm_failure(), at=1.0))
+    _, labelled = routed(means)
+    assert labelled.shown
+    assert failing.folder.llm_failure() is None

@@ -160,12 +160,25 @@ def test_other_settings_ask_anew(means):
     assert chat.asked
 
 
-def test_what_a_person_pasted_comes_first_whatever_else_is_set(means):
-    asked, chat = means([], labels=6, has_model=True, cold_start="random")
+def test_what_a_person_pasted_comes_first_until_the_classifier_has_a_batch_of_labels(means):
+    asked, chat = means([], labels=5, has_model=True, cold_start="random")
     pasted = Selection("activellm", PASTED, 1.0, (Picked(130, "pos", 1, 1), Picked(1, "neg", 1, 1)))
     asked.folder.save_selection(pasted)
     assert choose(asked).picks == pasted.picks[:1]
+    assert choose(means([], labels=6, has_model=True, cold_start="random")[0]) is None
     assert chat.asked == []
+
+
+def test_each_failure_in_a_row_is_waited_for_twice_as_long_up_to_an_hour(means):
+    turn = FakeTurn()
+    for expected_s in (60, 120, 240):
+        asked, _ = means([down()], turn=turn)
+        failed = choose(asked)
+        assert retry_at(failed) - failed.at == pytest.approx(expected_s)
+        asked.folder.save_selection(replace(failed, at=failed.at - expected_s - 1))
+    assert turn.returns_in == pytest.approx([60, 120, 240])
+    assert retry_at(replace(failed, at=0.0, failures=50)) == 3600
+    assert choose(means(picking(6, sentiment))[0]).failures == 0
 
 
 def test_a_prompt_for_pasting_knows_which_task_is_under_each_number(means):
@@ -178,3 +191,14 @@ def test_a_prompt_for_pasting_knows_which_task_is_under_each_number(means):
     for number, task_id in enumerate(prompt.task_ids):
         assert f'{number}: "{text_of[task_id]}"' in prompt.text
     assert chat.asked == []
+
+
+def test_a_prompt_stays_as_it_is_while_enough_of_its_texts_want_labels(means):
+    asked, _ = means([])
+    write_paste_prompt(asked, np.random.default_rng(0))
+    first = asked.folder.paste_prompt()
+    for left, is_kept in ((6, True), (5, False)):
+        gone = set(first.task_ids[left:])
+        pool = tuple(text for text in POOL if text.task_id not in gone)
+        write_paste_prompt(replace(asked, synced=replace(asked.synced, pool=pool)), np.random.default_rng(1))
+        assert (asked.folder.paste_prompt() == first) is is_kept

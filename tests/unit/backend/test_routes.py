@@ -330,7 +330,7 @@ def asking(service):
     """A project with a prompt for chat windows: tasks 10 to 19 under the numbers 0 to 9, three of them asked for."""
     folder = service.folder(1)
     folder.save_connection(Connection("localhost:9090", {}))
-    folder.save_paste_prompt(PastePrompt('0: "A & B"', tuple(range(10, 20)), 3, 7.5))
+    folder.save_paste_prompt(PastePrompt('0: "A & B"', tuple(range(10, 20)), 3, ("neg", "pos"), 7.5))
     return folder
 
 
@@ -341,11 +341,12 @@ def test_the_prompt_page_shows_the_question_as_text(browser, asking):
 
 
 def test_a_pasted_answer_is_kept_by_task_in_turns_of_the_labels_and_a_round_is_asked_for(browser, asking, service):
-    picks = [{"number": n, "label": label} for n, label in ((4, "pos"), (7, "pos"), (2, "neg"))]
+    picks = [{"number": n, "label": label} for n, label in ((4, "Pos."), (7, "pos"), (2, "neg"))]
     answer = f'I thought about it. {{"picks": {json.dumps(picks)}}}'
     page = browser.post("/projects/1/prompt", data={"answer": answer, "made_at": "7.5"})
     assert page.status_code == 200
     assert [pick.task_id for pick in asking.selection().picks] == [14, 12, 17]
+    assert [pick.guess for pick in asking.selection().picks] == ["pos", "neg", "pos"]
     assert asking.selection().is_pasted
     assert service.rounds.requests == [{"project": 1, "changes": 0, "train": False}]
 
@@ -366,6 +367,11 @@ def test_an_answer_that_cannot_be_used_is_shown_again_with_the_reason(browser, a
     assert told in page.text
     assert asking.selection() is None
     assert service.rounds.requests == []
+
+
+def test_an_answer_to_an_earlier_question_is_not_offered_for_sending_again(browser, asking):
+    page = browser.post("/projects/1/prompt", data={"answer": "1, 5, 7", "made_at": "6.5"})
+    assert "1, 5, 7" not in page.text
 
 
 def test_another_sites_form_is_refused(browser, asking):
@@ -392,6 +398,24 @@ def test_status_and_metrics_speak_of_the_llm_only_where_there_is_one(browser, pu
     metrics = asking_one.get("/metrics").text
     assert 'shortlist_llm_prompt_tokens{project="1"} 1000.0' in metrics
     assert 'shortlist_llm_fallback{project="1"} 1.0' in metrics
+
+
+def test_a_failure_to_choose_is_no_fallback_any_more_once_the_classifier_leads(published, service, tmp_path):
+    published.save_selection(Selection("activellm", "mistral x", 1.0, failure="down", failure_code="llm_unavailable"))
+    settings = Settings(model_dir=tmp_path, llm_provider="openai", llm_base_url="http://127.0.0.1:1")
+    asking_one = create_app(Service(settings, service.rounds, service.models)).test_client()
+    assert asking_one.get("/projects/1/status").get_json()["llm"]["fallback"] == "typiclust"
+    published.save_synced({"has_llm_a_say": False})
+    llm = asking_one.get("/projects/1/status").get_json()["llm"]
+    assert (llm["fallback"], llm["problem"]) == ("", "")
+
+
+def test_a_failure_to_label_is_a_problem_in_status(published, service, tmp_path):
+    published.save_llm_failure(Selection("route", "x", 1.0, failure="refused", failure_code="llm_key"))
+    published.save_synced({"has_llm_a_say": False})
+    settings = Settings(model_dir=tmp_path, llm_provider="openai", llm_base_url="http://127.0.0.1:1")
+    asking_one = create_app(Service(settings, service.rounds, service.models)).test_client()
+    assert asking_one.get("/projects/1/status").get_json()["llm"]["problem_code"] == "llm_key"
 
 
 def test_a_damaged_account_is_a_problem_in_status_and_no_error(browser, published, tmp_path, service):

@@ -10,7 +10,8 @@ from model.llm.from_environment import ask_llm_from
         ({}, LLMError, "LLM_PROVIDER"),
         ({"LLM_PROVIDER": "llama"}, LLMError, "mistral or openai"),
         ({"LLM_PROVIDER": "openai", "LLM_MODEL": "gpt-4o"}, LLMKeyError, "OPENAI_API_KEY"),
-        ({"LLM_PROVIDER": "mistral", "MISTRAL_API_KEY": "k"}, LLMError, "LLM_MODEL"),
+        ({"LLM_PROVIDER": "mistral", "LLM_TIMEOUT_S": "-1"}, LLMError, "LLM_TIMEOUT_S"),
+        ({"LLM_PROVIDER": "mistral", "LLM_CONTEXT_TOKENS": "big"}, LLMError, "LLM_CONTEXT_TOKENS"),
         ({"LLM_PROVIDER": "openai", "LLM_MAX_TOKENS_TOTAL": "many"}, LLMError, "LLM_MAX_TOKENS_TOTAL"),
     ],
 )

@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from model.errors import LLMBudgetError, LLMUnavailableError, UnreadableAnswerError
+from model.errors import InvalidEmbeddingsError, LLMBudgetError, LLMUnavailableError, UnreadableAnswerError
 from model.llm.asking import Answer
 from model.llm.candidates import Candidates
 from model.llm.question import Question
@@ -160,3 +160,20 @@ def test_a_prompt_for_a_chat_window_shows_what_an_llm_with_a_key_would_be_shown(
 def test_balanced_picks_take_turns_over_the_labels():
     assert balanced({7: "pos", 3: "pos", 5: "neg", 9: "pos", 1: "neg"}) == [7, 5, 3, 1, 9]
     assert balanced({7: "", 3: "", 5: ""}) == [7, 3, 5]
+
+
+def test_an_embedding_that_is_no_number_is_refused_and_named():
+    embeddings_N_D = np.ones((60, 4), dtype=np.float32)
+    embeddings_N_D[7, 1] = np.nan
+    with pytest.raises(InvalidEmbeddingsError, match="row 7 "):
+        select_texts(ScriptedChat([]), candidates(embeddings_N_D=embeddings_N_D), 6, rng())
+
+
+def test_texts_on_which_people_are_split_or_that_have_no_label_are_no_examples():
+    split = candidates(labelled=[0, 1, 1])
+    split.labelled.targets_N_C[1] = 0.5
+    chat = ScriptedChat(picking(6, sentiment))
+    select_texts(chat, split, 6, rng())
+    said = "".join(message.content for message in chat.asked[0])
+    assert '"known 0" is "neg"' in said
+    assert said.count('"known') == 2

@@ -45,3 +45,11 @@ def test_a_committee_of_which_nobody_answers_is_an_error():
         select("llm_committee", [ScriptedChat(lambda _: LLMUnavailableError("down"))], candidates(), 4, rng())
     with pytest.raises(UnreadableAnswerError):
         select("llm_committee", [ScriptedChat(lambda _: "no")], candidates(), 4, rng())
+
+
+def test_a_model_that_does_not_answer_is_asked_once_and_the_others_still():
+    silent, other = ScriptedChat(lambda _: LLMUnavailableError("down")), ScriptedChat(labelling(sentiment))
+    selection = select("llm_committee", [silent, other], candidates(), 4, rng())
+    assert len(silent.asked) == 1
+    assert len(selection.picks) == 4
+    assert isinstance(selection.failure, LLMUnavailableError)
