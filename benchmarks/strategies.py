@@ -26,7 +26,10 @@ SEEDS = (0, 1, 2, 3, 4)
 POOL = 2_000
 # Means are over the label counts up to here, as the aim is stated.
 JUDGED_UP_TO = 256
-RECIPES = (Recipe.AUTO, Recipe.HEAD)
+TITLES = {
+    Recipe.AUTO: "The shipped learner (`RECIPE=auto`)",
+    Recipe.HEAD: "A linear head alone, on the encoder as it came (`RECIPE=head`): not the shipped learner",
+}
 BASELINE = "random"
 LINES = Path(__file__).with_name("strategies.jsonl")
 TABLE = Path(__file__).with_name("strategies.md")
@@ -78,10 +81,10 @@ def write_table() -> None:
     text = [
         "# Query strategies",
         "",
-        f'`make bench ARGS="strategies --data FOLDER"`, and the same with `--recipe head`, on {platform.machine()}, '
-        f"{available_cores()} cores, Python {platform.python_version()}, torch {version('torch')}, transformers "
-        f"{version('transformers')}, scikit-learn {version('scikit-learn')}; every figure from `strategies.jsonl`, one "
-        "line a training.",
+        f'`make bench ARGS="strategies --data FOLDER --recipe RECIPE"` (`--strategy NAME` and `--labels COUNT`, several'
+        f" times each, for a part of it), on {platform.machine()}, {available_cores()} cores, Python "
+        f"{platform.python_version()}, torch {version('torch')}, transformers {version('transformers')}, scikit-learn "
+        f"{version('scikit-learn')}; every figure from `strategies.jsonl`, one line a training.",
         "",
         f"Pool: {POOL} random texts of a set, others for each seed. Accuracy on the first {TEST_TEXTS} test texts. One "
         "batch from each label count to the next. Points over labelling at random, mean over the label counts up "
@@ -90,7 +93,7 @@ def write_table() -> None:
         "choose from the start, hybrid begins by maxherding; the others begin with the texts that random begins with.",
         "",
     ]
-    for recipe in RECIPES:
+    for recipe in TITLES:
         found = {name: curves(_judged(read_points(name, recipe))) for name in SETS}
         text += _section(recipe, {name: by_strategy for name, by_strategy in found.items() if by_strategy})
     TABLE.write_text("\n".join(text), encoding="utf-8")
@@ -104,8 +107,9 @@ def _judged(points: Sequence[Point]) -> list[Point]:
 def _section(recipe: Recipe, found: dict[str, dict[str, Curve]]) -> Iterator[str]:
     if not found:
         return
-    title = "The shipped learner (`RECIPE=auto`)" if recipe is Recipe.AUTO else f"`RECIPE={recipe.value}`"
-    yield from [f"## {title}", "", f"| strategy | {' | '.join(found)} | all sets | s a query |"]
+    counts = sorted({int(labels) for by in found.values() for curve in by.values() for labels in curve.labels_B})
+    yield from [f"## {TITLES[recipe]}", "", f"Measured at {', '.join(map(str, counts))} labels.", ""]
+    yield from [f"| strategy | {' | '.join(found)} | all sets | s a query |"]
     yield "|---|" + "---|" * (len(found) + 2)
     names = dict.fromkeys(name for by_strategy in found.values() for name in by_strategy)
     rows = [(name, *_row(name, found)) for name in names]
