@@ -237,22 +237,26 @@ def test_a_labeling_config_changed_to_one_without_choices_stops_that_project_alo
 
 
 @pytest.mark.parametrize(
-    ("key", "value"),
+    "bad",
     [
-        ("PORT", "many"),
-        ("LABEL_STUDIO_URL", "label-studio"),
-        ("REDIS_URL", "localhost:6379"),
-        ("STRATEGY", "guess"),
-        ("EXPLORE", "2"),
-        ("BASIC_AUTH_USER", "only-a-user"),
+        {
+            "PORT": "many",
+            "LABEL_STUDIO_URL": "label-studio",
+            "REDIS_URL": "localhost:6379",
+            "STRATEGY": "guess",
+            "EXPLORE": "2",
+        },
+        {"BASIC_AUTH_USER": "only-a-user"},
     ],
+    ids=["wrong values", "half a password"],
 )
-def test_a_bad_setting_stops_serve_and_is_named(tmp_path: Path, key: str, value: str) -> None:
+def test_bad_settings_stop_serve_and_every_one_is_named(tmp_path: Path, bad: dict[str, str]) -> None:
     usual = {"PORT": str(free_port()), "MODEL_DIR": str(tmp_path)}
-    environment = clean_environment(**{**usual, key: value})
+    environment = clean_environment(**{**usual, **bad})
 
     serve = run_backend(environment, "serve", timeout_s=60)
 
     assert serve.returncode == 1
-    assert key in serve.stderr.upper()
+    for key in bad:
+        assert key in serve.stderr.upper()
     assert "Traceback" not in serve.stderr
