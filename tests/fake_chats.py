@@ -72,8 +72,3 @@ def labelling(label_of: Callable[[str], str], is_sure: Callable[[str], bool] = l
         return json.dumps({"labels": said})
 
     return answer
-
-
-def answering(pick: Callable, label: Callable):
-    """An answerer for both questions."""
-    return lambda messages: (label if '"sure"' in messages[0].content + messages[-1].content else pick)(messages)

@@ -22,7 +22,6 @@ LISTS = (
     "3, 9, 15, 20, 11, 0, 2, 18",
     "Text 3 stands out.\n```\n3, 8, 7, 22, 10, 14, 21, 16\n```",
 )
-SAY = Mapping[str, str]
 
 
 class Provider:
@@ -97,13 +96,8 @@ def named(title: str, server: LLMServer) -> str:
     return f"{server.provider} {title.removeprefix('test_')}"[:50].strip()
 
 
-def sentiment(gold: SAY) -> Callable[[str], str]:
+def sentiment(gold: Mapping[str, str]) -> Callable[[str], str]:
     return lambda text: gold[text]
-
-
-def numbered(messages: list[Any]) -> dict[int, str]:
-    """The texts of an asking by number; what is asked again shows them once."""
-    return shown_texts(messages)
 
 
 @each
@@ -121,7 +115,7 @@ def test_what_three_askings_picked_is_served_first_in_the_published_order(
     served = [task["id"] for task in owner.label_next(project_id, gold, 8)]
 
     votes = Counter(
-        numbered(messages)[int(number)]
+        shown_texts(messages)[int(number)]
         for messages, answer in zip(provider.asked[title], LISTS, strict=True)
         for number in answer.replace("*", "").replace("`", "").strip().split("\n")[-1].split(", ")
     )
@@ -158,7 +152,7 @@ def test_answers_that_real_models_gave_are_picked_and_served_in_order(
     served = [task["id"] for task in owner.label_next(project_id, dict.fromkeys(texts, "pos"), 32)]
 
     votes = Counter(
-        numbered(messages)[number]
+        shown_texts(messages)[number]
         for messages, answer in zip(provider.asked[title], answers, strict=True)
         for number in answer["reading"][:32]
     )
