@@ -25,7 +25,7 @@ from model.query.strategies import Strategy, find_strategy
 from model.query.unlabelled import Need, Unlabelled
 from model.recipes import Recipe, TrainingConfig
 from model.registry import data_sha256
-from model.training import Trained, train
+from model.training import Start, Trained, train
 from model.types import FloatArray, IntArray, Targets
 
 # Held out where there is no test set.
@@ -212,11 +212,16 @@ class Simulation:
         return np.stack([self._untrained[text] for text in texts])
 
     @cached_property
+    def _start(self) -> Start:
+        """What every training begins from, read once."""
+        return Start(new_classifier(self._config.encoder, self.pool.label_set), self._embed_untrained)
+
+    @cached_property
     def _untrained(self) -> dict[str, FloatArray]:
         """Embeddings of all texts before any training, shared by every strategy: embedding_D by text."""
         # In an order that is the same in every process: who shares a batch decides an embedding's last bits.
         texts = list(dict.fromkeys([*self.pool.texts, *self._test.texts]))
-        embeddings_N_D = embed_texts(new_classifier(self._config.encoder, self.pool.label_set), texts)
+        embeddings_N_D = embed_texts(self._start.classifier, texts)
         return dict(zip(texts, embeddings_N_D, strict=True))
 
     def _fit(self, name: str, labelled_L: IntArray, query_s: float) -> tuple[Trained | None, Point]:
@@ -240,7 +245,7 @@ class Simulation:
 
     def _try_to_train(self, labelled: Targets) -> Trained | None:
         """None where several labels may hold and no labelled text has any: nothing can be predicted yet."""
-        return train(labelled, self._config) if labelled.targets_N_C.any() else None
+        return train(labelled, self._config, start=self._start) if labelled.targets_N_C.any() else None
 
 
 def check_budgets(budgets: Sequence[int], pool_size: int) -> None:

@@ -6,8 +6,9 @@ Recipes differ in their plans alone (`recipes`); the loop they share is in `fine
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from model.inference import embed_texts, head_logits
 from model.linear_head import fit_head
 from model.processor import never_more_than_available_cores
 from model.recipes import LinearFit, Plan, Recipe, TrainingConfig, choose_recipe, count_steps, make_plan
-from model.types import FloatArray, IntArray, Targets
+from model.types import FloatArray, IntArray, LabelSet, Targets
 
 # How many labels a warning names.
 NAMED_LABELS = 5
@@ -55,6 +56,25 @@ class Trained:
     weak_labels: int = 0
 
 
+@dataclass(frozen=True)
+class Start:
+    """What every training begins from.
+
+    Attributes:
+        classifier: a pretrained encoder with a head for the labels; stays as it is.
+        embed: what that encoder says of texts: embeddings_N_D.
+    """
+
+    classifier: TextClassifier
+    embed: Callable[[Sequence[str]], FloatArray]
+
+
+def load_start(encoder: str, label_set: LabelSet) -> Start:
+    """An encoder read from disk, which says itself what texts are."""
+    classifier = new_classifier(encoder, label_set)
+    return Start(classifier, partial(embed_texts, classifier))
+
+
 StepProgress = Callable[[int, int, float], None]
 
 
@@ -74,6 +94,7 @@ def train(
     should_stop: Callable[[], bool] = never,
     weak: Targets | None = None,
     weak_weight: float = 0.0,
+    start: Start | None = None,
 ) -> Trained:
     """Train a classifier on N texts with target shares.
 
@@ -84,6 +105,7 @@ def train(
         should_stop: asked before every step.
         weak: texts that no person labelled, to learn from besides; nothing is measured on them.
         weak_weight: what each of those counts against one of `targets`.
+        start: the encoder of `config`, where somebody has it, and its embeddings, already.
 
     Raises:
         InvalidTargetsError: nothing can be learned from these labels; names the task where one is at fault.
@@ -95,7 +117,9 @@ def train(
     never_more_than_available_cores()
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        learner = _Learner(targets, config, on_step, should_stop, weak or targets.some(np.zeros(0, int)), weak_weight)
+        start = start or load_start(config.encoder, targets.label_set)
+        weak = weak or targets.some(np.zeros(0, dtype=int))
+        learner = _Learner(targets, config, start, on_step, should_stop, weak, weak_weight)
         logits_M_C, rows_M = learner.predict_out_of_fold()
         classifier, loss = learner.fit(np.arange(len(targets)), learner.plan, learner.weak)
     held_out_M_C = targets.targets_N_C[rows_M]
@@ -110,7 +134,7 @@ def train(
         train_s=time.monotonic() - began,
         out_of_fold=out_of_fold,
         warnings=tuple(_warnings(targets, out_of_fold)),
-        weak_labels=len(weak) if weak else 0,
+        weak_labels=len(weak),
     )
 
 
@@ -140,6 +164,7 @@ class _Learner:
         self,
         targets: Targets,
         config: TrainingConfig,
+        start: Start,
         on_step: StepProgress,
         should_stop: Callable[[], bool],
         weak: Targets,
@@ -150,10 +175,8 @@ class _Learner:
         self._weak_weight = weak_weight
         self._on_step = on_step
         self._should_stop = should_stop
-        self._pretrained = new_classifier(config.encoder, targets.label_set)
-        self._embeddings_N_D = embed_texts(self._pretrained, targets.texts)
-        self._weak_M_D = embed_texts(self._pretrained, weak.texts)
-        width = self._embeddings_N_D.shape[1]
+        self._start = start
+        width = start.classifier.head.in_features
         classes = len(seen_classes(targets.targets_N_C))
         if config.recipe is Recipe.AUTO:
             config = replace(config, recipe=choose_recipe(targets.targets_N_C, config.batch_size))
@@ -184,15 +207,14 @@ class _Learner:
 
     def fit(self, rows_M: IntArray, plan: Plan, weak: Targets) -> tuple[TextClassifier, float]:
         """Follow a plan on some texts and on weak ones; returns the classifier in evaluation mode and its last loss."""
-        classifier = copy.deepcopy(self._pretrained)
+        classifier = copy.deepcopy(self._start.classifier)
         targets = self._targets.some(rows_M).and_also(weak)
         weights_N = np.ones(len(targets), dtype=np.float32)
         weights_N[len(rows_M) :] = self._weak_weight
-        untuned_N_D = np.concatenate([self._embeddings_N_D[rows_M], self._weak_M_D[: len(weak)]])
         is_tuned, loss = False, math.nan
         for part in plan:
             if isinstance(part, LinearFit):
-                embeddings_N_D = embed_texts(classifier, targets.texts) if is_tuned else untuned_N_D
+                embeddings_N_D = embed_texts(classifier, targets.texts) if is_tuned else self._untuned(rows_M, weak)
                 fit_head(
                     classifier.head,
                     embeddings_N_D,
@@ -205,6 +227,15 @@ class _Learner:
                 loss = fine_tune(classifier, targets, part, self._count, self._should_stop, weights_N)
                 is_tuned = True
         return classifier, loss
+
+    def _untuned(self, rows_M: IntArray, weak: Targets) -> FloatArray:
+        """What the encoder says before any training: embeddings of some texts, then of weak ones."""
+        return np.concatenate([self._untuned_N_D[rows_M], self._untuned_N_D[len(self._targets) :][: len(weak)]])
+
+    @cached_property
+    def _untuned_N_D(self) -> FloatArray:
+        """Of all texts, weak ones last; read once, and only by plans that ask."""
+        return self._start.embed([*self._targets.texts, *self.weak.texts])
 
     def _count(self, loss: float) -> None:
         self._steps_done += 1
