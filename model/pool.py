@@ -69,21 +69,22 @@ class EmbeddingCache:
             InvalidEmbeddingsError: `embed` gave what is no number, or does not fit into 16 bits.
         """
         digests_N = text_digests(texts)
-        kept = self._complete(texts, digests_N, embed)
-        embeddings_N_D = kept.take(kept.rows_of(digests_N)) if len(texts) else _of_no_text(kept, embed)
+        kept, rows_N = self._complete(texts, digests_N, embed)
+        embeddings_N_D = kept.take(rows_N) if len(texts) else _of_no_text(kept, embed)
         if are_all and _is_mostly_of_others(kept, digests_N):
             self._files.keep_only(digests_N)
         return embeddings_N_D
 
     def _complete(
         self, texts: Sequence[str], digests_N: IntArray, embed: Callable[[Sequence[str]], FloatArray]
-    ) -> KeptRows:
-        """What is on disk, once it has all of the texts."""
+    ) -> tuple[KeptRows, IntArray]:
+        """What is on disk, once it has all of the texts; and where it has them."""
         kept = self._files.read()
         for _ in range(_TRIES):
-            missing_M = _first_of_each(digests_N, kept.rows_of(digests_N) < 0)
+            rows_N = kept.rows_of(digests_N)
+            missing_M = _first_of_each(digests_N, rows_N < 0)
             if not len(missing_M):
-                return kept
+                return kept, rows_N
             # Nothing holds on to what was computed: at a million texts it is as large as the answer.
             kept = self._files.add(digests_N[missing_M], embed([texts[row] for row in missing_M.tolist()]))
         raise InvalidEmbeddingsError(
