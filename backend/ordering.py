@@ -77,7 +77,7 @@ def order_pool(
     wanted = np.flatnonzero(is_wanted_N)
     # A skipped text can still be labelled, one without words hardly.
     last = sorted(np.flatnonzero(~is_wanted_N).tolist(), key=lambda row: not pool[row].is_skipped)
-    ranking = rank(strategy, unlabelled.some(wanted), settings.query_size, rng)
+    ranking = rank(strategy, unlabelled, settings.query_size, rng, wanted)
     rows, is_explore = mix_in_random(wanted[ranking.indices_N], settings.explore, rng)
     why = dict(zip(wanted[ranking.indices_N].tolist(), _reasons(strategy, ranking), strict=True))
     why.update({row: picked[pool[row].task_id].reason for row in why if pool[row].task_id in picked})

@@ -98,9 +98,9 @@ class ProjectFolder:
         return Registry(self.path / "versions")
 
     @property
-    def embeddings_file(self) -> Path:
-        """Embeddings of the pool under the untrained encoder."""
-        return self.path / "embeddings.npz"
+    def embeddings_folder(self) -> Path:
+        """Embeddings of the texts, by encoder."""
+        return self.path / "embeddings"
 
     @property
     def llm_folder(self) -> Path:

@@ -245,7 +245,7 @@ def _look(
     needs = strategy.needs - {Need.PICKS}
     if version is not None:
         return look(needs | {Need.PROBA}, version.load(), texts, synced.targets, rng, turn.progress)
-    return look_untrained(needs, texts, synced.targets, _embedder(settings, folder, synced, turn))
+    return look_untrained(needs, texts, synced.targets, _embedder(settings, folder, synced, turn, are_all=True))
 
 
 def _means(
@@ -262,15 +262,19 @@ def _means(
     return Means(settings, folder, synced, version is not None, turn, embed, llms)
 
 
-def _embedder(settings: Settings, folder: ProjectFolder, synced: Synced, turn: Turn) -> Embed:
-    """The encoder before any training; what it says is kept on disk."""
+def _embedder(settings: Settings, folder: ProjectFolder, synced: Synced, turn: Turn, *, are_all: bool = False) -> Embed:
+    """The encoder before any training; what it says is kept on disk.
+
+    Args:
+        are_all: whether it is asked for all of the project's texts at once, so that what is of others may go.
+    """
 
     def embed_missing(missing: Sequence[str]) -> FloatArray:
         classifier = new_classifier(settings.bert_model, synced.classification.label_set)
         return embed_texts(classifier, missing, turn.progress)
 
-    cache = EmbeddingCache(folder.embeddings_file, settings.bert_model)
-    return lambda texts: cache.embed(texts, embed_missing)
+    cache = EmbeddingCache(folder.embeddings_folder, settings.bert_model)
+    return lambda texts: cache.embed(texts, embed_missing, are_all=are_all)
 
 
 def _record(

@@ -3,6 +3,7 @@
 import copy
 
 import numpy as np
+import torch
 from torch import nn
 
 from model.bert import TextClassifier
@@ -48,7 +49,7 @@ def committee_proba(
     heads = [_fitted(classifier, labelled_L_D[rows_L], targets_L_C[rows_L]) for rows_L in samples]
     kept_K_D = (rng.random((MASKS, embeddings_N_D.shape[1])) >= DROPOUT).astype(np.float32) / (1 - DROPOUT)
     by_head = [head_proba(classifier, head, embeddings_N_D) for head in heads]
-    by_mask = [head_proba(classifier, classifier.head, embeddings_N_D * kept_D) for kept_D in kept_K_D]
+    by_mask = [head_proba(classifier, _masked(classifier.head, kept_D), embeddings_N_D) for kept_D in kept_K_D]
     return np.stack([*by_head, *by_mask], axis=1)
 
 
@@ -61,6 +62,14 @@ def refit_with(classifier: TextClassifier, labelled_L_D: FloatArray, targets_L_C
         return lambda embeddings_N_D: head_proba(classifier, head, embeddings_N_D)
 
     return refit
+
+
+def _masked(head: nn.Linear, kept_D: FloatArray) -> nn.Linear:
+    """A head that says of embeddings what this one says of them masked, without a masked copy of them."""
+    masked = copy.deepcopy(head)
+    with torch.no_grad():
+        masked.weight.mul_(torch.from_numpy(kept_D).to(masked.weight.device))
+    return masked
 
 
 def _fitted(classifier: TextClassifier, embeddings_N_D: FloatArray, targets_N_C: FloatArray) -> nn.Linear:

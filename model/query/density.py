@@ -11,7 +11,8 @@ def information_density_scores(proba_N_C: FloatArray, embeddings_N_D: FloatArray
     """Score doubt times representativeness (Settles and Craven, 2008, with beta = 1).
 
     The mean cosine similarity to the pool is the cosine with the mean of the unit vectors, so that it takes one pass
-    over the pool. Deviation: a text that is on average unlike the pool counts as not like it at all.
+    over the pool. Deviations: a text that is on average unlike the pool counts as not like it at all; of a pool
+    that is too large to be scored at once, the mean is over a part of it by chance (`rank`).
 
     Args:
         proba_N_C: class probabilities.

@@ -8,6 +8,7 @@ from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.neighbors import NearestNeighbors
 
+from model.query.large_pools import PART
 from model.types import FloatArray, IntArray
 
 # Hacohen et al. (2022): at most 500 clusters, typicality over 20 neighbours, clusters under 5 texts come last.
@@ -166,12 +167,20 @@ def _nearest_to_mean_first(unit_N_D: FloatArray, rows: IntArray) -> IntArray:
 
 def cluster(embeddings_N_D: FloatArray, count: int, rng: np.random.Generator) -> IntArray:
     """k-means: cluster_N in 0 … count-1; fewer groups where there are fewer different texts."""
-    distinct = len(np.unique(embeddings_N_D.round(6), axis=0))
-    count = max(1, min(count, distinct))
+    count = max(1, _distinct(embeddings_N_D, count))
     kind = KMeans if len(embeddings_N_D) <= _MINI_BATCH_FROM else MiniBatchKMeans
     fitted = kind(n_clusters=count, n_init=1, random_state=int(rng.integers(2**31))).fit(embeddings_N_D)
     labels_N: IntArray = fitted.labels_
     return labels_N
+
+
+def _distinct(embeddings_N_D: FloatArray, most: int) -> int:
+    """How many different texts there are, or `most` if there are more: mostly the first ones tell."""
+    for size in (PART, len(embeddings_N_D)):
+        distinct = min(most, len(np.unique(embeddings_N_D[:size].round(6), axis=0)))
+        if distinct == most:
+            break
+    return distinct
 
 
 def unit(embeddings_N_D: FloatArray) -> FloatArray:

@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
 from model.errors import InvalidEmbeddingsError, InvalidProbabilitiesError
+from model.query.large_pools import parts
 from model.query.uncertainty import least_sure_label, yes_no_view
-from model.types import FloatArray, IntArray
+from model.types import BoolArray, FloatArray, IntArray
 
 _TOLERANCE = 1e-3
 
@@ -58,12 +60,12 @@ class Unlabelled:
 
     def some(self, rows_M: IntArray) -> "Unlabelled":
         """M of the texts, in the order of `rows_M`."""
-        parts: dict[str, Any] = {name: part[rows_M] for name, part in self.parts().items() if part is not None}
+        some: dict[str, Any] = {name: part[rows_M] for name, part in self.parts().items() if part is not None}
         if self.picks_B is not None:
-            place = {row: position for position, row in enumerate(rows_M.tolist())}
-            kept = [place[row] for row in self.picks_B.tolist() if row in place]
-            parts["picks_B"] = np.array(kept, dtype=np.int64)
-        return replace(self, size=len(rows_M), **parts)
+            place_N = np.full(self.size, -1)
+            place_N[rows_M] = np.arange(len(rows_M))
+            some["picks_B"] = place_N[self.picks_B][place_N[self.picks_B] >= 0]
+        return replace(self, size=len(rows_M), **some)
 
     def parts(self) -> dict[str, FloatArray | None]:
         """What has one row a text, by name."""
@@ -114,12 +116,8 @@ def check_proba(proba: FloatArray, is_multilabel: bool = False) -> None:
         proba: proba_N_C or proba_N_K_C.
         is_multilabel: whether probabilities are independent, and need not sum to 1.
     """
-    bad = ~np.isfinite(proba) | (proba < 0) | (proba > 1 + _TOLERANCE)
-    if not is_multilabel:
-        bad |= ~np.isclose(proba.sum(axis=-1, keepdims=True), 1.0, atol=_TOLERANCE)
-    bad_N = bad.any(axis=tuple(range(1, bad.ndim)))
-    if bad_N.any():
-        row = int(np.flatnonzero(bad_N)[0])
+    row = _first_bad(proba, partial(_is_no_proba, is_multilabel=is_multilabel))
+    if row is not None:
         raise InvalidProbabilitiesError(
             f"row {row} of the class probabilities is {np.array2string(proba[row], precision=4, threshold=8)}: "
             f"it must be finite, in [0, 1]{'' if is_multilabel else ', and sum to 1'}"
@@ -128,6 +126,23 @@ def check_proba(proba: FloatArray, is_multilabel: bool = False) -> None:
 
 def check_embeddings(embeddings_N_D: FloatArray) -> None:
     """Refuse embeddings that are not finite, naming the first bad row: distances to them would mean nothing."""
-    bad_N = ~np.isfinite(embeddings_N_D).all(axis=1)
-    if bad_N.any():
-        raise InvalidEmbeddingsError(f"row {int(np.flatnonzero(bad_N)[0])} of the embeddings is not finite")
+    row = _first_bad(embeddings_N_D, lambda some_M_D: ~np.isfinite(some_M_D))
+    if row is not None:
+        raise InvalidEmbeddingsError(f"row {row} of the embeddings is not finite")
+
+
+def _is_no_proba(proba: FloatArray, *, is_multilabel: bool) -> BoolArray:
+    bad: BoolArray = ~np.isfinite(proba) | (proba < 0) | (proba > 1 + _TOLERANCE)
+    if not is_multilabel:
+        bad |= ~np.isclose(proba.sum(axis=-1, keepdims=True), 1.0, atol=_TOLERANCE)
+    return bad
+
+
+def _first_bad(values_N: FloatArray, is_bad: Callable[[FloatArray], BoolArray]) -> int | None:
+    """The first row that has anything bad, looked for a part at a time."""
+    for part in parts(len(values_N)):
+        bad_M = is_bad(values_N[part])
+        if bad_M.any():
+            bad_rows_M = bad_M.any(axis=tuple(range(1, bad_M.ndim)))
+            return int(part.start) + int(bad_rows_M.argmax())
+    return None

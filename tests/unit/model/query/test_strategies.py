@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from model.errors import InvalidEmbeddingsError, InvalidProbabilitiesError, UnknownStrategyError
+from model.query.large_pools import MOST_RANKED
 from model.query.ranking import rank
 from model.query.strategies import HAND_OVER, STRATEGIES, Strategy, find_strategy
 from model.query.unlabelled import Need, Unlabelled
@@ -57,8 +58,10 @@ def reordered(unlabelled: Unlabelled, rows_N) -> Unlabelled:
     return replace(unlabelled, **parts, picks_B=np.argsort(rows_N)[unlabelled.picks_B])
 
 
-def order(strategy: Strategy, unlabelled: Unlabelled, batch_size: int = 8, seed: int = 0) -> list[int]:
-    return rank(strategy, unlabelled, batch_size, np.random.default_rng(seed)).indices_N.tolist()
+def order(
+    strategy: Strategy, unlabelled: Unlabelled, batch_size: int = 8, seed: int = 0, most: int = MOST_RANKED
+) -> list[int]:
+    return rank(strategy, unlabelled, batch_size, np.random.default_rng(seed), most=most).indices_N.tolist()
 
 
 @by_name
@@ -116,12 +119,12 @@ def test_with_several_labels_the_text_nearest_to_a_coin_toss_comes_first(strateg
 
 @by_content
 @settings(deadline=None, max_examples=15)
-@given(seed=some.integers(0, 10_000))
-def test_shuffling_the_pool_shuffles_the_order_alike(strategy, seed):
+@given(seed=some.integers(0, 10_000), most=some.sampled_from([12, MOST_RANKED]))
+def test_shuffling_the_pool_shuffles_the_order_alike(strategy, seed, most):
     unlabelled = pool(20, labelled=3, seed=seed)
     shuffle = np.random.default_rng(seed).permutation(20)
-    assert shuffle[order(strategy, reordered(unlabelled, shuffle), seed=1)].tolist() == order(
-        strategy, unlabelled, seed=1
+    assert shuffle[order(strategy, reordered(unlabelled, shuffle), seed=1, most=most)].tolist() == order(
+        strategy, unlabelled, seed=1, most=most
     )
 
 
@@ -141,6 +144,29 @@ def test_past_the_batch_the_higher_score_comes_sooner(strategy):
     ranking = rank(strategy, pool(50, labelled=3), 8, np.random.default_rng(0))
     rest = ranking.scores_N[ranking.indices_N[8:]]
     assert (np.diff(rest) <= 0).all()
+
+
+@by_name
+@settings(deadline=None, max_examples=5)
+@given(size=some.integers(9, 60), is_multilabel=some.booleans())
+def test_more_texts_than_can_be_weighed_are_all_ranked_the_higher_score_sooner_past_the_batch(
+    strategy, size, is_multilabel
+):
+    unlabelled = pool(size, labelled=3, is_multilabel=is_multilabel)
+    ranking = rank(strategy, unlabelled, 4, np.random.default_rng(0), most=8)
+    assert sorted(ranking.indices_N.tolist()) == list(range(size))
+    assert ranking.batch_size == 4
+    if ranking.scores_N is not None:
+        assert (np.diff(ranking.scores_N[ranking.indices_N[4:]]) <= 0).all()
+
+
+@by_name
+def test_ranking_some_of_the_texts_is_as_if_no_others_were_there(strategy):
+    unlabelled, rows_M = pool(30, labelled=3), np.array([2, 3, 5, 7, 11, 13, 17, 19, 23, 29])
+    alone = rank(strategy, unlabelled.some(rows_M), 4, np.random.default_rng(0))
+    among = rank(strategy, unlabelled, 4, np.random.default_rng(0), rows_M)
+    assert among.indices_N.tolist() == alone.indices_N.tolist()
+    np.testing.assert_array_equal(among.scores_N, alone.scores_N)
 
 
 @by_proba
@@ -227,6 +253,19 @@ def test_what_an_llm_picked_comes_first_in_its_order_and_typical_texts_fill_the_
     ordered = order(strategy, replace(pool(30), picks_B=np.array([7, 2, 19])), batch_size=5)
     assert ordered[:3] == [7, 2, 19]
     assert sorted(ordered) == list(range(30))
+
+
+@those(lambda strategy: strategy.asks_llm)
+def test_what_an_llm_picked_comes_first_out_of_any_number_of_texts(strategy):
+    unlabelled = replace(pool(30), picks_B=np.array([7, 2, 19]))
+    assert all(order(strategy, unlabelled, batch_size=5, seed=seed, most=6)[:3] == [7, 2, 19] for seed in range(8))
+
+
+def test_a_batch_of_a_pool_too_large_for_a_strategy_without_scores_still_comes_from_what_is_doubtful():
+    gradients = Unlabelled(400, np.tile([0.99, 0.01], (400, 1)), np.random.default_rng(0).normal(size=(400, 4)))
+    gradients.proba_N_C[:10] = 0.5
+    batch = order(STRATEGIES["badge"], gradients, batch_size=10, most=20)[:10]
+    assert np.mean(np.array(batch) < 10) > 0.5
 
 
 def test_picks_follow_their_texts_and_leave_with_them():
