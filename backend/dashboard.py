@@ -49,6 +49,7 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
         "warnings": list(current.warnings) if current else [],
         "weak_labels": current.weak_labels if current else 0,
         "labels": synced.get("labels", 0),
+        "labels_in_order": folder.published_labels(),
         "unlabelled": synced.get("left", 0),
         "rounds": len(rounds),
         "last_round": rounds[-1] if rounds else None,

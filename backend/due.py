@@ -15,14 +15,17 @@ from backend.llm_selection import has_a_say, retry_at
 from backend.ordering import strategy_for
 from backend.projects import ProjectFolder, Publication
 from backend.selections import Selection
-from backend.settings import ProjectSettings
+from backend.settings import LLMLabels, ProjectSettings
 from backend.syncing import Synced
 from model.errors import ShortlistError
 from model.pool import text_digest
-from model.registry import ModelVersion, label_digests
+from model.query.strategies import find_strategy
+from model.registry import ModelVersion, data_sha256, label_digests
 
 # A full training follows when the labels grew by a quarter, so that the total cost stays linear in the labels.
 GROWTH = 0.25
+# Why an order is due that only knows more labels than the one before: nothing else changed.
+NEW_LABELS = "new labels"
 
 
 def nothing_due(folder: ProjectFolder, project: Project, settings: ProjectSettings, encoder: str, turn: Turn) -> bool:
@@ -92,6 +95,24 @@ def labels_until_training(latest: ModelVersion | None, synced: Synced) -> int:
     return max(least, math.ceil(GROWTH * latest.labels)) - changed
 
 
+def is_training_due(folder: ProjectFolder, synced: Synced, turn: Turn) -> bool:
+    """Whether the labels grew enough, or somebody asks for a training."""
+    return turn.asked_to_train or labels_until_training(folder.registry.latest(), synced) <= 0
+
+
+def is_live(folder: ProjectFolder, settings: ProjectSettings, version: ModelVersion | None) -> bool:
+    """Whether every label orders the queue anew at once, without a training.
+
+    There has to be a classifier, and a strategy that goes by it. One that was rolled back to stays as it was trained:
+    what was labelled since may be why. Where an LLM's labels arrange the order as well, it would be asked for every
+    label that people give: there an order stays until its batch is used up.
+    """
+    if version is None or settings.llm_labels.includes(LLMLabels.ROUTE):
+        return False
+    newest = folder.registry.numbers()[-1:] == [version.number]
+    return newest and find_strategy(settings.strategy).needs_classifier
+
+
 def _least_classes(synced: Synced) -> int:
     return 1 if synced.classification.label_set.is_multilabel else 2
 
@@ -102,7 +123,12 @@ def usable(version: ModelVersion | None, synced: Synced) -> ModelVersion | None:
 
 
 def publication_due(
-    published: Publication | None, synced: Synced, version: ModelVersion | None, selection: Selection | None = None
+    published: Publication | None,
+    synced: Synced,
+    version: ModelVersion | None,
+    selection: Selection | None = None,
+    *,
+    live: bool = False,
 ) -> str:
     """Why a new order is due, in a few words; empty if the published one still serves.
 
@@ -111,6 +137,7 @@ def publication_due(
         synced: the project.
         version: the model version to use.
         selection: what an LLM chose, where it has a say.
+        live: whether labels alone call for a new order.
     """
     if published is None:
         return "first order"
@@ -129,6 +156,8 @@ def publication_due(
     left = sum(task_id in waiting for task_id in published.task_ids_N[: published.queued].tolist())
     if left < min(synced.settings.query_size, len(waiting)):
         return "queue used up"
+    if live and published.labels_sha256 != data_sha256(synced.targets):
+        return NEW_LABELS
     return ""
 
 
@@ -149,12 +178,15 @@ def fingerprint(folder: ProjectFolder, synced: Synced, failure: ShortlistError |
     until_training = labels_until_training(folder.registry.latest(), synced)
     until_try = synced.settings.retrain_every if failure else until_training
     until_hand_over = synced.settings.query_size - len(synced.targets)
-    has_say = has_a_say(synced.settings, len(synced.targets), folder.registry.current() is not None)
+    current = folder.registry.current()
+    has_say = has_a_say(synced.settings, len(synced.targets), current is not None)
+    live = is_live(folder, synced.settings, usable(current, synced))
+    until_order = 1 if live else synced.settings.query_size - since
     return {
         "identity": _identity(folder, synced.project, synced.settings, synced.encoder),
         "annotations": synced.project.annotations,
         "unseen": 0,
-        "quiet_for": min([until_try, synced.settings.query_size - since, *([until_hand_over] if has_say else [])]),
+        "quiet_for": min([until_try, until_order, *([until_hand_over] if has_say else [])]),
         "has_llm_a_say": has_say,
         "ask_llm_at": retry_at(folder.selection()) if has_say else None,
         "labels": len(synced.targets),

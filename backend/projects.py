@@ -46,6 +46,8 @@ class Publication:
         is_explore_N: drawn at random, and published without a pre-annotation.
         reasons_N: why each task stands where it does.
         strategy: what decided.
+        labels_sha256: stands for the labels that it knew of.
+        is_live: made between trainings, because people had labelled more.
         selected_at: when the LLM chose what stands in front, in seconds since 1970; 0 if it had no say.
         llm_labels: labels by task id that an LLM gave, to be shown in place of a classifier's.
         blind: tasks that are published without a pre-annotation, besides those drawn at random: an LLM's label of
@@ -64,6 +66,8 @@ class Publication:
     is_explore_N: BoolArray
     reasons_N: tuple[str, ...]
     strategy: str = ""
+    labels_sha256: str = ""
+    is_live: bool = False
     selected_at: float = 0.0
     llm_labels: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     blind: frozenset[int] = frozenset()
@@ -221,6 +225,10 @@ class ProjectFolder:
         raw = self._read("published.json")
         return "" if raw is None else f"{raw['model']}.{raw['number']}"
 
+    def published_labels(self) -> int:
+        """How many labelled tasks the order in use knew of, without reading its arrays."""
+        return int((self._read("published.json") or {}).get("labelled_tasks", 0))
+
     def next_tasks(self) -> list[dict[str, Any]]:
         """The first tasks of the order in use, and why each stands there, without reading its arrays."""
         return list((self._read("published.json") or {}).get("next", []))
@@ -249,6 +257,8 @@ class ProjectFolder:
                 "labelled_tasks": publication.labelled_tasks,
                 "label_set": asdict(publication.label_set),
                 "strategy": publication.strategy,
+                "labels_sha256": publication.labels_sha256,
+                "is_live": publication.is_live,
                 "selected_at": publication.selected_at,
                 "llm_labels": [[task_id, list(labels)] for task_id, labels in publication.llm_labels.items()],
                 "blind": sorted(publication.blind),
@@ -280,6 +290,8 @@ class ProjectFolder:
                 reasons_N=tuple(arrays["reasons_N"].tolist()),
                 # What was published before an LLM had any part in it says nothing of one.
                 strategy=raw.get("strategy", ""),
+                labels_sha256=raw.get("labels_sha256", ""),
+                is_live=raw.get("is_live", False),
                 selected_at=raw.get("selected_at", 0.0),
                 llm_labels={task_id: tuple(labels) for task_id, labels in raw.get("llm_labels", [])},
                 blind=frozenset(raw.get("blind", [])),

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from backend.contract import LAST_SCORE, Project
@@ -49,6 +50,22 @@ def publish(
     folder.save_publication(publication)
     client.use_model_version(project_id, publication.name)
     log.info("event=published project=%d version=%s tasks=%d", project_id, publication.name, publication.queued)
+
+
+def extend(
+    client: LabelStudioClient,
+    folder: ProjectFolder,
+    publication: Publication,
+    classification: Classification,
+    queued: int,
+    on_progress: Callable[[int, int], None],
+) -> None:
+    """Write more of the publication in use, up to so many tasks."""
+    longer = replace(publication, queued=min(queued, len(publication.task_ids_N)))
+    if longer.queued > publication.queued:
+        more = list(_predictions(longer, classification))[publication.queued :]
+        client.import_predictions(folder.project_id, more, on_progress)
+        folder.save_publication(longer)
 
 
 def switch(client: LabelStudioClient, folder: ProjectFolder, project: Project, name: str) -> bool:

@@ -6,8 +6,8 @@ Label Studio, so it may come twice, late, or be killed anywhere and run again.
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -15,7 +15,16 @@ import numpy as np
 
 from backend import jobs
 from backend.authentication import webhook_headers
-from backend.due import fingerprint, labels_until_training, nothing_due, order_digest, publication_due, usable
+from backend.due import (
+    NEW_LABELS,
+    fingerprint,
+    is_live,
+    is_training_due,
+    nothing_due,
+    order_digest,
+    publication_due,
+    usable,
+)
 from backend.jobs import Turn
 from backend.label_studio import LabelStudioClient
 from backend.llm_access import open_llms
@@ -23,23 +32,25 @@ from backend.llm_labels import checks_so_far, labels_that_train, with_llm_labels
 from backend.llm_selection import Means, choose, may_paste, write_paste_prompt
 from backend.ordering import order_pool, strategy_for
 from backend.projects import ProjectFolder, Publication
-from backend.publishing import KEPT_PUBLICATIONS, clean_up, next_number, publish, switch
+from backend.publishing import KEPT_PUBLICATIONS, clean_up, extend, next_number, publish, switch
+from backend.scoring import embedder, encoder_name, look_at_pool
 from backend.selections import Selection
-from backend.settings import Settings
+from backend.settings import ProjectSettings, Settings
 from backend.syncing import Synced, sync
-from model.acquisition import Embed, look, look_untrained
 from model.bert import new_classifier
 from model.errors import ShortlistError, TrainingCancelledError
-from model.inference import embed_texts
 from model.llm.routing import WEAK_WEIGHT
-from model.pool import EmbeddingCache, text_digest
-from model.query.strategies import Strategy
-from model.query.unlabelled import Need, Unlabelled
+from model.pool import keep_encoders, text_digest
+from model.query.unlabelled import Need
 from model.recipes import TrainingConfig
-from model.registry import ModelVersion
-from model.training import check_trainable, never, train
-from model.types import FloatArray
+from model.registry import ModelVersion, data_sha256
+from model.training import Start, check_trainable, never, train
 
+# An order that only knows more labels is soon followed by another: so many of its first texts are written, two batches,
+# in one import; annotators who work on them while the next comes do not run out.
+LIVE_BATCHES, LIVE_MOST = 2, 100
+# Nothing is ordered while BERT trains: one import more, so that several people do not run out in minutes either.
+WRITTEN_BEFORE_TRAINING = 250
 # How soon to go on removing old publications after making way for another round.
 CLEAN_UP_AGAIN_S = 1.0
 
@@ -81,11 +92,14 @@ def _do_what_is_due(
 ) -> None:
     """Fit, score, order and publish, as far as each is due; a version becomes current after its order is published."""
     began = time.monotonic()
+    if is_training_due(folder, synced, turn):
+        _provide_for_annotators(folder, client, synced, turn)
     version, failure = _try_fit(settings, folder, synced, turn, should_stop)
     published = order_and_publish(settings, folder, client, synced, version, turn, should_stop)
     current = folder.registry.current()
     if version is not None and (current is None or version.number != current.number):
         folder.registry.point(version.number)
+        keep_encoders(folder.embeddings_folder, [settings.bert_model, encoder_name(settings, version)])
     checks = asdict(checks_so_far(folder, synced.targets, settings.llm_name))
     folder.save_synced({**fingerprint(folder, synced, failure), "llm_checks": checks})
     _record(folder, synced, version, published, time.monotonic() - began)
@@ -112,6 +126,14 @@ def _is_webhook_of(host: str) -> Callable[[str], bool]:
     return lambda url: urlsplit(url).netloc == host and url.endswith("/webhook")
 
 
+def _provide_for_annotators(folder: ProjectFolder, client: LabelStudioClient, synced: Synced, turn: Turn) -> None:
+    """Write more of a short queue before a training, which may take minutes."""
+    publication = folder.publication()
+    if publication is not None:
+        wanted = min(WRITTEN_BEFORE_TRAINING, synced.settings.queue_size)
+        extend(client, folder, publication, synced.classification, wanted, turn.progress)
+
+
 def _try_fit(
     settings: Settings, folder: ProjectFolder, synced: Synced, turn: Turn, should_stop: Callable[[], bool]
 ) -> tuple[ModelVersion | None, ShortlistError | None]:
@@ -132,15 +154,24 @@ def fit(
     settings: Settings, folder: ProjectFolder, synced: Synced, turn: Turn, should_stop: Callable[[], bool] = never
 ) -> ModelVersion | None:
     """Train if a training is due; returns the version to use, None while there is none."""
-    latest = folder.registry.latest()
-    if not turn.asked_to_train and labels_until_training(latest, synced) > 0:
+    if not is_training_due(folder, synced, turn):
         return usable(folder.registry.pending() or folder.registry.current(), synced)
     check_trainable(synced.targets)
     turn.step(jobs.TRAINING)
     config = TrainingConfig(recipe=synced.settings.recipe, encoder=settings.bert_model)
     weak = labels_that_train(folder, synced, settings.llm_name)
+    # Most of the labelled texts were embedded when the pool was put in order first.
+    start = Start(
+        new_classifier(settings.bert_model, synced.targets.label_set), embedder(settings, folder, synced, None, turn)
+    )
     trained = train(
-        synced.targets, config, lambda step, steps, loss: turn.progress(step, steps), should_stop, weak, WEAK_WEIGHT
+        synced.targets,
+        config,
+        lambda step, steps, loss: turn.progress(step, steps),
+        should_stop,
+        weak,
+        WEAK_WEIGHT,
+        start,
     )
     version = folder.registry.write(trained, synced.targets, config)
     log.info(
@@ -169,7 +200,8 @@ def order_and_publish(
     """Publish a new order if one is due; otherwise see that annotators get the one there is."""
     means = _means(settings, folder, synced, version, turn, should_stop)
     selection = choose(means)
-    due = publication_due(folder.publication(), synced, version, selection)
+    live = is_live(folder, synced.settings, version)
+    due = publication_due(folder.publication(), synced, version, selection, live=live)
     stored = client.prediction_counts(folder.project_id)
     if not due and stored.get(folder.published_name()):
         switch(client, folder, synced.project, folder.published_name())
@@ -181,9 +213,16 @@ def order_and_publish(
     )
     number = next_number(folder, stored)
     publication = order(settings, folder, synced, version, number, turn, selection, should_stop)
+    if due == NEW_LABELS:
+        queued = min(_live_queue(synced.settings), publication.queued)
+        publication = replace(publication, queued=queued, is_live=True)
     turn.step(jobs.PUBLISHING)
     publish(client, folder, publication, synced.classification, turn.progress)
     return publication
+
+
+def _live_queue(settings: ProjectSettings) -> int:
+    return min(LIVE_BATCHES * settings.query_size, LIVE_MOST)
 
 
 def order(
@@ -200,7 +239,7 @@ def order(
     turn.step(jobs.SCORING)
     rng = np.random.default_rng(number)
     strategy = strategy_for(synced.settings, version is not None, selection)
-    unlabelled = _look(settings, folder, synced, strategy, version, rng, turn)
+    unlabelled = look_at_pool(settings, folder, synced, strategy, version, rng, turn)
     ordered = order_pool(synced.pool, unlabelled, strategy, synced.settings, rng, selection)
     means = _means(settings, folder, synced, version, turn, should_stop)
     labelled = with_llm_labels(means, ordered, selection, rng)
@@ -224,28 +263,11 @@ def order(
         is_explore_N=ordered.is_explore_N,
         reasons_N=ordered.reasons_N,
         strategy=strategy.name,
+        labels_sha256=data_sha256(synced.targets),
         selected_at=selection.at if selection and selection.picks else 0.0,
         llm_labels=labelled.shown,
         blind=labelled.blind,
     )
-
-
-def _look(
-    settings: Settings,
-    folder: ProjectFolder,
-    synced: Synced,
-    strategy: Strategy,
-    version: ModelVersion | None,
-    rng: np.random.Generator,
-    turn: Turn,
-) -> Unlabelled:
-    """Compute what the strategy needs: with a model by it, and probabilities always; without one by the encoder."""
-    texts = [text.text for text in synced.pool]
-    # An LLM's picks are there already.
-    needs = strategy.needs - {Need.PICKS}
-    if version is not None:
-        return look(needs | {Need.PROBA}, version.load(), texts, synced.targets, rng, turn.progress)
-    return look_untrained(needs, texts, synced.targets, _embedder(settings, folder, synced, turn, are_all=True))
 
 
 def _means(
@@ -257,30 +279,16 @@ def _means(
     should_stop: Callable[[], bool],
 ) -> Means:
     """What there is to ask an LLM with."""
-    embed = _embedder(settings, folder, synced, turn)
+    embed = embedder(settings, folder, synced, None, turn)
     llms = partial(open_llms, settings, folder, should_stop)
     return Means(settings, folder, synced, version is not None, turn, embed, llms)
-
-
-def _embedder(settings: Settings, folder: ProjectFolder, synced: Synced, turn: Turn, *, are_all: bool = False) -> Embed:
-    """The encoder before any training; what it says is kept on disk.
-
-    Args:
-        are_all: whether it is asked for all of the project's texts at once, so that what is of others may go.
-    """
-
-    def embed_missing(missing: Sequence[str]) -> FloatArray:
-        classifier = new_classifier(settings.bert_model, synced.classification.label_set)
-        return embed_texts(classifier, missing, turn.progress)
-
-    cache = EmbeddingCache(folder.embeddings_folder, settings.bert_model)
-    return lambda texts: cache.embed(texts, embed_missing, are_all=are_all)
 
 
 def _record(
     folder: ProjectFolder, synced: Synced, version: ModelVersion | None, published: Publication | None, seconds: float
 ) -> None:
-    if published is None:
+    # A file that grew by a line for every label would tell nobody anything.
+    if published is None or published.is_live:
         return
     folder.add_round(
         {

@@ -1,6 +1,7 @@
 """What a query strategy needs to know of a pool: computed here, and nothing else."""
 
 from collections.abc import Callable, Sequence, Set
+from functools import partial
 
 import numpy as np
 
@@ -50,26 +51,47 @@ def look(
         on_progress: called with (texts done, N) after every batch.
         embed: the classifier's embeddings, where somebody has them already.
     """
-    is_multilabel = classifier.config.is_multilabel
     if not needs:
-        return Unlabelled(len(texts), is_multilabel=is_multilabel)
-    embeddings_N_D = embed(texts) if embed else embed_texts(classifier, texts, on_progress)
+        return Unlabelled(len(texts), is_multilabel=classifier.config.is_multilabel)
+    embed = embed or partial(embed_texts, classifier, on_progress=on_progress)
+    if needs == {Need.PROBA}:
+        return look_at(needs, classifier, embed(texts), np.zeros((0, 0)), labelled.targets_N_C, rng)
+    both_M_D = embed([*texts, *labelled.texts])
+    return look_at(needs, classifier, both_M_D[: len(texts)], both_M_D[len(texts) :], labelled.targets_N_C, rng)
+
+
+def look_at(
+    needs: Needs,
+    classifier: TextClassifier,
+    embeddings_N_D: FloatArray,
+    labelled_L_D: FloatArray,
+    targets_L_C: FloatArray,
+    rng: np.random.Generator,
+) -> Unlabelled:
+    """`look`, at texts whose embeddings are known.
+
+    Args:
+        needs: what is wanted.
+        classifier: whose head says what they are.
+        embeddings_N_D: of the pool.
+        labelled_L_D: of what is labelled; looked at only if more than probabilities is wanted.
+        targets_L_C: the shares of those.
+        rng: for a committee.
+    """
+    is_multilabel = classifier.config.is_multilabel
     proba_N_C = head_proba(classifier, classifier.head, embeddings_N_D)
     if needs == {Need.PROBA}:
-        return Unlabelled(len(texts), proba_N_C, is_multilabel=is_multilabel)
-    labelled_L_D = embed(labelled.texts) if embed else embed_texts(classifier, labelled.texts)
+        return Unlabelled(len(proba_N_C), proba_N_C, is_multilabel=is_multilabel)
     members = (
-        committee_proba(classifier, embeddings_N_D, labelled_L_D, labelled.targets_N_C, rng)
-        if Need.MEMBERS in needs
-        else None
+        committee_proba(classifier, embeddings_N_D, labelled_L_D, targets_L_C, rng) if Need.MEMBERS in needs else None
     )
     return Unlabelled(
-        size=len(texts),
+        size=len(proba_N_C),
         proba_N_C=proba_N_C,
         proba_N_K_C=members,
         embeddings_N_D=embeddings_N_D,
         labelled_L_D=labelled_L_D,
         labelled_proba_L_C=head_proba(classifier, classifier.head, labelled_L_D),
-        refit=refit_with(classifier, labelled_L_D, labelled.targets_N_C),
+        refit=refit_with(classifier, labelled_L_D, targets_L_C),
         is_multilabel=is_multilabel,
     )

@@ -72,6 +72,19 @@ def _masked(head: nn.Linear, kept_D: FloatArray) -> nn.Linear:
     return masked
 
 
+def with_refitted_head(classifier: TextClassifier, labelled_L_D: FloatArray, targets_L_C: FloatArray) -> TextClassifier:
+    """The classifier with a head that knows these labels too, in evaluation mode; encoder and temperature are shared.
+
+    Args:
+        classifier: a trained one; stays as it is.
+        labelled_L_D: embeddings of all that is labelled now, L >= 1.
+        targets_L_C: their shares.
+    """
+    refitted = TextClassifier(classifier.encoder, classifier.tokenizer, classifier.config)
+    refitted.head = _fitted(classifier, labelled_L_D, targets_L_C)
+    return refitted.eval()
+
+
 def _fitted(classifier: TextClassifier, embeddings_N_D: FloatArray, targets_N_C: FloatArray) -> nn.Linear:
     head = copy.deepcopy(classifier.head)
     fit_head(head, embeddings_N_D, targets_N_C, HEAD_L2, is_multilabel=classifier.config.is_multilabel)

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
+from functools import lru_cache
 from importlib.metadata import version as library_version
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ class ModelVersion:
         out_of_fold: what classifiers trained alike said of labelled texts they had not seen, if that was measured.
         warnings: what keeps it from being good, in sentences for people.
         weak_labels: how many texts it learned from besides that no person labelled.
+        data_sha256: of the labelled texts that it learned from.
         label_digests_N: one number a labelled text, which changes when its text or labels do.
     """
 
@@ -56,10 +58,17 @@ class ModelVersion:
     out_of_fold: Evaluation | None = None
     warnings: tuple[str, ...] = ()
     weak_labels: int = 0
+    data_sha256: str = ""
 
     def load(self) -> TextClassifier:
-        """Read the weights."""
-        return load_classifier(self.folder)
+        """The weights, read once a process for as long as no other version is wanted; not to be changed."""
+        return _load(self.folder, (self.folder / "manifest.json").stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _load(folder: Path, written_at_ns: int) -> TextClassifier:
+    """Versions are immutable; but a folder made anew may hold others under the same numbers."""
+    return load_classifier(folder)
 
 
 def data_sha256(targets: Targets) -> str:
@@ -127,6 +136,7 @@ class Registry:
             out_of_fold=Evaluation(**measured) if (measured := manifest["metrics"].get("out_of_fold")) else None,
             warnings=tuple(manifest.get("warnings", ())),
             weak_labels=manifest.get("weak_labels", 0),
+            data_sha256=manifest.get("data_sha256", ""),
         )
 
     def write(self, trained: Trained, targets: Targets, config: TrainingConfig) -> ModelVersion:

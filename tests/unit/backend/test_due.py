@@ -5,7 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.due import fingerprint, labels_until_training, nothing_due, order_digest, publication_due, usable
+from backend.due import (
+    NEW_LABELS,
+    fingerprint,
+    is_live,
+    labels_until_training,
+    nothing_due,
+    order_digest,
+    publication_due,
+    usable,
+)
 from backend.label_studio import SAMPLING
 from backend.labeling_config import read_labeling_config
 from backend.projects import ProjectFolder
@@ -14,7 +23,7 @@ from backend.settings import ProjectSettings
 from backend.syncing import Synced
 from model.errors import TrainingDivergedError
 from model.pool import text_digest
-from model.registry import ModelVersion, label_digests
+from model.registry import ModelVersion, data_sha256, label_digests
 from model.types import LabelSet, PoolText, Targets
 from tests.fakes import FakeTurn, a_project, a_publication, labeling_config
 
@@ -108,7 +117,9 @@ def test_a_version_is_of_use_as_long_as_the_projects_labels_are_its_own():
 def published_for(project: Synced, size: int = 4, **different):
     """The publication of tasks 10, 11 … that serves a project."""
     digest = order_digest(project.project.label_config, project.settings)
-    return a_publication(size, settings_digest=digest, labelled_tasks=len(project.targets), **different)
+    labels = data_sha256(project.targets)
+    known = {"settings_digest": digest, "labelled_tasks": len(project.targets), "labels_sha256": labels}
+    return a_publication(size, **{**known, **different})
 
 
 MODEL = trained_on(labelled(0, 1))
@@ -189,6 +200,43 @@ FAILED = Selection("activellm", "mistral x", 5.0, failure="it is down", failure_
 def test_an_llms_choice_makes_another_order_and_so_does_its_end(published_by, selected_at, selection, due):
     published = published_for(synced(), strategy=published_by, selected_at=selected_at)
     assert publication_due(published, synced(), MODEL, selection) == due
+
+
+def test_where_labels_count_at_once_one_more_makes_another_order_and_nothing_else_does():
+    published = published_for(synced(labelled(0, 1)))
+    more = synced(labelled(0, 1, 1))
+    assert publication_due(published, synced(labelled(0, 1)), MODEL, live=True) == ""
+    assert publication_due(published, more, MODEL, live=True) == NEW_LABELS
+    assert publication_due(published, more, MODEL, live=False) == ""
+
+
+def with_versions(folder: ProjectFolder, *numbers: int) -> ProjectFolder:
+    for number in numbers:
+        (folder.path / "versions" / str(number)).mkdir(parents=True)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("version", "own", "live"),
+    [
+        (MODEL, {}, True),
+        (None, {}, False),
+        # What is labelled next goes by nothing that a label changes.
+        (MODEL, {"strategy": "random"}, False),
+        (MODEL, {"strategy": "typiclust"}, False),
+        (MODEL, {"llm_labels": "show"}, True),
+        (MODEL, {"llm_labels": "route"}, False),
+        (MODEL, {"llm_labels": "train"}, False),
+    ],
+)
+def test_labels_count_at_once_where_a_classifier_decides(tmp_path, version, own, live):
+    folder = with_versions(ProjectFolder(tmp_path, 1), 2, 3)
+    assert is_live(folder, ProjectSettings(**own), version) is live
+
+
+def test_a_version_that_was_rolled_back_to_stays_as_it_was_trained(tmp_path):
+    folder = with_versions(ProjectFolder(tmp_path, 1), 3, 4)
+    assert not is_live(folder, ProjectSettings(), MODEL)
 
 
 @pytest.fixture

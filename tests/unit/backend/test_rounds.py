@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -131,6 +132,59 @@ def test_with_a_model_every_text_has_its_own_probabilities(settings, folder, syn
 def test_the_same_round_run_again_makes_the_same_order(settings, folder, synced):
     first, again, later = (order(settings, folder, synced(), None, number, FakeTurn()) for number in (1, 1, 2))
     assert first.task_ids_N.tolist() == again.task_ids_N.tolist() != later.task_ids_N.tolist()
+
+
+def trained_and_published(settings, folder, client, synced, labels: int = 8):
+    """A model of the first labels, in use, with its order."""
+    project = synced(labels)
+    version = fit(settings, folder, project, FakeTurn())
+    publication = order_and_publish(settings, folder, client, project, version, FakeTurn())
+    folder.registry.point(version.number)
+    return publication
+
+
+def test_a_label_orders_the_queue_anew_at_once_without_a_training(settings, folder, synced):
+    client = FakeLabelStudio()
+    before = trained_and_published(settings, folder, client, synced)
+    project = synced(9)
+    version = fit(settings, folder, project, FakeTurn())
+    publication = order_and_publish(settings, folder, client, project, version, FakeTurn())
+    assert (before.name, publication.name, client.current.model_version) == ("1.1", "1.2", "1.2")
+    assert (publication.labelled_tasks, publication.is_live, before.is_live) == (9, True, False)
+    # Two batches are written, and the whole pool is in order.
+    assert [call for call in client.calls if call.startswith("import")] == ["import 20", "import 10"]
+    assert len(publication.task_ids_N) == len(POOL) - 9
+    assert order_and_publish(settings, folder, client, project, version, FakeTurn()) is None
+
+
+def test_what_people_just_said_moves_what_is_believed_of_like_texts(settings, folder, synced):
+    client = FakeLabelStudio()
+    before = trained_and_published(settings, folder, client, synced)
+    project = synced(11)
+    # Somebody says the opposite of what was labelled so far.
+    flipped = replace(project.targets, targets_N_C=1 - project.targets.targets_N_C)
+    version = folder.registry.find(1)
+    after = order(settings, folder, replace(project, targets=flipped), version, 2, FakeTurn())
+    both = set(before.places) & set(after.places)
+    said = [{task: row.proba_N_C[row.places[task]].argmax() for task in both} for row in (before, after)]
+    assert sum(said[0][task] != said[1][task] for task in both) > len(both) / 2
+
+
+def test_texts_that_were_read_once_are_not_read_for_a_label(settings, folder, synced):
+    trained_and_published(settings, folder, FakeLabelStudio(), synced)
+    turn = FakeTurn()
+    order(settings, folder, synced(9), folder.registry.find(1), 2, turn)
+    assert turn.done == []
+
+
+def test_a_version_that_was_rolled_back_to_orders_as_it_was_trained(settings, folder, synced):
+    for labels in (8, 12):
+        fit(settings, folder, synced(labels), FakeTurn(asked_to_train=True))
+    of_8, again = (order(settings, folder, synced(16), folder.registry.find(1), 3, FakeTurn()) for _ in range(2))
+    shutil.rmtree(folder.registry.find(2).folder)
+    newest = order(settings, folder, synced(16), folder.registry.find(1), 3, FakeTurn())
+    assert (of_8.proba_N_C == again.proba_N_C).all()
+    assert not np.allclose(np.sort(of_8.proba_N_C, axis=0), np.sort(newest.proba_N_C, axis=0))
 
 
 def by_chance(settings, folder, client, synced, **own):

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from model.bert import new_classifier
-from model.inference import embed_texts
-from model.refitting import HEADS, MASKS, committee_proba, refit_with
+from model.inference import embed_texts, score_texts
+from model.refitting import HEADS, MASKS, committee_proba, refit_with, with_refitted_head
 from tests.fakes import BLAME, NEUTRAL, PRAISE, SENTIMENT
 
 LABELLED = tuple(f"{noun} {word}" for noun in NEUTRAL[:2] for word in (*PRAISE, *BLAME))
@@ -62,3 +62,11 @@ def test_a_refit_counts_the_further_labels(classifier):
     text_1_D = embed_texts(classifier, ["cast"])
     as_praise, as_blame = (refit(text_1_D, np.eye(2, dtype=np.float32)[[label]])(text_1_D) for label in (1, 0))
     assert as_praise[0, 1] > as_blame[0, 1]
+
+
+def test_a_refitted_head_knows_the_labels_and_the_classifier_stays_as_it_was(classifier):
+    before = classifier.head.weight.detach().clone()
+    refitted = with_refitted_head(classifier, embed_texts(classifier, LABELLED), praised_or_not(LABELLED))
+    said_N = score_texts(refitted, POOL).proba_N_C.argmax(axis=1)
+    assert (said_N == praised_or_not(POOL).argmax(axis=1)).mean() > 0.8
+    assert (classifier.head.weight == before).all()
