@@ -26,6 +26,7 @@ class Project:
         created_at: tells a project from another that got the same id after Label Studio's database was made anew.
         labelled_tasks: tasks with at least one annotation that is not skipped.
         annotations: annotations that are not skipped.
+        done_tasks: tasks that nobody needs to label any more.
     """
 
     project_id: int
@@ -38,6 +39,7 @@ class Project:
     labelled_tasks: int
     annotations: int
     description: str = ""
+    done_tasks: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,18 @@ class Task:
 
     Attributes:
         is_done: nobody needs to label it any more.
+        updated_at: when its data or annotations changed last, by Label Studio's clock.
+        annotation_count: how many annotations it has, skipped ones included, by Label Studio's own counters.
+        annotations: what people said, as far as it was asked for; None if it was not.
     """
 
     task_id: int
     data: Mapping[str, Any]
     is_done: bool = False
     is_skipped: bool = False
+    updated_at: str = ""
+    annotation_count: int = 0
+    annotations: tuple[Annotation, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,11 +77,15 @@ class Event:
 
     Attributes:
         changes: how many annotations or tasks it is about.
+        task_ids: the tasks that it names, as far as it is about tasks or their annotations.
+        names_all_tasks: nothing but these changed; otherwise it cannot be told from the event which tasks did.
     """
 
     action: str
     project_id: int
     changes: int = 1
+    task_ids: frozenset[int] = frozenset()
+    names_all_tasks: bool = True
 
     @property
     def asks_for_training(self) -> bool:
@@ -114,11 +126,40 @@ def parse_event(raw: Any) -> Event:
     action = body.get("action")
     if not isinstance(action, str) or not action:
         raise InvalidRequestError("a webhook needs the key 'action', the name of an event such as ANNOTATION_CREATED")
+    named = _named_tasks(action, body)
     return Event(
         action=action,
         project_id=parse_project_id(body.get("project")),
         changes=_count(body),
+        task_ids=frozenset(task_id for task_id in named if task_id),
+        names_all_tasks=all(named),
     )
+
+
+def _named_tasks(action: str, body: Mapping[str, Any]) -> list[int]:
+    """The id of the task behind each item of an event, 0 where it names none; a project's own events have no items.
+
+    ANNOTATIONS_DELETED carries the ids of annotations that are gone, and nothing of their tasks.
+    """
+    if action in TASK_EVENTS:
+        return [_id_of(task) for task in _listed(body.get("tasks"))]
+    if action not in LABEL_EVENTS:
+        return []
+    annotations = _listed(body.get("annotation") or body.get("annotations"))
+    return [_id_of(annotation.get("task")) if isinstance(annotation, dict) else 0 for annotation in annotations]
+
+
+def _listed(raw: Any) -> list[Any]:
+    """Bulk events carry lists, single ones one object; nothing stands for an item that says nothing."""
+    return raw if isinstance(raw, list) and raw else [raw]
+
+
+def _id_of(raw: Any) -> int:
+    """An object's id, or the id itself; 0 if it is neither."""
+    value = raw.get("id") if isinstance(raw, dict) else raw
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63:
+        return value
+    return 0
 
 
 def _count(body: Mapping[str, Any]) -> int:
@@ -169,6 +210,22 @@ def _parse_task(raw: Any, position: int) -> Task:
     data = _object(task.get("data"), f"'data' of task {position}")
     task_id = task.get("id")
     return Task(task_id if isinstance(task_id, int) and not isinstance(task_id, bool) else 0, data)
+
+
+def read_task(raw: Mapping[str, Any], control: str) -> Task:
+    """A task out of Label Studio's list of tasks, with the choices made with one control if annotations came along."""
+    annotations = read_annotations(raw["annotations"], control) if "annotations" in raw else None
+    cancelled = int(raw.get("cancelled_annotations") or 0)
+    counted = int(raw.get("total_annotations") or 0) + cancelled
+    return Task(
+        task_id=int(raw["id"]),
+        data=raw.get("data") or {},
+        is_done=bool(raw.get("is_labeled")),
+        is_skipped=cancelled > 0,
+        updated_at=str(raw.get("updated_at") or ""),
+        annotation_count=counted if annotations is None else len(annotations),
+        annotations=annotations,
+    )
 
 
 def parse_project_id(raw: Any) -> int:

@@ -6,7 +6,7 @@ leaves one waiting. Jobs carry a project's id and nothing else, and may run twic
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event, Thread
@@ -28,6 +28,9 @@ ROUND_TIMEOUT_S = 6 * 3600
 LEASE_S = 15
 RENEW_S = 5
 RETRY_DELAYS_S = (5, 15, 60, 300)
+# More changed tasks of a project are not remembered one by one: whoever reads them finds them by their times.
+MOST_NAMED = 5000
+_UNNAMED = "unnamed"
 _SOCKET_TIMEOUT_S = 5.0
 _PREFIX = "shortlist"
 
@@ -106,13 +109,23 @@ class RoundQueue:
         with redis_errors():
             self.redis.ping()
 
-    def request(self, project_id: int, *, changes: int = 0, train: bool = False) -> str:
+    def request(
+        self,
+        project_id: int,
+        *,
+        changes: int = 0,
+        train: bool = False,
+        task_ids: Collection[int] = (),
+        are_all_named: bool = True,
+    ) -> str:
         """Ask for a round.
 
         Args:
             project_id: whose.
             changes: how many annotations or tasks changed, as far as the event says.
             train: train even if no training is due.
+            task_ids: the tasks that changed.
+            are_all_named: whether no others did.
 
         Returns:
             The id of the job that waits, an earlier one if one waits already.
@@ -125,7 +138,36 @@ class RoundQueue:
                 self.redis.hincrby(_key("changes"), str(project_id), changes)
             if train:
                 self.redis.sadd(_key("train"), project_id)
+            self._note_changed(project_id, task_ids, are_all_named)
             return self._enqueue(project_id)
+
+    def _note_changed(self, project_id: int, task_ids: Collection[int], are_all_named: bool) -> None:
+        """Remember which tasks changed, until a round has read them."""
+        members: list[int | str] = list(task_ids) if len(task_ids) <= MOST_NAMED else []
+        if not are_all_named or len(members) < len(task_ids):
+            members.append(_UNNAMED)
+        key = _key("changed", project_id)
+        if members and self.redis.sadd(key, *members) and int(self.redis.scard(key)) > MOST_NAMED:
+            self._forget_names(key)
+
+    def _forget_names(self, key: str) -> None:
+        """Keep of too many tasks only that some changed."""
+        with self.redis.pipeline() as both:
+            both.delete(key)
+            both.sadd(key, _UNNAMED)
+            both.execute()
+
+    def _changed(self, project_id: int) -> frozenset[str]:
+        """What changed since a round last read the tasks that had; kept until it has, whatever becomes of it."""
+        noted, taken = _key("changed", project_id), _key("taken", project_id)
+        with self.redis.pipeline() as both:
+            both.sunionstore(taken, [taken, noted])
+            both.delete(noted)
+            both.execute()
+        if int(self.redis.scard(taken)) > MOST_NAMED:
+            self._forget_names(taken)
+        members: Any = self.redis.smembers(taken)
+        return frozenset(member.decode() for member in members)
 
     def _enqueue(self, project_id: int) -> str:
         """Queue a job and remember it as the waiting one, in one transaction."""
@@ -170,7 +212,8 @@ class RoundQueue:
         self.redis.smove(_key("train"), _key("training"), str(project_id))
         asked_to_train = bool(self.redis.sismember(_key("training"), str(project_id)))
         begun: Any = self.redis.hincrby(_key("begun"), str(project_id), 1)
-        return Turn(self, project_id, owner, int(changes or 0), asked_to_train, int(begun) - 1)
+        changed = self._changed(project_id)
+        return Turn(self, project_id, owner, int(changes or 0), asked_to_train, int(begun) - 1, changed)
 
     def request_later(self, project_id: int, delay_s: float) -> None:
         """Ask for a round after a while."""
@@ -200,13 +243,15 @@ class RoundQueue:
             waiting: Any = self.redis.get(_key("waiting", project_id))
             if waiting is not None and waiting.decode() not in queued:
                 self.redis.delete(_key("waiting", project_id))
-            self.request(project_id)
+            # Nobody may have been there to hear of what changed meanwhile.
+            self.request(project_id, are_all_named=False)
 
     def forget(self, project_id: int) -> None:
         """Drop all that is remembered of a project that is gone."""
         self.redis.zrem(_key("later"), project_id)
         self.redis.hdel(_key("tries"), str(project_id))
         self.redis.hdel(_key("changes"), str(project_id))
+        self.redis.delete(_key("changed", project_id), _key("taken", project_id))
 
     def state(self, project_id: int) -> RoundState:
         """Where the project's round stands.
@@ -242,15 +287,26 @@ class Turn:
         changes: annotations that came or changed since the last turn, as far as events said.
         asked_to_train: somebody pressed Start Training.
         deaths: how many turns before this one were begun and never given back.
+        changed_tasks: those that events named since a round last read what had changed.
+        are_all_named: whether no other task changed, as far as events said.
     """
 
     def __init__(
-        self, queue: RoundQueue, project_id: int, owner: str, changes: int, asked_to_train: bool, deaths: int
+        self,
+        queue: RoundQueue,
+        project_id: int,
+        owner: str,
+        changes: int,
+        asked_to_train: bool,
+        deaths: int,
+        changed: Collection[str] = (),
     ) -> None:
         self.project_id = project_id
         self.changes = changes
         self.asked_to_train = asked_to_train
         self.deaths = deaths
+        self.changed_tasks = frozenset(int(member) for member in changed if member != _UNNAMED)
+        self.are_all_named = _UNNAMED not in changed
         self._queue = queue
         self._redis = queue.redis
         self._owner = owner
@@ -266,6 +322,10 @@ class Turn:
     def come_back(self, delay_s: float) -> None:
         """Have the project looked at again after a while."""
         self._queue.request_later(self.project_id, delay_s)
+
+    def has_read_changes(self) -> None:
+        """What had changed is read and stored; until this is said, every further turn is told of it again."""
+        self._redis.delete(_key("taken", self.project_id))
 
     def step(self, name: str) -> None:
         """Say which step the round is in."""

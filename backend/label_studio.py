@@ -3,14 +3,16 @@
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 from label_studio_sdk import LabelStudio
 from label_studio_sdk.core.api_error import ApiError
 
-from backend.contract import AnnotatedTask, Project, Task, read_annotations
+from backend.contract import AnnotatedTask, Project, Task, read_annotations, read_task
 from backend.errors import (
     LabelStudioError,
     LabelStudioUnreachableError,
@@ -27,7 +29,13 @@ PREDICTIONS_AN_IMPORT = 250
 TIMEOUT_S = 120.0
 SAMPLING = "Uncertainty sampling"
 # Only what a round reads: a third of the time of whole tasks.
-_TASK_FIELDS = "id,data,is_labeled,cancelled_annotations"
+_TASK_FIELDS = "id,data,is_labeled,total_annotations,cancelled_annotations,updated_at"
+# Names of fields within annotations stand beside those of tasks.
+_ANNOTATED_FIELDS = f"{_TASK_FIELDS},annotations,result,completed_by,ground_truth,was_cancelled"
+# Ids travel in the address, which some servers cut at 4 kB; larger requests are not quicker.
+_IDS_A_REQUEST = 200
+# A filter's own way of writing times.
+_TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 class LabelStudioClient:
@@ -76,6 +84,7 @@ class LabelStudioClient:
             labelled_tasks=found.num_tasks_with_annotations or 0,
             annotations=found.total_annotations_number or 0,
             description=found.description or "",
+            done_tasks=found.finished_task_number or 0,
         )
 
     def project_ids(self) -> list[int]:
@@ -95,14 +104,59 @@ class LabelStudioClient:
             for raw in exported
         ]
 
-    def tasks(self, project_id: int) -> Iterator[Task]:
-        """Every task of a project, page by page."""
-        with _translated(self._url, f"the tasks of project {project_id}"):
-            pages = self._client.tasks.list(
-                project=project_id, page_size=TASKS_A_PAGE, fields="task_only", include=_TASK_FIELDS
-            )
-            for task in pages:
-                yield Task(task.id, task.data or {}, bool(task.is_labeled), bool(task.cancelled_annotations))
+    def tasks(self, project_id: int, above: int = 0, since: datetime | None = None) -> Iterator[list[Task]]:
+        """Tasks of a project without annotations, page by page, by id: a task that goes meanwhile moves no other.
+
+        Args:
+            project_id: whose.
+            above: only tasks with greater ids.
+            since: only tasks that changed then or later, by Label Studio's clock.
+        """
+        changed = [_filter("updated_at", "greater_or_equal", "Datetime", _as_filtered(since))] if since else []
+        left = 1
+        while left > 0:
+            page, total = self._listed(project_id, [_filter("id", "greater", "Number", above), *changed])
+            if not page:
+                return
+            yield page
+            above, left = page[-1].task_id, total - len(page)
+
+    def tasks_by_id(self, project_id: int, task_ids: Collection[int], control: str) -> Iterator[list[Task]]:
+        """Some tasks with their annotations, skipped ones included; those that are gone do not come back.
+
+        Args:
+            project_id: whose tasks alone.
+            task_ids: of which.
+            control: whose choices are read.
+        """
+        wanted = sorted(task_ids)
+        for start in range(0, len(wanted), _IDS_A_REQUEST):
+            chosen = [_filter("id", "in_list", "List", wanted[start : start + _IDS_A_REQUEST])]
+            page, _ = self._listed(project_id, chosen, control)
+            yield page
+
+    def last_change(self, project_id: int) -> datetime | None:
+        """When a task of the project changed last, by Label Studio's clock; None if it has no tasks."""
+        query = {"ordering": ["-tasks:updated_at"]}
+        answer = self._task_list(project_id, query, page_size=1, fields="task_only", include="id,updated_at")
+        return _as_time(answer["tasks"][0]["updated_at"]) if answer["tasks"] else None
+
+    def _listed(
+        self, project_id: int, filters: Sequence[Mapping[str, Any]], control: str = ""
+    ) -> tuple[list[Task], int]:
+        """The first page of some tasks, with annotations if a control is named, and how many they are on all pages."""
+        query = {"filters": {"conjunction": "and", "items": list(filters)}, "ordering": ["tasks:id"]}
+        fields = {"fields": "all", "include": _ANNOTATED_FIELDS} if control else {"include": _TASK_FIELDS}
+        answer = self._task_list(project_id, query, page_size=TASKS_A_PAGE, **fields)
+        return [read_task(raw, control) for raw in answer["tasks"]], int(answer["total"])
+
+    def _task_list(self, project_id: int, query: Mapping[str, Any], **params: Any) -> dict[str, Any]:
+        """The list of tasks as JSON; the SDK's own method would check each field of each task."""
+        named = urlencode({"project": project_id, "query": json.dumps(query), **params})
+        what = f"the tasks of project {project_id}"
+        answer = self._request("GET", f"api/tasks/?{named}", what)
+        with _translated(self._url, what):
+            return dict(answer.json())
 
     def stale_prediction_ids(self, project_id: int, model_versions: Collection[str]) -> list[int]:
         """Ids of the predictions that some model versions left in a project."""
@@ -192,6 +246,20 @@ def _open_client(url: str, api_key: str, http: httpx.Client) -> LabelStudio:
     """The SDK reads the token here; a personal access token that has run out fails at once."""
     with _translated(url, "the API key"):
         return LabelStudio(base_url=url, api_key=api_key, timeout=TIMEOUT_S, httpx_client=http)
+
+
+def _filter(column: str, operator: str, kind: str, value: Any) -> dict[str, Any]:
+    """A condition, as the Data Manager's filters are written."""
+    return {"filter": f"filter:tasks:{column}", "operator": operator, "type": kind, "value": value}
+
+
+def _as_filtered(time: datetime) -> str:
+    return time.astimezone(timezone.utc).strftime(_TIME_FORMAT)
+
+
+def _as_time(raw: str) -> datetime:
+    """A time of Label Studio's; Python 3.10 reads no Z."""
+    return datetime.fromisoformat(raw.replace("Z", "+00:00"))
 
 
 @contextmanager

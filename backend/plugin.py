@@ -145,7 +145,13 @@ class ShortlistModel(LabelStudioMLBase):  # type: ignore[misc]
         if not event.concerns_us:
             return {"status": "ignored", "reason": f"{event.action} changes neither labels nor tasks"}
         changes = event.changes if event.action in LABEL_EVENTS else 0
-        job_id = self._service.rounds.request(event.project_id, changes=changes, train=event.asks_for_training)
+        job_id = self._service.rounds.request(
+            event.project_id,
+            changes=changes,
+            train=event.asks_for_training,
+            task_ids=event.task_ids,
+            are_all_named=event.names_all_tasks,
+        )
         return {"status": "queued", "job_id": job_id}
 
     def _project_id(self, tasks: Sequence[Mapping[str, Any]]) -> int:

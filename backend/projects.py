@@ -107,6 +107,11 @@ class ProjectFolder:
         return self.path / "embeddings"
 
     @property
+    def tasks_file(self) -> Path:
+        """Its tasks and annotations as last read."""
+        return self.path / "tasks.sqlite"
+
+    @property
     def llm_folder(self) -> Path:
         """What an LLM answered, and what that cost."""
         return self.path / "llm"

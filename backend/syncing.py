@@ -1,12 +1,17 @@
 """Read a project from Label Studio and reduce it to texts, targets and a question."""
 
 import logging
+import sqlite3
 from dataclasses import dataclass
+from pathlib import Path
 
 from backend.contract import Project
+from backend.jobs import Turn
 from backend.label_studio import LabelStudioClient
 from backend.labeling_config import Classification, read_labeling_config, read_text
+from backend.reading import Reading
 from backend.settings import ProjectSettings
+from backend.task_store import TaskStore, set_aside_if_broken
 from model.annotations import build_targets
 from model.types import AnnotatedText, PoolText, Targets
 
@@ -31,19 +36,50 @@ class Synced:
     encoder: str
 
 
-def sync(client: LabelStudioClient, project: Project, settings: ProjectSettings, encoder: str) -> Synced:
-    """Read annotations and pool, and reduce them to texts, targets and a question."""
+def sync(
+    client: LabelStudioClient,
+    file: Path,
+    project: Project,
+    settings: ProjectSettings,
+    encoder: str,
+    turn: Turn,
+    is_thorough: bool = False,
+) -> Synced:
+    """Read what changed, and reduce annotations and pool to texts, targets and a question.
+
+    Args:
+        client: to read with.
+        file: where the project's tasks are kept.
+        project: as it stands now.
+        settings: the project's own.
+        encoder: BERT_MODEL.
+        turn: knows which tasks changed.
+        is_thorough: find even changes of which there is no trace, unless that was done not long ago.
+    """
     classification = read_labeling_config(project.label_config)
-    targets = read_targets(client, project.project_id, classification)
-    pool = tuple(
-        PoolText(task.task_id, read_text(classification, task.data), task.is_skipped)
-        for task in client.tasks(project.project_id)
-        if not task.is_done
-    )
-    empty = [text.task_id for text in pool if not text.text]
+
+    def read() -> Synced:
+        with TaskStore(file) as store:
+            reading = Reading(client, store, project, classification, turn.progress)
+            reading.catch_up(turn.changed_tasks, turn.are_all_named, is_thorough)
+            turn.has_read_changes()
+            targets = build_targets(store.annotated(), classification.label_set)
+            return Synced(project, classification, settings, targets, tuple(store.pool()), encoder)
+
+    try:
+        synced = read()
+    except sqlite3.DatabaseError as error:
+        if not set_aside_if_broken(file, error):
+            raise
+        synced = read()
+    _warn_of_empty_texts(synced)
+    return synced
+
+
+def _warn_of_empty_texts(synced: Synced) -> None:
+    empty = [text.task_id for text in synced.pool if not text.text]
     if empty:
-        log.warning("event=no_text project=%d tasks=%d first=%d", project.project_id, len(empty), empty[0])
-    return Synced(project, classification, settings, targets, pool, encoder)
+        log.warning("event=no_text project=%d tasks=%d first=%d", synced.project.project_id, len(empty), empty[0])
 
 
 def read_targets(client: LabelStudioClient, project_id: int, classification: Classification) -> Targets:

@@ -83,12 +83,10 @@ def a_publication(size: int = 4, **different) -> Publication:
 class FakeLabelStudio:
     """One project's predictions in memory, and the calls that changed something, in order."""
 
-    def __init__(self, project: Project | None = None, tasks=(), annotated=(), stored=None) -> None:
+    def __init__(self, project: Project | None = None, stored=None) -> None:
         self.calls: list[str] = []
         self.current = project or a_project()
         self.is_failing = False
-        self._tasks = tasks
-        self._annotated = annotated
         self._next_id = 1
         self.predictions: dict[int, dict] = {}
         for version, count in (stored or {}).items():
@@ -101,12 +99,6 @@ class FakeLabelStudio:
 
     def project(self, project_id):
         return self.current
-
-    def tasks(self, project_id):
-        return iter(self._tasks)
-
-    def annotated_tasks(self, project_id, control):
-        return list(self._annotated)
 
     def import_predictions(self, project_id, predictions, on_progress):
         self.calls.append(f"import {len(predictions)}")
@@ -137,10 +129,12 @@ class FakeRounds:
 
     def __init__(self) -> None:
         self.requests: list[dict] = []
+        self.named: list[tuple[set[int], bool]] = []
         self.later: list[tuple[int, float]] = []
         self.current = RoundState(IDLE, {}, "", "")
 
-    def request(self, project_id, *, changes=0, train=False):
+    def request(self, project_id, *, changes=0, train=False, task_ids=(), are_all_named=True):
+        self.named.append((set(task_ids), are_all_named))
         self.requests.append({"project": project_id, "changes": changes, "train": train})
         return f"round-{project_id}"
 
@@ -166,6 +160,8 @@ class FakeTurn:
         self.project_id = project_id
         self.changes = changes
         self.asked_to_train = asked_to_train
+        self.changed_tasks: frozenset[int] = frozenset()
+        self.are_all_named = True
         self.steps: list[str] = []
         self.done: list[tuple[int, int]] = []
         self.returns_in: list[float] = []
@@ -176,6 +172,9 @@ class FakeTurn:
 
     def progress(self, done, total):
         self.done.append((done, total))
+
+    def has_read_changes(self):
+        self.changed_tasks, self.are_all_named = frozenset(), True
 
     def may_linger(self):
         return self._lingers

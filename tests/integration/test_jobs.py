@@ -14,7 +14,7 @@ import pytest
 from redis import Redis
 from rq.worker import SimpleWorker
 
-from backend.jobs import LEASE_S, RETRY_DELAYS_S, RoundQueue
+from backend.jobs import LEASE_S, MOST_NAMED, RETRY_DELAYS_S, RoundQueue
 from tests.annotators import Person, choices_config, reviews, until_published
 from tests.servers import (
     LEGACY_TOKEN,
@@ -95,6 +95,64 @@ def test_fifty_requests_while_a_round_runs_become_one_more(redis: Redis) -> None
     _work_off(queue)
 
     assert _performed == [7, 7]
+
+
+def test_changed_tasks_are_told_to_every_turn_until_one_has_read_them(redis: Redis) -> None:
+    queue = _queue(redis)
+    queue.request(7, task_ids=[1, 2])
+    queue.request(8, task_ids=[9])
+
+    failed = queue.begin(7)
+    assert failed is not None
+    queue.request(7, task_ids=[2, 3])
+    assert (failed.changed_tasks, failed.are_all_named) == ({1, 2}, True)
+    failed.end("Label Studio was away")
+
+    quiet = queue.begin(7)
+    assert quiet is not None
+    quiet.end()
+
+    reading = queue.begin(7)
+    assert reading is not None
+    assert reading.changed_tasks == {1, 2, 3}
+    queue.request(7, task_ids=[4], are_all_named=False)
+    reading.has_read_changes()
+    reading.end()
+
+    last = queue.begin(7)
+    assert last is not None
+    assert (last.changed_tasks, last.are_all_named) == ({4}, False)
+    last.end()
+
+
+def test_of_very_many_changed_tasks_it_is_only_known_that_there_are_some(redis: Redis) -> None:
+    queue = _queue(redis)
+
+    def told() -> tuple[frozenset[int], bool]:
+        turn = queue.begin(7)
+        assert turn is not None
+        turn.end()
+        return turn.changed_tasks, turn.are_all_named
+
+    half = MOST_NAMED // 2 + 1
+    queue.request(7, task_ids=range(1, half))
+    assert told() == (frozenset(range(1, half)), True)
+    queue.request(7, task_ids=range(half, 2 * half))
+    assert told() == (frozenset(), False), "more than can be remembered, in two turns"
+    queue.forget(7)
+    assert told() == (frozenset(), True)
+    queue.request(7, task_ids=range(MOST_NAMED + 1))
+    assert told() == (frozenset(), False), "more than can be remembered, in one event"
+
+
+def test_a_starting_worker_does_not_trust_that_it_was_told_of_everything(redis: Redis) -> None:
+    queue = _queue(redis)
+    queue.recover([7])
+
+    turn = queue.begin(7)
+    assert turn is not None
+    assert not turn.are_all_named
+    turn.end()
 
 
 def test_projects_do_not_share_a_waiting_job(redis: Redis) -> None:

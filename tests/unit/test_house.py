@@ -28,8 +28,9 @@ GROUND_FLOOR = (
     "projects",
     "selections",
     "settings",
+    "task_store",
 )
-FIRST_FLOOR = ("due", "llm_labels", "llm_selection", "ordering", "publishing", "rounds", "syncing")
+FIRST_FLOOR = ("due", "llm_labels", "llm_selection", "ordering", "publishing", "reading", "rounds", "syncing")
 # What computes from arrays alone.
 PURE = (
     "model.query",

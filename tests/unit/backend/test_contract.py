@@ -3,12 +3,14 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from backend.contract import (
+    Task,
     parse_event,
     parse_predict,
     parse_project_id,
     parse_setup,
     parse_tasks,
     read_annotations,
+    read_task,
 )
 from backend.errors import ConfigurationError, InvalidRequestError
 from model.types import Annotation
@@ -177,3 +179,56 @@ def test_an_annotation_that_says_nothing_has_no_labels(raw):
 def test_a_skipped_annotation_is_marked():
     (annotation,) = read_annotations([{"was_cancelled": True, "result": []}], "sentiment")
     assert annotation.is_skipped
+
+
+def an_event(action: str, **body):
+    event = parse_event({"action": action, "project": {"id": 5}, **body})
+    return set(event.task_ids), event.names_all_tasks
+
+
+@pytest.mark.parametrize("action", ["ANNOTATION_CREATED", "ANNOTATION_UPDATED"])
+def test_an_annotation_s_event_names_its_task(action):
+    assert an_event(action, annotation={"id": 1, "task": 7}, task={"id": 7, "data": {}}) == ({7}, True)
+
+
+def test_a_bulk_event_names_the_task_of_each_annotation():
+    annotations = [{"id": 1, "task": 7}, {"id": 2, "task": 8}, {"id": 3, "task": 7}]
+    assert an_event("ANNOTATIONS_CREATED", annotation=annotations, task=[{"id": 7}, {"id": 8}]) == ({7, 8}, True)
+    assert an_event("ANNOTATIONS_CREATED", annotation=[*annotations, {"id": 4}]) == ({7, 8}, False)
+
+
+@pytest.mark.parametrize("action", ["TASKS_CREATED", "TASKS_DELETED"])
+def test_an_event_about_tasks_names_them(action):
+    assert an_event(action, tasks=[{"id": 7, "data": {"text": "good"}}, {"id": 8}]) == ({7, 8}, True)
+
+
+def test_deleted_annotations_name_no_task():
+    assert an_event("ANNOTATIONS_DELETED", annotations=[{"id": 633}]) == (set(), False)
+
+
+@pytest.mark.parametrize("action", ["PROJECT_UPDATED", "START_TRAINING"])
+def test_an_event_about_no_task_leaves_none_unnamed(action):
+    assert an_event(action) == (set(), True)
+
+
+@pytest.mark.parametrize("task", [None, True, -1, 0, "7", 2**63, {"id": "7"}, [7]], ids=repr)
+def test_what_is_no_task_s_id_names_none(task):
+    assert an_event("ANNOTATION_CREATED", annotation={"id": 1, "task": task}) == (set(), False)
+
+
+@pytest.mark.parametrize("action", ["ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "TASKS_CREATED", "TASKS_DELETED"])
+def test_an_event_without_its_items_leaves_something_unnamed(action):
+    assert an_event(action) == (set(), False)
+
+
+def test_a_listed_task_has_what_was_said_with_one_control():
+    choice = {"type": "choices", "from_name": "sentiment", "value": {"choices": ["pos"]}}
+    said = {"id": 1, "result": [choice], "completed_by": 3, "was_cancelled": False, "updated_at": "2026"}
+    raw = {"id": 7, "data": {"text": "good"}, "is_labeled": True, "total_annotations": 9, "cancelled_annotations": 1}
+    expected = Task(7, {"text": "good"}, True, True, "noon", 1, (Annotation("3", ("pos",), updated_at="2026"),))
+    assert read_task({**raw, "updated_at": "noon", "annotations": [said]}, "sentiment") == expected
+
+
+def test_a_task_listed_without_annotations_says_only_how_many_were_counted():
+    task = read_task({"id": 7, "data": {}, "total_annotations": 2, "cancelled_annotations": 1}, "sentiment")
+    assert (task.annotations, task.annotation_count, task.is_done, task.is_skipped) == (None, 3, False, True)

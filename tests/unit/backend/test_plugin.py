@@ -156,3 +156,10 @@ def test_a_config_that_cannot_be_learned_is_refused_as_such(model, config):
 def test_a_task_without_data_is_refused(model, tasks):
     with pytest.raises(InvalidRequestError, match="task 0"):
         model().predict(tasks)
+
+
+def test_the_tasks_that_an_event_names_go_along_with_the_request(model, service):
+    model().fit((), event="ANNOTATION_CREATED", data=data(annotation={"id": 1, "task": 7}))
+    model().fit((), event="ANNOTATIONS_DELETED", data=data(annotations=[{"id": 1}]))
+    model().fit((), event="START_TRAINING", data=data())
+    assert service.rounds.named == [({7}, True), (set(), False), (set(), True)]

@@ -1,0 +1,97 @@
+"""A Label Studio whose tasks people add, edit, annotate and delete, with a clock and counters of its own."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+from backend.contract import Project, Task
+from model.types import Annotation
+from tests.fakes import a_project
+
+TASKS_A_PAGE = 4
+
+
+class TaskedLabelStudio:
+    """One project's tasks; `asked` says which were read how."""
+
+    def __init__(self, texts=(), **project) -> None:
+        self.asked: list[str] = []
+        self.told = a_project(**project)
+        self.tasks_now: dict[int, Task] = {}
+        self.now = datetime(2026, 1, 1, tzinfo=timezone.utc)
+        self.uncounted = 0
+        self.while_reading = []
+        self.add(*texts)
+
+    # What people do
+
+    def add(self, *texts, **different) -> list[int]:
+        first = max(self.tasks_now, default=0) + 1
+        for task_id, text in enumerate(texts, first):
+            self._change(task_id, Task(task_id, {"text": text}, annotations=(), **different))
+        return list(range(first, first + len(texts)))
+
+    def annotate(self, task_id, label="pos", who="ann", **different):
+        said = Annotation(who, (label,), updated_at=str(self.now), **different)
+        others = (annotation for annotation in self.tasks_now[task_id].annotations if annotation.annotator != who)
+        self._annotations(task_id, (*others, said))
+
+    def take_back(self, task_id):
+        self._annotations(task_id, ())
+
+    def edit(self, task_id, text):
+        self._change(task_id, replace(self.tasks_now[task_id], data={"text": text}))
+
+    def edit_without_trace(self, task_id, text):
+        self.tasks_now[task_id] = replace(self.tasks_now[task_id], data={"text": text})
+
+    def want_more_annotations(self):
+        self.tasks_now = {task_id: replace(task, is_done=False) for task_id, task in self.tasks_now.items()}
+
+    def delete(self, task_id):
+        del self.tasks_now[task_id]
+
+    def pass_time(self, **units):
+        self.now += timedelta(**units)
+
+    def _annotations(self, task_id, annotations):
+        is_done = any(not annotation.is_skipped for annotation in annotations)
+        is_skipped = any(annotation.is_skipped for annotation in annotations)
+        changed = replace(self.tasks_now[task_id], annotations=annotations, is_done=is_done, is_skipped=is_skipped)
+        self._change(task_id, replace(changed, annotation_count=len(annotations)))
+
+    def _change(self, task_id, task):
+        self.pass_time(seconds=1)
+        self.tasks_now[task_id] = replace(task, updated_at=self.now.isoformat())
+
+    # What it answers
+
+    def project(self, project_id) -> Project:
+        given = [[a for a in task.annotations if not a.is_skipped] for task in self.tasks_now.values()]
+        return replace(
+            self.told,
+            tasks=len(self.tasks_now),
+            done_tasks=sum(task.is_done for task in self.tasks_now.values()),
+            labelled_tasks=sum(any(not a.is_ground_truth for a in said) for said in given),
+            annotations=sum(map(len, given)) + self.uncounted,
+        )
+
+    def tasks(self, project_id, above=0, since=None):
+        self.asked.append("since" if since else f"above {above}" if above else "all")
+        known = [task for task in self._sorted() if task.task_id > above]
+        found = [task for task in known if since is None or datetime.fromisoformat(task.updated_at) >= since]
+        for start in range(0, len(found), TASKS_A_PAGE):
+            yield [replace(task, annotations=None) for task in found[start : start + TASKS_A_PAGE]]
+            while self.while_reading:
+                self.while_reading.pop()()
+
+    def tasks_by_id(self, project_id, task_ids, control):
+        if task_ids:
+            self.asked.append(" ".join(map(str, ["by id", *sorted(task_ids)])))
+            yield [task for task in self._sorted() if task.task_id in task_ids]
+
+    def last_change(self, project_id):
+        changes = [datetime.fromisoformat(task.updated_at) for task in self.tasks_now.values()]
+        return max(changes, default=None)
+
+    def _sorted(self):
+        return [self.tasks_now[task_id] for task_id in sorted(self.tasks_now)]
