@@ -6,7 +6,7 @@ leaves one waiting. Jobs carry a project's id and nothing else, and may run twic
 
 import time
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event, Thread
@@ -19,14 +19,15 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from rq import Queue
 from rq.job import Job
 
+from backend.claims import LEASE_S, RENEW_S
+from backend.cores import Workers
 from backend.errors import RedisUnavailableError
 from backend.settings import Settings
 
 QUEUE = "shortlist"
+PARTS_QUEUE = "shortlist-parts"
 ROUND_TIMEOUT_S = 6 * 3600
-# A worker that runs a round says so this often; one that was killed is believed alive no longer than the lease.
-LEASE_S = 15
-RENEW_S = 5
+PART_TIMEOUT_S = 600
 RETRY_DELAYS_S = (5, 15, 60, 300)
 # More changed tasks of a project are not remembered one by one: whoever reads them finds them by their times.
 MOST_NAMED = 5000
@@ -97,12 +98,26 @@ def redis_errors() -> Iterator[None]:
 
 
 class RoundQueue:
-    """Rounds that wait and run, over one Redis."""
+    """Rounds that wait and run, over one Redis.
 
-    def __init__(self, redis: Redis, function: str = "backend.worker.perform_round") -> None:
+    Attributes:
+        queue: rounds that wait for a worker.
+        parts: parts of rounds that run, for workers that have no round.
+        workers: those that live.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        function: str = "backend.worker.perform_round",
+        part_function: str = "backend.worker.perform_part",
+    ) -> None:
         self.redis = redis
         self.queue = Queue(QUEUE, connection=redis, default_timeout=ROUND_TIMEOUT_S)
+        self.parts = Queue(PARTS_QUEUE, connection=redis, default_timeout=PART_TIMEOUT_S)
+        self.workers = Workers(redis)
         self._function = function
+        self._part_function = part_function
 
     def ping(self) -> None:
         """Raise RedisUnavailableError unless Redis answers."""
@@ -193,6 +208,31 @@ class RoundQueue:
 
         transaction: Any = self.redis.transaction
         return str(transaction(queue_once, waiting, value_from_callable=True))
+
+    def invite(self, project_id: int, parts: Sequence[str]) -> None:
+        """Have workers that are free take parts of a round; the round needs none of them."""
+        jobs = [
+            Queue.prepare_data(
+                self._part_function,
+                args=(project_id, part),
+                timeout=PART_TIMEOUT_S,
+                result_ttl=0,
+                failure_ttl=3600,
+                job_id=_part_job(project_id, part),
+            )
+            for part in parts
+        ]
+        self.parts.enqueue_many(jobs)
+
+    def withdraw(self, project_id: int, parts: Sequence[str]) -> None:
+        """Take back what of an invitation nobody has taken up."""
+        pipe = self.redis.pipeline()
+        for part in parts:
+            self.parts.remove(_part_job(project_id, part), pipeline=pipe)
+        for part, was_waiting in zip(parts, pipe.execute(), strict=True):
+            if was_waiting:
+                pipe.delete(Job.key_for(_part_job(project_id, part)))
+        pipe.execute()
 
     def begin(self, project_id: int) -> "Turn | None":
         """Take the turn to run a project's round.
@@ -287,6 +327,7 @@ class Turn:
         changes: annotations that came or changed since the last turn, as far as events said.
         asked_to_train: somebody pressed Start Training.
         deaths: how many turns before this one were begun and never given back.
+        queue: where the workers are.
         changed_tasks: those that events named since a round last read what had changed.
         are_all_named: whether no other task changed, as far as events said.
     """
@@ -307,7 +348,7 @@ class Turn:
         self.deaths = deaths
         self.changed_tasks = frozenset(int(member) for member in changed if member != _UNNAMED)
         self.are_all_named = _UNNAMED not in changed
-        self._queue = queue
+        self.queue = queue
         self._redis = queue.redis
         self._owner = owner
         self._state = _key("state", project_id)
@@ -317,11 +358,11 @@ class Turn:
 
     def may_linger(self) -> bool:
         """Whether work that can wait may go on: no other round wants the worker."""
-        return not self._queue.anybody_waits()
+        return not self.queue.anybody_waits()
 
     def come_back(self, delay_s: float) -> None:
         """Have the project looked at again after a while."""
-        self._queue.request_later(self.project_id, delay_s)
+        self.queue.request_later(self.project_id, delay_s)
 
     def has_read_changes(self) -> None:
         """What had changed is read and stored; until this is said, every further turn is told of it again."""
@@ -356,6 +397,10 @@ class Turn:
             except RedisError:
                 # Redis is away; the round goes on, and the lease runs out if it stays away.
                 continue
+
+
+def _part_job(project_id: int, part: str) -> str:
+    return f"part-{project_id}-{part}"
 
 
 def _key(*parts: object) -> str:

@@ -33,7 +33,7 @@ from backend.llm_selection import Means, choose, may_paste, write_paste_prompt
 from backend.ordering import order_pool, strategy_for
 from backend.projects import ProjectFolder, Publication
 from backend.publishing import KEPT_PUBLICATIONS, clean_up, extend, next_number, publish, switch
-from backend.scoring import embedder, encoder_name, look_at_pool
+from backend.scoring import embedder, look_at_pool, source_of
 from backend.selections import Selection
 from backend.settings import ProjectSettings, Settings
 from backend.syncing import Synced, sync
@@ -100,7 +100,7 @@ def _do_what_is_due(
     current = folder.registry.current()
     if version is not None and (current is None or version.number != current.number):
         folder.registry.point(version.number)
-        keep_encoders(folder.embeddings_folder, [settings.bert_model, encoder_name(settings, version)])
+        keep_encoders(folder.embeddings_folder, [settings.bert_model, source_of(settings, version).name])
     checks = asdict(checks_so_far(folder, synced.targets, settings.llm_name))
     folder.save_synced({**fingerprint(folder, synced, failure), "llm_checks": checks})
     _record(folder, synced, version, published, time.monotonic() - began)
@@ -163,7 +163,8 @@ def fit(
     weak = labels_that_train(folder, synced, settings.llm_name)
     # Most of the labelled texts were embedded when the pool was put in order first.
     start = Start(
-        new_classifier(settings.bert_model, synced.targets.label_set), embedder(settings, folder, synced, None, turn)
+        new_classifier(settings.bert_model, synced.targets.label_set),
+        embedder(settings, folder, None, turn, should_stop),
     )
     trained = train(
         synced.targets,
@@ -240,7 +241,7 @@ def order(
     turn.step(jobs.SCORING)
     rng = np.random.default_rng(number)
     strategy = strategy_for(synced.settings, version is not None, selection)
-    unlabelled = look_at_pool(settings, folder, synced, strategy, version, rng, turn)
+    unlabelled = look_at_pool(settings, folder, synced, strategy, version, rng, turn, should_stop)
     ordered = order_pool(synced.pool, unlabelled, strategy, synced.settings, rng, selection)
     means = _means(settings, folder, synced, version, turn, should_stop)
     labelled = with_llm_labels(means, ordered, selection, rng)
@@ -280,7 +281,7 @@ def _means(
     should_stop: Callable[[], bool],
 ) -> Means:
     """What there is to ask an LLM with."""
-    embed = embedder(settings, folder, synced, None, turn)
+    embed = embedder(settings, folder, None, turn, should_stop)
     llms = partial(open_llms, settings, folder, should_stop)
     return Means(settings, folder, synced, version is not None, turn, embed, llms)
 

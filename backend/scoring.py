@@ -1,23 +1,24 @@
 """What is known of a pool when it is put in order: kept embeddings, and a head that knows every label there is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from backend.due import is_live
 from backend.jobs import Turn
+from backend.parts import drop_parts, embed_in_parts
 from backend.projects import ProjectFolder
 from backend.settings import Settings
+from backend.sources import Source
 from backend.syncing import Synced
 from model.acquisition import Embed, look_at, look_untrained
-from model.bert import new_classifier
-from model.inference import embed_texts
 from model.pool import EmbeddingCache
 from model.query.strategies import Strategy
 from model.query.unlabelled import Need, Unlabelled
 from model.recipes import Recipe
 from model.refitting import with_refitted_head
 from model.registry import ModelVersion, data_sha256
+from model.training import never
 from model.types import FloatArray
 
 
@@ -29,6 +30,7 @@ def look_at_pool(
     version: ModelVersion | None,
     rng: np.random.Generator,
     turn: Turn,
+    should_stop: Callable[[], bool] = never,
 ) -> Unlabelled:
     """Compute what the strategy needs: with a model by it, and probabilities always; without one by the encoder.
 
@@ -38,7 +40,7 @@ def look_at_pool(
     texts = [text.text for text in synced.pool]
     # An LLM's picks are there already.
     needs = strategy.needs - {Need.PICKS}
-    embed = embedder(settings, folder, synced, version, turn, are_all=True)
+    embed = embedder(settings, folder, version, turn, should_stop, are_all=True)
     if version is None:
         return look_untrained(needs, texts, synced.targets, embed)
     both_M_D = embed([*texts, *synced.targets.texts])
@@ -56,9 +58,9 @@ def _knows_less(version: ModelVersion, synced: Synced) -> bool:
 def embedder(
     settings: Settings,
     folder: ProjectFolder,
-    synced: Synced,
     version: ModelVersion | None,
     turn: Turn,
+    should_stop: Callable[[], bool] = never,
     *,
     are_all: bool = False,
 ) -> Embed:
@@ -68,16 +70,23 @@ def embedder(
         are_all: whether it is asked for all of the project's texts at once, so that what is of others may go.
     """
 
+    source = source_of(settings, version)
+
     def embed_missing(missing: Sequence[str]) -> FloatArray:
-        classifier = version.load() if version else new_classifier(settings.bert_model, synced.classification.label_set)
-        return embed_texts(classifier, missing, turn.progress)
+        return embed_in_parts(turn.queue, folder, source, missing, turn.progress, should_stop)
 
-    cache = EmbeddingCache(folder.embeddings_folder, encoder_name(settings, version))
-    return lambda texts: cache.embed(texts, embed_missing, are_all=are_all)
+    def embed(texts: Sequence[str]) -> FloatArray:
+        embeddings_N_D = EmbeddingCache(folder.embeddings_folder, source.name).embed(
+            texts, embed_missing, are_all=are_all
+        )
+        drop_parts(folder)
+        return embeddings_N_D
+
+    return embed
 
 
-def encoder_name(settings: Settings, version: ModelVersion | None) -> str:
-    """What a version's embeddings are kept under: a head alone leaves the encoder, and what is kept, as they were."""
+def source_of(settings: Settings, version: ModelVersion | None) -> Source:
+    """What embeds: a head alone leaves the encoder, and what is kept of it, as they were."""
     if version is None or (version.recipe_used == Recipe.HEAD.value and version.encoder == settings.bert_model):
-        return settings.bert_model
-    return f"version-{version.number}"
+        return Source(settings.bert_model)
+    return Source(settings.bert_model, version.number)

@@ -1,22 +1,24 @@
-"""The worker process: takes rounds from the queue, one at a time, with torch and the models kept warm."""
+"""The worker process: takes rounds from the queue, one at a time, with torch and the models kept warm.
+
+While no round waits it takes parts of other workers' rounds.
+"""
 
 import logging
 import os
-import socket
 from dataclasses import dataclass
 from threading import Event, Thread
 
 from rq.worker import SimpleWorker
 
+from backend import parts
 from backend.errors import LabelStudioUnreachableError, RedisUnavailableError, UnknownProjectError
-from backend.jobs import RoundQueue, open_redis
+from backend.jobs import RoundQueue, open_redis, redis_errors
 from backend.llm_access import problem_at_start
 from backend.ordering import FALLBACK
-from backend.projects import known_projects
+from backend.projects import ProjectFolder, known_projects
 from backend.rounds import run_round
 from backend.settings import Settings
 from model.errors import ShortlistError, TrainingCancelledError
-from model.processor import use_available_cores
 
 # Annotators wait for Label Studio and for webhooks, never for a training: it takes what they leave.
 NICENESS = 10
@@ -57,24 +59,30 @@ def run_worker(settings: Settings) -> None:
     rounds.ping()
     _here[:] = [_Process(settings, rounds, Event())]
     os.nice(NICENESS)
-    use_available_cores()
+    rounds.workers.sign()
     rounds.recover(known_projects(settings.model_dir))
     over = Event()
-    Thread(target=_request_due_rounds, args=(rounds, over), daemon=True, name="due-rounds").start()
+    ticking = Thread(target=_tick, args=(rounds, over), daemon=True, name="tick")
+    ticking.start()
     if problem := problem_at_start(settings):
         log.warning("event=llm_unusable fallback=%s reason=%s", FALLBACK, problem)
-    name = f"shortlist-{socket.gethostname()}-{os.getpid()}"
+    name = rounds.workers.name
     log.info("event=worker_started name=%s", name)
     try:
-        _Worker([rounds.queue], connection=rounds.redis, name=name).work(logging_level="WARNING")
+        # Rounds first: one that waits has nobody, a part has at least the worker whose round it is of.
+        _Worker([rounds.queue, rounds.parts], connection=rounds.redis, name=name).work(logging_level="WARNING")
     finally:
         over.set()
+        ticking.join()
+        rounds.workers.leave()
 
 
-def _request_due_rounds(rounds: RoundQueue, over: Event) -> None:
-    """Once a second, queue the rounds that were put off and whose time has come."""
+def _tick(rounds: RoundQueue, over: Event) -> None:
+    """Once a second, give a sign of life, and queue the rounds that were put off and whose time has come."""
     while not over.wait(_TICK_S):
         try:
+            with redis_errors():
+                rounds.workers.sign()
             rounds.request_due()
         except RedisUnavailableError as error:
             log.warning("event=redis_unavailable reason=%s", error)
@@ -83,6 +91,7 @@ def _request_due_rounds(rounds: RoundQueue, over: Event) -> None:
 def perform_round(project_id: int) -> None:
     """The job: run one round and say how it ended. Nothing it raises may stop the worker."""
     here = _here[0]
+    here.rounds.workers.use_own_share()
     turn = here.rounds.begin(project_id)
     if turn is None:
         return
@@ -115,3 +124,20 @@ def perform_round(project_id: int) -> None:
         log.exception("event=round_crashed project=%d", project_id)
     else:
         turn.end()
+
+
+def perform_part(project_id: int, part: str) -> None:
+    """The job: help another worker's round. Nothing it raises may stop the worker; the round does without."""
+    here = _here[0]
+    folder = ProjectFolder(here.settings.model_dir, project_id)
+    try:
+        parts.perform_part(here.rounds, folder, part, here.stopping.is_set)
+    except FileNotFoundError:
+        # It was done before its turn came; if it never is found here, the workers do not share their MODEL_DIR.
+        log.info("event=part_gone project=%d part=%s", project_id, part)
+    except TrainingCancelledError:
+        log.info("event=part_put_back project=%d part=%s", project_id, part)
+    except ShortlistError as error:
+        log.error("event=part_failed project=%d part=%s code=%s reason=%s", project_id, part, error.code, error)
+    except Exception:
+        log.exception("event=part_crashed project=%d part=%s", project_id, part)

@@ -162,6 +162,7 @@ class FakeTurn:
         self.asked_to_train = asked_to_train
         self.changed_tasks: frozenset[int] = frozenset()
         self.are_all_named = True
+        self.queue = FakeRounds()
         self.steps: list[str] = []
         self.done: list[tuple[int, int]] = []
         self.returns_in: list[float] = []

@@ -17,7 +17,9 @@ MODULES = {
 # A module that stands in neither list is of the topmost floor.
 GROUND_FLOOR = (
     "authentication",
+    "claims",
     "contract",
+    "cores",
     "errors",
     "jobs",
     "label_studio",
@@ -28,9 +30,22 @@ GROUND_FLOOR = (
     "projects",
     "selections",
     "settings",
+    "sources",
     "task_store",
 )
-FIRST_FLOOR = ("due", "llm_labels", "llm_selection", "ordering", "publishing", "reading", "rounds", "syncing")
+FIRST_FLOOR = (
+    "due",
+    "llm_labels",
+    "llm_selection",
+    "ordering",
+    "part_files",
+    "parts",
+    "publishing",
+    "reading",
+    "rounds",
+    "scoring",
+    "syncing",
+)
 # What computes from arrays alone.
 PURE = (
     "model.query",
