@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import learner, llm, llm_table, order, queries, strategies
+from benchmarks import large_pool, learner, llm, llm_table, order, queries, strategies
 from model.processor import use_available_cores
 from model.query.strategies import STRATEGIES, find_strategy
 from model.recipes import Recipe
@@ -76,6 +76,12 @@ def measure_queries() -> None:
     """What one query takes, by pool size: a few minutes."""
     use_available_cores()
     queries.run()
+
+
+@app.command("large-pool")
+def measure_large_pool() -> None:
+    """What ordering a pool of a million takes, once it is embedded: a few minutes, and 1 GB of disk."""
+    large_pool.run()
 
 
 @app.command("seconds")
