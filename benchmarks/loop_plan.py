@@ -37,8 +37,10 @@ class Plan:
     @property
     def command(self) -> str:
         """What repeats it."""
-        numbers = [("pool", size) for size in self.pools]
-        numbers += [(name, getattr(self, name)) for name in ("labels", "annotations", "annotators", "training_labels")]
         options = [f"--part {part.value}" for part in self.parts]
-        options += [f"--{name.replace('_', '-')} {number}" for name, number in numbers]
+        if {Part.ROUND, Part.LIVE} & set(self.parts):
+            options += [f"--pool {size}" for size in self.pools]
+            options += [f"--labels {self.labels} --annotations {self.annotations}"]
+        if Part.WEBHOOK in self.parts:
+            options += [f"--annotators {self.annotators} --training-labels {self.training_labels}"]
         return " ".join(["python -m benchmarks loop --data FOLDER --label-studio PROGRAM", *options])
