@@ -50,7 +50,7 @@ check: $(STAMPS)/dev
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/unit $(ARGS)
 
-bench: $(STAMPS)/app
+bench: $(STAMPS)/app $(if $(filter loop,$(ARGS)),$(STAMPS)/label-studio)
 	$(BIN)/python -m benchmarks $(or $(ARGS),order)
 
 bench-setfit: $(STAMPS)/setfit

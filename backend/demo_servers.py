@@ -22,8 +22,8 @@ from backend.serving import Child
 from backend.settings import Settings, environment_names
 
 FOLDER = Path("demo-data")
-LABEL_STUDIO_LOG = FOLDER / "label-studio.log"
-BACKEND_LOG = FOLDER / "backend.log"
+LABEL_STUDIO_LOG = "label-studio.log"
+BACKEND_LOG = "backend.log"
 EMAIL = "demo@example.com"
 PASSWORD = "shortlist-demo"  # noqa: S105 - printed for everybody to see, for a server on this machine only
 # Label Studio makes its database at the first start: most of a minute, more on a busy machine.
@@ -62,23 +62,29 @@ class DemoServers:
 
 
 @contextmanager
-def start_servers(console: Console, label_studio: Path) -> Iterator[DemoServers]:
+def start_servers(console: Console, label_studio: Path, folder: Path = FOLDER) -> Iterator[DemoServers]:
     """Start both, with an empty database; stop both in the end.
+
+    Args:
+        console: where to say what is waited for.
+        label_studio: its program.
+        folder: for all that they keep and log; emptied first.
 
     Raises:
         ConfigurationError: Label Studio is not installed there, or a server does not come up.
     """
     if not label_studio.exists():
         raise ConfigurationError(f"no Label Studio at {label_studio}: run `make demo`, which installs it")
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    label_studio_log, backend_log = folder / LABEL_STUDIO_LOG, folder / BACKEND_LOG
     label_studio_url, backend_url = (f"http://127.0.0.1:{_free_port(port)}" for port in (8080, 9090))
     token = secrets.token_hex(20)
     settings = Settings.model_validate(
         {
             "label_studio_url": label_studio_url,
             "label_studio_api_key": SecretStr(token),
-            "model_dir": FOLDER / "backend",
+            "model_dir": folder / "backend",
         }
     )
     with ExitStack() as stack:
@@ -86,22 +92,22 @@ def start_servers(console: Console, label_studio: Path) -> Iterator[DemoServers]
             Child(
                 "label-studio",
                 _label_studio_command(label_studio, label_studio_url),
-                _environment(token),
-                LABEL_STUDIO_LOG,
+                _environment(token, folder),
+                label_studio_log,
             ),
             Child(
                 "backend",
                 [sys.executable, "-m", "backend", "serve"],
                 _backend(settings, backend_url, token),
-                BACKEND_LOG,
+                backend_log,
                 STOP_TIMEOUT_S,
             ),
         )
         for child in children:
             stack.callback(child.stop)
             child.start()
-        _await(console, "Label Studio starts and makes its database", label_studio_url, children[0], LABEL_STUDIO_LOG)
-        _await(console, "The backend starts", backend_url, children[1], BACKEND_LOG)
+        _await(console, "Label Studio starts and makes its database", label_studio_url, children[0], label_studio_log)
+        _await(console, "The backend starts", backend_url, children[1], backend_log)
         client = LabelStudio(base_url=label_studio_url, api_key=token, follow_redirects=False)
         yield DemoServers(label_studio_url, backend_url, settings, client, children)
 
@@ -111,11 +117,11 @@ def _label_studio_command(program: Path, url: str) -> list[str]:
     return [str(program.resolve()), "start", "--no-browser", "--internal-host", "127.0.0.1", "--port", port]
 
 
-def _environment(token: str) -> dict[str, str]:
+def _environment(token: str, folder: Path) -> dict[str, str]:
     """Label Studio reaches only public addresses unless told otherwise, and we are on this machine."""
     return {
         **os.environ,
-        "LABEL_STUDIO_BASE_DATA_DIR": str((FOLDER / "label-studio").resolve()),
+        "LABEL_STUDIO_BASE_DATA_DIR": str((folder / "label-studio").resolve()),
         "ML_BLOCK_LOCAL_IP": "false",
         "SSRF_PROTECTION_ENABLED": "false",
         "COLLECT_ANALYTICS": "false",

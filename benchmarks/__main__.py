@@ -4,14 +4,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from benchmarks import large_pool, learner, llm, llm_table, order, queries, strategies
+from benchmarks import large_pool, learner, llm, llm_table, loop, loop_plan, order, queries, strategies
 from model.processor import use_available_cores
 from model.query.strategies import STRATEGIES, find_strategy
 from model.recipes import Recipe
 
 # No LLM answers a benchmark that anybody is to run again.
 WITHOUT_LLM = [name for name, strategy in STRATEGIES.items() if not strategy.asks_llm]
+
+# Where `make bench` sets it up.
+LABEL_STUDIO = Path(".venv-label-studio/bin/label-studio")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -90,6 +94,23 @@ def measure_seconds(data: Data, sets: Sets = list(learner.SETS)) -> None:  # noq
     use_available_cores()
     learner.run_seconds(data, sets)
     learner.write_table()
+
+
+@app.command("loop")
+def measure_loop(
+    data: Data,
+    label_studio: Annotated[Path, typer.Option(help="The label-studio program.")] = LABEL_STUDIO,
+    parts: Annotated[list[loop_plan.Part], typer.Option("--part", help="Which parts.")] = list(loop_plan.Part),  # noqa: B006
+    pools: Annotated[list[int], typer.Option("--pool", help="Tasks of a project.")] = list(loop_plan.POOLS),  # noqa: B006
+    labels: Annotated[int, typer.Option(help="How many of them have a label.")] = loop_plan.LABELS,
+    annotations: Annotated[int, typer.Option(help="Labels given one by one.")] = loop_plan.ANNOTATIONS,
+    annotators: Annotated[int, typer.Option(help="People who label while BERT trains.")] = loop_plan.ANNOTATORS,
+    training_labels: Annotated[int, typer.Option(help="Labels of that training.")] = loop_plan.TRAINING_LABELS,
+) -> None:
+    """A full round, an order after each label, webhooks under training, on a real Label Studio: half an hour."""
+    plan = loop_plan.Plan(tuple(parts), tuple(pools), labels, annotations, annotators, training_labels)
+    if not loop.run(plan, data, label_studio, Console()):
+        raise typer.Exit(1)
 
 
 @app.command("table")

@@ -1,0 +1,167 @@
+"""A Label Studio project of gold texts, connected to the backend that the loop's benchmark measures."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.progress import track
+
+from backend.connecting import refusal
+from backend.demo_servers import DemoServers
+from backend.jobs import RoundQueue, open_redis
+from backend.label_studio import LabelStudioClient
+from backend.projects import ProjectFolder, Publication
+from benchmarks.loop_watch import LoopError, RoundWatch
+
+TASKS_AN_IMPORT = 1000
+# The benchmark presses Start Training itself: this many labels never come.
+NEVER = 100_000
+IsWanted = Callable[[Publication], bool]
+
+
+class BenchProject:
+    """One project: some of its texts are labelled from the start, and it connects when all are there.
+
+    Attributes:
+        labelled: how many tasks have labels.
+        labelled_ids: tasks that had labels from the start.
+        rounds: to wait for its rounds.
+    """
+
+    def __init__(self, servers: DemoServers, console: Console, gold: Mapping[str, str], labelled: int) -> None:
+        self.labelled = labelled
+        self._gold = gold
+        self._console = console
+        self._servers = servers
+        token = servers.settings.label_studio_api_key
+        headers = {"Authorization": f"Token {token.get_secret_value() if token else ''}"}
+        self._http = httpx.Client(base_url=servers.label_studio_url, headers=headers, timeout=120.0)
+        self.project_id = self._create()
+        self._folder = ProjectFolder(servers.settings.model_dir, self.project_id)
+        self.rounds = RoundWatch(self._folder, RoundQueue(open_redis(servers.settings)), console)
+        items = list(gold.items())
+        self.labelled_ids = self._import([self._task(text, label) for text, label in items[:labelled]])
+        self._import([self._task(text) for text, _ in items[labelled:]])
+        self._publication: Publication | None = None
+        self._annotated: set[int] = set()
+
+    def connect(self) -> None:
+        """Do what the Connect Model dialog does; the first round follows.
+
+        Raises:
+            LabelStudioError: Label Studio refused.
+        """
+        backend = {
+            "url": self._servers.backend_url,
+            "title": "Shortlist",
+            "auth_method": "NONE",
+            "extra_params": json.dumps({"retrain_every": NEVER}),
+        }
+        with LabelStudioClient(self._servers.settings) as client:
+            response = client.connect_backend(self.project_id, backend)
+        if response.is_error:
+            raise refusal(response, self._servers.backend_url)
+        self._backend_id = int(response.json()["id"])
+
+    def start_training(self) -> None:
+        """Press Start Training."""
+        self.call("POST", f"/api/ml/{self._backend_id}/train", {})
+
+    def open_next(self) -> int:
+        """The task that Label Studio hands out; it stays this annotator's until annotated."""
+        return int(self.call("GET", f"/api/projects/{self.project_id}/next")["id"])
+
+    def annotate_next(self) -> None:
+        """Label the next task rightly."""
+        task = self.call("GET", f"/api/projects/{self.project_id}/next")
+        body = {"result": [self._choice(self._gold[task["data"]["text"]])], "lead_time": 2.0}
+        self.call("POST", f"/api/tasks/{task['id']}/annotations/", body)
+        self.labelled += 1
+        self._annotated.add(task["id"])
+
+    def serves(self, is_wanted: IsWanted) -> bool:
+        """Whether annotators get the order of a publication that is wanted.
+
+        Opens no task, which would stay open under later orders.
+        """
+        publication = self.publication()
+        return publication is not None and is_wanted(publication) and self._model_version() == publication.name
+
+    def hands_out(self, is_wanted: IsWanted) -> bool:
+        """Whether it serves one, and hands out the first task of it that is still open.
+
+        Raises:
+            LoopError: Label Studio hands out another task.
+        """
+        if not self.serves(is_wanted):
+            return False
+        # Another order may come while Label Studio answers.
+        before, served, after = self._first_open(), self.open_next(), self._first_open()
+        if served not in (before, after):
+            raise LoopError(
+                f"Label Studio hands out task {served}; the order {self._folder.published_name()} has {after} first"
+            )
+        return True
+
+    def publication(self) -> Publication | None:
+        """The order in use; its arrays are read once."""
+        name = self._folder.published_name()
+        if self._publication is None or self._publication.name != name:
+            self._publication = self._folder.publication()
+        return self._publication
+
+    def recipe(self) -> str:
+        """By which the model in use was trained."""
+        current = self._folder.registry.current()
+        return current.recipe_used if current else ""
+
+    def call(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
+        """Ask Label Studio for something; returns its JSON, None if there is none.
+
+        Raises:
+            LoopError: it refused, or did not answer.
+        """
+        try:
+            answer = self._http.request(method, path, json=body, params=params or None)
+        except httpx.TransportError as error:
+            raise LoopError(f"{method} {path}: Label Studio did not answer ({type(error).__name__})") from error
+        if answer.is_error:
+            raise LoopError(f"{method} {path}: Label Studio answered {answer.status_code}: {answer.text[:300]}")
+        return answer.json() if answer.content else None
+
+    def _create(self) -> int:
+        choices = "".join(f'<Choice value="{label}"/>' for label in sorted(set(self._gold.values())))
+        config = (
+            f'<View><Text name="text" value="$text"/><Choices name="topic" toName="text">{choices}</Choices></View>'
+        )
+        title = f"{len(self._gold):,} news, {self.labelled:,} labelled"
+        return int(self.call("POST", "/api/projects/", {"title": title, "label_config": config})["id"])
+
+    def _import(self, tasks: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Import in chunks, as files of that size would be; returns the tasks' ids."""
+        task_ids: list[int] = []
+        path = f"/api/projects/{self.project_id}/import"
+        starts = range(0, len(tasks), TASKS_AN_IMPORT)
+        doing, is_quiet = f"Importing {len(tasks):,} tasks", not self._console.is_terminal
+        for start in track(starts, doing, console=self._console, transient=True, disable=is_quiet):
+            chunk = list(islice(tasks, start, start + TASKS_AN_IMPORT))
+            task_ids += self.call("POST", path, chunk, return_task_ids="true")["task_ids"]
+        return task_ids
+
+    def _task(self, text: str, label: str = "") -> dict[str, Any]:
+        annotations = [{"result": [self._choice(label)]}] if label else []
+        return {"data": {"text": text}, "annotations": annotations}
+
+    def _choice(self, label: str) -> dict[str, Any]:
+        return {"from_name": "topic", "to_name": "text", "type": "choices", "value": {"choices": [label]}}
+
+    def _first_open(self) -> int | None:
+        publication = self.publication()
+        ids = publication.task_ids_N.tolist() if publication else []
+        return next((task_id for task_id in ids if task_id not in self._annotated), None)
+
+    def _model_version(self) -> str:
+        return str(self.call("GET", f"/api/projects/{self.project_id}/")["model_version"])
