@@ -6,9 +6,9 @@ leaves one waiting. Jobs carry a project's id and nothing else, and may run twic
 
 import time
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event, Thread
 from typing import Any
 
@@ -47,13 +47,42 @@ IDLE, QUEUED, SYNCING, TRAINING, SCORING, PUBLISHING, FAILED = (
 STATES = (IDLE, QUEUED, SYNCING, TRAINING, SCORING, PUBLISHING, FAILED)
 
 
+# What is told of a running step, as Redis keeps it and as it is read.
+_PROGRESS: dict[str, Callable[[str], float]] = {"done": int, "total": int, "seconds_left": float, "loss": float}
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast something is counted.
+
+    Attributes:
+        done, total: where the count stands.
+        began_s: when it began, by a clock; began_at: and with how many.
+        seconds_left: until all is counted, at the mean pace; 0 while there is none.
+    """
+
+    done: int = 0
+    total: int = 0
+    began_s: float = 0.0
+    began_at: int = 0
+    seconds_left: float = 0.0
+
+    def after(self, done: int, total: int, now_s: float) -> "Pace":
+        """The count as it stands now; one of something else begins anew."""
+        if total != self.total or done < self.done:
+            return Pace(done, total, now_s, done)
+        each_s = (now_s - self.began_s) / max(1, done - self.began_at)
+        return replace(self, done=done, seconds_left=round(each_s * (total - done), 1))
+
+
 @dataclass(frozen=True)
 class RoundState:
     """Where a project's round stands.
 
     Attributes:
         state: one of STATES.
-        progress: what the running step has done so far, e.g. {"done": 20, "total": 60}.
+        progress: what the running step has done so far, e.g. {"done": 20, "total": 60, "seconds_left": 8.1}; in a
+            training with the loss of its last batch.
         last_error: a sentence, empty after a round that went well.
     """
 
@@ -306,7 +335,7 @@ class RoundQueue:
         fields = {key.decode(): value.decode() for key, value in stored.items()}
         error = fields.get("last_error", "")
         resting = QUEUED if waiting else FAILED if error else IDLE
-        progress = {"done": int(fields["done"]), "total": int(fields["total"])} if running and "total" in fields else {}
+        progress = {name: read(fields[name]) for name, read in _PROGRESS.items() if running and name in fields}
         state = fields.get("step", SYNCING) if running else resting
         return RoundState(state, progress, error, fields.get("last_error_code", ""))
 
@@ -351,6 +380,7 @@ class Turn:
         self.queue = queue
         self._redis = queue.redis
         self._owner = owner
+        self._pace = Pace()
         self._state = _key("state", project_id)
         self._over = Event()
         self._keeper = Thread(target=self._keep, daemon=True, name=f"turn-{project_id}")
@@ -371,18 +401,23 @@ class Turn:
     def step(self, name: str) -> None:
         """Say which step the round is in."""
         self._redis.hset(self._state, "step", name)
-        self._redis.hdel(self._state, "done", "total")
+        self._redis.hdel(self._state, *_PROGRESS)
+        self._pace = Pace()
 
-    def progress(self, done: int, total: int) -> None:
-        """Say how far the step is."""
-        self._redis.hset(self._state, mapping={"done": done, "total": total})
+    def progress(self, done: int, total: int, loss: float | None = None) -> None:
+        """Say how far the step is, and in a training what the loss is."""
+        self._pace = self._pace.after(done, total, time.monotonic())
+        told: dict[Any, float] = {"done": done, "total": total, "seconds_left": self._pace.seconds_left}
+        if loss is not None:
+            told["loss"] = loss
+        self._redis.hset(self._state, mapping=told)
 
     def end(self, error: str = "", code: str = "") -> None:
         """Give the turn back and say how it went."""
         self._over.set()
         self._keeper.join()
         self._redis.hset(self._state, mapping={"last_error": error, "last_error_code": code})
-        self._redis.hdel(self._state, "step", "done", "total")
+        self._redis.hdel(self._state, "step", *_PROGRESS)
         self._redis.hdel(_key("begun"), str(self.project_id))
         self._redis.srem(_key("training"), str(self.project_id))
         if not error:

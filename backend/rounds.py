@@ -169,7 +169,7 @@ def fit(
     trained = train(
         synced.targets,
         config,
-        lambda step, steps, loss: turn.progress(step, steps),
+        turn.progress,
         should_stop,
         weak,
         WEAK_WEIGHT,

@@ -171,7 +171,7 @@ class FakeTurn:
     def step(self, name):
         self.steps.append(name)
 
-    def progress(self, done, total):
+    def progress(self, done, total, loss=None):
         self.done.append((done, total))
 
     def has_read_changes(self):

@@ -1,7 +1,7 @@
 import pytest
 
 from backend.errors import RedisUnavailableError
-from backend.jobs import RoundQueue, open_redis, redis_url
+from backend.jobs import Pace, RoundQueue, open_redis, redis_url
 from backend.settings import Settings
 
 
@@ -47,3 +47,18 @@ def test_a_redis_that_does_not_answer_is_said_so_whatever_is_asked(tmp_path, ask
     rounds = RoundQueue(open_redis(Settings(model_dir=tmp_path, redis_url=f"unix://{tmp_path}/nobody.sock")))
     with pytest.raises(RedisUnavailableError, match="Redis does not answer"):
         ask(rounds)
+
+
+def test_what_is_left_is_told_at_the_pace_so_far():
+    pace = Pace().after(1, 61, now_s=100.0)
+    assert pace.seconds_left == 0.0
+    assert pace.after(21, 61, now_s=110.0).seconds_left == 20.0
+    assert pace.after(21, 61, now_s=110.0).after(61, 61, now_s=130.0).seconds_left == 0.0
+
+
+@pytest.mark.parametrize(("done", "total"), [(3, 61), (30, 500)], ids=["less than before", "of something else"])
+def test_another_count_begins_at_its_own_pace(done, total):
+    slow = Pace().after(1, 61, now_s=0.0).after(11, 61, now_s=1000.0)
+    assert slow.after(done, total, now_s=1000.0).after(done + 10, total, now_s=1001.0).seconds_left == pytest.approx(
+        (total - done - 10) / 10
+    )
