@@ -9,7 +9,11 @@ from torch import nn
 from model.bert import TextClassifier
 from model.types import FloatArray, Scored
 
-BATCH_SIZE = 64
+# Tokens of a batch, padding included: on a processor more would leave its caches, on a GPU fewer would leave it idle.
+# Batches of 64 texts, whatever their length, took a processor 1.6 times as long over news, and as long over questions.
+CPU_BATCH_TOKENS, GPU_BATCH_TOKENS = 768, 16_384
+# Texts whose tokens are in memory at once.
+BLOCK_TEXTS = 4096
 
 Progress = Callable[[int, int], None]
 
@@ -55,12 +59,27 @@ def embed_texts(
     """
     classifier.eval()
     embeddings_N_D = np.zeros((len(texts), classifier.head.in_features), dtype=np.float32)
-    token_ids, owner_M = classifier.chunk(list(texts)) if texts else ([], [])
+    by_length_N = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
+    for start in range(0, len(texts), BLOCK_TEXTS):
+        rows = by_length_N[start : start + BLOCK_TEXTS]
+        on_batch = _onwards(start, len(texts), on_progress)
+        embeddings_N_D[rows] = _embed_block(classifier, [texts[row] for row in rows], on_batch)
+    return embeddings_N_D
+
+
+def _onwards(before: int, total: int, on_progress: Progress) -> Progress:
+    """Progress within a block as progress of the whole."""
+    return lambda done, _: on_progress(before + done, total)
+
+
+def _embed_block(classifier: TextClassifier, texts: list[str], on_progress: Progress) -> FloatArray:
+    embeddings_N_D = np.zeros((len(texts), classifier.head.in_features), dtype=np.float32)
+    token_ids, owner_M = classifier.chunk(texts)
     tokens_M = np.array([len(ids) for ids in token_ids], dtype=np.float32)
-    share_M = tokens_M / np.bincount(owner_M, weights=tokens_M, minlength=len(texts))[owner_M] if owner_M else tokens_M
+    share_M = tokens_M / np.bincount(owner_M, weights=tokens_M, minlength=len(texts))[owner_M]
     done = 0
     with torch.inference_mode():
-        for rows in _batches_by_length(token_ids):
+        for rows in batches_by_length(token_ids, _batch_tokens(classifier.device)):
             pieces_B_D = classifier.embed(classifier.pad([token_ids[row] for row in rows])).cpu().numpy()
             parts_B_D = pieces_B_D * share_M[rows, None].astype(np.float32)
             np.add.at(embeddings_N_D, [owner_M[row] for row in rows], parts_B_D)
@@ -69,8 +88,18 @@ def embed_texts(
     return embeddings_N_D
 
 
-def _batches_by_length(token_ids: Sequence[Sequence[int]]) -> Iterator[list[int]]:
-    """Rows in batches of like length, so that little is padding; the longest first, so that memory shows early."""
+def _batch_tokens(device: torch.device) -> int:
+    return CPU_BATCH_TOKENS if device.type == "cpu" else GPU_BATCH_TOKENS
+
+
+def batches_by_length(token_ids: Sequence[Sequence[int]], batch_tokens: int) -> Iterator[list[int]]:
+    """Rows in batches of like length and at most so many tokens, so that little is padding.
+
+    The longest come first, so that memory shows early.
+    """
     rows = sorted(range(len(token_ids)), key=lambda row: -len(token_ids[row]))
-    for start in range(0, len(rows), BATCH_SIZE):
-        yield rows[start : start + BATCH_SIZE]
+    start = 0
+    while start < len(rows):
+        size = max(1, batch_tokens // max(1, len(token_ids[rows[start]])))
+        yield rows[start : start + size]
+        start += size

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from model.bert import new_classifier
-from model.inference import BATCH_SIZE, embed_texts, score_texts
+from model.inference import BLOCK_TEXTS, CPU_BATCH_TOKENS, batches_by_length, embed_texts, score_texts
 from model.types import LabelSet
 from tests.fakes import SENTIMENT
 
-# More than two batches, of every length, in no order.
-TEXTS = [" ".join(["good", "bad", "film"][: 1 + n % 3] * (1 + n * 7 % 9)) for n in range(2 * BATCH_SIZE + 5)]
+# More than one batch, of every length, in no order.
+TEXTS = [" ".join(["good", "bad", "film"][: 1 + n % 3] * (1 + n * 7 % 9)) for n in range(133)]
 
 
 @pytest.fixture
@@ -58,7 +58,31 @@ def test_an_empty_text_has_an_embedding_like_any_other(classifier):
 def test_progress_counts_up_to_the_number_of_texts(classifier):
     heard = []
     embed_texts(classifier, TEXTS, lambda done, total: heard.append((done, total)))
-    assert heard == [(64, 133), (128, 133), (133, 133)]
+    assert len(heard) > 1
+    assert heard == sorted(set(heard))
+    assert heard[-1] == (133, 133)
+
+
+def test_more_texts_than_are_tokenised_at_once_are_as_any_other(classifier):
+    texts = ["good", "bad film", "the plot the plot"] * (BLOCK_TEXTS // 3 + 2)
+    heard = []
+    embeddings_N_D = embed_texts(classifier, texts, lambda *step: heard.append(step))
+    np.testing.assert_allclose(embeddings_N_D[-3:], embed_texts(classifier, texts[:3]), atol=1e-5)
+    assert heard[-1] == (len(texts), len(texts))
+    assert heard == sorted(heard)
+
+
+def test_batches_hold_every_row_once_the_longest_first_and_no_more_tokens_than_they_may():
+    token_ids = [[1] * (1 + n * 37 % 250) for n in range(300)]
+    batches = list(batches_by_length(token_ids, CPU_BATCH_TOKENS))
+    assert sorted(row for rows in batches for row in rows) == list(range(300))
+    longest = [max(len(token_ids[row]) for row in rows) for rows in batches]
+    assert longest == sorted(longest, reverse=True)
+    assert all(len(rows) * length <= CPU_BATCH_TOKENS for rows, length in zip(batches, longest, strict=True))
+
+
+def test_a_text_that_is_longer_than_a_batch_may_be_is_a_batch_of_its_own():
+    assert list(batches_by_length([[1] * 30, [1] * 20], 10)) == [[0], [1]]
 
 
 def test_inference_leaves_dropout_out(classifier):
