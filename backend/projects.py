@@ -243,13 +243,15 @@ class ProjectFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         arrays = self.path / f"order-{publication.number}.npz"
         beside = self.path / ".order.tmp.npz"
-        np.savez_compressed(
+        # Uncompressed, this takes 4 ms for 10,000 tasks and 77 labels; compressed it took 100, and loading 15.
+        np.savez(
             beside,
             task_ids_N=publication.task_ids_N,
             text_digests_N=publication.text_digests_N,
             proba_N_C=publication.proba_N_C,
             is_explore_N=publication.is_explore_N,
-            reasons_N=np.array(publication.reasons_N, dtype=np.str_),
+            # An array of strings gives each the room of the longest.
+            reasons_json=np.frombuffer(json.dumps(publication.reasons_N).encode(), dtype=np.uint8),
         )
         beside.replace(arrays)
         self._write(
@@ -292,7 +294,7 @@ class ProjectFolder:
                 text_digests_N=arrays["text_digests_N"],
                 proba_N_C=arrays["proba_N_C"],
                 is_explore_N=arrays["is_explore_N"],
-                reasons_N=tuple(arrays["reasons_N"].tolist()),
+                reasons_N=_reasons(arrays),
                 # What was published before an LLM had any part in it says nothing of one.
                 strategy=raw.get("strategy", ""),
                 labels_sha256=raw.get("labels_sha256", ""),
@@ -313,6 +315,13 @@ class ProjectFolder:
         beside = self.path / f".{name}.tmp"
         beside.write_text(json.dumps(value), encoding="utf-8")
         beside.replace(self.path / name)
+
+
+def _reasons(arrays: Mapping[str, Any]) -> tuple[str, ...]:
+    """Why each task stands where it does; earlier releases wrote an array of strings."""
+    if "reasons_N" in arrays:
+        return tuple(arrays["reasons_N"].tolist())
+    return tuple(json.loads(arrays["reasons_json"].tobytes()))
 
 
 def _parsed(line: str) -> dict[str, Any] | None:

@@ -34,6 +34,22 @@ def test_a_publication_without_a_model_or_without_tasks_comes_back_too(folder):
     assert folder.publication().places == {}
 
 
+def test_reasons_come_back_in_any_script_and_length(folder):
+    reasons = ("margin: score 0.50, place 1", "", "wie 'größer' — 例え")
+    folder.save_publication(a_publication(3, reasons_N=reasons))
+    assert folder.publication().reasons_N == reasons
+
+
+def test_a_publication_of_an_earlier_release_is_read(folder):
+    went = a_publication(2)
+    folder.save_publication(went)
+    arrays = folder.path / "order-7.npz"
+    with np.load(arrays) as written:
+        kept = {name: written[name] for name in written.files if name != "reasons_json"}
+    np.savez_compressed(arrays, **kept, reasons_N=np.array(went.reasons_N))
+    assert folder.publication().reasons_N == went.reasons_N
+
+
 def test_before_the_first_publication_there_is_none(folder):
     assert folder.publication() is None
     assert folder.published_name() == ""
