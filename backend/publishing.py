@@ -1,7 +1,7 @@
 """Order → predictions, model_version, sampling; cleans up old publications."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,13 @@ from backend.projects import PUBLICATION_NAME, ProjectFolder, Publication
 from model.pool import text_digest
 
 KEPT_PUBLICATIONS = 2
+# Removing a version in one request takes Label Studio 5 ms a prediction. It holds its database meanwhile, and refuses
+# annotations that wait for 5 s: larger versions go one prediction at a time, which takes it ten times as long.
+REMOVED_AT_ONCE = 100
+# Every import takes Label Studio 0.4 ms longer for each task with a prediction. So rounds wait for small publications
+# to go if they hold more predictions than these, and for any if there are far too many.
+MAX_STALE_IN_SMALL = 1_000
+MAX_STALE = 20_000
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +53,7 @@ def publish(
     """
     project_id = folder.project_id
     folder.save_started_publications([*folder.started_publications(), publication.name])
-    client.import_predictions(project_id, list(_predictions(publication, classification)), on_progress)
+    client.import_predictions(project_id, _predictions(publication, classification, 0), on_progress)
     folder.save_publication(publication)
     client.use_model_version(project_id, publication.name)
     log.info("event=published project=%d version=%s tasks=%d", project_id, publication.name, publication.queued)
@@ -59,13 +66,33 @@ def extend(
     classification: Classification,
     queued: int,
     on_progress: Callable[[int, int], None],
-) -> None:
-    """Write more of the publication in use, up to so many tasks."""
-    longer = replace(publication, queued=min(queued, len(publication.task_ids_N)))
-    if longer.queued > publication.queued:
-        more = list(_predictions(longer, classification))[publication.queued :]
-        client.import_predictions(folder.project_id, more, on_progress)
-        folder.save_publication(longer)
+) -> Publication:
+    """Write more of a publication that is in use, so that annotators don't run out of tasks before the next.
+
+    Args:
+        client: the project's Label Studio.
+        folder: where the longer publication is kept.
+        publication: the one in use.
+        classification: the project's question.
+        queued: how many tasks from the first on are to be in Label Studio.
+        on_progress: called with (written, to write).
+
+    Returns:
+        The publication as it is now.
+
+    Raises:
+        PublicationError: Label Studio stored fewer; what was there stays in use.
+    """
+    queued = min(queued, len(publication.task_ids_N))
+    if queued <= publication.queued:
+        return publication
+    # A round that was killed here wrote more than it noted.
+    written = max(publication.queued, client.prediction_counts(folder.project_id).get(publication.name, 0))
+    longer = replace(publication, queued=queued)
+    client.import_predictions(folder.project_id, _predictions(longer, classification, written), on_progress)
+    folder.save_publication(longer)
+    log.info("event=extended project=%d version=%s tasks=%d", folder.project_id, longer.name, queued)
+    return longer
 
 
 def switch(client: LabelStudioClient, folder: ProjectFolder, project: Project, name: str) -> bool:
@@ -83,12 +110,11 @@ def clean_up(
     may_linger: Callable[[], bool],
     on_progress: Callable[[int, int], None],
 ) -> bool:
-    """Remove all of our publications from Label Studio but the newest two, one prediction at a time.
+    """Remove all of our publications from Label Studio but the newest two, without annotators noticing.
 
-    Label Studio can remove a version in one request, but holds its database for 8 ms a prediction meanwhile: with 1,000
-    predictions annotators wait for 8 s, and on SQLite their annotations are refused. One by one nobody notices, so this
-    takes a minute, makes way for rounds that wait, and goes on after them. Only names that we began ourselves are
-    touched: other models' predictions are not ours to remove.
+    A small publication goes in one request, a large one prediction by prediction, which takes minutes. Between two
+    requests this makes way for rounds that wait, and goes on after them, unless too many have piled up. Only names that
+    we began ourselves are touched: other models' predictions are not ours to remove.
 
     Args:
         client: the project's Label Studio.
@@ -99,27 +125,52 @@ def clean_up(
     Returns:
         Whether all is clean.
     """
-    current = folder.published_name()
     stored = client.prediction_counts(folder.project_id)
-    begun = [name for name in folder.started_publications() if stored.get(name) and name != current]
-    stale = begun[: len(begun) - (KEPT_PUBLICATIONS - 1)] if len(begun) >= KEPT_PUBLICATIONS else []
-    ids = client.stale_prediction_ids(folder.project_id, stale) if stale else []
-    for done, prediction_id in enumerate(ids):
-        # Two stale publications are too many: rounds that follow each other fast must not pile them up.
-        if len(stale) == 1 and not may_linger():
+    begun = [name for name in folder.started_publications() if stored.get(name) or name == folder.published_name()]
+    folder.save_started_publications(begun)
+    stale = _stale(folder, stored)
+    removed, to_remove = 0, sum(stale.values())
+    in_small = sum(size for size in stale.values() if size <= REMOVED_AT_ONCE)
+    removals = _removals(client, folder.project_id, stale)
+    while removed < to_remove:
+        are_too_many = in_small - removed > MAX_STALE_IN_SMALL or to_remove - removed > MAX_STALE
+        if not are_too_many and not may_linger():
             return False
-        client.delete_prediction(prediction_id)
-        on_progress(done + 1, len(ids))
-    kept = {current, *begun} - set(stale)
-    folder.save_started_publications([name for name in folder.started_publications() if name in kept])
+        # What somebody else removed meanwhile is gone, too.
+        removed += next(removals, to_remove - removed)
+        on_progress(removed, to_remove)
     if stale:
-        log.info("event=removed project=%d versions=%s predictions=%d", folder.project_id, ",".join(stale), len(ids))
+        folder.save_started_publications([name for name in begun if name not in stale])
+        log.info("event=removed project=%d versions=%s predictions=%d", folder.project_id, ",".join(stale), removed)
     return True
 
 
-def _predictions(publication: Publication, classification: Classification) -> Iterator[dict[str, Any]]:
-    for place in range(publication.queued):
-        yield {"task": int(publication.task_ids_N[place]), **prediction(publication, classification, place)}
+def _stale(folder: ProjectFolder, stored: Mapping[str, int]) -> dict[str, int]:
+    """Predictions of each of our publications that nobody needs any more, the smallest first."""
+    current = folder.published_name()
+    others = [name for name in folder.started_publications() if stored.get(name) and name != current]
+    stale = others[: max(0, len(others) - (KEPT_PUBLICATIONS - 1))]
+    return {name: stored[name] for name in sorted(stale, key=lambda name: stored[name])}
+
+
+def _removals(client: LabelStudioClient, project_id: int, stale: Mapping[str, int]) -> Iterator[int]:
+    """Remove these publications, a request a step, which says how many predictions it removed."""
+    for name, size in stale.items():
+        if size <= REMOVED_AT_ONCE:
+            client.delete_predictions(project_id, name)
+            yield size
+    large = [name for name, size in stale.items() if size > REMOVED_AT_ONCE]
+    for prediction_id in client.prediction_ids(project_id, large) if large else []:
+        client.delete_prediction(prediction_id)
+        yield 1
+
+
+def _predictions(publication: Publication, classification: Classification, written: int) -> list[dict[str, Any]]:
+    """The queue without what is written already."""
+    return [
+        {"task": int(publication.task_ids_N[place]), **prediction(publication, classification, place)}
+        for place in range(written, publication.queued)
+    ]
 
 
 def prediction(publication: Publication, classification: Classification, place: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Stand-ins for what lies outside: a Label Studio, a queue of rounds, a turn, and an encoder of 16 dimensions."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,11 +114,15 @@ class FakeLabelStudio:
         self.current = replace(self.current, model_version=model_version, sampling=SAMPLING)
 
     def prediction_counts(self, project_id):
-        versions = [prediction["model_version"] for prediction in self.predictions.values()]
-        return {version: versions.count(version) for version in versions}
+        return dict(Counter(prediction["model_version"] for prediction in self.predictions.values()))
 
-    def stale_prediction_ids(self, project_id, model_versions):
+    def prediction_ids(self, project_id, model_versions):
         return [id_ for id_, raw in self.predictions.items() if raw["model_version"] in model_versions]
+
+    def delete_predictions(self, project_id, model_version):
+        self.calls.append(f"delete {model_version}")
+        for id_ in self.prediction_ids(project_id, [model_version]):
+            del self.predictions[id_]
 
     def delete_prediction(self, prediction_id):
         self.calls.append("delete")

@@ -7,7 +7,19 @@ from backend.errors import PublicationError
 from backend.label_studio import SAMPLING
 from backend.labeling_config import read_labeling_config
 from backend.projects import ProjectFolder
-from backend.publishing import clean_up, empty_prediction, next_number, prediction, publish, rank_score, switch
+from backend.publishing import (
+    MAX_STALE,
+    MAX_STALE_IN_SMALL,
+    REMOVED_AT_ONCE,
+    clean_up,
+    empty_prediction,
+    extend,
+    next_number,
+    prediction,
+    publish,
+    rank_score,
+    switch,
+)
 from tests.fakes import FakeLabelStudio, a_project, a_publication, labeling_config
 
 QUESTION = read_labeling_config(labeling_config())
@@ -30,10 +42,16 @@ def never() -> bool:
     return False
 
 
-def published(folder: ProjectFolder, client: FakeLabelStudio, *numbers: int) -> None:
+def published(folder: ProjectFolder, client: FakeLabelStudio, *numbers: int, size: int = 2) -> None:
     for number in numbers:
-        publish(client, folder, a_publication(2, number=number), QUESTION, ignore)
+        publish(client, folder, a_publication(size, number=number), QUESTION, ignore)
     client.calls.clear()
+
+
+def order_held(client: FakeLabelStudio, version: str = "3.7") -> list[int]:
+    """The tasks as annotators get them by a version's predictions."""
+    held = [raw for raw in client.predictions.values() if raw["model_version"] == version]
+    return [raw["task"] for raw in sorted(held, key=lambda raw: raw["score"])]
 
 
 def test_the_next_task_scores_nothing_and_the_last_one():
@@ -164,28 +182,55 @@ def test_the_publication_in_use_is_kept_though_a_newer_one_was_begun(folder):
     assert client.prediction_counts(1) == {"3.2": 2, "3.4": 1}
 
 
+def test_a_small_publication_goes_in_one_request_and_a_large_one_prediction_by_prediction(folder):
+    client = FakeLabelStudio()
+    published(folder, client, 1, size=REMOVED_AT_ONCE + 1)
+    published(folder, client, 2, size=REMOVED_AT_ONCE)
+    published(folder, client, 3, 4)
+    assert clean_up(client, folder, always, ignore)
+    assert client.calls == ["delete 3.2", *["delete"] * (REMOVED_AT_ONCE + 1)]
+
+
 def test_cleaning_up_makes_way_for_whoever_waits_and_goes_on_later(folder):
     client = FakeLabelStudio()
-    published(folder, client, 1, 2, 3)
-    assert not clean_up(client, folder, never, ignore)
-    assert client.calls == []
-    assert clean_up(client, folder, always, ignore)
-    assert client.calls == ["delete", "delete"]
-    assert client.prediction_counts(1) == {"3.2": 2, "3.3": 2}
-
-
-def test_two_stale_publications_are_too_many_to_make_way(folder):
-    client = FakeLabelStudio()
     published(folder, client, 1, 2, 3, 4)
-    assert clean_up(client, folder, never, ignore)
+    answers = iter([True, False])
+    assert not clean_up(client, folder, lambda: next(answers), ignore)
+    assert client.calls == ["delete 3.1"]
+    assert clean_up(client, folder, always, ignore)
+    assert client.calls == ["delete 3.1", "delete 3.2"]
     assert client.prediction_counts(1) == {"3.3": 2, "3.4": 2}
+    assert folder.started_publications() == ["3.3", "3.4"]
+
+
+@pytest.mark.parametrize(
+    ("stale", "removed"),
+    [
+        ({"3.1": MAX_STALE}, []),
+        ({"3.1": MAX_STALE + 1}, ["delete"]),
+        ({"3.1": REMOVED_AT_ONCE, "3.2": MAX_STALE}, ["delete 3.1"]),
+        ({f"3.{number}": REMOVED_AT_ONCE for number in range(1, MAX_STALE_IN_SMALL // REMOVED_AT_ONCE + 1)}, []),
+        (
+            {f"3.{number}": REMOVED_AT_ONCE for number in range(1, MAX_STALE_IN_SMALL // REMOVED_AT_ONCE + 3)},
+            ["delete 3.1", "delete 3.2"],
+        ),
+    ],
+    ids=["many", "too many", "too many in all", "many small", "too many small"],
+)
+def test_too_many_stale_predictions_do_not_make_way(folder, stale, removed):
+    client = FakeLabelStudio(stored=stale)
+    folder.save_started_publications(list(stale))
+    published(folder, client, 50, 51)
+    assert not clean_up(client, folder, never, ignore)
+    assert client.calls == removed
 
 
 def test_cleaning_up_says_how_far_it_is(folder):
     client, heard = FakeLabelStudio(), []
-    published(folder, client, 1, 2, 3)
+    published(folder, client, 1, 2, size=3)
+    published(folder, client, 3, 4)
     clean_up(client, folder, always, lambda done, total: heard.append((done, total)))
-    assert heard == [(1, 2), (2, 2)]
+    assert heard == [(3, 6), (6, 6)]
 
 
 def test_where_nothing_is_stale_nothing_is_touched(folder):
@@ -194,3 +239,46 @@ def test_where_nothing_is_stale_nothing_is_touched(folder):
     assert clean_up(client, folder, always, ignore)
     assert client.calls == []
     assert folder.started_publications() == ["3.1", "3.2"]
+
+
+def test_a_publication_in_use_grows_under_its_own_name(folder):
+    client = FakeLabelStudio()
+    publish(client, folder, a_publication(6, queued=2), QUESTION, ignore)
+    longer = extend(client, folder, folder.publication(), QUESTION, 5, ignore)
+    assert client.calls == ["import 2", "use 3.7", "import 3"]
+    assert order_held(client) == [10, 11, 12, 13, 14]
+    assert longer.queued == folder.publication().queued == 5
+
+
+def test_a_publication_grows_no_longer_than_its_order(folder):
+    client = FakeLabelStudio()
+    publish(client, folder, a_publication(4, queued=2), QUESTION, ignore)
+    assert extend(client, folder, folder.publication(), QUESTION, 500, ignore).queued == 4
+
+
+@pytest.mark.parametrize("queued", [0, 3])
+def test_a_publication_that_is_long_enough_is_left_alone(folder, queued):
+    client = FakeLabelStudio()
+    publication = a_publication(4, queued=3)
+    published(folder, client)
+    assert extend(client, folder, publication, QUESTION, queued, ignore) is publication
+    assert client.calls == []
+
+
+def test_a_round_killed_while_a_publication_grew_writes_no_task_twice(folder):
+    client = FakeLabelStudio()
+    publish(client, folder, a_publication(6, queued=2), QUESTION, ignore)
+    short = folder.publication()
+    extend(client, folder, short, QUESTION, 4, ignore)
+    folder.save_publication(short)
+    extend(client, folder, folder.publication(), QUESTION, 5, ignore)
+    assert order_held(client) == [10, 11, 12, 13, 14]
+
+
+def test_a_publication_that_cannot_grow_stays_as_it_is(folder):
+    client = FakeLabelStudio()
+    publish(client, folder, a_publication(6, queued=2), QUESTION, ignore)
+    client.is_failing = True
+    with pytest.raises(PublicationError):
+        extend(client, folder, folder.publication(), QUESTION, 5, ignore)
+    assert folder.publication().queued == 2
