@@ -29,9 +29,10 @@ def test_without_either_the_error_names_the_setting_and_the_command(tmp_path):
         lambda rounds: rounds.request_later(1, 5.0),
         lambda rounds: rounds.state(1),
         lambda rounds: rounds.length(),
+        lambda rounds: rounds.anybody_runs(),
         lambda rounds: rounds.request_due(),
     ],
-    ids=["ping", "request", "request with changes", "request_later", "state", "length", "request_due"],
+    ids=["ping", "request", "request with changes", "request_later", "state", "length", "anybody_runs", "request_due"],
 )
 def test_a_redis_that_does_not_answer_is_said_so_whatever_is_asked(tmp_path, ask):
     rounds = RoundQueue(open_redis(Settings(model_dir=tmp_path, redis_url=f"unix://{tmp_path}/nobody.sock")))
