@@ -343,6 +343,13 @@ class RoundQueue:
         """Whether some round waits for a worker."""
         return self.length() > 0
 
+    def anybody_runs(self) -> bool:
+        """Whether some round runs."""
+        with redis_errors():
+            begun: Any = self.redis.hkeys(_key("begun"))
+            # One that was killed is never ended, but it no longer holds its turn.
+            return bool(begun and self.redis.exists(*(_key("running", int(project_id)) for project_id in begun)))
+
     def length(self) -> int:
         """Jobs that wait."""
         with redis_errors():

@@ -1,5 +1,6 @@
 """Classifiers in a web process's memory, loaded in the background and kept between requests."""
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from threading import Lock
@@ -8,6 +9,8 @@ import torch
 
 from backend.projects import ProjectFolder
 from model.bert import TextClassifier
+from model.inference import score_texts
+from model.types import FloatArray
 
 # Label Studio gives /predict 100 s.
 LOAD_TIMEOUT_S = 60.0
@@ -23,6 +26,7 @@ class LoadedModels:
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="load-model")
         self._lock = Lock()
+        self._scoring = Lock()
         self._loading: dict[tuple[int, int], Future[TextClassifier]] = {}
 
     def current(self, folder: ProjectFolder) -> TextClassifier | None:
@@ -42,6 +46,18 @@ class LoadedModels:
         except FutureTimeoutError:
             return None
 
+    def score(self, classifier: TextClassifier, texts: Sequence[str], threads: Callable[[], int]) -> FloatArray:
+        """Class probabilities, proba_N_C; one request at a time, for they would only fight for the cores.
+
+        Args:
+            classifier: the project's.
+            texts: N texts.
+            threads: how many threads to take; asked again all the while, for a round may begin.
+        """
+        with self._scoring:
+            torch.set_num_threads(threads())
+            return score_texts(classifier, texts, lambda *_: torch.set_num_threads(threads())).proba_N_C
+
 
 def _has_failed(loading: "Future[TextClassifier]") -> bool:
     """Whatever went wrong with a load, the next request tries again."""
@@ -49,6 +65,4 @@ def _has_failed(loading: "Future[TextClassifier]") -> bool:
 
 
 def _load(folder: ProjectFolder, number: int) -> TextClassifier:
-    # The worker's training has the cores; answering a request must not fight for them.
-    torch.set_num_threads(1)
     return folder.registry.find(number).load()

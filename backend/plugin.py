@@ -10,15 +10,15 @@ from typing import Any
 from label_studio_ml.model import LabelStudioMLBase
 
 from backend.contract import LABEL_EVENTS, START_TRAINING, Event, Task, parse_event, parse_project_id, parse_tasks
-from backend.errors import InvalidRequestError
+from backend.errors import InvalidRequestError, RedisUnavailableError
 from backend.jobs import RoundQueue, open_redis
 from backend.labeling_config import Classification, prediction_result, read_labeling_config, read_text
 from backend.loaded_models import LoadedModels
 from backend.projects import ProjectFolder, Publication
 from backend.publishing import empty_prediction, prediction
 from backend.settings import Settings, load_settings
-from model.inference import score_texts
 from model.pool import text_digest
+from model.processor import available_cores
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,13 @@ class Service:
     def folder(self, project_id: int) -> ProjectFolder:
         """What is kept of a project."""
         return ProjectFolder(self.settings.model_dir, project_id)
+
+    def threads(self) -> int:
+        """Threads for scoring a request's texts: one while a round has the cores, else one a core."""
+        try:
+            return 1 if self.rounds.anybody_runs() else available_cores()
+        except RedisUnavailableError:
+            return 1
 
 
 def open_service(settings: Settings) -> Service:
@@ -117,7 +124,8 @@ class ShortlistModel(LabelStudioMLBase):  # type: ignore[misc]
         classifier = self._service.models.current(folder) if texts else None
         if classifier is None or classifier.config.label_set != classification.label_set:
             return [[] for _ in texts]
-        return [prediction_result(classification, proba_C) for proba_C in score_texts(classifier, texts).proba_N_C]
+        proba_N_C = self._service.models.score(classifier, texts, self._service.threads)
+        return [prediction_result(classification, proba_C) for proba_C in proba_N_C]
 
     def fit(self, *args: Any, **others: Any) -> dict[str, Any]:
         """Ask for a round that retrains BERT from the exported annotations, if a training is due.

@@ -173,9 +173,11 @@ def test_a_project_has_one_turn_and_who_comes_second_is_put_off(redis: Redis) ->
     assert other.begin(7) is None
     turn.step("training")
     assert other.state(7).state == "training"
+    assert other.anybody_runs()
     assert queue.length() == 0
 
     turn.end()
+    assert not other.anybody_runs()
 
     def is_queued_again() -> bool:
         other.request_due()

@@ -30,6 +30,7 @@ def test_without_either_the_error_names_the_setting_and_the_command(tmp_path):
         lambda rounds: rounds.request_later(1, 5.0),
         lambda rounds: rounds.state(1),
         lambda rounds: rounds.length(),
+        lambda rounds: rounds.anybody_runs(),
         lambda rounds: rounds.request_due(),
     ],
     ids=[
@@ -40,6 +41,7 @@ def test_without_either_the_error_names_the_setting_and_the_command(tmp_path):
         "request_later",
         "state",
         "length",
+        "anybody_runs",
         "request_due",
     ],
 )

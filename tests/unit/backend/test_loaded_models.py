@@ -2,10 +2,12 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 
 from backend.loaded_models import LoadedModels
 from backend.projects import ProjectFolder
 from model.bert import new_classifier
+from model.inference import score_texts
 from model.recipes import TrainingConfig
 from model.training import Trained
 from model.types import Targets
@@ -48,3 +50,19 @@ def test_a_model_that_could_not_be_loaded_is_tried_again(folder, tmp_path):
         models.current(folder)
     shutil.move(tmp_path / "away", weights)
     assert models.current(folder) is not None
+
+
+def test_texts_are_scored_with_the_threads_there_are_at_every_moment(folder):
+    models = LoadedModels()
+    classifier = models.current(folder)
+    texts = ["good film"] * 1000
+    asked = []
+
+    def threads() -> int:
+        asked.append(1)
+        return 1
+
+    proba_N_C = models.score(classifier, texts, threads)
+    np.testing.assert_array_equal(proba_N_C, score_texts(classifier, texts).proba_N_C)
+    assert torch.get_num_threads() == 1
+    assert len(asked) > 2

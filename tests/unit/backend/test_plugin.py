@@ -3,10 +3,12 @@ import pytest
 from label_studio_ml.model import LabelStudioMLBase
 
 from backend.errors import InvalidRequestError, UnsupportedConfigError
+from backend.jobs import RoundQueue, open_redis
 from backend.loaded_models import LoadedModels
 from backend.plugin import Service, ShortlistModel
 from backend.settings import Settings
 from model.bert import new_classifier
+from model.processor import available_cores
 from model.recipes import TrainingConfig
 from model.training import Trained
 from model.types import Targets
@@ -163,3 +165,11 @@ def test_the_tasks_that_an_event_names_go_along_with_the_request(model, service)
     model().fit((), event="ANNOTATIONS_DELETED", data=data(annotations=[{"id": 1}]))
     model().fit((), event="START_TRAINING", data=data())
     assert service.rounds.named == [({7}, True), (set(), False), (set(), True)]
+
+
+def test_a_request_has_one_core_while_a_round_runs_and_all_of_them_otherwise(service, tmp_path):
+    assert service.threads() == 1
+    service.rounds.is_running = False
+    assert service.threads() == available_cores()
+    nobody = Settings(model_dir=tmp_path, redis_url=f"unix://{tmp_path}/nobody.sock")
+    assert Service(nobody, RoundQueue(open_redis(nobody)), LoadedModels()).threads() == 1
