@@ -20,6 +20,8 @@ from backend.settings import Settings, load_settings
 from model.pool import text_digest
 from model.processor import available_cores
 
+LOOK_AGAIN_S = 5.0
+
 log = logging.getLogger(__name__)
 
 
@@ -160,6 +162,9 @@ class ShortlistModel(LabelStudioMLBase):  # type: ignore[misc]
             task_ids=event.task_ids,
             are_all_named=event.names_all_tasks,
         )
+        if not event.names_all_tasks:
+            # Label Studio sends some of these before it has counted what they are about.
+            self._service.rounds.request_later(event.project_id, LOOK_AGAIN_S)
         return {"status": "queued", "job_id": job_id}
 
     def _project_id(self, tasks: Sequence[Mapping[str, Any]]) -> int:

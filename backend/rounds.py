@@ -77,8 +77,11 @@ def run_round(settings: Settings, turn: Turn, should_stop: Callable[[], bool] = 
         _let_webhooks_in(settings, client, folder)
         project_settings = settings.for_project(folder.connection().extra_params)
         if not nothing_due(folder, project, project_settings, settings.bert_model, turn):
-            encoder, is_thorough = settings.bert_model, turn.asked_to_train
-            synced = sync(client, folder.tasks_file, project, project_settings, encoder, turn, is_thorough)
+            read = partial(sync, client, folder.tasks_file, project, project_settings, settings.bert_model, turn)
+            synced = read()
+            if is_training_due(folder, synced, turn):
+                # What left no trace, such as an edited text, is found before it is learned from.
+                synced = read(is_thorough=True)
             _do_what_is_due(settings, folder, client, synced, turn, should_stop)
         _clean_up(client, folder, turn)
 

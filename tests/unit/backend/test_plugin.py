@@ -5,7 +5,7 @@ from label_studio_ml.model import LabelStudioMLBase
 from backend.errors import InvalidRequestError, UnsupportedConfigError
 from backend.jobs import RoundQueue, open_redis
 from backend.loaded_models import LoadedModels
-from backend.plugin import Service, ShortlistModel
+from backend.plugin import LOOK_AGAIN_S, Service, ShortlistModel
 from backend.settings import Settings
 from model.bert import new_classifier
 from model.processor import available_cores
@@ -165,6 +165,8 @@ def test_the_tasks_that_an_event_names_go_along_with_the_request(model, service)
     model().fit((), event="ANNOTATIONS_DELETED", data=data(annotations=[{"id": 1}]))
     model().fit((), event="START_TRAINING", data=data())
     assert service.rounds.named == [({7}, True), (set(), False), (set(), True)]
+    # Label Studio may not have counted yet what the second is about.
+    assert service.rounds.later == [(5, LOOK_AGAIN_S)]
 
 
 def test_a_request_has_one_core_while_a_round_runs_and_all_of_them_otherwise(service, tmp_path):
