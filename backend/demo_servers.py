@@ -124,6 +124,8 @@ def _environment(token: str, folder: Path) -> dict[str, str]:
         "LABEL_STUDIO_BASE_DATA_DIR": str((folder / "label-studio").resolve()),
         "ML_BLOCK_LOCAL_IP": "false",
         "SSRF_PROTECTION_ENABLED": "false",
+        # An import of predictions recounts the tasks that it is about, and not all of the project.
+        "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short": "true",
         "COLLECT_ANALYTICS": "false",
         "LATEST_VERSION_CHECK": "false",
         "SENTRY_DSN": "",
