@@ -25,6 +25,7 @@ from backend.due import (
     publication_due,
     usable,
 )
+from backend.errors import PublicationError
 from backend.jobs import Turn
 from backend.label_studio import LabelStudioClient
 from backend.llm_access import open_llms
@@ -135,7 +136,11 @@ def _provide_for_annotators(folder: ProjectFolder, client: LabelStudioClient, sy
     publication = folder.publication()
     if publication is not None:
         wanted = min(WRITTEN_BEFORE_TRAINING, synced.settings.queue_size)
-        extend(client, folder, publication, synced.classification, wanted, turn.progress)
+        try:
+            extend(client, folder, publication, synced.classification, wanted, turn.progress)
+        except PublicationError as error:
+            # A task of it was deleted: the order after the training knows.
+            log.warning("event=not_extended project=%d reason=%s", folder.project_id, error)
 
 
 def _try_fit(
