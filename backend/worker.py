@@ -66,15 +66,24 @@ def run_worker(settings: Settings) -> None:
     ticking.start()
     if problem := problem_at_start(settings):
         log.warning("event=llm_unusable fallback=%s reason=%s", FALLBACK, problem)
-    name = rounds.workers.name
-    log.info("event=worker_started name=%s", name)
+    log.info("event=worker_started name=%s", rounds.workers.name)
     try:
-        # Rounds first: one that waits has nobody, a part has at least the worker whose round it is of.
-        _Worker([rounds.queue, rounds.parts], connection=rounds.redis, name=name).work(logging_level="WARNING")
+        rq_worker(rounds, settings).work(logging_level="WARNING")
     finally:
         over.set()
         ticking.join()
         rounds.workers.leave()
+
+
+def rq_worker(rounds: RoundQueue, settings: Settings) -> SimpleWorker:
+    """RQ's side of this process.
+
+    It waits for jobs on connections of its own: it would wait for minutes on one of the queue's, which give up after
+    seconds, and then end.
+    """
+    # Rounds first: one that waits has nobody, a part has at least the worker whose round it is of.
+    queues = [rounds.queue, rounds.parts]
+    return _Worker(queues, connection=open_redis(settings), name=rounds.workers.name)
 
 
 def _tick(rounds: RoundQueue, over: Event) -> None:

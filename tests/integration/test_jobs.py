@@ -14,7 +14,9 @@ import pytest
 from redis import Redis
 from rq.worker import SimpleWorker
 
-from backend.jobs import LEASE_S, MOST_NAMED, RETRY_DELAYS_S, RoundQueue
+from backend.jobs import LEASE_S, MOST_NAMED, RETRY_DELAYS_S, RoundQueue, open_redis
+from backend.settings import Settings
+from backend.worker import rq_worker
 from tests.annotators import Person, choices_config, reviews, until_published
 from tests.servers import (
     LEGACY_TOKEN,
@@ -226,6 +228,17 @@ def test_a_starting_worker_forgets_jobs_that_a_killed_one_took_along(redis: Redi
     assert queue.length() == 1
     _work_off(queue)
     assert _performed == [7]
+
+
+def test_a_worker_that_waits_long_for_a_job_is_not_cut_off(redis: Redis) -> None:
+    settings = Settings(redis_url=f"unix://{redis.connection_pool.connection_kwargs['path']}")
+    rounds = RoundQueue(open_redis(settings))
+    rounds.ping()
+
+    worker = rq_worker(rounds, settings)
+
+    waiting = worker.connection.connection_pool.get_connection()
+    assert waiting.socket_timeout > worker.dequeue_timeout
 
 
 # The same over HTTP, with the worker that `serve` runs.
