@@ -238,8 +238,8 @@ class RoundQueue:
         transaction: Any = self.redis.transaction
         return str(transaction(queue_once, waiting, value_from_callable=True))
 
-    def invite(self, project_id: int, parts: Sequence[str]) -> None:
-        """Have workers that are free take parts of a round; the round needs none of them."""
+    def invite(self, project_id: int, parts: Sequence[str]) -> list[str]:
+        """Have workers that are free take parts of a round; the round needs none of them. Returns the jobs' ids."""
         jobs = [
             Queue.prepare_data(
                 self._part_function,
@@ -247,20 +247,20 @@ class RoundQueue:
                 timeout=PART_TIMEOUT_S,
                 result_ttl=0,
                 failure_ttl=3600,
-                job_id=_part_job(project_id, part),
+                job_id=f"part-{project_id}-{uuid.uuid4().hex[:12]}",
             )
             for part in parts
         ]
-        self.parts.enqueue_many(jobs)
+        return [job.id for job in self.parts.enqueue_many(jobs)]
 
-    def withdraw(self, project_id: int, parts: Sequence[str]) -> None:
+    def withdraw(self, job_ids: Sequence[str]) -> None:
         """Take back what of an invitation nobody has taken up."""
         pipe = self.redis.pipeline()
-        for part in parts:
-            self.parts.remove(_part_job(project_id, part), pipeline=pipe)
-        for part, was_waiting in zip(parts, pipe.execute(), strict=True):
+        for job_id in job_ids:
+            self.parts.remove(job_id, pipeline=pipe)
+        for job_id, was_waiting in zip(job_ids, pipe.execute(), strict=True):
             if was_waiting:
-                pipe.delete(Job.key_for(_part_job(project_id, part)))
+                pipe.delete(Job.key_for(job_id))
         pipe.execute()
 
     def begin(self, project_id: int) -> "Turn | None":
@@ -439,10 +439,6 @@ class Turn:
             except RedisError:
                 # Redis is away; the round goes on, and the lease runs out if it stays away.
                 continue
-
-
-def _part_job(project_id: int, part: str) -> str:
-    return f"part-{project_id}-{part}"
 
 
 def _key(*parts: object) -> str:

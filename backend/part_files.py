@@ -19,7 +19,7 @@ from model.types import BoolArray, FloatArray, IntArray
 # A few seconds' work: what a killed worker takes along, and what a round that wants a worker waits for.
 PART_TEXTS = 500
 # Of long texts fewer make a part, so that all parts take alike.
-PART_CHARACTERS = 150_000
+PART_CHARACTERS = 50_000
 # Nothing past it is read, however long a text is.
 _READ_CHARACTERS = 4 * MAX_CHUNKS * MAX_TOKENS
 

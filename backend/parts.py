@@ -151,12 +151,11 @@ class _Shared:
     @contextmanager
     def invited(self, parts: Sequence[Part]) -> Iterator[None]:
         """Have free workers take parts while the block runs."""
-        names = [part.name for part in parts]
-        self._queue.invite(self._folder.project_id, names)
+        job_ids = self._queue.invite(self._folder.project_id, [part.name for part in parts])
         try:
             yield
         finally:
-            self._queue.withdraw(self._folder.project_id, names)
+            self._queue.withdraw(job_ids)
 
     def _key(self, name: str) -> str:
         return f"shortlist:part:{self._folder.project_id}:{name}"

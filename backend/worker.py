@@ -5,6 +5,7 @@ While no round waits it takes parts of other workers' rounds.
 
 import logging
 import os
+import time
 from dataclasses import dataclass
 from threading import Event, Thread
 
@@ -140,7 +141,9 @@ def perform_part(project_id: int, part: str) -> None:
     here = _here[0]
     folder = ProjectFolder(here.settings.model_dir, project_id)
     try:
-        parts.perform_part(here.rounds, folder, part, here.stopping.is_set)
+        began = time.monotonic()
+        if parts.perform_part(here.rounds, folder, part, here.stopping.is_set):
+            log.info("event=part_done project=%d part=%s seconds=%.1f", project_id, part, time.monotonic() - began)
     except FileNotFoundError:
         # It was done before its turn came; if it never is found here, the workers do not share their MODEL_DIR.
         log.info("event=part_gone project=%d part=%s", project_id, part)
