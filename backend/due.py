@@ -154,11 +154,16 @@ def publication_due(
         return reason
     waiting = {text.task_id for text in synced.pool}
     left = sum(task_id in waiting for task_id in published.task_ids_N[: published.queued].tolist())
-    if left < min(synced.settings.query_size, len(waiting)):
+    if left < min(_least_left(published, synced.settings), len(waiting)):
         return "queue used up"
     if live and published.labels_sha256 != data_sha256(synced.targets):
         return NEW_LABELS
     return ""
+
+
+def _least_left(published: Publication, settings: ProjectSettings) -> int:
+    """With how few tasks left a queue is used up; one made between trainings may be shorter than a batch."""
+    return min(settings.query_size, published.queued // 2) if published.is_live else settings.query_size
 
 
 def _llm_reason(published: Publication, synced: Synced, has_model: bool, selection: Selection | None) -> str:

@@ -173,6 +173,14 @@ def test_a_queue_with_less_than_a_batch_left_makes_another_order(queued, due):
     assert publication_due(published, synced(pool_ids=range(14, 20)), MODEL) == due
 
 
+def test_a_live_queue_that_is_shorter_than_a_batch_is_used_up_when_half_of_it_is_left():
+    large = synced(pool_ids=range(10, 110), settings=SETTINGS.model_copy(update={"query_size": 50}))
+    published = published_for(large, size=100, queued=10, is_live=True)
+    assert publication_due(published, large, MODEL) == ""
+    six_taken = replace(large, pool=large.pool[6:])
+    assert publication_due(published, six_taken, MODEL) == "queue used up"
+
+
 def test_a_pool_smaller_than_a_batch_is_no_used_up_queue():
     published = published_for(synced(), size=10)
     assert publication_due(published, synced(pool_ids=[19]), MODEL) == ""
