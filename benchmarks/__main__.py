@@ -6,7 +6,19 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import large_pool, learner, llm, llm_table, loop, loop_plan, order, queries, strategies
+from benchmarks import (
+    large_pool,
+    learner,
+    llm,
+    llm_table,
+    loop,
+    loop_plan,
+    order,
+    queries,
+    speed,
+    strategies,
+    workers,
+)
 from model.processor import use_available_cores
 from model.query.strategies import STRATEGIES, find_strategy
 from model.recipes import Recipe
@@ -111,6 +123,18 @@ def measure_loop(
     plan = loop_plan.Plan(tuple(parts), tuple(pools), labels, annotations, annotators, training_labels)
     if not loop.run(plan, data, label_studio, Console()):
         raise typer.Exit(1)
+
+
+@app.command("speed")
+def measure_speed(data: Data) -> None:
+    """/predict against a pipeline, scoring against the matmul peak, and less precision: ten minutes on idle cores."""
+    speed.run(data)
+
+
+@app.command("workers")
+def measure_workers(data: Data) -> None:
+    """Two workers against one over the same pool: ten minutes on two idle cores."""
+    workers.run(data)
 
 
 @app.command("table")

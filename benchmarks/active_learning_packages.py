@@ -129,5 +129,6 @@ if __name__ == "__main__":
     data, sets, seeds, recipe = sys.argv[1:5]
     starts = [int(seed) for seed in seeds.split(",")]
     compared = [find_strategy(strategies.BASELINE), *packaged()]
-    strategies.run(Path(data), sets.split(","), compared, strategies.BUDGETS, starts, Recipe(recipe))
+    judged = [labels for labels in strategies.BUDGETS if labels <= strategies.JUDGED_UP_TO]
+    strategies.run(Path(data), sets.split(","), compared, judged, starts, Recipe(recipe))
     strategies.write_table()

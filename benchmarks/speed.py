@@ -1,0 +1,147 @@
+"""How fast texts are answered: /predict, scoring against the machine's peak, and what less precision would gain."""
+
+import statistics
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from backend.projects import ProjectFolder
+from benchmarks.machine import described
+from benchmarks.speed_scoring import Precision, Share, precisions, profile, share_of_peak
+from benchmarks.speed_serving import PUBLISHED_TASKS, REPETITIONS, Answered, compare, published_seconds, serving
+from model.bert import TextClassifier
+from model.gold import read_gold
+from model.processor import available_cores, is_bf16_native, use_available_cores
+from model.recipes import TrainingConfig
+from model.training import train
+from model.types import Targets
+
+NEWS, QUESTIONS = "agnews", "trec6"
+LABELS, REQUEST_TASKS, DECISIONS = 128, 1000, 4000
+PROFILED_OPERATIONS = 6
+TABLE = Path(__file__).with_name("speed.md")
+
+
+def run(data: Path) -> None:
+    """Measure everything, print and write the table."""
+    use_available_cores()
+    news, questions = (read_gold([data / name / "train.jsonl.gz"])[0] for name in (NEWS, QUESTIONS))
+    rest = list(news.texts[LABELS:])
+    with tempfile.TemporaryDirectory() as home:
+        folder = ProjectFolder(Path(home), 1)
+        classifier, version = _trained(news.some(np.arange(LABELS)), folder)
+        with serving(folder, Path(home), news.label_set) as server:
+            texts = {NEWS: rest[:REQUEST_TASKS], QUESTIONS: list(questions.texts[:REQUEST_TASKS])}
+            answered = [compare(server, version, name, some) for name, some in texts.items()]
+            published_s = published_seconds(server, rest)
+    shares = [
+        share_of_peak(classifier, name, some, threads)
+        for name, some in texts.items()
+        for threads in sorted({1, available_cores()})
+    ]
+    spent = profile(classifier, texts[NEWS])
+    less = precisions(classifier, rest[:DECISIONS])
+    text = "\n".join(
+        [
+            *_head(classifier),
+            *_answered(answered, shares),
+            *_published(published_s),
+            *_shares(shares, spent),
+            *_precisions(less, len(rest[:DECISIONS])),
+        ]
+    )
+    print(text)
+    TABLE.write_text(text, encoding="utf-8")
+
+
+def _trained(labelled: Targets, folder: ProjectFolder) -> tuple[TextClassifier, Path]:
+    """The classifier of the project, in use there, and its folder."""
+    config = TrainingConfig()
+    trained = train(labelled, config)
+    version = folder.registry.write(trained, labelled, config)
+    folder.registry.point(version.number)
+    return trained.classifier.eval(), version.folder
+
+
+def _head(classifier: TextClassifier) -> list[str]:
+    bf16 = "multiplies" if is_bf16_native(classifier.device) else "does not multiply"
+    return [
+        "# Speed",
+        "",
+        f'`make bench ARGS="speed --data FOLDER"` on {described("torch", "transformers", "numpy")}; the processor '
+        f"{bf16} bf16 itself. The classifier: `auto` on {LABELS} labels of {NEWS}, the bundled encoder. What is "
+        f"compared was measured in turn, {REPETITIONS} times; medians.",
+        "",
+    ]
+
+
+def _answered(answered: Sequence[Answered], shares: Sequence[Share]) -> list[str]:
+    peak = {share.name: share for share in shares if share.threads == available_cores()}
+    rows = (
+        f"| {one.name} | {one.pipeline:,.0f} | {one.predict:,.0f} | {one.predict / one.pipeline:.1f} "
+        f"| {peak[one.name].texts_per_s / peak[one.name].of_peak / one.pipeline:.1f} | {one.published:,.0f} "
+        f"| {one.published / one.pipeline:,.0f} |"
+        for one in answered
+    )
+    return [
+        "## /predict",
+        "",
+        f"Texts a second: {REQUEST_TASKS:,} tasks in one request to a running `serve` on loopback, without a round. "
+        'The pipeline is transformers\' `pipeline("text-classification")(texts)`, as the public bert_classifier '
+        "example calls it: one text at a time, fp32, as many threads as cores, in this process, without HTTP. It has "
+        "the same encoder's weights under a head of its own: other answers, the same work.",
+        "",
+        "| texts | pipeline | by the model | times | at the matmul peak, times | from the published order | times |",
+        "|---|---|---|---|---|---|---|",
+        *rows,
+        "",
+        "`At the matmul peak` is the bound: what fp32 would give if scoring were nothing but large matrix products. "
+        "The aim of 10 times lies beyond it. What Label Studio asks for is mostly published, and costs no model.",
+        "",
+    ]
+
+
+def _published(seconds: Sequence[float]) -> list[str]:
+    return [
+        f"One request for {PUBLISHED_TASKS:,} published tasks takes {statistics.median(seconds):.1f} s "
+        f"({min(seconds):.1f} to {max(seconds):.1f}); the aim is less than 5 s.",
+        "",
+    ]
+
+
+def _shares(shares: Sequence[Share], spent: Sequence[tuple[str, float]]) -> list[str]:
+    rows = (
+        f"| {share.name} | {share.threads} | {share.texts_per_s:,.0f} | {share.gflops:.0f} | {share.peak_gflops:.0f} "
+        f"| {share.of_peak:.0%} | {share.tokenizing:.1%} |"
+        for share in shares
+    )
+    operations = ", ".join(f"{name} {share:.0%}" for name, share in spent[:PROFILED_OPERATIONS])
+    return [
+        "## Share of the matmul peak",
+        "",
+        "Scoring in fp32. GFLOP/s count the encoder's matrix products over real tokens alone; the peak is that of "
+        "square matrices of 2,048, same type, threads and run. The aim is 60 %.",
+        "",
+        "| texts | threads | texts/s | GFLOP/s | peak GFLOP/s | share | tokenising, of the time |",
+        "|---|---|---|---|---|---|---|",
+        *rows,
+        "",
+        f"Where the time goes ({NEWS}): {operations}.",
+        "",
+    ]
+
+
+def _precisions(less: Sequence[Precision], texts: int) -> list[str]:
+    rows = (f"| {one.name} | {one.times_as_fast:.2f} | {one.agreeing:.2%} | {one.furthest:.4f} |" for one in less)
+    return [
+        "## Less precision",
+        "",
+        f"{texts:,} texts of {NEWS}, against fp32 by the same classifier. The aim is the same class for 99.9 %.",
+        "",
+        "| embeddings | times as fast | same class | largest difference of a probability |",
+        "|---|---|---|---|",
+        *rows,
+        "",
+    ]

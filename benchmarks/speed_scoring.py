@@ -1,0 +1,174 @@
+"""How near scoring comes to what the machine can multiply, and what less precision would gain and lose."""
+
+import copy
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from model.bert import TextClassifier
+from model.inference import embed_texts, head_proba
+from model.types import FloatArray
+
+REPETITIONS = 3
+_PEAK_SIDE, _PEAK_TIMES = 2048, 5
+# Texts whose two likeliest classes are this near are scored again in full precision.
+NEAR_TIE = 0.02
+
+
+@dataclass(frozen=True)
+class Share:
+    """How fast texts are scored, and how much of the machine's matmul peak that is.
+
+    Attributes:
+        texts_per_s: with `threads` threads.
+        gflops: of the matrix products of real tokens; what padding costs is lost.
+        peak_gflops: of large square matrices, the same threads, type and run.
+        tokenizing: share of the time before the first matrix product.
+    """
+
+    name: str
+    threads: int
+    texts_per_s: float
+    gflops: float
+    peak_gflops: float
+    tokenizing: float
+
+    @property
+    def of_peak(self) -> float:
+        """In [0, 1]."""
+        return self.gflops / self.peak_gflops
+
+
+def share_of_peak(classifier: TextClassifier, name: str, texts: Sequence[str], threads: int) -> Share:
+    """Score and multiply in turn; medians."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    token_ids, _ = classifier.chunk(list(texts))
+    scoring_s, peaks, tokenizing_s = [], [], []
+    for _ in range(REPETITIONS):
+        scoring_s.append(_seconds(lambda: embed_texts(classifier, texts)))
+        tokenizing_s.append(_seconds(lambda: classifier.chunk(list(texts))))
+        peaks.append(_peak_gflops())
+    torch.set_num_threads(before)
+    taken_s = statistics.median(scoring_s)
+    gflop = _flop(classifier, [len(ids) for ids in token_ids]) / 1e9
+    share = statistics.median(tokenizing_s) / taken_s
+    return Share(name, threads, len(texts) / taken_s, gflop / taken_s, statistics.median(peaks), share)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
+
+
+def _peak_gflops() -> float:
+    left, right = torch.randn(2, _PEAK_SIDE, _PEAK_SIDE)
+    times = [_seconds(lambda: torch.mm(left, right)) for _ in range(_PEAK_TIMES)]
+    return float(2 * _PEAK_SIDE**3 / min(times) / 1e9)
+
+
+def _flop(classifier: TextClassifier, lengths: Sequence[int]) -> float:
+    """A layer's matrix products for a text of T tokens: four of D x D and two of D x F a token, two of T x T x D."""
+    config = classifier.encoder.config
+    tokens, squares = sum(lengths), sum(length**2 for length in lengths)
+    weights = 4 * config.hidden_size**2 + 2 * config.hidden_size * config.intermediate_size
+    return float(2 * config.num_hidden_layers * (weights * tokens + 2 * config.hidden_size * squares))
+
+
+def profile(classifier: TextClassifier, texts: Sequence[str]) -> list[tuple[str, float]]:
+    """Shares of the time that scoring spends in each kind of operation, the largest first."""
+    activity = torch.profiler.ProfilerActivity.CPU
+    with torch.inference_mode(), torch.profiler.profile(activities=[activity]) as profiled:
+        embed_texts(classifier, texts)
+    spent = {event.key: float(event.self_cpu_time_total) for event in profiled.key_averages()}
+    total = sum(spent.values())
+    return sorted(((name, time_us / total) for name, time_us in spent.items()), key=lambda one: -one[1])
+
+
+@dataclass(frozen=True)
+class Precision:
+    """A way to embed texts, against fp32.
+
+    Attributes:
+        times_as_fast: as fp32.
+        agreeing: share of texts with the same likeliest class.
+        furthest: the largest difference of a probability.
+    """
+
+    name: str
+    times_as_fast: float
+    agreeing: float
+    furthest: float
+
+
+def precisions(classifier: TextClassifier, texts: Sequence[str]) -> list[Precision]:
+    """Embed the same texts in every way in turn; times are medians of the ratio to fp32 in the same turn."""
+    ways = _ways(classifier)
+    proba: dict[str, FloatArray] = {}
+    ratios: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(REPETITIONS):
+        began = time.monotonic()
+        exact_N_D = embed_texts(classifier, texts)
+        exact_s = time.monotonic() - began
+        for name, embed in ways.items():
+            began = time.monotonic()
+            embeddings_N_D = embed(texts)
+            ratios[name].append(exact_s / (time.monotonic() - began))
+            proba[name] = head_proba(classifier, classifier.head, embeddings_N_D)
+    exact_N_C = head_proba(classifier, classifier.head, exact_N_D)
+    stored_N_C = head_proba(classifier, classifier.head, exact_N_D.astype(np.float16).astype(np.float32))
+    kept = _against("fp32, kept as fp16", 1.0, stored_N_C, exact_N_C)
+    return [kept, *(_against(name, statistics.median(ratios[name]), proba[name], exact_N_C) for name in ways)]
+
+
+def _against(name: str, times_as_fast: float, proba_N_C: FloatArray, exact_N_C: FloatArray) -> Precision:
+    agreeing = float((proba_N_C.argmax(axis=1) == exact_N_C.argmax(axis=1)).mean())
+    return Precision(name, times_as_fast, agreeing, float(np.abs(proba_N_C - exact_N_C).max()))
+
+
+def _ways(classifier: TextClassifier) -> dict[str, Callable[[Sequence[str]], FloatArray]]:
+    in_bf16 = _with_encoder(classifier, _InBf16(classifier.encoder))
+    quantize: Any = torch.ao.quantization.quantize_dynamic
+    in_int8 = _with_encoder(classifier, quantize(copy.deepcopy(classifier.encoder), {nn.Linear}, dtype=torch.qint8))
+
+    def near_ties_again(texts: Sequence[str]) -> FloatArray:
+        embeddings_N_D = embed_texts(in_bf16, texts)
+        top2_N_2 = np.partition(head_proba(classifier, classifier.head, embeddings_N_D), -2, axis=1)[:, -2:]
+        again = np.flatnonzero(top2_N_2[:, 1] - top2_N_2[:, 0] < NEAR_TIE)
+        embeddings_N_D[again] = embed_texts(classifier, [texts[row] for row in again])
+        return embeddings_N_D
+
+    return {
+        "bf16 autocast": lambda texts: embed_texts(in_bf16, texts),
+        f"bf16 autocast, margins below {NEAR_TIE} again in fp32": near_ties_again,
+        "int8, dynamic": lambda texts: embed_texts(in_int8, texts),
+    }
+
+
+def _with_encoder(classifier: TextClassifier, encoder: Any) -> TextClassifier:
+    other = copy.deepcopy(classifier)
+    other.encoder = encoder
+    return other
+
+
+class _InBf16(nn.Module):
+    """An encoder under autocast, whose hidden states come out in fp32 so that their mean is exact."""
+
+    def __init__(self, encoder: Any) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.config = encoder.config
+
+    def forward(self, **batch: Tensor) -> SimpleNamespace:
+        """As the encoder's."""
+        with torch.autocast(batch["input_ids"].device.type, dtype=torch.bfloat16):
+            hidden_N_T_D = self.encoder(**batch).last_hidden_state
+        return SimpleNamespace(last_hidden_state=hidden_N_T_D.float())
