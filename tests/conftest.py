@@ -10,10 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from tests.annotators import Person, signed_in, signed_up
 from tests.fakes import tiny_encoder
-from tests.servers import LEGACY_TOKEN, BackendServer, LabelStudioServer, backend, label_studio, migrated_data_dir
+from tests.servers import (
+    LEGACY_TOKEN,
+    BackendServer,
+    LabelStudioServer,
+    backend,
+    label_studio,
+    migrated_data_dir,
+    redis_server,
+)
 
 LABEL_STUDIO_VERSION = "1.23.2"
 
@@ -75,6 +84,13 @@ def real(studio: LabelStudioServer, tmp_path_factory: pytest.TempPathFactory) ->
     """The backend as it comes, with the bundled encoder and a legacy token, for tests of the truth."""
     with backend(tmp_path_factory.mktemp("real"), studio.url, LEGACY_TOKEN) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def module_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """A Redis of a module's own."""
+    with redis_server(tmp_path_factory.mktemp("redis")) as redis:
+        yield redis
 
 
 @pytest.fixture

@@ -25,17 +25,10 @@ from tests.servers import (
     backend,
     eventually,
     free_port,
-    redis_server,
 )
 
 CONFIG = choices_config(["neg", "pos"])
 RUNNING = ("syncing", "training", "scoring", "publishing")
-
-
-@pytest.fixture(scope="module")
-def module_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as redis:
-        yield redis
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Parts of a pool that several workers embed, on a real Redis: shared, taken over, found again."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from model.errors import TrainingCancelledError
 from model.inference import embed_texts
 from model.types import FloatArray
 from tests.fakes import BLAME, NEUTRAL, PRAISE, SENTIMENT
-from tests.servers import eventually, redis_server
+from tests.servers import eventually
 
 TEXTS = [" ".join([PRAISE[n % 4], NEUTRAL[n % 5], BLAME[n % 3]][: 1 + n % 3] * (1 + n % 4)) for n in range(1700)]
 PROJECT = 7
@@ -33,12 +33,6 @@ _helped: list[str] = []
 def help_with(project_id: int, part: str) -> None:
     if _help[0](part):
         _helped.append(part)
-
-
-@pytest.fixture(scope="module")
-def module_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as redis:
-        yield redis
 
 
 @pytest.fixture
