@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
 import numpy as np
 
+from benchmarks.event_recorder import event_recorder
 from benchmarks.loop_project import BenchProject
 from benchmarks.loop_watch import LoopError
 
@@ -29,7 +29,7 @@ def record_event(project: BenchProject) -> dict[str, Any]:
     Raises:
         LoopError: none came.
     """
-    with _recorder() as (url, events):
+    with event_recorder() as (url, events):
         body = {"url": url, "project": project.project_id, "send_payload": True, "send_for_all_actions": True}
         hook = project.call("POST", "/api/webhooks/", body)
         project.annotate_next()
@@ -96,27 +96,3 @@ def _post(http: httpx.Client, body: bytes) -> bool:
         return http.post("/webhook", content=body, headers={"Content-Type": "application/json"}).is_success
     except httpx.TransportError:
         return False
-
-
-@contextmanager
-def _recorder() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A server that keeps what is posted to it: its URL, and the growing list."""
-    events: list[dict[str, Any]] = []
-
-    class Recorder(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            events.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Recorder) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}/webhook", events
-        finally:
-            server.shutdown()
-            thread.join()

@@ -4,10 +4,8 @@ import itertools
 import json
 import re
 import secrets
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
@@ -165,30 +163,6 @@ def _send_form(http: httpx.Client, path: str, email: str, password: str) -> None
     who = http.get("/api/current-user/whoami")
     assert who.is_success, f"{email} could not sign in: {who.status_code}"
     assert who.json()["email"] == email
-
-
-@contextmanager
-def event_recorder() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A server that keeps the webhooks it gets: its URL, and the growing list of payloads."""
-    events: list[dict[str, Any]] = []
-
-    class Recorder(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            events.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Recorder) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}/webhook", events
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def until_published(person: Person, backend: BackendServer, project_id: int, model: int = 0) -> Publication:

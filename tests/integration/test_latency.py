@@ -11,7 +11,8 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.annotators import Person, choices_config, event_recorder, until_published
+from benchmarks.event_recorder import event_recorder
+from tests.annotators import Person, choices_config, until_published
 from tests.banking import intents, questions
 from tests.servers import BackendServer
 
