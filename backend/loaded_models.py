@@ -9,7 +9,7 @@ import torch
 
 from backend.projects import ProjectFolder
 from model.bert import TextClassifier
-from model.inference import score_texts
+from model.inference import embed_pool, head_proba
 from model.types import FloatArray
 
 # Label Studio gives /predict 100 s.
@@ -56,7 +56,8 @@ class LoadedModels:
         """
         with self._scoring:
             torch.set_num_threads(threads())
-            return score_texts(classifier, texts, lambda *_: torch.set_num_threads(threads())).proba_N_C
+            embeddings_N_D = embed_pool(classifier, texts, lambda *_: torch.set_num_threads(threads()))
+            return head_proba(classifier, classifier.head, embeddings_N_D)
 
 
 def _has_failed(loading: "Future[TextClassifier]") -> bool:

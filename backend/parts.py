@@ -15,7 +15,7 @@ from backend.part_files import Gathered, Part, PartFolder, cut, found_again
 from backend.projects import ProjectFolder
 from backend.sources import LastClassifier, Source
 from model.errors import TrainingCancelledError
-from model.inference import Progress, embed_texts, ignore_progress
+from model.inference import Progress, embed_pool, embed_texts, ignore_progress
 from model.training import never
 from model.types import FloatArray
 
@@ -128,7 +128,9 @@ class _Shared:
             self.stop_if_asked()
             on_progress(done, total)
 
-        return embed_texts(self._last.get(self._folder, source), texts, on_batch)
+        # Before any training there is no head that says where precision matters.
+        embed = embed_pool if source.version else embed_texts
+        return embed(self._last.get(self._folder, source), texts, on_batch)
 
     def stop_if_asked(self) -> None:
         """Raise TrainingCancelledError if this process wants to end."""

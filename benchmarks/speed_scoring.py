@@ -5,6 +5,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,13 +14,16 @@ import torch
 from torch import Tensor, nn
 
 from model.bert import TextClassifier
-from model.inference import embed_texts, head_proba
-from model.types import FloatArray
+from model.inference import NEAR_TIE, embed_pool, embed_texts, head_proba
+from model.processor import is_bf16_native
+from model.refitting import with_refitted_head
+from model.types import FloatArray, Targets
 
 REPETITIONS = 3
+# As many labels as were given since the training, for a head that is fitted anew.
+NEW_LABELS = 20
+SHIPPED = f"bf16, margins below {NEAR_TIE} again in fp32"
 _PEAK_SIDE, _PEAK_TIMES = 2048, 5
-# Texts whose two likeliest classes are this near are scored again in full precision.
-NEAR_TIE = 0.02
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Share:
     """How fast texts are scored, and how much of the machine's matmul peak that is.
 
     Attributes:
+        is_mixed: whether as pools are scored, in bf16 and where it matters in fp32; else in fp32.
         texts_per_s: with `threads` threads.
         gflops: of the matrix products of real tokens; what padding costs is lost.
         peak_gflops: of large square matrices, the same threads, type and run.
@@ -34,6 +39,7 @@ class Share:
     """
 
     name: str
+    is_mixed: bool
     threads: int
     texts_per_s: float
     gflops: float
@@ -46,21 +52,25 @@ class Share:
         return self.gflops / self.peak_gflops
 
 
-def share_of_peak(classifier: TextClassifier, name: str, texts: Sequence[str], threads: int) -> Share:
+def share_of_peak(
+    classifier: TextClassifier, name: str, texts: Sequence[str], threads: int, *, is_mixed: bool
+) -> Share:
     """Score and multiply in turn; medians."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     token_ids, _ = classifier.chunk(list(texts))
+    embed = embed_pool if is_mixed else embed_texts
+    dtype = torch.bfloat16 if is_mixed and is_bf16_native(classifier.device) else torch.float32
     scoring_s, peaks, tokenizing_s = [], [], []
     for _ in range(REPETITIONS):
-        scoring_s.append(_seconds(lambda: embed_texts(classifier, texts)))
+        scoring_s.append(_seconds(lambda: embed(classifier, texts)))
         tokenizing_s.append(_seconds(lambda: classifier.chunk(list(texts))))
-        peaks.append(_peak_gflops())
+        peaks.append(_peak_gflops(dtype))
     torch.set_num_threads(before)
     taken_s = statistics.median(scoring_s)
     gflop = _flop(classifier, [len(ids) for ids in token_ids]) / 1e9
     share = statistics.median(tokenizing_s) / taken_s
-    return Share(name, threads, len(texts) / taken_s, gflop / taken_s, statistics.median(peaks), share)
+    return Share(name, is_mixed, threads, len(texts) / taken_s, gflop / taken_s, statistics.median(peaks), share)
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -69,8 +79,8 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.monotonic() - began
 
 
-def _peak_gflops() -> float:
-    left, right = torch.randn(2, _PEAK_SIDE, _PEAK_SIDE)
+def _peak_gflops(dtype: torch.dtype) -> float:
+    left, right = torch.randn(2, _PEAK_SIDE, _PEAK_SIDE).to(dtype)
     times = [_seconds(lambda: torch.mm(left, right)) for _ in range(_PEAK_TIMES)]
     return float(2 * _PEAK_SIDE**3 / min(times) / 1e9)
 
@@ -87,7 +97,7 @@ def profile(classifier: TextClassifier, texts: Sequence[str]) -> list[tuple[str,
     """Shares of the time that scoring spends in each kind of operation, the largest first."""
     activity = torch.profiler.ProfilerActivity.CPU
     with torch.inference_mode(), torch.profiler.profile(activities=[activity]) as profiled:
-        embed_texts(classifier, texts)
+        embed_pool(classifier, texts)
     spent = {event.key: float(event.self_cpu_time_total) for event in profiled.key_averages()}
     total = sum(spent.values())
     return sorted(((name, time_us / total) for name, time_us in spent.items()), key=lambda one: -one[1])
@@ -98,19 +108,26 @@ class Precision:
     """A way to embed texts, against fp32.
 
     Attributes:
-        times_as_fast: as fp32.
+        times_as_fast: as fp32; None where that is another line's.
         agreeing: share of texts with the same likeliest class.
         furthest: the largest difference of a probability.
     """
 
     name: str
-    times_as_fast: float
+    times_as_fast: float | None
     agreeing: float
     furthest: float
 
 
-def precisions(classifier: TextClassifier, texts: Sequence[str]) -> list[Precision]:
-    """Embed the same texts in every way in turn; times are medians of the ratio to fp32 in the same turn."""
+def precisions(classifier: TextClassifier, labelled: Targets, unlabelled: Targets) -> list[Precision]:
+    """Embed the same texts in every way in turn; times are medians of the ratio to fp32 in the same turn.
+
+    Args:
+        classifier: trained on `labelled`.
+        labelled: what a head is fitted on anew, with the first NEW_LABELS of the others.
+        unlabelled: the texts to embed.
+    """
+    texts = unlabelled.texts
     ways = _ways(classifier)
     proba: dict[str, FloatArray] = {}
     ratios: dict[str, list[float]] = {name: [] for name in ways}
@@ -126,10 +143,27 @@ def precisions(classifier: TextClassifier, texts: Sequence[str]) -> list[Precisi
     exact_N_C = head_proba(classifier, classifier.head, exact_N_D)
     stored_N_C = head_proba(classifier, classifier.head, exact_N_D.astype(np.float16).astype(np.float32))
     kept = _against("fp32, kept as fp16", 1.0, stored_N_C, exact_N_C)
-    return [kept, *(_against(name, statistics.median(ratios[name]), proba[name], exact_N_C) for name in ways)]
+    others = [_against(name, statistics.median(ratios[name]), proba[name], exact_N_C) for name in ways]
+    refitted = [
+        head_proba(head, head.head, embed(head, texts))
+        for embed in (embed_texts, embed_pool)
+        for head in [_refitted(classifier, labelled, unlabelled, embed)]
+    ]
+    return [kept, *others, _against(f"{SHIPPED}; a head fitted anew", None, refitted[1], refitted[0])]
 
 
-def _against(name: str, times_as_fast: float, proba_N_C: FloatArray, exact_N_C: FloatArray) -> Precision:
+def _refitted(
+    classifier: TextClassifier,
+    labelled: Targets,
+    unlabelled: Targets,
+    embed: Callable[[TextClassifier, Sequence[str]], FloatArray],
+) -> TextClassifier:
+    texts = [*labelled.texts, *unlabelled.texts[:NEW_LABELS]]
+    targets_L_C = np.concatenate([labelled.targets_N_C, unlabelled.targets_N_C[:NEW_LABELS]])
+    return with_refitted_head(classifier, embed(classifier, texts), targets_L_C)
+
+
+def _against(name: str, times_as_fast: float | None, proba_N_C: FloatArray, exact_N_C: FloatArray) -> Precision:
     agreeing = float((proba_N_C.argmax(axis=1) == exact_N_C.argmax(axis=1)).mean())
     return Precision(name, times_as_fast, agreeing, float(np.abs(proba_N_C - exact_N_C).max()))
 
@@ -139,16 +173,9 @@ def _ways(classifier: TextClassifier) -> dict[str, Callable[[Sequence[str]], Flo
     quantize: Any = torch.ao.quantization.quantize_dynamic
     in_int8 = _with_encoder(classifier, quantize(copy.deepcopy(classifier.encoder), {nn.Linear}, dtype=torch.qint8))
 
-    def near_ties_again(texts: Sequence[str]) -> FloatArray:
-        embeddings_N_D = embed_texts(in_bf16, texts)
-        top2_N_2 = np.partition(head_proba(classifier, classifier.head, embeddings_N_D), -2, axis=1)[:, -2:]
-        again = np.flatnonzero(top2_N_2[:, 1] - top2_N_2[:, 0] < NEAR_TIE)
-        embeddings_N_D[again] = embed_texts(classifier, [texts[row] for row in again])
-        return embeddings_N_D
-
     return {
-        "bf16 autocast": lambda texts: embed_texts(in_bf16, texts),
-        f"bf16 autocast, margins below {NEAR_TIE} again in fp32": near_ties_again,
+        "bf16": lambda texts: embed_texts(in_bf16, texts),
+        SHIPPED: partial(embed_pool, classifier),
         "int8, dynamic": lambda texts: embed_texts(in_int8, texts),
     }
 

@@ -115,10 +115,13 @@ class TextClassifier(nn.Module):
 
     def embed(self, batch: dict[str, Tensor]) -> Tensor:
         """One embedding a text: embeddings_N_D."""
-        hidden_N_T_D: Tensor = self.encoder(**batch).last_hidden_state
+        return self.pool(self.encoder(**batch).last_hidden_state, batch["attention_mask"])
+
+    def pool(self, hidden_N_T_D: Tensor, mask_N_T: Tensor) -> Tensor:
+        """The last hidden states of N texts as one embedding each, embeddings_N_D, of the same type."""
         if self.config.pooling is Pooling.CLS:
             return hidden_N_T_D[:, 0]
-        mask_N_T_1 = batch["attention_mask"].unsqueeze(-1).to(hidden_N_T_D.dtype)
+        mask_N_T_1 = mask_N_T.unsqueeze(-1).to(hidden_N_T_D.dtype)
         return (hidden_N_T_D * mask_N_T_1).sum(1) / mask_N_T_1.sum(1).clamp(min=1)
 
     def proba(self, logits_N_C: Tensor) -> Tensor:

@@ -1,8 +1,17 @@
 import numpy as np
 import pytest
+import torch
 
 from model.bert import new_classifier
-from model.inference import BLOCK_TEXTS, CPU_BATCH_TOKENS, batches_by_length, embed_texts, score_texts
+from model.inference import (
+    BLOCK_TEXTS,
+    CPU_BATCH_TOKENS,
+    batches_by_length,
+    embed_pool,
+    embed_texts,
+    head_proba,
+    score_texts,
+)
 from model.types import LabelSet
 from tests.fakes import SENTIMENT
 
@@ -103,3 +112,62 @@ def test_progress_ends_at_the_number_of_texts_however_long_they_are(encoder):
     embed_texts(new_classifier(encoder, SENTIMENT), ["good " * 200] * 70, lambda *step: heard.append(step))
     assert heard[-1] == (70, 70)
     assert [done for done, _ in heard] == sorted(done for done, _ in heard)
+
+
+@pytest.fixture
+def natively_bf16(monkeypatch):
+    """Tests pass on any processor: those that do not multiply bf16 themselves emulate it."""
+    for room in ("model.inference", "model.processor"):
+        monkeypatch.setattr(f"{room}.is_bf16_native", lambda _: True)
+
+
+@pytest.mark.parametrize("is_multilabel", [False, True])
+@pytest.mark.usefixtures("natively_bf16")
+def test_a_pool_in_bf16_gets_the_labels_that_fp32_gives(encoder, is_multilabel):
+    classifier = new_classifier(encoder, LabelSet(("a", "b", "c"), is_multilabel))
+    # A head that is in two minds about most of the texts.
+    with torch.no_grad():
+        centre_D = torch.from_numpy(embed_texts(classifier, TEXTS).mean(axis=0))
+        classifier.head.bias.copy_(-classifier.head.weight @ centre_D)
+    exact_N_D, mixed_N_D = embed_texts(classifier, TEXTS), embed_pool(classifier, TEXTS)
+    exact_N_C, mixed_N_C = (head_proba(classifier, classifier.head, each) for each in (exact_N_D, mixed_N_D))
+    is_exact_N = np.isclose(exact_N_D, mixed_N_D, atol=1e-6).all(axis=1)
+    is_near_N = (
+        (np.abs(exact_N_C - 0.5) < 0.009).any(axis=1)
+        if is_multilabel
+        else np.diff(np.sort(exact_N_C)[:, -2:])[:, 0] < 0.018
+    )
+    assert is_near_N.any()
+    assert is_exact_N[is_near_N].all(), "a text near a tie was not read in fp32"
+    assert not is_exact_N.all(), "nothing was read in bf16"
+    said_exactly, said = (
+        (each >= 0.5).tolist() if is_multilabel else each.argmax(axis=1).tolist() for each in (exact_N_C, mixed_N_C)
+    )
+    assert said == said_exactly
+    np.testing.assert_allclose(mixed_N_D, exact_N_D, atol=0.05)
+
+
+@pytest.mark.usefixtures("natively_bf16")
+def test_progress_over_a_pool_counts_up_to_its_size_though_some_texts_are_read_twice(encoder):
+    heard = []
+    classifier = new_classifier(encoder, SENTIMENT)
+    with torch.no_grad():
+        classifier.head.weight.zero_()
+        classifier.head.bias.zero_()
+    embeddings_N_D = embed_pool(classifier, TEXTS, lambda *step: heard.append(step))
+    assert heard == sorted(heard)
+    assert heard[-1] == (133, 133)
+    # A head without an opinion: all texts are near a tie.
+    np.testing.assert_allclose(embeddings_N_D, embed_texts(classifier, TEXTS), atol=1e-6)
+
+
+def test_where_bf16_is_not_native_a_pool_is_read_in_fp32(classifier, monkeypatch):
+    monkeypatch.setattr("model.inference.is_bf16_native", lambda _: False)
+    np.testing.assert_array_equal(embed_pool(classifier, TEXTS), embed_texts(classifier, TEXTS))
+
+
+@pytest.mark.usefixtures("natively_bf16")
+def test_a_pool_without_texts_or_with_a_single_class_is_read_like_any_other(encoder):
+    classifier = new_classifier(encoder, LabelSet(("only",), is_multilabel=False))
+    assert embed_pool(classifier, []).shape == (0, 16)
+    assert np.isfinite(embed_pool(classifier, TEXTS[:3])).all()
