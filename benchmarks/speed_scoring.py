@@ -94,10 +94,14 @@ def _flop(classifier: TextClassifier, lengths: Sequence[int]) -> float:
 
 
 def profile(classifier: TextClassifier, texts: Sequence[str]) -> list[tuple[str, float]]:
-    """Shares of the time that scoring spends in each kind of operation, the largest first."""
+    """Shares of the time that one core spends in each kind of operation, the largest first."""
+    before = torch.get_num_threads()
+    # The profiler sees this thread alone.
+    torch.set_num_threads(1)
     activity = torch.profiler.ProfilerActivity.CPU
     with torch.inference_mode(), torch.profiler.profile(activities=[activity]) as profiled:
         embed_pool(classifier, texts)
+    torch.set_num_threads(before)
     spent = {event.key: float(event.self_cpu_time_total) for event in profiled.key_averages()}
     total = sum(spent.values())
     return sorted(((name, time_us / total) for name, time_us in spent.items()), key=lambda one: -one[1])

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from model.bert import TextClassifier
+from model.lanes import MOST_LANES, side_by_side
 from model.processor import is_bf16_native, mixed_precision
-from model.types import BoolArray, FloatArray, Scored
+from model.types import BoolArray, FloatArray, IntArray, Scored
 
 # Tokens of a batch, padding included: on a processor more would leave its caches, on a GPU fewer would leave it idle.
 # Batches of 64 texts, whatever their length, took a processor 1.6 times as long over news, and as long over questions.
@@ -113,27 +114,44 @@ def _onwards(before: int, total: int, on_progress: Progress) -> Progress:
 
 
 def _embed_block(classifier: TextClassifier, texts: list[str], on_progress: Progress, *, is_mixed: bool) -> FloatArray:
-    embeddings_N_D = np.zeros((len(texts), classifier.head.in_features), dtype=np.float32)
     token_ids, owner_M = classifier.chunk(texts)
-    tokens_M = np.array([len(ids) for ids in token_ids], dtype=np.float32)
-    share_M = tokens_M / np.bincount(owner_M, weights=tokens_M, minlength=len(texts))[owner_M]
+    pieces_M_D = np.zeros((len(token_ids), classifier.head.in_features), dtype=np.float32)
     done = 0
-    # Around all batches, so that weights are made bf16 once.
-    with torch.inference_mode(), mixed_precision(classifier.device) if is_mixed else nullcontext():
-        for rows in batches_by_length(token_ids, _batch_tokens(classifier.device)):
-            batch = classifier.pad([token_ids[row] for row in rows])
+
+    def embed_batch(rows: list[int]) -> FloatArray:
+        return _embed_batch(classifier, [token_ids[row] for row in rows], is_mixed=is_mixed)
+
+    def on_batch(rows: list[int], pieces_B_D: FloatArray) -> None:
+        nonlocal done
+        pieces_M_D[rows] = pieces_B_D
+        done += len(rows)
+        on_progress(done * len(texts) // len(token_ids), len(texts))
+
+    is_cpu = classifier.device.type == "cpu"
+    batches = list(batches_by_length(token_ids, CPU_BATCH_TOKENS if is_cpu else GPU_BATCH_TOKENS))
+    side_by_side(embed_batch, batches, on_batch, MOST_LANES if is_cpu else 1)
+    return _mean_by_length(pieces_M_D, token_ids, np.array(owner_M, dtype=np.int64), len(texts))
+
+
+def _embed_batch(classifier: TextClassifier, token_ids: list[list[int]], *, is_mixed: bool) -> FloatArray:
+    with torch.inference_mode():
+        batch = classifier.pad(token_ids)
+        with mixed_precision(classifier.device) if is_mixed else nullcontext():
             hidden_B_T_D = classifier.encoder(**batch).last_hidden_state
-            # The mean over tokens in fp32 whatever they come in.
-            pieces_B_D = classifier.pool(hidden_B_T_D.float(), batch["attention_mask"]).cpu().numpy()
-            parts_B_D = pieces_B_D * share_M[rows, None].astype(np.float32)
-            np.add.at(embeddings_N_D, [owner_M[row] for row in rows], parts_B_D)
-            done += len(rows)
-            on_progress(done * len(texts) // len(token_ids), len(texts))
+        # The mean over tokens in fp32 whatever they come in.
+        pieces_B_D: FloatArray = classifier.pool(hidden_B_T_D.float(), batch["attention_mask"]).cpu().numpy()
+    return pieces_B_D
+
+
+def _mean_by_length(
+    pieces_M_D: FloatArray, token_ids: Sequence[Sequence[int]], owner_M: IntArray, texts: int
+) -> FloatArray:
+    """embeddings_N_D of texts from those of their pieces, weighted by tokens."""
+    tokens_M = np.array([len(ids) for ids in token_ids], dtype=np.float32)
+    share_M = tokens_M / np.bincount(owner_M, weights=tokens_M, minlength=texts)[owner_M]
+    embeddings_N_D = np.zeros((texts, pieces_M_D.shape[1]), dtype=np.float32)
+    np.add.at(embeddings_N_D, owner_M, pieces_M_D * share_M[:, None].astype(np.float32))
     return embeddings_N_D
-
-
-def _batch_tokens(device: torch.device) -> int:
-    return CPU_BATCH_TOKENS if device.type == "cpu" else GPU_BATCH_TOKENS
 
 
 def batches_by_length(token_ids: Sequence[Sequence[int]], batch_tokens: int) -> Iterator[list[int]]:

@@ -63,6 +63,6 @@ def test_texts_are_scored_with_the_threads_there_are_at_every_moment(folder):
         return 1
 
     proba_N_C = models.score(classifier, texts, threads)
-    np.testing.assert_array_equal(proba_N_C, score_texts(classifier, texts).proba_N_C)
+    np.testing.assert_allclose(proba_N_C, score_texts(classifier, texts).proba_N_C, atol=0.02)
     assert torch.get_num_threads() == 1
     assert len(asked) > 2
