@@ -13,9 +13,10 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from backend.claims import LEASE_S
+from backend.redis_access import redis_key
 from model.processor import available_cores
 
-_WORKERS = "shortlist:workers"
+_WORKERS = redis_key("workers")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 

@@ -8,13 +8,13 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from backend.errors import UnknownProjectError
-from backend.jobs import FAILED, IDLE, STATES
 from backend.llm_access import open_ledger, problem_at_start
 from backend.ordering import FALLBACK
 from backend.plugin import Service
 from backend.projects import ProjectFolder, known_projects
 from backend.selections import Selection
 from backend.settings import Settings
+from backend.states import FAILED, IDLE, STATES
 from model.errors import LLMBudgetError
 from model.llm.ledger import Spent
 

@@ -19,8 +19,9 @@ from rich.text import Text
 
 from backend.connecting import connect_project
 from backend.demo_servers import DemoServers, start_servers
-from backend.jobs import RoundQueue, open_redis
+from backend.jobs import RoundQueue
 from backend.projects import ProjectFolder
+from backend.redis_access import open_redis
 from model.errors import ShortlistError
 from model.evaluation import accuracy, majority_share
 from model.inference import score_texts

@@ -9,12 +9,13 @@ import httpx
 from rich.console import Console
 
 from backend.connecting import BLOCKED_MEND, UNREACHABLE_MEND, is_blocked, refusal_text
-from backend.jobs import RoundQueue, open_redis
+from backend.jobs import RoundQueue
 from backend.label_studio import SAMPLING, LabelStudioClient
 from backend.labeling_config import read_labeling_config
 from backend.llm_access import check_context, llm_config
 from backend.ordering import FALLBACK
 from backend.projects import ProjectFolder
+from backend.redis_access import open_redis
 from backend.settings import Settings
 from model.bert import new_classifier
 from model.errors import ShortlistError

@@ -1,4 +1,4 @@
-"""RQ on Redis: ask for a round, coalesce, state.
+"""RQ on Redis: ask for a round, coalesce, take turns.
 
 At most one round waits and one runs a project. A request while one waits changes nothing; a request while one runs
 leaves one waiting. Jobs carry a project's id and nothing else, and may run twice: a round reads the truth itself.
@@ -6,23 +6,19 @@ leaves one waiting. Jobs carry a project's id and nothing else, and may run twic
 
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
 from threading import Event, Thread
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 from rq import Queue
 from rq.job import Job
 
 from backend.claims import LEASE_S, RENEW_S
 from backend.cores import Workers
-from backend.errors import RedisUnavailableError
-from backend.settings import Settings
+from backend.redis_access import redis_errors, redis_key
+from backend.states import RoundState, Told
 
 QUEUE = "shortlist"
 PARTS_QUEUE = "shortlist-parts"
@@ -32,98 +28,6 @@ RETRY_DELAYS_S = (5, 15, 60, 300)
 # More changed tasks of a project are not remembered one by one: whoever reads them finds them by their times.
 MOST_NAMED = 5000
 _UNNAMED = "unnamed"
-_SOCKET_TIMEOUT_S = 5.0
-_PREFIX = "shortlist"
-
-IDLE, QUEUED, SYNCING, TRAINING, SCORING, PUBLISHING, FAILED = (
-    "idle",
-    "queued",
-    "syncing",
-    "training",
-    "scoring",
-    "publishing",
-    "failed",
-)
-STATES = (IDLE, QUEUED, SYNCING, TRAINING, SCORING, PUBLISHING, FAILED)
-
-
-# What is told of a running step, as Redis keeps it and as it is read.
-_PROGRESS: dict[str, Callable[[str], float]] = {"done": int, "total": int, "seconds_left": float, "loss": float}
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How fast something is counted.
-
-    Attributes:
-        done, total: where the count stands.
-        began_s: when it began, by a clock; began_at: and with how many.
-        seconds_left: until all is counted, at the mean pace; 0 while there is none.
-    """
-
-    done: int = 0
-    total: int = 0
-    began_s: float = 0.0
-    began_at: int = 0
-    seconds_left: float = 0.0
-
-    def after(self, done: int, total: int, now_s: float) -> "Pace":
-        """The count as it stands now; one of something else begins anew."""
-        if total != self.total or done < self.done:
-            return Pace(done, total, now_s, done)
-        each_s = (now_s - self.began_s) / max(1, done - self.began_at)
-        return replace(self, done=done, seconds_left=round(each_s * (total - done), 1))
-
-
-@dataclass(frozen=True)
-class RoundState:
-    """Where a project's round stands.
-
-    Attributes:
-        state: one of STATES.
-        progress: what the running step has done so far, e.g. {"done": 20, "total": 60, "seconds_left": 8.1}; in a
-            training with the loss of its last batch.
-        last_error: a sentence, empty after a round that went well.
-    """
-
-    state: str
-    progress: Mapping[str, Any]
-    last_error: str
-    last_error_code: str
-
-
-def redis_url(settings: Settings) -> str:
-    """REDIS_URL, or the address that a running `serve` with its embedded Redis left in MODEL_DIR.
-
-    Raises:
-        RedisUnavailableError: neither is there.
-    """
-    if settings.redis_url:
-        return settings.redis_url
-    address = settings.model_dir / "redis.url"
-    if not address.exists():
-        raise RedisUnavailableError(
-            f"no Redis: REDIS_URL is not set and no `python -m backend serve` runs on MODEL_DIR={settings.model_dir}"
-        )
-    return address.read_text(encoding="utf-8").strip()
-
-
-def open_redis(settings: Settings) -> Redis:
-    """A connection pool; nothing is sent yet."""
-    return Redis.from_url(
-        redis_url(settings), socket_connect_timeout=_SOCKET_TIMEOUT_S, socket_timeout=_SOCKET_TIMEOUT_S
-    )
-
-
-@contextmanager
-def redis_errors() -> Iterator[None]:
-    """Turn Redis's connection errors into ours."""
-    try:
-        yield
-    except (RedisConnectionError, RedisTimeoutError) as error:
-        raise RedisUnavailableError(
-            f"Redis does not answer ({type(error).__name__}): start it, or unset REDIS_URL for the embedded one"
-        ) from error
 
 
 class RoundQueue:
@@ -179,9 +83,9 @@ class RoundQueue:
         """
         with redis_errors():
             if changes:
-                self.redis.hincrby(_key("changes"), str(project_id), changes)
+                self.redis.hincrby(redis_key("changes"), str(project_id), changes)
             if train:
-                self.redis.sadd(_key("train"), project_id)
+                self.redis.sadd(redis_key("train"), project_id)
             self._note_changed(project_id, task_ids, are_all_named)
             return self._enqueue(project_id)
 
@@ -190,7 +94,7 @@ class RoundQueue:
         members: list[int | str] = list(task_ids) if len(task_ids) <= MOST_NAMED else []
         if not are_all_named or len(members) < len(task_ids):
             members.append(_UNNAMED)
-        key = _key("changed", project_id)
+        key = redis_key("changed", project_id)
         if members and self.redis.sadd(key, *members) and int(self.redis.scard(key)) > MOST_NAMED:
             self._forget_names(key)
 
@@ -203,7 +107,7 @@ class RoundQueue:
 
     def _changed(self, project_id: int) -> frozenset[str]:
         """What changed since a round last read the tasks that had; kept until it has, whatever becomes of it."""
-        noted, taken = _key("changed", project_id), _key("taken", project_id)
+        noted, taken = redis_key("changed", project_id), redis_key("taken", project_id)
         with self.redis.pipeline() as both:
             both.sunionstore(taken, [taken, noted])
             both.delete(noted)
@@ -215,7 +119,7 @@ class RoundQueue:
 
     def _enqueue(self, project_id: int) -> str:
         """Queue a job and remember it as the waiting one, in one transaction."""
-        waiting = _key("waiting", project_id)
+        waiting = redis_key("waiting", project_id)
         job = Job.create(
             self._function,
             args=(project_id,),
@@ -270,28 +174,28 @@ class RoundQueue:
             None if another worker has it; the round is then asked for again later.
         """
         owner = uuid.uuid4().hex
-        is_ours = self.redis.set(_key("running", project_id), owner, nx=True, ex=LEASE_S)
-        self.redis.delete(_key("waiting", project_id))
+        is_ours = self.redis.set(redis_key("running", project_id), owner, nx=True, ex=LEASE_S)
+        self.redis.delete(redis_key("waiting", project_id))
         if not is_ours:
             self.request_later(project_id, 1.0)
             return None
-        changes = self.redis.hget(_key("changes"), str(project_id))
-        self.redis.hdel(_key("changes"), str(project_id))
+        changes = self.redis.hget(redis_key("changes"), str(project_id))
+        self.redis.hdel(redis_key("changes"), str(project_id))
         # The wish stays noted until the round ends: a worker that is killed must not take it along.
-        self.redis.smove(_key("train"), _key("training"), str(project_id))
-        asked_to_train = bool(self.redis.sismember(_key("training"), str(project_id)))
-        begun: Any = self.redis.hincrby(_key("begun"), str(project_id), 1)
+        self.redis.smove(redis_key("train"), redis_key("training"), str(project_id))
+        asked_to_train = bool(self.redis.sismember(redis_key("training"), str(project_id)))
+        begun: Any = self.redis.hincrby(redis_key("begun"), str(project_id), 1)
         changed = self._changed(project_id)
         return Turn(self, project_id, owner, int(changes or 0), asked_to_train, int(begun) - 1, changed)
 
     def request_later(self, project_id: int, delay_s: float) -> None:
         """Ask for a round after a while."""
         with redis_errors():
-            self.redis.zadd(_key("later"), {str(project_id): time.time() + delay_s}, lt=True)
+            self.redis.zadd(redis_key("later"), {str(project_id): time.time() + delay_s}, lt=True)
 
     def retry_later(self, project_id: int) -> float:
         """Ask for a round again, later each time in a row; returns after how many seconds."""
-        tries = int(self.redis.hincrby(_key("tries"), str(project_id), 1))
+        tries = int(self.redis.hincrby(redis_key("tries"), str(project_id), 1))
         delay_s = RETRY_DELAYS_S[min(tries, len(RETRY_DELAYS_S)) - 1]
         self.request_later(project_id, delay_s)
         return delay_s
@@ -299,28 +203,28 @@ class RoundQueue:
     def request_due(self) -> None:
         """Queue the rounds whose time has come; every worker looks once a second."""
         with redis_errors():
-            due: Any = self.redis.zrangebyscore(_key("later"), 0, time.time())
+            due: Any = self.redis.zrangebyscore(redis_key("later"), 0, time.time())
             for project_id in map(int, due):
-                is_free = not self.redis.exists(_key("running", project_id))
-                if is_free and self.redis.zrem(_key("later"), project_id):
+                is_free = not self.redis.exists(redis_key("running", project_id))
+                if is_free and self.redis.zrem(redis_key("later"), project_id):
                     self.request(project_id)
 
     def recover(self, project_ids: list[int]) -> None:
         """What a starting worker does: forget jobs that a killed one took along, and look at every project."""
         queued = set(self.queue.job_ids)
         for project_id in project_ids:
-            waiting: Any = self.redis.get(_key("waiting", project_id))
+            waiting: Any = self.redis.get(redis_key("waiting", project_id))
             if waiting is not None and waiting.decode() not in queued:
-                self.redis.delete(_key("waiting", project_id))
+                self.redis.delete(redis_key("waiting", project_id))
             # Nobody may have been there to hear of what changed meanwhile.
             self.request(project_id, are_all_named=False)
 
     def forget(self, project_id: int) -> None:
         """Drop all that is remembered of a project that is gone."""
-        self.redis.zrem(_key("later"), project_id)
-        self.redis.hdel(_key("tries"), str(project_id))
-        self.redis.hdel(_key("changes"), str(project_id))
-        self.redis.delete(_key("changed", project_id), _key("taken", project_id))
+        self.redis.zrem(redis_key("later"), project_id)
+        self.redis.hdel(redis_key("tries"), str(project_id))
+        self.redis.hdel(redis_key("changes"), str(project_id))
+        self.redis.delete(redis_key("changed", project_id), redis_key("taken", project_id))
 
     def state(self, project_id: int) -> RoundState:
         """Where the project's round stands.
@@ -329,15 +233,9 @@ class RoundQueue:
             RedisUnavailableError: Redis does not answer.
         """
         with redis_errors():
-            running = self.redis.exists(_key("running", project_id))
-            waiting = self.redis.exists(_key("waiting", project_id))
-            stored: Any = self.redis.hgetall(_key("state", project_id))
-        fields = {key.decode(): value.decode() for key, value in stored.items()}
-        error = fields.get("last_error", "")
-        resting = QUEUED if waiting else FAILED if error else IDLE
-        progress = {name: read(fields[name]) for name, read in _PROGRESS.items() if running and name in fields}
-        state = fields.get("step", SYNCING) if running else resting
-        return RoundState(state, progress, error, fields.get("last_error_code", ""))
+            runs = bool(self.redis.exists(redis_key("running", project_id)))
+            waits = bool(self.redis.exists(redis_key("waiting", project_id)))
+        return Told(self.redis, project_id).read(runs=runs, waits=waits)
 
     def anybody_waits(self) -> bool:
         """Whether some round waits for a worker."""
@@ -346,9 +244,9 @@ class RoundQueue:
     def anybody_runs(self) -> bool:
         """Whether some round runs."""
         with redis_errors():
-            begun: Any = self.redis.hkeys(_key("begun"))
+            begun: Any = self.redis.hkeys(redis_key("begun"))
             # One that was killed is never ended, but it no longer holds its turn.
-            return bool(begun and self.redis.exists(*(_key("running", int(project_id)) for project_id in begun)))
+            return bool(begun and self.redis.exists(*(redis_key("running", int(project_id)) for project_id in begun)))
 
     def length(self) -> int:
         """Jobs that wait."""
@@ -387,8 +285,7 @@ class Turn:
         self.queue = queue
         self._redis = queue.redis
         self._owner = owner
-        self._pace = Pace()
-        self._state = _key("state", project_id)
+        self._told = Told(queue.redis, project_id)
         self._over = Event()
         self._keeper = Thread(target=self._keep, daemon=True, name=f"turn-{project_id}")
         self._keeper.start()
@@ -403,43 +300,32 @@ class Turn:
 
     def has_read_changes(self) -> None:
         """What had changed is read and stored; until this is said, every further turn is told of it again."""
-        self._redis.delete(_key("taken", self.project_id))
+        self._redis.delete(redis_key("taken", self.project_id))
 
     def step(self, name: str) -> None:
         """Say which step the round is in."""
-        self._redis.hset(self._state, "step", name)
-        self._redis.hdel(self._state, *_PROGRESS)
-        self._pace = Pace()
+        self._told.step(name)
 
     def progress(self, done: int, total: int, loss: float | None = None) -> None:
         """Say how far the step is, and in a training what the loss is."""
-        self._pace = self._pace.after(done, total, time.monotonic())
-        told: dict[Any, float] = {"done": done, "total": total, "seconds_left": self._pace.seconds_left}
-        if loss is not None:
-            told["loss"] = loss
-        self._redis.hset(self._state, mapping=told)
+        self._told.progress(done, total, loss)
 
     def end(self, error: str = "", code: str = "") -> None:
         """Give the turn back and say how it went."""
         self._over.set()
         self._keeper.join()
-        self._redis.hset(self._state, mapping={"last_error": error, "last_error_code": code})
-        self._redis.hdel(self._state, "step", *_PROGRESS)
-        self._redis.hdel(_key("begun"), str(self.project_id))
-        self._redis.srem(_key("training"), str(self.project_id))
+        self._told.end(error, code)
+        self._redis.hdel(redis_key("begun"), str(self.project_id))
+        self._redis.srem(redis_key("training"), str(self.project_id))
         if not error:
-            self._redis.hdel(_key("tries"), str(self.project_id))
-        if self._redis.get(_key("running", self.project_id)) == self._owner.encode():
-            self._redis.delete(_key("running", self.project_id))
+            self._redis.hdel(redis_key("tries"), str(self.project_id))
+        if self._redis.get(redis_key("running", self.project_id)) == self._owner.encode():
+            self._redis.delete(redis_key("running", self.project_id))
 
     def _keep(self) -> None:
         while not self._over.wait(RENEW_S):
             try:
-                self._redis.expire(_key("running", self.project_id), LEASE_S)
+                self._redis.expire(redis_key("running", self.project_id), LEASE_S)
             except RedisError:
                 # Redis is away; the round goes on, and the lease runs out if it stays away.
                 continue
-
-
-def _key(*parts: object) -> str:
-    return ":".join(map(str, (_PREFIX, *parts)))

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from backend.jobs import SCORING, Turn
+from backend.jobs import Turn
 from backend.projects import ProjectFolder
 from backend.selections import PastePrompt, Picked, Selection
 from backend.settings import ProjectSettings, Settings
+from backend.states import SCORING
 from backend.syncing import Synced
 from model.acquisition import Embed
 from model.errors import LLMError, LLMUnavailableError

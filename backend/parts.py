@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from backend.claims import claim
-from backend.jobs import RoundQueue, redis_errors
+from backend.jobs import RoundQueue
 from backend.part_files import Gathered, Part, PartFolder, cut, found_again
 from backend.projects import ProjectFolder
+from backend.redis_access import redis_errors, redis_key
 from backend.sources import LastClassifier, Source
 from model.errors import TrainingCancelledError
 from model.inference import Progress, embed_pool, embed_texts, ignore_progress
@@ -160,7 +161,7 @@ class _Shared:
             self._queue.withdraw(job_ids)
 
     def _key(self, name: str) -> str:
-        return f"shortlist:part:{self._folder.project_id}:{name}"
+        return redis_key("part", self._folder.project_id, name)
 
 
 def _embed_with_others(

@@ -11,11 +11,12 @@ from label_studio_ml.model import LabelStudioMLBase
 
 from backend.contract import LABEL_EVENTS, START_TRAINING, Event, Task, parse_event, parse_project_id, parse_tasks
 from backend.errors import InvalidRequestError, RedisUnavailableError
-from backend.jobs import RoundQueue, open_redis
+from backend.jobs import RoundQueue
 from backend.labeling_config import Classification, prediction_result, read_labeling_config, read_text
 from backend.loaded_models import LoadedModels
 from backend.projects import ProjectFolder, Publication
 from backend.publishing import empty_prediction, prediction
+from backend.redis_access import open_redis
 from backend.settings import Settings, load_settings
 from model.pool import text_digest
 from model.processor import available_cores

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from backend import jobs
 from backend.authentication import webhook_headers
 from backend.due import (
     NEW_LABELS,
@@ -37,6 +36,7 @@ from backend.publishing import KEPT_PUBLICATIONS, clean_up, extend, next_number,
 from backend.scoring import embedder, look_at_pool, source_of
 from backend.selections import Selection
 from backend.settings import ProjectSettings, Settings
+from backend.states import PUBLISHING, SCORING, SYNCING, TRAINING
 from backend.syncing import Synced, sync
 from model.bert import new_classifier
 from model.errors import ShortlistError, TrainingCancelledError
@@ -72,7 +72,7 @@ def run_round(settings: Settings, turn: Turn, should_stop: Callable[[], bool] = 
     """
     folder = ProjectFolder(settings.model_dir, turn.project_id)
     with LabelStudioClient(settings) as client:
-        turn.step(jobs.SYNCING)
+        turn.step(SYNCING)
         project = client.project(turn.project_id)
         folder.belong_to(project.created_at)
         _let_webhooks_in(settings, client, folder)
@@ -114,7 +114,7 @@ def _clean_up(client: LabelStudioClient, folder: ProjectFolder, turn: Turn) -> N
     """Remove what earlier publications left, unless there is nothing, or somebody waits for the worker."""
     if len(folder.started_publications()) <= KEPT_PUBLICATIONS:
         return
-    turn.step(jobs.PUBLISHING)
+    turn.step(PUBLISHING)
     if not clean_up(client, folder, turn.may_linger, turn.progress):
         turn.come_back(CLEAN_UP_AGAIN_S)
 
@@ -166,7 +166,7 @@ def fit(
     if not is_training_due(folder, synced, turn):
         return usable(folder.registry.pending() or folder.registry.current(), synced)
     check_trainable(synced.targets)
-    turn.step(jobs.TRAINING)
+    turn.step(TRAINING)
     config = TrainingConfig(recipe=synced.settings.recipe, encoder=settings.bert_model)
     weak = labels_that_train(folder, synced, settings.llm_name)
     # Most of the labelled texts were embedded when the pool was put in order first.
@@ -226,7 +226,7 @@ def order_and_publish(
     if due == NEW_LABELS:
         queued = min(_live_queue(synced.settings), publication.queued)
         publication = replace(publication, queued=queued, is_live=True)
-    turn.step(jobs.PUBLISHING)
+    turn.step(PUBLISHING)
     publish(client, folder, publication, synced.classification, turn.progress)
     return publication
 
@@ -246,7 +246,7 @@ def order(
     should_stop: Callable[[], bool] = never,
 ) -> Publication:
     """Score the pool and put it in order."""
-    turn.step(jobs.SCORING)
+    turn.step(SCORING)
     rng = np.random.default_rng(number)
     strategy = strategy_for(synced.settings, version is not None, selection)
     unlabelled = look_at_pool(settings, folder, synced, strategy, version, rng, turn, should_stop)

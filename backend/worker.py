@@ -13,10 +13,11 @@ from rq.worker import SimpleWorker
 
 from backend import parts
 from backend.errors import LabelStudioUnreachableError, RedisUnavailableError, UnknownProjectError
-from backend.jobs import RoundQueue, open_redis, redis_errors
+from backend.jobs import RoundQueue
 from backend.llm_access import problem_at_start
 from backend.ordering import FALLBACK
 from backend.projects import ProjectFolder, known_projects
+from backend.redis_access import open_redis, redis_errors
 from backend.rounds import run_round
 from backend.settings import Settings
 from model.errors import ShortlistError, TrainingCancelledError

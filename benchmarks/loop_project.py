@@ -11,9 +11,10 @@ from rich.progress import track
 
 from backend.connecting import refusal
 from backend.demo_servers import DemoServers
-from backend.jobs import RoundQueue, open_redis
+from backend.jobs import RoundQueue
 from backend.label_studio import LabelStudioClient
 from backend.projects import ProjectFolder, Publication
+from backend.redis_access import open_redis
 from benchmarks.loop_watch import LoopError, RoundWatch
 
 TASKS_AN_IMPORT = 1000

@@ -10,9 +10,9 @@ from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from backend.contract import Project
 from backend.errors import PublicationError
-from backend.jobs import IDLE, RoundState
 from backend.label_studio import SAMPLING
 from backend.projects import Publication
+from backend.states import IDLE, RoundState
 from model.pool import text_digest
 from model.types import LabelSet
 

@@ -14,7 +14,8 @@ import pytest
 from redis import Redis
 from rq.worker import SimpleWorker
 
-from backend.jobs import LEASE_S, MOST_NAMED, RETRY_DELAYS_S, RoundQueue, open_redis
+from backend.jobs import LEASE_S, MOST_NAMED, RETRY_DELAYS_S, RoundQueue
+from backend.redis_access import open_redis
 from backend.settings import Settings
 from backend.worker import rq_worker
 from tests.annotators import Person, choices_config, reviews, until_published

@@ -28,9 +28,11 @@ GROUND_FLOOR = (
     "loaded_models",
     "logs",
     "projects",
+    "redis_access",
     "selections",
     "settings",
     "sources",
+    "states",
     "task_store",
 )
 FIRST_FLOOR = (

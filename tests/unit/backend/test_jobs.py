@@ -1,8 +1,10 @@
 import pytest
 
 from backend.errors import RedisUnavailableError
-from backend.jobs import Pace, RoundQueue, open_redis, redis_url
+from backend.jobs import RoundQueue
+from backend.redis_access import open_redis, redis_url
 from backend.settings import Settings
+from backend.states import Pace
 
 
 def test_redis_is_where_the_settings_say(tmp_path):

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from backend.errors import RedisUnavailableError
-from backend.jobs import RoundQueue, open_redis
+from backend.jobs import RoundQueue
 from backend.parts import embed_in_parts
 from backend.projects import ProjectFolder
+from backend.redis_access import open_redis
 from backend.settings import Settings
 from backend.sources import LastClassifier, Source
 from model.bert import new_classifier

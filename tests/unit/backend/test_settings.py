@@ -6,13 +6,13 @@ import pytest
 from backend.authentication import webhook_headers
 from backend.due import labels_until_training, order_digest
 from backend.errors import ConfigurationError, TokenRefusedError
-from backend.jobs import redis_url
 from backend.label_studio import LabelStudioClient
 from backend.labeling_config import read_labeling_config
 from backend.llm_access import llm_config, open_ledger
 from backend.logs import start_logging
 from backend.ordering import Order, order_pool, strategy_for
 from backend.projects import ProjectFolder
+from backend.redis_access import redis_url
 from backend.rounds import order
 from backend.serving import web_command
 from backend.settings import LLMLabels, Settings, environment_names, load_settings
