@@ -127,9 +127,9 @@ def _shares(shares: Sequence[Share], spent: Sequence[tuple[str, float]]) -> list
     return [
         "## Share of the matmul peak",
         "",
-        f"{SCORED:,} texts of a set. Pools and `/predict` are scored as in the lines with bf16, near ties again in fp32 "
-        "included; trainings embed in fp32. GFLOP/s count the encoder's matrix products over real tokens alone; the peak is that of square "
-        "matrices of 2,048, same type, threads and run. The aim is 60 %.",
+        f"{SCORED:,} texts of a set. Pools and `/predict` are scored as in the lines with bf16, near ties in fp32 "
+        "included; trainings embed in fp32. GFLOP/s count the encoder's matrix products over real tokens alone; the "
+        "peak is that of square matrices of 2,048, same type, threads and run. The aim is 60 %.",
         "",
         "| texts | type | threads | texts/s | GFLOP/s | peak GFLOP/s | share | tokenising, of the time |",
         "|---|---|---|---|---|---|---|---|",

@@ -30,9 +30,11 @@ TITLES = {
     Recipe.AUTO: "The shipped learner (`RECIPE=auto`)",
     Recipe.HEAD: "A linear head alone, on the encoder as it came (`RECIPE=head`): not the shipped learner",
 }
-BASELINE = "random"
+BASELINE, DEFAULT = "random", "hybrid"
+PACKAGES = ("scikit-activeml", "small-text")
 LINES = Path(__file__).with_name("strategies.jsonl")
 TABLE = Path(__file__).with_name("strategies.md")
+PACKAGES_FILE = Path(__file__).with_name("requirements-active-learning.txt")
 
 Line = dict[str, Any]
 
@@ -90,13 +92,21 @@ def write_table() -> None:
         "batch from each label count to the next. Points over labelling at random, mean over the label counts up "
         f"to {JUDGED_UP_TO} and seeds, with the 95 % interval over paired seeds (Student's t) and how many these are. "
         "**Where the interval holds 0, the strategy may be no better than random.** Strategies that need no classifier "
-        "choose from the start, hybrid begins by maxherding; the others begin with the texts that random begins with.",
+        "choose from the start, hybrid begins by maxherding; the others begin with the texts that random begins with. "
+        f"What a query takes: `queries.md`. The packages' strategies ({', '.join(_pinned())}): `make "
+        "bench-active-learning DATA=FOLDER`.",
         "",
     ]
     for recipe in TITLES:
         found = {name: curves(_judged(read_points(name, recipe))) for name in SETS}
         text += _section(recipe, {name: by_strategy for name, by_strategy in found.items() if by_strategy})
     TABLE.write_text("\n".join(text), encoding="utf-8")
+
+
+def _pinned() -> list[str]:
+    """The packages and their versions, as their requirements file pins them."""
+    lines = PACKAGES_FILE.read_text(encoding="utf-8").splitlines()
+    return [line.strip().replace("==", " ") for line in lines if line.startswith(PACKAGES)]
 
 
 def _judged(points: Sequence[Point]) -> list[Point]:
@@ -109,27 +119,44 @@ def _section(recipe: Recipe, found: dict[str, dict[str, Curve]]) -> Iterator[str
         return
     counts = sorted({int(labels) for by in found.values() for curve in by.values() for labels in curve.labels_B})
     yield from [f"## {TITLES[recipe]}", "", f"Measured at {', '.join(map(str, counts))} labels.", ""]
-    yield from [f"| strategy | {' | '.join(found)} | all sets | s a query |"]
-    yield "|---|" + "---|" * (len(found) + 2)
+    yield from [f"| strategy | {' | '.join(found)} | all sets |"]
+    yield "|---|" + "---|" * (len(found) + 1)
     names = dict.fromkeys(name for by_strategy in found.values() for name in by_strategy)
     rows = [(name, *_row(name, found)) for name in names]
     for name, cells, _ in sorted(rows, key=lambda row: -row[2]):
         yield f"| {name} | {' | '.join(cells)} |"
     yield ""
+    yield from _against_packages(found)
 
 
 def _row(name: str, found: dict[str, dict[str, Curve]]) -> tuple[list[str], float]:
     """A strategy's cells, and what rows are sorted by: its mean lead."""
-    measured = [by[name] for by in found.values() if name in by]
-    seconds = f"{np.mean([curve.query_s_B.mean() for curve in measured]):.1f}"
     if name == BASELINE:
+        measured = [by[name] for by in found.values() if name in by]
         shares = [f"{100 * by[name].accuracy_S_B.mean():.1f} %" if name in by else "" for by in found.values()]
-        return [*shares, f"{100 * np.mean([curve.accuracy_S_B.mean() for curve in measured]):.1f} %", seconds], 0.0
-    leads = [_lead_by_seed(by[name], by[BASELINE]) if {name, BASELINE} <= by.keys() else {} for by in found.values()]
+        return [*shares, f"{100 * np.mean([curve.accuracy_S_B.mean() for curve in measured]):.1f} %"], 0.0
+    leads, overall = _leads(name, BASELINE, found)
+    return [*[_cell(list(lead.values())) for lead in leads], _cell(overall)], float(
+        np.mean(overall)
+    ) if overall else -1.0
+
+
+def _leads(name: str, other: str, found: dict[str, dict[str, Curve]]) -> tuple[list[dict[int, float]], list[float]]:
+    """How far a strategy is ahead of another: by set and seed, and over the sets by seeds that all of them have."""
+    leads = [_lead_by_seed(by[name], by[other]) if {name, other} <= by.keys() else {} for by in found.values()]
     shared = set.intersection(*(set(lead) for lead in leads))
-    overall = [float(np.mean([lead[seed] for lead in leads])) for seed in sorted(shared)]
-    cells = [_cell(list(lead.values())) for lead in leads]
-    return [*cells, _cell(overall), seconds], float(np.mean(overall)) if overall else -1.0
+    return leads, [float(np.mean([lead[seed] for lead in leads])) for seed in sorted(shared)]
+
+
+def _against_packages(found: dict[str, dict[str, Curve]]) -> Iterator[str]:
+    """The default beside whichever of the packages' strategies did best, where all seeds are measured."""
+    theirs = sorted({name for by in found.values() for name in by if name.startswith(PACKAGES)})
+    overall = {name: _leads(name, BASELINE, found)[1] for name in theirs}
+    complete = [name for name in theirs if len(overall[name]) == len(SEEDS)]
+    if complete:
+        best = max(complete, key=lambda name: np.mean(overall[name]))
+        yield f"`{DEFAULT}` against the best of the packages', {best}: {_cell(_leads(DEFAULT, best, found)[1])}."
+        yield ""
 
 
 def _lead_by_seed(curve: Curve, baseline: Curve) -> dict[int, float]:
