@@ -90,6 +90,16 @@ def test_batches_hold_every_row_once_the_longest_first_and_no_more_tokens_than_t
     assert all(len(rows) * length <= CPU_BATCH_TOKENS for rows, length in zip(batches, longest, strict=True))
 
 
+def test_towards_the_end_batches_get_smaller_so_that_cores_end_together():
+    token_ids = [[1] * 20] * 500
+    sizes = [len(rows) * 20 for rows in batches_by_length(token_ids, 800, 200)]
+    assert sum(sizes) == 500 * 20
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] == 800
+    assert 200 in sizes
+    assert sizes[-1] <= 200
+
+
 def test_a_text_that_is_longer_than_a_batch_may_be_is_a_batch_of_its_own():
     assert list(batches_by_length([[1] * 30, [1] * 20], 10)) == [[0], [1]]
 
