@@ -6,12 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from model.bert import TextClassifier
 from model.inference import NEAR_TIE, embed_pool, embed_texts, head_proba
@@ -148,23 +147,21 @@ def precisions(classifier: TextClassifier, labelled: Targets, unlabelled: Target
     stored_N_C = head_proba(classifier, classifier.head, exact_N_D.astype(np.float16).astype(np.float32))
     kept = _against("fp32, kept as fp16", 1.0, stored_N_C, exact_N_C)
     others = [_against(name, statistics.median(ratios[name]), proba[name], exact_N_C) for name in ways]
-    refitted = [
-        head_proba(head, head.head, embed(head, texts))
-        for embed in (embed_texts, embed_pool)
-        for head in [_refitted(classifier, labelled, unlabelled, embed)]
-    ]
+    refitted = [_refitted_proba(classifier, labelled, unlabelled, embed) for embed in (embed_texts, embed_pool)]
     return [kept, *others, _against(f"{SHIPPED}; a head fitted anew", None, refitted[1], refitted[0])]
 
 
-def _refitted(
+def _refitted_proba(
     classifier: TextClassifier,
     labelled: Targets,
     unlabelled: Targets,
     embed: Callable[[TextClassifier, Sequence[str]], FloatArray],
-) -> TextClassifier:
+) -> FloatArray:
+    """What a head fitted anew says; as in a round, the trained head says which embeddings want fp32."""
     texts = [*labelled.texts, *unlabelled.texts[:NEW_LABELS]]
     targets_L_C = np.concatenate([labelled.targets_N_C, unlabelled.targets_N_C[:NEW_LABELS]])
-    return with_refitted_head(classifier, embed(classifier, texts), targets_L_C)
+    head = with_refitted_head(classifier, embed(classifier, texts), targets_L_C).head
+    return head_proba(classifier, head, embed(classifier, unlabelled.texts))
 
 
 def _against(name: str, times_as_fast: float | None, proba_N_C: FloatArray, exact_N_C: FloatArray) -> Precision:
@@ -173,33 +170,11 @@ def _against(name: str, times_as_fast: float | None, proba_N_C: FloatArray, exac
 
 
 def _ways(classifier: TextClassifier) -> dict[str, Callable[[Sequence[str]], FloatArray]]:
-    in_bf16 = _with_encoder(classifier, _InBf16(classifier.encoder))
     quantize: Any = torch.ao.quantization.quantize_dynamic
-    in_int8 = _with_encoder(classifier, quantize(copy.deepcopy(classifier.encoder), {nn.Linear}, dtype=torch.qint8))
-
+    in_int8 = copy.deepcopy(classifier)
+    in_int8.encoder = quantize(in_int8.encoder, {nn.Linear}, dtype=torch.qint8)
     return {
-        "bf16": lambda texts: embed_texts(in_bf16, texts),
+        "bf16": partial(embed_texts, classifier, is_mixed=True),
         SHIPPED: partial(embed_pool, classifier),
         "int8, dynamic": lambda texts: embed_texts(in_int8, texts),
     }
-
-
-def _with_encoder(classifier: TextClassifier, encoder: Any) -> TextClassifier:
-    other = copy.deepcopy(classifier)
-    other.encoder = encoder
-    return other
-
-
-class _InBf16(nn.Module):
-    """An encoder under autocast, whose hidden states come out in fp32 so that their mean is exact."""
-
-    def __init__(self, encoder: Any) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.config = encoder.config
-
-    def forward(self, **batch: Tensor) -> SimpleNamespace:
-        """As the encoder's."""
-        with torch.autocast(batch["input_ids"].device.type, dtype=torch.bfloat16):
-            hidden_N_T_D = self.encoder(**batch).last_hidden_state
-        return SimpleNamespace(last_hidden_state=hidden_N_T_D.float())

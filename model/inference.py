@@ -72,7 +72,7 @@ def embed_pool(classifier: TextClassifier, texts: Sequence[str], on_progress: Pr
     """
     if not is_bf16_native(classifier.device):
         return embed_texts(classifier, texts, on_progress)
-    embeddings_N_D = _embed(classifier, texts, on_progress, is_mixed=True)
+    embeddings_N_D = embed_texts(classifier, texts, on_progress, is_mixed=True)
     near_M = np.flatnonzero(_is_near_tie(classifier, head_proba(classifier, classifier.head, embeddings_N_D)))
     near = [texts[row] for row in near_M]
     embeddings_N_D[near_M] = embed_texts(classifier, near, lambda *_: on_progress(len(texts), len(texts)))
@@ -91,16 +91,22 @@ def _is_near_tie(classifier: TextClassifier, proba_N_C: FloatArray) -> BoolArray
 
 
 def embed_texts(
-    classifier: TextClassifier, texts: Sequence[str], on_progress: Progress = ignore_progress
+    classifier: TextClassifier,
+    texts: Sequence[str],
+    on_progress: Progress = ignore_progress,
+    *,
+    is_mixed: bool = False,
 ) -> FloatArray:
     """The encoder's pooled output: embeddings_N_D, float32, in the order of `texts`.
 
     A text longer than the encoder's window gets the mean over its pieces, weighted by their length.
+
+    Args:
+        classifier: its encoder, tokenizer and pooling.
+        texts: N texts; may be empty.
+        on_progress: called with (texts done, N) after every batch.
+        is_mixed: whether in bf16, where the device multiplies it itself; else in fp32.
     """
-    return _embed(classifier, texts, on_progress, is_mixed=False)
-
-
-def _embed(classifier: TextClassifier, texts: Sequence[str], on_progress: Progress, *, is_mixed: bool) -> FloatArray:
     classifier.eval()
     embeddings_N_D = np.zeros((len(texts), classifier.head.in_features), dtype=np.float32)
     by_length_N = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
