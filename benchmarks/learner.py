@@ -76,6 +76,7 @@ def _measure(gold: GoldSet, labels: int, seed: int, recipe: Recipe) -> Line:
     scored = score_texts(trained.classifier, heldout.texts)
     scores = evaluate(scored.proba_N_C, heldout.targets_N_C)
     line: Line = {"set": gold.name, "labels": labels, "seed": seed, "learner": recipe.value, "is_auto": is_shipped}
+    line |= {"device": trained.classifier.device.type}
     line |= {"accuracy": scores.accuracy, "macro_f1": scores.macro_f1, "calibration_error": scores.calibration_error}
     if trained.out_of_fold is not None:
         line |= {

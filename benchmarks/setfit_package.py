@@ -19,7 +19,7 @@ from setfit import SetFitModel, Trainer, TrainingArguments
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.gold import GoldSet, read_set
-from model.processor import is_bf16_native
+from model.processor import best_device, is_bf16_native
 
 LINES = Path(__file__).with_name("learner.jsonl")
 # The paper's number of pairs a text (Tunstall et al., 2022, section 3.2); the package's own default, all pairs, takes
@@ -38,7 +38,8 @@ def encoder_folder() -> str:
 def measure(gold: GoldSet, labels: int, seed: int) -> dict[str, object]:
     """One training by the package, and what it gives on held-out texts."""
     drawn = gold.draw(labels, seed)
-    model = SetFitModel(SentenceTransformer(encoder_folder(), device="cpu"), LogisticRegression())
+    device = best_device()
+    model = SetFitModel(SentenceTransformer(encoder_folder(), device=device.type), LogisticRegression())
     arguments = TrainingArguments(
         output_dir=tempfile.gettempdir(),  # it wants one; nothing is saved
         batch_size=16,
@@ -53,12 +54,17 @@ def measure(gold: GoldSet, labels: int, seed: int) -> dict[str, object]:
     began = time.monotonic()
     # bf16 as for our own, in two thirds of the time. Without a cache: around a whole training it would keep the first
     # step's weights, and nothing would be learned.
-    cpu = torch.device("cpu")
-    with torch.autocast(cpu.type, dtype=torch.bfloat16, enabled=is_bf16_native(cpu), cache_enabled=False):
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=is_bf16_native(device), cache_enabled=False):
         Trainer(model=model, args=arguments, train_dataset=data).train()
     seconds = time.monotonic() - began
     said_N = np.asarray(model.predict(list(gold.heldout.texts), as_numpy=True))
-    line: dict[str, object] = {"set": gold.name, "labels": labels, "seed": seed, "learner": "setfit"}
+    line: dict[str, object] = {
+        "set": gold.name,
+        "labels": labels,
+        "seed": seed,
+        "learner": "setfit",
+        "device": device.type,
+    }
     return {**line, "accuracy": float((said_N == gold.heldout.labels_N).mean()), "fit_s": round(seconds, 2)}
 
 

@@ -19,7 +19,8 @@ from model.types import FloatArray, Targets
 
 # How many tasks an error names: enough to look at, few enough to read.
 NAMED_TASKS = 5
-# Texts that are padded to one length: fewer waste less, and give the processor less to do at once.
+# Texts that are padded to one length on a processor: fewer waste less, and give it less to do at once. A GPU takes a
+# whole batch in the same time.
 PART = 8
 
 StepProgress = Callable[[float], None]
@@ -129,7 +130,8 @@ def _fast_attention(device: torch.device) -> AbstractContextManager[None]:
 
 def _embed(classifier: TextClassifier, token_ids: list[list[int]]) -> Tensor:
     """A batch in parts of like length, so that little of it is padding; texts come sorted by length."""
-    parts = [token_ids[start : start + PART] for start in range(0, len(token_ids), PART)]
+    size = PART if classifier.device.type == "cpu" else len(token_ids)
+    parts = [token_ids[start : start + size] for start in range(0, len(token_ids), size)]
     with mixed_precision(classifier.device):
         return torch.cat([classifier.embed(classifier.pad(part)) for part in parts]).float()
 

@@ -35,11 +35,14 @@ def fit_head(
         is_multilabel: whether a text may have several labels.
         weights_N: what each text counts; None: 1.
     """
+    # On the processor, wherever the encoder is: after each of its small products the search asks what came of it, and a
+    # GPU is slow to answer.
+    device = head.weight.device
+    head.cpu()
     counted_N = torch.from_numpy(np.ones(len(targets_N_C), dtype=np.float32) if weights_N is None else weights_N)
-    counted_N = counted_N.to(head.weight.device)
     scale = float(np.sqrt(np.square(embeddings_N_D).sum(axis=1).mean())) or 1.0
-    scaled_N_D = torch.from_numpy(embeddings_N_D / np.float32(scale)).to(head.weight.device)
-    shares_N_C = torch.from_numpy(targets_N_C).to(head.weight.device)
+    scaled_N_D = torch.from_numpy(embeddings_N_D / np.float32(scale))
+    shares_N_C = torch.from_numpy(targets_N_C)
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
     optimizer = torch.optim.LBFGS(head.parameters(), max_iter=MAX_ITERATIONS, line_search_fn="strong_wolfe")
@@ -56,3 +59,4 @@ def fit_head(
     optimizer.step(closure)  # type: ignore[no-untyped-call]
     with torch.no_grad():
         head.weight.div_(scale)
+    head.to(device)

@@ -39,7 +39,7 @@ class TrainingConfig:
         max_tokens: of longer texts, fine-tuning reads so many tokens, or it would take minutes; the linear fits and the
             finished classifier read all.
         min_steps: fine-tuning never does fewer; few labels need many passes.
-        epochs: passes over the labels once those are more steps.
+        epochs: passes over the labels, once those are more steps; five left 128 and 256 labels a point worse learned.
         max_steps: nor does it do more, so that what a label costs stays bounded.
         encoder_lr: for an encoder of 384 dimensions; a wider one gets proportionally less.
         frozen_share: share of the encoder's layers, from the lowest, that stay as they are; `full` freezes none.
@@ -48,6 +48,8 @@ class TrainingConfig:
         folds: parts of the labels, each predicted by a classifier that has not seen it; 0: none.
         fold_min_steps: fine-tuning of such a classifier never does fewer: an estimate has to cost less than what it
             estimates.
+        fold_epochs: nor does it, beyond those steps, pass over its texts more often.
+        fold_max_steps: nor does it ever do more: hundreds of texts say enough of a temperature.
         fold_min_batch_size: nor are its batches smaller, however few texts it has.
     """
 
@@ -57,7 +59,7 @@ class TrainingConfig:
     batch_size: int = 16
     max_tokens: int = 64
     min_steps: int = 36
-    epochs: int = 5
+    epochs: int = 9
     max_steps: int = 640
     encoder_lr: float = 1e-4
     head_lr: float = 1e-3
@@ -68,6 +70,8 @@ class TrainingConfig:
     head_l2: float = 0.01
     folds: int = 2
     fold_min_steps: int = 12
+    fold_epochs: int = 5
+    fold_max_steps: int = 100
     fold_min_batch_size: int = 8
 
 
@@ -124,7 +128,13 @@ def make_plan(config: TrainingConfig, texts: int, width: int, *, is_fold: bool =
     """
     if is_fold:
         batch_size = min(config.batch_size, max(config.fold_min_batch_size, texts // 4))
-        config = replace(config, min_steps=config.fold_min_steps, batch_size=batch_size)
+        config = replace(
+            config,
+            min_steps=config.fold_min_steps,
+            epochs=min(config.epochs, config.fold_epochs),
+            max_steps=min(config.max_steps, config.fold_max_steps),
+            batch_size=batch_size,
+        )
     steps = min(max(config.min_steps, math.ceil(texts / config.batch_size) * config.epochs), config.max_steps)
     return [
         Stage(

@@ -27,7 +27,7 @@ def test_every_recipe_is_an_order_of_the_same_three_things(recipe, order):
 
 
 @pytest.mark.parametrize(
-    ("texts", "steps"), [(2, 36), (32, 36), (112, 36), (128, 40), (1000, 315), (2048, 640), (100_000, 640)]
+    ("texts", "steps"), [(2, 36), (32, 36), (64, 36), (128, 72), (1000, 567), (2048, 640), (100_000, 640)]
 )
 def test_steps_follow_the_passes_over_the_labels_but_are_neither_too_few_nor_without_end(texts, steps):
     for recipe in (Recipe.CONTRASTIVE, Recipe.LP_FT, Recipe.FULL):
@@ -35,14 +35,12 @@ def test_steps_follow_the_passes_over_the_labels_but_are_neither_too_few_nor_wit
 
 
 @pytest.mark.parametrize(
-    ("texts", "steps", "batch_size"), [(2, 12, 8), (16, 12, 8), (32, 20, 8), (64, 20, 16), (500, 160, 16)]
+    ("texts", "steps", "batch_size"), [(2, 12, 8), (16, 12, 8), (32, 20, 8), (64, 20, 16), (500, 100, 16)]
 )
-def test_a_classifier_that_serves_an_estimate_costs_less_with_few_labels_and_is_like_the_others_with_many(
-    texts, steps, batch_size
-):
+def test_a_classifier_that_serves_an_estimate_costs_less_and_is_trained_alike(texts, steps, batch_size):
     fold = plan(texts=texts, is_fold=True)
     assert names(fold) == names(plan(texts=texts))
-    assert count_steps(fold) == steps <= count_steps(plan(texts=texts))
+    assert count_steps(fold) == steps < count_steps(plan(texts=texts))
     assert {part.batch_size for part in fold if isinstance(part, Stage)} == {batch_size}
 
 
