@@ -7,7 +7,6 @@ import typer
 from rich.console import Console
 
 from benchmarks import (
-    gpu,
     large_pool,
     learner,
     llm,
@@ -136,12 +135,6 @@ def measure_speed(data: Data) -> None:
 def measure_workers(data: Data) -> None:
     """Two workers against one over the same pool: ten minutes on two idle cores."""
     workers.run(data)
-
-
-@app.command("gpu")
-def measure_gpu(data: Data) -> None:
-    """Trainings and scoring on a GPU and on the processor beside it: minutes, where there is one."""
-    gpu.run(data)
 
 
 @app.command("table")

@@ -35,6 +35,7 @@ LINES = Path(__file__).with_name("learner.jsonl")
 TABLE = Path(__file__).with_name("learner.md")
 
 Line = dict[str, Any]
+Cell = tuple[str, int, int, str]
 
 
 def run(
@@ -59,7 +60,7 @@ def run_seconds(data: Path, sets: Sequence[str]) -> None:
             write_line({"set": name, "labels": labels, "train_s": round(trained.train_s, 1), "peak_mb": peak_mb})
 
 
-def _cell(line: Line) -> tuple[str, int, int, str]:
+def _cell(line: Line) -> Cell:
     return line["set"], line["labels"], line["seed"], line["learner"]
 
 
@@ -108,7 +109,9 @@ def write_line(line: Line) -> None:
 def write_table() -> None:
     """Write learner.md from the lines."""
     lines = read_lines()
-    measured = [line for line in lines if "accuracy" in line]
+    by_processor, by_gpu = _by_device(lines)
+    # What was trained on both counts as the processor trained it.
+    measured = [*{**by_gpu, **by_processor}.values()]
     accuracy = {_cell(line): 100 * line["accuracy"] for line in measured}
     # `auto` is one of the recipes, trained with the same seed: its figures are that one's.
     accuracy |= {(*_cell(line)[:3], "auto"): 100 * line["accuracy"] for line in measured if line.get("is_auto")}
@@ -127,6 +130,7 @@ def write_table() -> None:
         "that its rule names (docs/the-learner.md), trained with the same seed. setfit: 20 pairs a text, one epoch, "
         "bf16 (some of its lines at 16 labels fp32).",
         "",
+        *_devices(by_processor, by_gpu),
         "| labels | set | " + " | ".join(LEARNERS) + " | `auto` against the best other, same seeds |",
         "|---|---|" + "---|" * (len(LEARNERS) + 1),
         *(_row(accuracy, labels, name) for labels, name in rows),
@@ -158,7 +162,30 @@ def write_table() -> None:
     TABLE.write_text("\n".join(text), encoding="utf-8")
 
 
-Accuracies = Mapping[tuple[str, int, int, str], float]
+def _by_device(lines: Sequence[Line]) -> tuple[dict[Cell, Line], dict[Cell, Line]]:
+    """Lines with an accuracy that a processor trained, and those that a GPU did."""
+    devices: tuple[dict[Cell, Line], dict[Cell, Line]] = ({}, {})
+    for line in lines:
+        if "accuracy" in line:
+            devices[line.get("device") == "cuda"][_cell(line)] = line
+    return devices
+
+
+def _devices(by_processor: Mapping[Cell, Line], by_gpu: Mapping[Cell, Line]) -> list[str]:
+    """How many trainings of the table a GPU did, and whether that matters."""
+    both = by_gpu.keys() & by_processor.keys()
+    if not both:
+        return []
+    apart = [100 * (by_gpu[cell]["accuracy"] - by_processor[cell]["accuracy"]) for cell in both]
+    return [
+        f"A GPU did {len(by_gpu.keys() - both)} of these {len(by_gpu.keys() | by_processor.keys())} trainings, a "
+        f"processor the others. {len(both)} were done by both: accuracies differ by {np.mean(apart):+.2f} points on "
+        f"average, by {np.max(np.abs(apart)):.1f} at most, and not at all in {sum(not gap for gap in apart)}.",
+        "",
+    ]
+
+
+Accuracies = Mapping[Cell, float]
 
 
 def _row(accuracy: Accuracies, labels: int, name: str) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 
@@ -109,7 +109,7 @@ def fine_tune(
         if should_stop():
             raise TrainingCancelledError("the training was cancelled; the model version in use stays")
         rows = sorted(batch, key=lambda row: len(token_ids[row]))
-        with _fast_attention(classifier.device):
+        with _plain_attention():
             embeddings_B_D = _embed(classifier, [token_ids[row] for row in rows])
             losses_B = _losses(classifier, embeddings_B_D, targets_N_C[rows], counted_N[rows], stage.objective)
             _check_finite(losses_B, [targets.task_ids[row] for row in rows])
@@ -123,9 +123,13 @@ def fine_tune(
     return loss
 
 
-def _fast_attention(device: torch.device) -> AbstractContextManager[None]:
-    """On a processor, attention by plain multiplications: torch's fused one is slow going backward."""
-    return nullcontext() if device.type == "cuda" else sdpa_kernel(SDPBackend.MATH)
+def _plain_attention() -> AbstractContextManager[None]:
+    """Attention by plain multiplications.
+
+    Going backward, torch's fused one is slow on a processor, and on a GPU it adds up in no fixed order: the same seed
+    would not give the same classifier.
+    """
+    return sdpa_kernel(SDPBackend.MATH)
 
 
 def _embed(classifier: TextClassifier, token_ids: list[list[int]]) -> Tensor:

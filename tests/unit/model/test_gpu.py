@@ -1,4 +1,4 @@
-"""What holds where torch finds a GPU: the whole of `tests/unit/model` runs on it there, and this besides."""
+"""What holds where torch finds a GPU."""
 
 import numpy as np
 import pytest
@@ -14,11 +14,16 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch fin
 
 
 @pytest.fixture(scope="module", params=[recipe for recipe in Recipe if recipe is not Recipe.AUTO])
-def trained(request, encoder):
-    """Each recipe's, in fp32 or bf16 as the GPU has it."""
-    config = TrainingConfig(
+def config(request, encoder):
+    """Each recipe; sixteen dimensions of random weights learn at rates of their own."""
+    return TrainingConfig(
         recipe=request.param, encoder=encoder, min_steps=60, encoder_lr=1e-3, head_lr=1e-2, frozen_share=0.0
     )
+
+
+@pytest.fixture(scope="module")
+def trained(config):
+    """In bf16 where the GPU has it."""
     return train(targets(), config)
 
 
@@ -33,6 +38,11 @@ def test_what_a_gpu_trained_a_machine_without_one_reads_and_says_the_same(traine
     save_classifier(trained.classifier, tmp_path)
     elsewhere = load_classifier(tmp_path).cpu()
     np.testing.assert_allclose(score_texts(elsewhere, TEXTS).proba_N_C, on_gpu_N_C, atol=5e-3)
+
+
+def test_the_same_seed_makes_the_same_classifier_on_a_gpu_too(config, trained):
+    again = score_texts(train(targets(), config).classifier, TEXTS).proba_N_C
+    np.testing.assert_array_equal(again, score_texts(trained.classifier, TEXTS).proba_N_C)
 
 
 def test_pools_scored_in_bf16_are_close_to_fp32_on_a_gpu_too(trained):

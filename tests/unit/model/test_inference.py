@@ -46,9 +46,8 @@ def test_shuffling_the_texts_shuffles_the_probabilities_alike(classifier):
 def test_probabilities_are_what_the_head_says_of_the_embeddings(encoder, is_multilabel):
     classifier = new_classifier(encoder, LabelSet(("a", "b", "c"), is_multilabel))
     scored = score_texts(classifier, TEXTS[:7])
-    logits_N_C = (
-        scored.embeddings_N_D @ classifier.head.weight.T.detach().numpy() + classifier.head.bias.detach().numpy()
-    )
+    weight_C_D, bias_C = (part.detach().cpu().numpy() for part in classifier.head.parameters())
+    logits_N_C = scored.embeddings_N_D @ weight_C_D.T + bias_C
     odds_N_C = np.exp(logits_N_C)
     expected = odds_N_C / (1 + odds_N_C) if is_multilabel else odds_N_C / odds_N_C.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(scored.proba_N_C, expected, rtol=1e-4)
@@ -137,7 +136,7 @@ def test_a_pool_in_bf16_gets_the_labels_that_fp32_gives(encoder, is_multilabel):
     classifier = new_classifier(encoder, LabelSet(("a", "b", "c"), is_multilabel))
     # A head that is in two minds about most of the texts.
     with torch.no_grad():
-        centre_D = torch.from_numpy(embed_texts(classifier, TEXTS).mean(axis=0))
+        centre_D = torch.from_numpy(embed_texts(classifier, TEXTS).mean(axis=0)).to(classifier.device)
         classifier.head.bias.copy_(-classifier.head.weight @ centre_D)
     exact_N_D, mixed_N_D = embed_texts(classifier, TEXTS), embed_pool(classifier, TEXTS)
     exact_N_C, mixed_N_C = (head_proba(classifier, classifier.head, each) for each in (exact_N_D, mixed_N_D))
