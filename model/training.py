@@ -179,7 +179,8 @@ class _Learner:
         width = start.classifier.head.in_features
         classes = len(seen_classes(targets.targets_N_C))
         if config.recipe is Recipe.AUTO:
-            config = replace(config, recipe=choose_recipe(targets.targets_N_C, config.batch_size))
+            untuned_N_D = self._untuned_N_D[: len(targets)]
+            config = replace(config, recipe=choose_recipe(targets.targets_N_C, untuned_N_D, config.batch_size))
         if classes < 2 and not targets.label_set.is_multilabel:
             # Nothing can be told apart, and no text held out could ever say that the classifier is too sure.
             config = replace(config, recipe=Recipe.HEAD, head_l2=ONE_CLASS_L2, folds=0)
@@ -234,7 +235,7 @@ class _Learner:
 
     @cached_property
     def _untuned_N_D(self) -> FloatArray:
-        """Of all texts, weak ones last; read once, and only by plans that ask."""
+        """Of all texts, weak ones last; read once, and only for those who ask."""
         return self._start.embed([*self._targets.texts, *self.weak.texts])
 
     def _count(self, loss: float) -> None:

@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 
 from model.fine_tuning import Stage
-from model.recipes import LinearFit, Recipe, TrainingConfig, choose_recipe, count_steps, make_plan, mean_likeness
+from model.recipes import (
+    LinearFit,
+    Recipe,
+    TrainingConfig,
+    choose_recipe,
+    count_steps,
+    make_plan,
+    mean_likeness,
+    neighbours_agree,
+)
 
 
 def plan(recipe=Recipe.CONTRASTIVE, texts=32, width=384, *, is_fold=False, **different):
@@ -64,6 +73,13 @@ def test_likeness_is_how_many_pairs_share_a_label_or_how_much_of_it(targets_N_C,
     assert mean_likeness(targets_N_C) == pytest.approx(likeness)
 
 
+def embedded(targets_N_C, *, is_told_apart):
+    """Where an encoder puts texts: each class in a place of its own, or every text wherever."""
+    if is_told_apart:
+        return targets_N_C.astype(np.float32)
+    return np.random.default_rng(0).normal(size=(len(targets_N_C), 64)).astype(np.float32)
+
+
 @pytest.mark.parametrize(
     ("targets_N_C", "chosen"),
     [
@@ -76,7 +92,44 @@ def test_likeness_is_how_many_pairs_share_a_label_or_how_much_of_it(targets_N_C,
     ],
 )
 def test_pairs_teach_where_a_text_meets_another_like_it_in_a_batch(targets_N_C, chosen):
-    assert choose_recipe(targets_N_C, batch_size=16) is chosen
+    assert choose_recipe(targets_N_C, embedded(targets_N_C, is_told_apart=False), batch_size=16) is chosen
+
+
+@pytest.mark.parametrize("classes", [2, 4, 8])
+def test_pairs_have_nothing_to_teach_where_the_encoder_tells_the_classes_apart_as_it_came(classes):
+    targets_N_C = one_hot(*list(range(classes)) * 8)
+    assert choose_recipe(targets_N_C, embedded(targets_N_C, is_told_apart=True), batch_size=16) is Recipe.LP_FT
+
+
+def test_neighbours_agree_wholly_where_each_text_is_nearest_to_one_of_its_own():
+    targets_N_C = one_hot(*[0, 1, 2] * 5)
+    assert neighbours_agree(targets_N_C, embedded(targets_N_C, is_told_apart=True)) == pytest.approx(1)
+
+
+def test_neighbours_agree_no_more_than_by_chance_where_the_encoder_sees_something_else():
+    # Each text lies beside one of the other class, and is like it in nothing that counts.
+    beside_N_D = np.array([[1, 0], [1, 0.01], [0, 1], [0.01, 1]], dtype=np.float32)
+    assert neighbours_agree(one_hot(0, 1, 0, 1), beside_N_D) == 0
+
+
+def test_neighbours_of_half_the_labels_agree_by_half():
+    both, one = [1, 1], [1, 0]
+    targets_N_C = np.array([both, one, both, one, [0, 1], [0, 1]])
+    beside_N_D = np.eye(3)[[0, 0, 1, 1, 2, 2]].astype(np.float32)
+    alike = (4 * np.sqrt(1 / 2) + 2 * 1) / 6
+    by_chance = mean_likeness(targets_N_C)
+    assert neighbours_agree(targets_N_C, beside_N_D) == pytest.approx((alike - by_chance) / (1 - by_chance))
+
+
+@pytest.mark.parametrize("targets_N_C", [one_hot(0, 0, 0), np.zeros((3, 2))])
+def test_where_there_is_nothing_to_tell_apart_neighbours_do_not_agree(targets_N_C):
+    assert neighbours_agree(targets_N_C, np.ones((3, 4), dtype=np.float32)) == 0
+
+
+def test_of_very_many_texts_so_many_are_compared_as_memory_holds():
+    targets_N_C = one_hot(*[0, 1] * 50_000)
+    agree = neighbours_agree(targets_N_C, embedded(targets_N_C, is_told_apart=True))
+    assert agree == pytest.approx(1)
 
 
 @pytest.mark.parametrize(("width", "encoder_lr"), [(16, 1e-4), (384, 1e-4), (768, 5e-5), (1024, 3.75e-5)])
