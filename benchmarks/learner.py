@@ -67,10 +67,9 @@ def _cell(line: Line) -> Cell:
 def _measure(gold: GoldSet, labels: int, seed: int, recipe: Recipe) -> Line:
     """One training, and what it gives on held-out texts."""
     drawn = as_targets(gold, gold.draw(labels, seed))
+    untuned_N_D = load_start("", drawn.label_set).embed(drawn.texts)
+    is_shipped = recipe is choose_recipe(drawn.targets_N_C, untuned_N_D, TrainingConfig().batch_size)
     # Folds find the temperature, which moves no decision: they are left out where only decisions are asked for.
-    start = load_start("", drawn.label_set)
-    chosen = choose_recipe(drawn.targets_N_C, start.embed(drawn.texts), TrainingConfig().batch_size)
-    is_shipped = recipe is chosen
     folds = 2 if is_shipped and seed < CALIBRATED_SEEDS else 0
     began = time.monotonic()
     trained = train(drawn, TrainingConfig(recipe=recipe, seed=seed, folds=folds))

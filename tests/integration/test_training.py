@@ -2,7 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
+
+from model.recipes import TrainingConfig, choose_recipe
+from model.training import load_start
 from tests.annotators import Person, choices_config, reviews, until_published
+from tests.fakes import SENTIMENT
 from tests.servers import LEGACY_TOKEN, BackendServer, LabelStudioServer, backend
 
 CONFIG = choices_config(["neg", "pos"])
@@ -26,20 +31,25 @@ def test_start_training_trains_however_few_labels_are_new(owner: Person, quick: 
     assert quick.status(project_id)["last_error"] == ""
 
 
-def test_status_says_what_a_version_is_worth_and_what_it_lacks(owner: Person, quick: BackendServer, title: str) -> None:
+def test_status_says_what_a_version_is_worth_and_what_it_lacks(
+    owner: Person, quick: BackendServer, title: str, small_encoder: str
+) -> None:
     gold = reviews(24)
     config = choices_config(["neg", "pos", "mixed"])
     project_id = owner.create_project(title, config, list(gold))
     owner.connect(project_id, quick.url, retrain_every=8)
     until_published(owner, quick, project_id)
     assert quick.status(project_id)["out_of_fold"] is None
-    owner.label_both(project_id, gold, 8)
+    labelled = [task["data"]["text"] for task in owner.label_both(project_id, gold, 8)]
     until_published(owner, quick, project_id, model=1)
 
     status = quick.status(project_id)
 
-    assert status["recipe"] == "auto"
-    assert status["recipe_used"] in {"contrastive", "lp-ft"}
+    is_pos = np.array([gold[text] == "pos" for text in labelled])
+    targets_N_C = np.stack([~is_pos, is_pos], axis=1).astype(np.float32)
+    embeddings_N_D = load_start(small_encoder, SENTIMENT).embed(labelled)
+    chosen = choose_recipe(targets_N_C, embeddings_N_D, TrainingConfig().batch_size)
+    assert (status["recipe"], status["recipe_used"]) == ("auto", chosen.value)
     assert status["out_of_fold"]["texts"] == status["trained_on"] >= 8
     for name in ("accuracy", "macro_f1", "calibration_error"):
         assert 0 <= status["out_of_fold"][name] <= 1
