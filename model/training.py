@@ -117,7 +117,7 @@ def train(
     never_more_than_available_cores()
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        start = start or load_start(config.encoder, targets.label_set)
+        start = _with_fresh_head(start) if start else load_start(config.encoder, targets.label_set)
         weak = weak or targets.some(np.zeros(0, dtype=int))
         learner = _Learner(targets, config, start, on_step, should_stop, weak, weak_weight)
         logits_M_C, rows_M = learner.predict_out_of_fold()
@@ -136,6 +136,13 @@ def train(
         warnings=tuple(_warnings(targets, out_of_fold)),
         weak_labels=len(weak),
     )
+
+
+def _with_fresh_head(start: Start) -> Start:
+    """The same start with a head drawn now, by the seed of the training: `full` begins from it."""
+    classifier = copy.deepcopy(start.classifier)
+    classifier.head.reset_parameters()
+    return replace(start, classifier=classifier)
 
 
 def check_trainable(targets: Targets) -> None:

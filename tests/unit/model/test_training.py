@@ -8,7 +8,7 @@ from model.bert import new_classifier
 from model.errors import InvalidTargetsError, TrainingCancelledError, TrainingDivergedError
 from model.inference import embed_texts, score_texts
 from model.recipes import Recipe, TrainingConfig
-from model.training import Trained, train
+from model.training import Trained, load_start, train
 from model.types import LabelSet, Targets
 from tests.fakes import BLAME, PRAISE, SENTIMENT
 
@@ -84,6 +84,11 @@ def test_labels_that_nobody_used_yet_are_unlikely(config):
 def test_another_seed_makes_another_fine_tuned_classifier(encoder):
     one, other = (proba(TrainingConfig(encoder=encoder, seed=seed), targets()) for seed in (0, 1))
     assert (one != other).any()
+
+
+def test_the_same_seed_makes_the_same_classifier_from_whatever_head_the_start_came_with(config, encoder):
+    one, other = (train(targets(), config, start=load_start(encoder, SENTIMENT)).classifier for _ in range(2))
+    np.testing.assert_array_equal(*(score_texts(each, TEXTS).proba_N_C for each in (one, other)))
 
 
 def test_the_same_seed_makes_the_same_classifier_whatever_was_drawn_before_and_leaves_that_alone(config, trained):
