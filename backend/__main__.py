@@ -24,6 +24,7 @@ from backend.serving import serve as run_serve
 from backend.settings import Settings, load_settings
 from backend.worker import run_worker
 from model.errors import ShortlistError, VersionError
+from model.label_names import read_descriptions
 
 app = typer.Typer(
     add_completion=False,
@@ -56,11 +57,19 @@ def worker() -> None:
 
 
 @app.command()
-def connect(project: ProjectOption, url: BackendUrlOption = "") -> None:
+def connect(
+    project: ProjectOption,
+    url: BackendUrlOption = "",
+    describe: Annotated[
+        Path | None, typer.Option(help="What labels mean: a JSON file with a text by label. Also once connected.")
+    ] = None,
+) -> None:
     """Connect a project to this backend, as Settings → Model → Connect Model does."""
     with _errors_in_a_sentence():
         settings = _start()
-        console.print(connect_project(settings, project, url or default_url(settings)))
+        descriptions = read_descriptions(describe) if describe else None
+        said = connect_project(settings, project, url or default_url(settings), descriptions)
+        console.print(said, soft_wrap=True)
 
 
 @app.command()

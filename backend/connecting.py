@@ -2,32 +2,68 @@
 
 import json
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import httpx
 
 from backend.errors import ConfigurationError, LabelStudioError
 from backend.label_studio import LabelStudioClient
 from backend.labeling_config import read_labeling_config
-from backend.settings import Settings
+from backend.settings import Settings, parse_extra_params
+from model.label_names import check_described
 
 TITLE = "Shortlist"
 
 
-def connect_project(settings: Settings, project_id: int, url: str) -> str:
+def connect_project(
+    settings: Settings, project_id: int, url: str, descriptions: Mapping[str, str] | None = None
+) -> str:
     """Do what Settings → Model → Connect Model does; returns a sentence that says so.
+
+    Args:
+        settings: of Label Studio, and the credentials that it needs for the backend.
+        project_id: which project.
+        url: the backend, as Label Studio sees it.
+        descriptions: text by label that says what it means; None to leave descriptions as they are.
 
     Raises:
         LabelStudioError: Label Studio refused; the message names the reason and the mend.
         UnsupportedConfigError: the project's labeling config cannot be learned.
+        LabelDescriptionError: a description is of a label that the labeling config does not have.
     """
     with LabelStudioClient(settings) as client:
-        read_labeling_config(client.project(project_id).label_config)
-        if any(backend.url.rstrip("/") == url.rstrip("/") for backend in client.backends(project_id)):
-            return f"Project {project_id} is connected to {url} already."
-        response = client.connect_backend(project_id, {"url": url, "title": TITLE, **_credentials(settings)})
+        return connect_over(client, settings, project_id, url, descriptions)
+
+
+def connect_over(
+    client: LabelStudioClient, settings: Settings, project_id: int, url: str, descriptions: Mapping[str, str] | None
+) -> str:
+    """`connect_project` over an open connection to Label Studio."""
+    labels = read_labeling_config(client.project(project_id).label_config).label_set.labels
+    check_described(labels, descriptions or {})
+    backend = {"url": url, **_credentials(settings)}
+    connected = [known for known in client.backends(project_id) if known.url.rstrip("/") == url.rstrip("/")]
+    if connected and descriptions is None:
+        return f"Project {project_id} is connected to {url} already."
+    if connected:
+        changes = {**backend, "project": project_id, **described(connected[0].extra_params, descriptions)}
+        _check(client.update_backend(connected[0].id, changes), url)
+        told = f"{len(descriptions or {})} of its {len(labels)} labels"
+        return f"Project {project_id} is connected to {url} and describes {told} now."
+    new = {**backend, "title": TITLE, **(described(None, descriptions) if descriptions else {})}
+    _check(client.connect_backend(project_id, new), url)
+    return f"Project {project_id} is connected to {url}: open it in Label Studio and label."
+
+
+def described(extra_params: Any, descriptions: Mapping[str, str] | None) -> dict[str, Any]:
+    """A backend's extra params with these label descriptions in place of others."""
+    return {"extra_params": {**parse_extra_params(extra_params), "label_descriptions": dict(descriptions or {})}}
+
+
+def _check(response: httpx.Response, url: str) -> None:
     if response.is_error:
         raise refusal(response, url)
-    return f"Project {project_id} is connected to {url}: open it in Label Studio and label."
 
 
 def _credentials(settings: Settings) -> dict[str, str]:

@@ -48,6 +48,8 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
         "out_of_fold": asdict(current.out_of_fold) if current and current.out_of_fold else None,
         "warnings": list(current.warnings) if current else [],
         "weak_labels": current.weak_labels if current else 0,
+        "trust": asdict(current.trust) if current else None,
+        "names": synced.get("names"),
         "labels": synced.get("labels", 0),
         "labels_in_order": folder.published_labels(),
         "unlabelled": synced.get("left", 0),
@@ -123,6 +125,15 @@ class _Collector:
             for status in statuses:
                 if status["out_of_fold"]:
                     gauge.add_metric([str(status["project"])], status["out_of_fold"][key])
+            yield gauge
+        for key, name, text in (
+            ("agreed", "shortlist_names_agreed", "Labelled texts whose label people chose as label names alone say."),
+            ("of", "shortlist_names_compared", "Labelled texts that were compared with what label names alone say."),
+        ):
+            gauge = GaugeMetricFamily(name, text, labels=["project"])
+            for status in statuses:
+                if status["names"]:
+                    gauge.add_metric([str(status["project"])], status["names"][key])
             yield gauge
         yield from _llm_metrics([(str(status["project"]), status["llm"]) for status in statuses if status["llm"]])
         states = GaugeMetricFamily("shortlist_state", "1 for the state a project is in.", labels=["project", "state"])

@@ -89,6 +89,8 @@ def labels_until_training(latest: ModelVersion | None, synced: Synced) -> int:
         return least - len(synced.targets)
     if latest.recipe != synced.settings.recipe.value or latest.encoder != synced.encoder:
         return 0
+    if latest.label_texts != synced.label_texts:
+        return 0
     before, now = latest.label_digests_N, label_digests(synced.targets)
     # A corrected label has another digest: gone from before, new in now, and one change all the same.
     changed = max(len(np.setdiff1d(now, before)), len(np.setdiff1d(before, now)))
@@ -100,15 +102,19 @@ def is_training_due(folder: ProjectFolder, synced: Synced, turn: Turn) -> bool:
     return turn.asked_to_train or labels_until_training(folder.registry.latest(), synced) <= 0
 
 
-def is_live(folder: ProjectFolder, settings: ProjectSettings, version: ModelVersion | None) -> bool:
+def is_live(
+    folder: ProjectFolder, settings: ProjectSettings, version: ModelVersion | None, *, has_names: bool = False
+) -> bool:
     """Whether every label orders the queue anew at once, without a training.
 
-    There has to be a classifier, and a strategy that goes by it. One that was rolled back to stays as it was trained:
-    what was labelled since may be why. Where an LLM's labels arrange the order as well, it would be asked for every
-    label that people give: there an order stays until its batch is used up.
+    There has to be a classifier, of label names if there is no other, and a strategy that goes by it. One that was
+    rolled back to stays as it was trained: what was labelled since may be why. Where an LLM's labels arrange the order
+    as well, it would be asked for every label that people give: there an order stays until its batch is used up.
     """
-    if version is None or settings.llm_labels.includes(LLMLabels.ROUTE):
+    if settings.llm_labels.includes(LLMLabels.ROUTE):
         return False
+    if version is None:
+        return has_names and find_strategy(settings.cold_start).needs_classifier
     newest = folder.registry.numbers()[-1:] == [version.number]
     return newest and find_strategy(settings.strategy).needs_classifier
 
@@ -129,6 +135,7 @@ def publication_due(
     selection: Selection | None = None,
     *,
     live: bool = False,
+    has_names: bool = False,
 ) -> str:
     """Why a new order is due, in a few words; empty if the published one still serves.
 
@@ -138,6 +145,7 @@ def publication_due(
         version: the model version to use.
         selection: what an LLM chose, where it has a say.
         live: whether labels alone call for a new order.
+        has_names: whether label names classify while there is no model.
     """
     if published is None:
         return "first order"
@@ -150,7 +158,7 @@ def publication_due(
         return "new or changed tasks"
     if len(synced.targets) - published.labelled_tasks >= synced.settings.query_size:
         return "batch used up"
-    if reason := _llm_reason(published, synced, version is not None, selection):
+    if reason := _llm_reason(published, synced, version is not None, selection, has_names):
         return reason
     waiting = {text.task_id for text in synced.pool}
     left = sum(task_id in waiting for task_id in published.task_ids_N[: published.queued].tolist())
@@ -166,16 +174,21 @@ def _least_left(published: Publication, settings: ProjectSettings) -> int:
     return min(settings.query_size, published.queued // 2) if published.is_live else settings.query_size
 
 
-def _llm_reason(published: Publication, synced: Synced, has_model: bool, selection: Selection | None) -> str:
+def _llm_reason(
+    published: Publication, synced: Synced, has_model: bool, selection: Selection | None, has_names: bool
+) -> str:
     """Why what an LLM chose, or does not choose any more, calls for a new order; empty if it does not."""
     if selection is not None and selection.picks and selection.at > published.selected_at:
         return "the LLM chose"
-    if published.strategy and published.strategy != strategy_for(synced.settings, has_model, selection).name:
+    decides = strategy_for(synced.settings, has_model, selection, has_names=has_names).name
+    if published.strategy and published.strategy != decides:
         return "another strategy decides"
     return ""
 
 
-def fingerprint(folder: ProjectFolder, synced: Synced, failure: ShortlistError | None) -> dict[str, Any]:
+def fingerprint(
+    folder: ProjectFolder, synced: Synced, failure: ShortlistError | None, *, has_names: bool = False
+) -> dict[str, Any]:
     """How Label Studio stood, how the training ended, and how many annotations may come before anything can be due."""
     published = folder.publication()
     since = len(synced.targets) - (published.labelled_tasks if published else 0)
@@ -185,7 +198,7 @@ def fingerprint(folder: ProjectFolder, synced: Synced, failure: ShortlistError |
     until_hand_over = synced.settings.query_size - len(synced.targets)
     current = folder.registry.current()
     has_say = has_a_say(synced.settings, len(synced.targets), current is not None)
-    live = is_live(folder, synced.settings, usable(current, synced))
+    live = is_live(folder, synced.settings, usable(current, synced), has_names=has_names)
     until_order = 1 if live else synced.settings.query_size - since
     return {
         "identity": _identity(folder, synced.project, synced.settings, synced.encoder),

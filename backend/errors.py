@@ -1,6 +1,6 @@
 """What can go wrong at the edges, each with the code and HTTP status that a caller gets."""
 
-from model.errors import ShortlistError
+from model.errors import LabelDescriptionError, ShortlistError
 
 
 class ConfigurationError(ShortlistError):
@@ -68,5 +68,6 @@ HTTP_STATUS: dict[type[ShortlistError], int] = {
     UnknownProjectError: 404,
     UnsupportedConfigError: 422,
     ConfigurationError: 422,
+    LabelDescriptionError: 422,
     RedisUnavailableError: 503,
 }

@@ -238,6 +238,15 @@ class LabelStudioClient:
         """Post an ML backend, as the Connect Model dialog does; the answer is the caller's to read."""
         return self._send("POST", "api/ml/", "the ML backend", {"project": project_id, **backend})
 
+    def update_backend(self, backend_id: int, changes: Mapping[str, Any]) -> httpx.Response:
+        """Change an ML backend; the answer is the caller's to read.
+
+        Label Studio then calls /setup, with the URL, credentials and extra params of the changes alone: all must be
+        among them.
+        """
+        # With a slash at the end there is no such address.
+        return self._send("PATCH", f"api/ml/{backend_id}", "the ML backend", changes)
+
     def _request(self, method: str, path: str, what: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
         return self._checked(self._send(method, path, what, body), what)
 

@@ -3,19 +3,24 @@
 import html
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from label_studio_sdk._legacy.exceptions import LabelStudioXMLSyntaxErrorSentryIgnored
 from label_studio_sdk.label_interface import LabelInterface
 
 from backend.errors import UnsupportedConfigError
-from model.types import LabelSet
+from model.label_names import has_words, label_texts, label_words, tidy
+from model.types import LabelSet, LabelTexts
 
 # Label Studio shows it as HTML, in which tags would vanish.
 _MEND = "add a Choices tag over a Text, HyperText or Paragraphs tag in Settings, Labeling Interface"
 _PLAIN_VALUE = re.compile(r"^\$[^$]+$")
 _TAG = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+# Label Studio fills these in from each task's data.
+_VARIABLE = re.compile(r"\$\w")
+# An alias such as "c1" is a code.
+_WORD = re.compile(r"[^\W\d_]{3}")
 
 
 @dataclass(frozen=True)
@@ -35,18 +40,33 @@ class TextField:
 
 
 @dataclass(frozen=True)
+class Meaning:
+    """What a labeling config says of its labels besides their names.
+
+    Attributes:
+        said: text by label, for labels of which the config says more.
+        question: the Header above the control; empty without one.
+    """
+
+    said: Mapping[str, str] = field(default_factory=dict)
+    question: str = ""
+
+
+@dataclass(frozen=True)
 class Classification:
     """What a labeling config asks people: which labels a text has.
 
     Attributes:
         control: name of the Choices tag; to_name: the object it is about.
         fields: every text field that annotators see, those of the control first.
+        meaning: what the labels mean; no part of the question's identity.
     """
 
     control: str
     to_name: str
     fields: tuple[TextField, ...]
     label_set: LabelSet
+    meaning: Meaning = field(default_factory=Meaning, compare=False)
 
 
 def read_labeling_config(xml: str) -> Classification:
@@ -86,7 +106,8 @@ def read_labeling_config(xml: str) -> Classification:
     if not fields:
         raise UnsupportedConfigError(f"no text of the labeling config comes from the task's data: {_MEND}")
     to_name = next(name for name in control.to_name if name in objects)
-    return Classification(control.name, to_name, fields, LabelSet(labels, control.attr.get("choice") == "multiple"))
+    label_set = LabelSet(labels, control.attr.get("choice") == "multiple")
+    return Classification(control.name, to_name, fields, label_set, _meaning(interface._tree, control.name))
 
 
 def _field(tag: Any) -> TextField:
@@ -100,6 +121,69 @@ def _field(tag: Any) -> TextField:
             'like value="$text"'
         )
     return TextField(tag.tag, str(tag.value)[1:], tag.attr.get("nameKey", "author"), tag.attr.get("textKey", "text"))
+
+
+def _meaning(tree: Any, control: str) -> Meaning:
+    # Of two tags with one name the last is the control.
+    choices = tree.xpath("//Choices[@name=$name]", name=control)[-1]
+    said = ((choice.get("alias") or choice.get("value"), _said(choice)) for choice in choices.iter("Choice"))
+    return Meaning({label: text for label, text in said if label and text}, _question(choices))
+
+
+def _said(choice: Any) -> str:
+    """What a Choice tells people besides the label in annotations: value, alias and hint; empty if nothing."""
+    if not (choice.get("alias") or choice.get("hint")):
+        return ""
+    called, hint = _called(choice), tidy(choice.get("hint") or "")
+    return f"{called}: {hint}" if called and hint else called or hint
+
+
+def _called(choice: Any) -> str:
+    """The words of a Choice's value, and of its alias where they are other words."""
+    value, alias = label_words(choice.get("value") or ""), label_words(choice.get("alias") or "")
+    if not value or not _WORD.search(alias) or alias.casefold() in value.casefold():
+        return value or alias
+    return f"{value}, {alias}"
+
+
+def _question(choices: Any) -> str:
+    """The nearest Header above a control, in its own View or in one around it; empty if there is none.
+
+    A Header that takes words from a task's data is passed over; one above another control is that control's.
+    """
+    above = choices.xpath("ancestor-or-self::*/preceding-sibling::*")
+    for tag in reversed(above):
+        if tag.get("toName") not in (None, choices.get("name")):
+            return ""
+        said = tag.get("value") or tag.text or ""
+        if tag.tag == "Header" and not _VARIABLE.search(said) and (question := _without_markup(said)):
+            return question
+    return ""
+
+
+def _without_markup(markup: str) -> str:
+    return tidy(html.unescape(_TAG.sub(" ", markup)))
+
+
+def read_label_texts(
+    classification: Classification, description: str, own: Mapping[str, str], *, is_on: bool
+) -> LabelTexts:
+    """The texts that say what each label of a project means.
+
+    Args:
+        classification: the question, and what the labeling config says of its labels.
+        description: the project's description; the question of a config without a Header.
+        own: descriptions by label that somebody wrote for the classifier; they win over the config.
+        is_on: whether the project lets names count.
+
+    Returns:
+        C times no text, one or two, in the order of the labels.
+    """
+    labels = classification.label_set.labels
+    if not is_on:
+        return ((),) * len(labels)
+    said = {**classification.meaning.said, **{label: text for label, text in own.items() if has_words(text)}}
+    return label_texts(labels, said, classification.meaning.question or _without_markup(description))
 
 
 def read_text(classification: Classification, data: Mapping[str, Any]) -> str:

@@ -16,8 +16,8 @@ from backend.selections import PastePrompt, Picked, Selection
 from backend.settings import ProjectSettings, Settings
 from backend.states import SCORING
 from backend.syncing import Synced
-from model.acquisition import Embed
 from model.errors import LLMError, LLMUnavailableError
+from model.knowledge import Embed
 from model.llm.candidates import Candidates
 from model.llm.chat import Chat
 from model.llm.prompt import as_text

@@ -35,7 +35,9 @@ class Order:
     reasons_N: tuple[str, ...]
 
 
-def strategy_for(settings: ProjectSettings, has_model: bool, selection: Selection | None = None) -> Strategy:
+def strategy_for(
+    settings: ProjectSettings, has_model: bool, selection: Selection | None = None, *, has_names: bool = False
+) -> Strategy:
     """The strategy that decides now: COLD_START until there is a model, STRATEGY from then on.
 
     Args:
@@ -43,10 +45,14 @@ def strategy_for(settings: ProjectSettings, has_model: bool, selection: Selectio
         has_model: whether there is a classifier to go by.
         selection: what an LLM chose, where it has a say: then that comes first, with a model and without; where it
             failed, the fallback chooses.
+        has_names: whether label names say something: until there is a model they are a classifier.
     """
     if selection is not None:
         return find_strategy(selection.strategy if selection.picks else FALLBACK)
-    return find_strategy(settings.strategy if has_model else settings.cold_start)
+    if has_model:
+        return find_strategy(settings.strategy)
+    start = find_strategy(settings.cold_start)
+    return find_strategy(start.start) if start.needs_classifier and not has_names else start
 
 
 def order_pool(

@@ -33,7 +33,7 @@ from backend.llm_selection import Means, choose, may_paste, write_paste_prompt
 from backend.ordering import order_pool, strategy_for
 from backend.projects import ProjectFolder, Publication
 from backend.publishing import KEPT_PUBLICATIONS, clean_up, extend, next_number, publish, switch
-from backend.scoring import embedder, look_at_pool, source_of
+from backend.scoring import classify_by_names, embedder, look_at_pool, source_of
 from backend.selections import Selection
 from backend.settings import ProjectSettings, Settings
 from backend.states import PUBLISHING, SCORING, SYNCING, TRAINING
@@ -45,7 +45,7 @@ from model.pool import keep_encoders, text_digest
 from model.query.unlabelled import Need
 from model.recipes import TrainingConfig
 from model.registry import ModelVersion, data_sha256
-from model.training import Start, check_trainable, never, train
+from model.training import Start, Trained, check_trainable, never, train
 
 # An order that only knows more labels is soon followed by another: so many of its first texts are written, two batches,
 # in one import; annotators who work on them while the next comes do not run out.
@@ -100,13 +100,16 @@ def _do_what_is_due(
     if is_training_due(folder, synced, turn):
         _provide_for_annotators(folder, client, synced, turn)
     version, failure = _try_fit(settings, folder, synced, turn, should_stop)
-    published = order_and_publish(settings, folder, client, synced, version, turn, should_stop)
+    named = classify_by_names(settings, folder, synced, turn, should_stop) if version is None else None
+    published = order_and_publish(settings, folder, client, synced, version, turn, should_stop, named)
     current = folder.registry.current()
     if version is not None and (current is None or version.number != current.number):
         folder.registry.point(version.number)
         keep_encoders(folder.embeddings_folder, [settings.bert_model, source_of(settings, version).name])
     checks = asdict(checks_so_far(folder, synced.targets, settings.llm_name))
-    folder.save_synced({**fingerprint(folder, synced, failure), "llm_checks": checks})
+    names = {"agreed": named.agreement.agreed, "of": named.agreement.of} if named else folder.synced().get("names")
+    told = fingerprint(folder, synced, failure, has_names=named is not None)
+    folder.save_synced({**told, "llm_checks": checks, "names": names})
     _record(folder, synced, version, published, time.monotonic() - began)
 
 
@@ -182,8 +185,9 @@ def fit(
         weak,
         WEAK_WEIGHT,
         start,
+        synced.background,
     )
-    version = folder.registry.write(trained, synced.targets, config)
+    version = folder.registry.write(trained, synced.targets, config, synced.label_texts)
     log.info(
         "event=trained project=%d version=%d labels=%d recipe=%s seconds=%.1f out_of_fold_accuracy=%s",
         folder.project_id,
@@ -206,12 +210,14 @@ def order_and_publish(
     version: ModelVersion | None,
     turn: Turn,
     should_stop: Callable[[], bool] = never,
+    named: Trained | None = None,
 ) -> Publication | None:
     """Publish a new order if one is due; otherwise see that annotators get the one there is."""
     means = _means(settings, folder, synced, version, turn, should_stop)
     selection = choose(means)
-    live = is_live(folder, synced.settings, version)
-    due = publication_due(folder.publication(), synced, version, selection, live=live)
+    has_names = named is not None
+    live = is_live(folder, synced.settings, version, has_names=has_names)
+    due = publication_due(folder.publication(), synced, version, selection, live=live, has_names=has_names)
     stored = client.prediction_counts(folder.project_id)
     if not due and stored.get(folder.published_name()):
         switch(client, folder, synced.project, folder.published_name())
@@ -222,7 +228,7 @@ def order_and_publish(
         "event=ordering project=%d reason=%s", folder.project_id, (due or "predictions are gone").replace(" ", "_")
     )
     number = next_number(folder, stored)
-    publication = order(settings, folder, synced, version, number, turn, selection, should_stop)
+    publication = order(settings, folder, synced, version, number, turn, selection, should_stop, named)
     if due == NEW_LABELS:
         queued = min(_live_queue(synced.settings), publication.queued)
         publication = replace(publication, queued=queued, is_live=True)
@@ -244,12 +250,16 @@ def order(
     turn: Turn,
     selection: Selection | None = None,
     should_stop: Callable[[], bool] = never,
+    named: Trained | None = None,
 ) -> Publication:
-    """Score the pool and put it in order."""
+    """Score the pool and put it in order.
+
+    What label names say decides the order from the first text on; people see it once they have agreed with it.
+    """
     turn.step(SCORING)
     rng = np.random.default_rng(number)
-    strategy = strategy_for(synced.settings, version is not None, selection)
-    unlabelled = look_at_pool(settings, folder, synced, strategy, version, rng, turn, should_stop)
+    strategy = strategy_for(synced.settings, version is not None, selection, has_names=named is not None)
+    unlabelled = look_at_pool(settings, folder, synced, strategy, version, rng, turn, should_stop, named)
     ordered = order_pool(synced.pool, unlabelled, strategy, synced.settings, rng, selection)
     means = _means(settings, folder, synced, version, turn, should_stop)
     labelled = with_llm_labels(means, ordered, selection, rng)
@@ -259,7 +269,8 @@ def order(
     elif version is None and Need.EMBEDDINGS in strategy.needs:
         write_paste_prompt(means, rng)
     texts = [synced.pool[row] for row in ordered.rows_N]
-    proba_N_C = unlabelled.proba_N_C if unlabelled.proba_N_C is not None else np.zeros((len(texts), 0))
+    is_shown = named is None or named.agreement.is_convincing
+    proba_N_C = unlabelled.proba_N_C if unlabelled.proba_N_C is not None and is_shown else np.zeros((len(texts), 0))
     return Publication(
         number=number,
         model=version.number if version else 0,

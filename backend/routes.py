@@ -13,6 +13,7 @@ from backend.pasting import prompt_of, take_answer
 from backend.plugin import Service, ShortlistModel
 from backend.projects import Connection, ProjectFolder
 from model.errors import LLMError
+from model.label_names import check_described
 
 # Connecting makes Label Studio create a webhook, and set the project's model version, right after it called /setup: a
 # second round finds the one and mends the other.
@@ -33,8 +34,8 @@ def setup() -> Response:
     """A project connects: remember its settings, ask for a round, answer at once."""
     asked = parse_setup(_body())
     service = _service()
-    read_labeling_config(asked.label_config)
-    service.settings.for_project(asked.extra_params)
+    labels = read_labeling_config(asked.label_config).label_set.labels
+    check_described(labels, service.settings.for_project(asked.extra_params).label_descriptions)
     folder = service.folder(asked.project_id)
     folder.save_connection(Connection(request.host, asked.extra_params))
     service.rounds.request(asked.project_id)

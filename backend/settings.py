@@ -6,11 +6,21 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from backend.errors import ConfigurationError
+from model.label_names import tidy
 from model.llm.config import model_names
 from model.query.strategies import find_start, find_strategy
 from model.recipes import Recipe
@@ -29,6 +39,10 @@ def _http_url(value: Any) -> str:
     if not url.startswith(("http://", "https://")) or "@" in url:
         raise ValueError("must be a URL that starts with http:// or https://, without a user and password")
     return url
+
+
+def _lower(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
 
 
 def _cold_start(value: Any) -> str:
@@ -62,10 +76,12 @@ def _default_cold_start(given: Mapping[str, Any]) -> str:
 StrategyName = Annotated[str, BeforeValidator(_known_strategy)]
 ColdStartName = Annotated[str, BeforeValidator(_cold_start)]
 HttpUrl = Annotated[str, BeforeValidator(_http_url)]
+AutoOrOff = Annotated[Literal["auto", "off"], BeforeValidator(_lower)]
+LabelDescription = Annotated[str, AfterValidator(tidy)]
 
 
 # What chooses before there is a model, without an LLM and with one.
-COLD_START = "maxherding"
+COLD_START = "hybrid"
 LLM_START = "activellm"
 
 
@@ -81,6 +97,10 @@ class ProjectSettings(BaseModel):
         explore: share of the queue drawn at random, in [0, 0.5].
         recipe: how the classifier is trained.
         llm_labels: what an LLM's labels are good for; each takes in those before it.
+        names: whether the classifier learns from what labels are called.
+        pool: whether the classifier learns from texts that nobody has labelled.
+        label_descriptions: text by label that says what it means; wins over the labeling config. A project's own:
+            the environment has none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -93,6 +113,9 @@ class ProjectSettings(BaseModel):
     explore: float = Field(default=0.1, ge=0.0, le=0.5)
     recipe: Recipe = Recipe.AUTO
     llm_labels: LLMLabels = LLMLabels.SHOW
+    names: AutoOrOff = "auto"
+    pool: AutoOrOff = "auto"
+    label_descriptions: dict[str, LabelDescription] = Field(default_factory=dict)
 
 
 class Settings(BaseSettings):
@@ -154,6 +177,8 @@ class Settings(BaseSettings):
     explore: float = Field(default=0.1, ge=0.0, le=0.5, validation_alias="EXPLORE")
     recipe: Recipe = Field(default=Recipe.AUTO, validation_alias="RECIPE")
     llm_labels: LLMLabels = Field(default=LLMLabels.SHOW, validation_alias="LLM_LABELS")
+    names: AutoOrOff = Field(default="auto", validation_alias="NAMES")
+    pool: AutoOrOff = Field(default="auto", validation_alias="POOL")
 
     @property
     def llm_name(self) -> str:
@@ -177,7 +202,7 @@ class Settings(BaseSettings):
         Raises:
             ConfigurationError: a key is unknown or its value wrong.
         """
-        own = {name: getattr(self, name) for name in ProjectSettings.model_fields}
+        own = {name: getattr(self, name) for name in ProjectSettings.model_fields if name in Settings.model_fields}
         try:
             project = ProjectSettings.model_validate({**own, **extra_params})
             self._check_start(project)

@@ -8,12 +8,13 @@ from pathlib import Path
 from backend.contract import Project
 from backend.jobs import Turn
 from backend.label_studio import LabelStudioClient
-from backend.labeling_config import Classification, read_labeling_config, read_text
+from backend.labeling_config import Classification, read_label_texts, read_labeling_config, read_text
 from backend.reading import Reading
 from backend.settings import ProjectSettings
 from backend.task_store import TaskStore, set_aside_if_broken
 from model.annotations import build_targets
-from model.types import AnnotatedText, PoolText, Targets
+from model.knowledge import MOST_POOL
+from model.types import AnnotatedText, Background, LabelTexts, PoolText, Targets
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ class Synced:
         pool: texts that still want labels, by task id.
         targets: what was labelled so far.
         encoder: BERT_MODEL, which a model version must have been trained from.
+        label_texts: what the labels mean; no text of any label where NAMES is off.
     """
 
     project: Project
@@ -34,6 +36,16 @@ class Synced:
     targets: Targets
     pool: tuple[PoolText, ...]
     encoder: str
+    label_texts: LabelTexts = ()
+
+    @property
+    def background(self) -> Background:
+        """What everybody can see before anybody labels: what labels mean, and some of the unlabelled texts."""
+        if self.settings.pool == "off":
+            return Background(self.label_texts)
+        texts = [text.text for text in self.pool if text.text.strip()]
+        step = max(1, -(-len(texts) // MOST_POOL))
+        return Background(self.label_texts, tuple(texts[::step]))
 
 
 def sync(
@@ -57,6 +69,9 @@ def sync(
         is_thorough: find even changes of which there is no trace, unless that was done not long ago.
     """
     classification = read_labeling_config(project.label_config)
+    label_texts = read_label_texts(
+        classification, project.description, settings.label_descriptions, is_on=settings.names != "off"
+    )
 
     def read() -> Synced:
         with TaskStore(file) as store:
@@ -64,7 +79,7 @@ def sync(
             reading.catch_up(turn.changed_tasks, turn.are_all_named, is_thorough)
             turn.has_read_changes()
             targets = build_targets(store.annotated(), classification.label_set)
-            return Synced(project, classification, settings, targets, tuple(store.pool()), encoder)
+            return Synced(project, classification, settings, targets, tuple(store.pool()), encoder, label_texts)
 
     try:
         synced = read()

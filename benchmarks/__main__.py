@@ -13,6 +13,7 @@ from benchmarks import (
     llm_table,
     loop,
     loop_plan,
+    names,
     order,
     queries,
     speed,
@@ -56,18 +57,32 @@ def measure_learner(
     learner.write_table()
 
 
+@app.command("names")
+def measure_names(
+    data: Data,
+    sets: Sets = list(learner.SETS),  # noqa: B006
+    labels: Annotated[list[int], typer.Option(help="Label counts.")] = list(names.BUDGETS),  # noqa: B006
+    seeds: Annotated[int, typer.Option(help="Random draws of each.")] = learner.SEEDS,
+    variants: Annotated[list[str], typer.Option("--variant", help="names or opaque.")] = list(names.VARIANTS),  # noqa: B006
+) -> None:
+    """The shipped learner with label names and with opaque ones: two hours on two cores; goes on where it was."""
+    use_available_cores()
+    names.run(data, sets, labels, range(seeds), variants)
+    names.write_table()
+
+
 @app.command("strategies")
 def measure_strategies(
     data: Data,
     sets: Sets = list(strategies.SETS),  # noqa: B006
-    names: Annotated[list[str], typer.Option("--strategy", help="Which ones.")] = WITHOUT_LLM,
+    chosen: Annotated[list[str], typer.Option("--strategy", help="Which ones.")] = WITHOUT_LLM,
     labels: Annotated[list[int], typer.Option(help="Label counts.")] = list(strategies.BUDGETS),  # noqa: B006
     seeds: Annotated[list[int], typer.Option("--seed", help="Which starts.")] = list(strategies.SEEDS),  # noqa: B006
     recipe: Annotated[Recipe, typer.Option(help="The learner.")] = Recipe.AUTO,
 ) -> None:
     """Every query strategy against random: a day on two cores, minutes with --recipe head; goes on where it was."""
     use_available_cores()
-    strategies.run(data, sets, [find_strategy(name) for name in names], labels, seeds, recipe)
+    strategies.run(data, sets, [find_strategy(name) for name in chosen], labels, seeds, recipe)
     strategies.write_table()
 
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from model.bert import new_classifier
 from model.inference import embed_texts, head_logits
-from model.linear_head import fit_head
+from model.knowledge import know_nothing
 from model.processor import mixed_precision
 from model.recipes import Recipe, TrainingConfig
 from model.training import train
@@ -39,7 +39,7 @@ class Bench:
         config = TrainingConfig(recipe=recipe, seed=seed, folds=0)
         if recipe is Recipe.HEAD:
             labelled = self.pools[pool].some(rows_B)
-            scores_T_C = self._fit_head(self.embeddings[pool][rows_B], labelled.targets_N_C, config.head_l2)
+            scores_T_C = self._fit_head(self.embeddings[pool][rows_B], labelled.targets_N_C)
         else:
             scores_T_C = self._fine_tune(self.pools[pool].some(rows_B), config)
         return float((scores_T_C.argmax(axis=1) == self.test.targets_N_C.argmax(axis=1)).mean())
@@ -51,10 +51,11 @@ class Bench:
             test_T_D = embed_texts(classifier, self.test.texts)
         return head_logits(classifier.head, test_T_D)
 
-    def _fit_head(self, embeddings_B_D: FloatArray, targets_B_C: FloatArray, l2: float) -> FloatArray:
+    def _fit_head(self, embeddings_B_D: FloatArray, targets_B_C: FloatArray) -> FloatArray:
         """What `train` does for a head alone, on embeddings that are known already: milliseconds."""
         head = nn.Linear(embeddings_B_D.shape[1], targets_B_C.shape[1])
-        fit_head(head, embeddings_B_D, targets_B_C, l2, is_multilabel=False)
+        knowledge = know_nothing(targets_B_C.shape[1], embeddings_B_D.shape[1], is_multilabel=False)
+        knowledge.teach(embeddings_B_D, targets_B_C).fit(head, embeddings_B_D, targets_B_C, is_multilabel=False)
         return head_logits(head, self.test_T_D)
 
 

@@ -14,6 +14,7 @@ from torch import nn
 
 from model.bert import TextClassifier
 from model.inference import NEAR_TIE, embed_pool, embed_texts, head_proba
+from model.knowledge import know_nothing
 from model.processor import is_bf16_native
 from model.refitting import with_refitted_head
 from model.types import FloatArray, Targets
@@ -160,7 +161,8 @@ def _refitted_proba(
     """What a head fitted anew says; as in a round, the trained head says which embeddings want fp32."""
     texts = [*labelled.texts, *unlabelled.texts[:NEW_LABELS]]
     targets_L_C = np.concatenate([labelled.targets_N_C, unlabelled.targets_N_C[:NEW_LABELS]])
-    head = with_refitted_head(classifier, embed(classifier, texts), targets_L_C).head
+    knowledge = know_nothing(*classifier.head.weight.shape, is_multilabel=False)
+    head = with_refitted_head(classifier, embed(classifier, texts), targets_L_C, knowledge).head
     return head_proba(classifier, head, embed(classifier, unlabelled.texts))
 
 

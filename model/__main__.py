@@ -18,6 +18,8 @@ from rich.table import Table
 
 from model.errors import InvalidGoldError
 from model.gold import read_gold
+from model.label_names import check_described, read_descriptions
+from model.label_names import label_texts as label_texts_of
 from model.learning_curves import Point, curves, full_pool_accuracy, recommend
 from model.llm.from_environment import ask_llm_from
 from model.llm_commands import parse, prompt
@@ -28,7 +30,7 @@ from model.report import table_rows, write_report
 from model.simulation import TEST_SHARE, Key, Setup, Simulation, check_budgets, fingerprint, key_of, no_llm
 from model.simulation import simulate as run
 from model.terminal import console, errors_in_a_sentence
-from model.types import Targets
+from model.types import LabelTexts, Targets
 
 BASELINE, DEFAULT = "random", "hybrid"
 BUDGETS = (16, 32, 64, 128, 256, 512)
@@ -85,8 +87,18 @@ def simulate(
     ] = "",
     recipe: Annotated[Recipe, typer.Option(help="How the classifier is trained.")] = Recipe.AUTO,
     encoder: Annotated[str, typer.Option(envvar="BERT_MODEL", help="A Hugging Face encoder; default: bundled.")] = "",
+    names: Annotated[
+        bool, typer.Option("--names/--no-names", help="Learn from what the labels are called, as NAMES does.")
+    ] = True,
+    unlabelled: Annotated[
+        bool, typer.Option("--unlabelled/--no-unlabelled", help="Learn from texts without a label, as POOL does.")
+    ] = True,
+    describe: Annotated[
+        Path | None, typer.Option(help='What labels mean, where their names say too little: JSON, {"label": "text"}.')
+    ] = None,
     about: Annotated[
-        str, typer.Option(help="What the labels are about: an LLM is told, where a strategy asks one.")
+        str,
+        typer.Option(help="What the labels are about: the classifier reads it with their names, and an LLM is told."),
     ] = "",
     llm_memory: Annotated[
         Path, typer.Option(help="Where an LLM's answers are kept, so that the same question is paid for once.")
@@ -101,7 +113,9 @@ def simulate(
         start = cold_start and find_start(cold_start).name
         asks_llm = any(find_strategy(name).asks_llm for name in (*(one.name for one in chosen), start) if name)
         ask_llm = ask_llm_from(os.environ, llm_memory, _title(data, project), about) if asks_llm else no_llm
-        setup = Setup(*_read(data, project, test), config, explore, start, pool, ask_llm)
+        gold, held_out = _read(data, project, test)
+        label_texts = _label_texts(gold, describe, about) if names else ()
+        setup = Setup(gold, held_out, config, explore, start, pool, ask_llm, label_texts, unlabelled)
         budgets = _numbers("--budget", budget) if budget else _default_budgets(setup)
         check_budgets(budgets, len(Simulation(setup, all_seeds[0]).pool))
         for file in filter(None, (out, report)):
@@ -117,6 +131,14 @@ def simulate(
             title = _title(data, project)
             write_report(report, points, title=title, command=_command(), is_multilabel=is_multilabel)
             console.print(f"Wrote {report}", soft_wrap=True)
+
+
+def _label_texts(gold: Targets, describe: Path | None, about: str) -> LabelTexts:
+    """What labels mean: what they are called, or what a file says of them."""
+    labels = gold.label_set.labels
+    descriptions = read_descriptions(describe) if describe is not None else {}
+    check_described(labels, descriptions)
+    return label_texts_of(labels, descriptions, about)
 
 
 def _write_new(points: Iterable[Point], known: Collection[Key], lines: TextIO, progress: Progress) -> Iterator[Point]:

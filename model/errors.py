@@ -19,6 +19,12 @@ class UnknownLabelError(InvalidTargetsError):
     code = "unknown_label"
 
 
+class LabelDescriptionError(ShortlistError):
+    """Somebody describes a label that does not exist, or describes labels in a way that cannot be read."""
+
+    code = "label_description"
+
+
 class UnknownStrategyError(ShortlistError, ValueError):
     """No query strategy that will do has that name. A ValueError too, so that settings report it with others."""
 

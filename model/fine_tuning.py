@@ -76,7 +76,7 @@ def fine_tune(
         stage: what to do, and for how long.
         on_step: called with the loss after every step.
         should_stop: asked before every step.
-        weights_N: what each text counts; None: all the same.
+        weights_N: how often each text comes, relative to the others; None: all equally often.
 
     Returns:
         The loss of the last batch.
@@ -87,8 +87,6 @@ def fine_tune(
     """
     token_ids = classifier.tokenize(list(targets.texts), stage.max_tokens)
     targets_N_C = torch.from_numpy(targets.targets_N_C).to(classifier.device)
-    weights_N = np.ones(len(targets), dtype=np.float32) if weights_N is None else weights_N
-    counted_N = torch.from_numpy(weights_N).to(classifier.device)
     freeze(classifier, stage.frozen_share)
     optimizer = torch.optim.AdamW(
         [
@@ -105,13 +103,13 @@ def fine_tune(
     # Without dropout: no worse with few steps (benchmarks/learner.md), and a third faster.
     classifier.eval()
     loss = math.nan
-    for batch in shuffled_batches(len(targets), stage):
+    for batch in shuffled_batches(len(targets), stage, weights_N):
         if should_stop():
             raise TrainingCancelledError("the training was cancelled; the model version in use stays")
         rows = sorted(batch, key=lambda row: len(token_ids[row]))
         with _plain_attention():
             embeddings_B_D = _embed(classifier, [token_ids[row] for row in rows])
-            losses_B = _losses(classifier, embeddings_B_D, targets_N_C[rows], counted_N[rows], stage.objective)
+            losses_B = _losses(classifier, embeddings_B_D, targets_N_C[rows], stage.objective)
             _check_finite(losses_B, [targets.task_ids[row] for row in rows])
             losses_B.mean().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(classifier.parameters(), stage.max_gradient_norm)
@@ -144,14 +142,12 @@ def _losses(
     classifier: TextClassifier,
     embeddings_B_D: Tensor,
     targets_B_C: Tensor,
-    weights_B: Tensor,
     objective: Objective,
 ) -> Tensor:
     if objective is Objective.PAIRS:
-        return pair_losses(embeddings_B_D, targets_B_C, weights_B)
+        return pair_losses(embeddings_B_D, targets_B_C)
     logits_B_C = classifier.head(embeddings_B_D)
-    losses_B = classification_losses(logits_B_C, targets_B_C, is_multilabel=classifier.config.is_multilabel)
-    return losses_B * weights_B
+    return classification_losses(logits_B_C, targets_B_C, is_multilabel=classifier.config.is_multilabel)
 
 
 def freeze(classifier: TextClassifier, share: float) -> None:
@@ -164,9 +160,20 @@ def freeze(classifier: TextClassifier, share: float) -> None:
         part.requires_grad_(False)
 
 
-def shuffled_batches(size: int, stage: Stage) -> Iterator[list[int]]:
-    """A batch of rows a step, every row once a pass."""
+def shuffled_batches(size: int, stage: Stage, weights_N: FloatArray | None = None) -> Iterator[list[int]]:
+    """A batch of rows a step.
+
+    Where all texts weigh the same, every row comes once a pass. Otherwise each batch is drawn anew by the weights: few
+    labels among many weak ones then still meet each other in a batch.
+    """
     rng = np.random.default_rng(stage.seed)
+    if weights_N is not None and np.ptp(weights_N) > 0:
+        share_N = weights_N.astype(float) / weights_N.sum(dtype=float)
+        # A larger batch than there are texts that weigh would take the others in whatever they weigh.
+        together = min(stage.batch_size, size, max(2, int(1 / share_N.max())))
+        for _ in range(stage.steps):
+            yield rng.choice(size, size=together, replace=False, p=share_N).tolist()
+        return
     waiting: list[int] = []
     for _ in range(stage.steps):
         while len(waiting) < min(stage.batch_size, size):

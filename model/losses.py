@@ -17,18 +17,17 @@ def classification_losses(logits_B_C: Tensor, targets_B_C: Tensor, *, is_multila
     return functional.cross_entropy(logits_B_C, targets_B_C, reduction="none")
 
 
-def pair_losses(embeddings_B_D: Tensor, targets_B_C: Tensor, weights_B: Tensor | None = None) -> Tensor:
+def pair_losses(embeddings_B_D: Tensor, targets_B_C: Tensor) -> Tensor:
     """Squared error of cosines: 1 for two texts of one class, 0 for two of different classes.
 
     SetFit's contrastive step (Tunstall et al., 2022, section 3) with sentence-transformers' CosineSimilarityLoss.
     Deviations: all pairs of a batch instead of sampled ones, at the price of one embedding a text; like and unlike
     pairs weigh the same whatever their numbers; texts whose labels overlap in part are pulled together in part, by the
-    cosine of their shares; a pair weighs what its texts weigh together.
+    cosine of their shares.
 
     Args:
         embeddings_B_D: of a batch.
         targets_B_C: its shares.
-        weights_B: what each text counts; None: all the same.
 
     Returns:
         losses_B, whose mean is the mean over like pairs plus the mean over unlike pairs.
@@ -36,8 +35,6 @@ def pair_losses(embeddings_B_D: Tensor, targets_B_C: Tensor, weights_B: Tensor |
     cosine_B_B = _cosines(embeddings_B_D)
     likeness_B_B = _cosines(targets_B_C)
     apart_B_B = 1 - torch.eye(len(targets_B_C), device=targets_B_C.device)
-    if weights_B is not None:
-        apart_B_B = apart_B_B * torch.outer(weights_B, weights_B)
     like_B_B, unlike_B_B = likeness_B_B * apart_B_B, (1 - likeness_B_B) * apart_B_B
     pulled_B = (like_B_B * (1 - cosine_B_B).square()).sum(dim=1) / like_B_B.sum().clamp(min=1e-6)
     pushed_B = (unlike_B_B * cosine_B_B.square()).sum(dim=1) / unlike_B_B.sum().clamp(min=1e-6)

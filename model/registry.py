@@ -23,9 +23,10 @@ from model.errors import VersionError
 from model.evaluation import Evaluation
 from model.pool import text_digest
 from model.processor import is_bf16_native
+from model.prototypes import Trust
 from model.recipes import TrainingConfig
-from model.training import Trained
-from model.types import IntArray, LabelSet, Targets
+from model.training import NO_TRUST, Trained
+from model.types import IntArray, LabelSet, LabelTexts, Targets
 
 # Enough to roll back a few steps; each version is as large as its encoder (90 MB for the bundled one).
 KEPT_VERSIONS = 5
@@ -44,6 +45,8 @@ class ModelVersion:
         warnings: what keeps it from being good, in sentences for people.
         weak_labels: how many texts it learned from besides that no person labelled.
         data_sha256: of the labelled texts that it learned from.
+        label_texts: what the labels meant when it was trained.
+        trust: how far label names and unlabelled texts counted.
         label_digests_N: one number a labelled text, which changes when its text or labels do.
     """
 
@@ -59,6 +62,8 @@ class ModelVersion:
     warnings: tuple[str, ...] = ()
     weak_labels: int = 0
     data_sha256: str = ""
+    label_texts: LabelTexts = ()
+    trust: Trust = NO_TRUST
 
     def load(self) -> TextClassifier:
         """The weights, read once a process for as long as no other version is wanted; not to be changed."""
@@ -137,9 +142,13 @@ class Registry:
             warnings=tuple(manifest.get("warnings", ())),
             weak_labels=manifest.get("weak_labels", 0),
             data_sha256=manifest.get("data_sha256", ""),
+            label_texts=tuple(tuple(texts) for texts in manifest.get("label_texts", [])),
+            trust=Trust(**manifest["metrics"]["trust"]) if "trust" in manifest["metrics"] else NO_TRUST,
         )
 
-    def write(self, trained: Trained, targets: Targets, config: TrainingConfig) -> ModelVersion:
+    def write(
+        self, trained: Trained, targets: Targets, config: TrainingConfig, label_texts: LabelTexts = ()
+    ) -> ModelVersion:
         """Save a trained classifier as the next version; it is not current yet.
 
         Raises:
@@ -150,7 +159,8 @@ class Registry:
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
         save_classifier(trained.classifier, beside)
-        manifest = _manifest(trained, targets, config, {"sha256": _checksums(beside)})
+        more = {"label_texts": label_texts, "sha256": _checksums(beside)}
+        manifest = _manifest(trained, targets, config, more)
         (beside / "manifest.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
         _check(beside)
         beside.rename(self._folder / str(number))
@@ -199,6 +209,7 @@ def _manifest(trained: Trained, targets: Targets, config: TrainingConfig, more: 
             "train_s": trained.train_s,
             "temperature": trained.classifier.config.temperature,
             "out_of_fold": asdict(trained.out_of_fold) if trained.out_of_fold else None,
+            "trust": asdict(trained.trust),
         },
         "warnings": trained.warnings,
         "libraries": {

@@ -18,6 +18,7 @@ from model.bert import new_classifier
 from model.errors import InvalidGoldError
 from model.evaluation import evaluate
 from model.inference import embed_texts, head_proba
+from model.knowledge import MOST_POOL, Knowledge, know
 from model.learning_curves import FULL_POOL, Point
 from model.query.explore import mix_in_random
 from model.query.ranking import rank
@@ -25,8 +26,8 @@ from model.query.strategies import Strategy, find_strategy
 from model.query.unlabelled import Need, Unlabelled
 from model.recipes import Recipe, TrainingConfig
 from model.registry import data_sha256
-from model.training import Start, Trained, train
-from model.types import FloatArray, IntArray, Targets
+from model.training import Start, Trained, train, train_on_names
+from model.types import Background, FloatArray, IntArray, LabelTexts, Targets
 
 # Held out where there is no test set.
 TEST_SHARE = 0.2
@@ -54,6 +55,8 @@ class Setup:
         cold_start: what chooses while there is no classifier for strategies that take one; empty: each one's own.
         pool_size: so many of `gold` at random, another draw for each seed; 0: all.
         ask_llm: for strategies by which an LLM chooses.
+        label_texts: what the labels mean; empty: nobody says.
+        learns_from_pool: whether unlabelled texts teach as well.
     """
 
     gold: Targets
@@ -63,6 +66,8 @@ class Setup:
     cold_start: str = ""
     pool_size: int = 0
     ask_llm: AskLLM = no_llm
+    label_texts: LabelTexts = ()
+    learns_from_pool: bool = True
 
 
 def simulate(
@@ -108,6 +113,8 @@ def fingerprint(setup: Setup, budgets: Sequence[int]) -> dict[str, Any]:
         "cold_start": setup.cold_start,
         "pool": setup.pool_size,
         "budgets": list(budgets),
+        "label_texts": [list(texts) for texts in setup.label_texts],
+        "learns_from_pool": setup.learns_from_pool,
     }
 
 
@@ -134,6 +141,8 @@ class Simulation:
         self._cold_start = setup.cold_start
         self._ask_llm = setup.ask_llm
         self._seed = seed
+        sample = self.pool.texts[:MOST_POOL] if setup.learns_from_pool else ()
+        self._background = Background(setup.label_texts, sample)
 
     def run(self, strategy: Strategy, budgets: Sequence[int]) -> Iterator[Point]:
         """Label up to each budget in turn, in one batch; yields what the training at each is worth.
@@ -144,10 +153,10 @@ class Simulation:
         check_budgets(budgets, len(self.pool))
         rng = np.random.default_rng(self._seed)
         labelled_L = np.zeros(0, dtype=np.int64)
-        trained = None
+        trained = self._train(self.pool.some(labelled_L))
         if Need.EMBEDDINGS in self._chooser(strategy, trained).needs:
             # Whoever comes first embeds for all: no part of its query.
-            _ = self._untrained
+            self._embed_untrained(self.pool.texts)
         for budget in budgets:
             began = time.monotonic()
             chosen_B = self._choose(strategy, labelled_L, trained, budget - len(labelled_L), rng)
@@ -183,10 +192,16 @@ class Simulation:
         return waiting_N[order_N[:batch_size]]
 
     def _chooser(self, strategy: Strategy, trained: Trained | None) -> Strategy:
-        """Who chooses: the strategy, or while there is no classifier and it takes one, what starts in its place."""
-        if trained is None and strategy.needs_classifier:
+        """Who chooses: the strategy, or while there is no classifier and it takes one, what starts in its place.
+
+        Label names alone are a classifier.
+        """
+        if (trained is None and strategy.needs_classifier) or (self._cold_start and self._is_untaught(trained)):
             return find_strategy(self._cold_start or strategy.start)
         return strategy
+
+    def _is_untaught(self, trained: Trained | None) -> bool:
+        return trained is None or trained is self._from_names
 
     def _look(
         self,
@@ -200,7 +215,21 @@ class Simulation:
         if trained is None:
             return look_untrained(strategy.needs, waiting.texts, labelled, self._embed_untrained)
         embed = partial(self._embed, trained)
-        return look(strategy.needs, trained.classifier, waiting.texts, labelled, rng, embed=embed)
+        knowledge = self._knowledge(trained)
+        return look(strategy.needs, trained.classifier, waiting.texts, labelled, rng, embed=embed, knowledge=knowledge)
+
+    def _knowledge(self, trained: Trained) -> Knowledge:
+        """Label names as a classifier's encoder sees them; and the pool, as far as that is embedded already."""
+        sample = self._background.pool if trained.recipe is Recipe.HEAD else ()
+        embed = partial(self._embed, trained)
+        label_set = self.pool.label_set
+        return know(
+            self._background.label_texts,
+            len(label_set.labels),
+            embed(sample),
+            embed,
+            is_multilabel=label_set.is_multilabel,
+        )
 
     def _embed(self, trained: Trained, texts: Sequence[str]) -> FloatArray:
         if trained.recipe is Recipe.HEAD:
@@ -209,7 +238,13 @@ class Simulation:
         return embed_texts(trained.classifier, texts)
 
     def _embed_untrained(self, texts: Sequence[str]) -> FloatArray:
-        return np.stack([self._untrained[text] for text in texts])
+        """What the encoder says of texts before any training; each is read once."""
+        missing = [text for text in dict.fromkeys(texts) if text not in self._untrained]
+        if missing:
+            embeddings_M_D = embed_texts(self._start.classifier, missing)
+            self._untrained.update(zip(missing, embeddings_M_D, strict=True))
+        rows = [self._untrained[text] for text in texts]
+        return np.stack(rows) if rows else np.zeros((0, self._start.classifier.head.in_features), dtype=np.float32)
 
     @cached_property
     def _start(self) -> Start:
@@ -218,14 +253,16 @@ class Simulation:
 
     @cached_property
     def _untrained(self) -> dict[str, FloatArray]:
-        """Embeddings of all texts before any training, shared by every strategy: embedding_D by text."""
-        # In an order that is the same in every process: who shares a batch decides an embedding's last bits.
-        texts = list(dict.fromkeys([*self.pool.texts, *self._test.texts]))
-        embeddings_N_D = embed_texts(self._start.classifier, texts)
-        return dict(zip(texts, embeddings_N_D, strict=True))
+        """Embeddings before any training, shared by every strategy: embedding_D by text."""
+        return {}
+
+    @cached_property
+    def _from_names(self) -> Trained | None:
+        """The classifier of those who have not labelled anything."""
+        return train_on_names(self.pool.some(np.zeros(0, dtype=np.int64)), self._start, self._background)
 
     def _fit(self, name: str, labelled_L: IntArray, query_s: float) -> tuple[Trained | None, Point]:
-        trained = self._try_to_train(self.pool.some(labelled_L))
+        trained = self._train(self.pool.some(labelled_L))
         if trained is None:
             proba_N_C = np.zeros_like(self._test.targets_N_C)
         else:
@@ -243,16 +280,18 @@ class Simulation:
             query_s=round(query_s, 3),
         )
 
-    def _try_to_train(self, labelled: Targets) -> Trained | None:
-        """None where several labels may hold and no labelled text has any: nothing can be predicted yet."""
-        return train(labelled, self._config, start=self._start) if labelled.targets_N_C.any() else None
+    def _train(self, labelled: Targets) -> Trained | None:
+        """None where there is neither a label nor a name that says anything: nothing can be predicted yet."""
+        if not labelled.targets_N_C.any():
+            return self._from_names
+        return train(labelled, self._config, start=self._start, background=self._background)
 
 
 def check_budgets(budgets: Sequence[int], pool_size: int) -> None:
-    """Raise InvalidGoldError unless the pool has enough texts for every budget, and they rise from 2."""
-    if not budgets or budgets[0] < 2 or any(more <= less for less, more in pairwise(budgets)):
+    """Raise InvalidGoldError unless the pool has enough texts for every budget, and they rise from 0 or 2."""
+    if not budgets or budgets[0] < 0 or 1 in budgets or any(more <= less for less, more in pairwise(budgets)):
         raise InvalidGoldError(
-            f"budgets must rise, from 2 at least: {', '.join(map(str, budgets)) or 'there are none'}"
+            f"budgets must rise, from 0, or from 2 at least: {', '.join(map(str, budgets)) or 'there are none'}"
         )
     if budgets[-1] > pool_size:
         raise InvalidGoldError(f"a budget of {budgets[-1]} is more than the pool's {pool_size} texts: ask for fewer")

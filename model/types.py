@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+LabelTexts = tuple[tuple[str, ...], ...]
+"""For each label, in the order of axis C, the texts that say what it means; none for a label that says nothing."""
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 BoolArray = npt.NDArray[np.bool_]
@@ -95,6 +97,19 @@ class Targets:
             self.targets_N_C[rows_M],
             self.label_set,
         )
+
+
+@dataclass(frozen=True)
+class Background:
+    """What everybody can see of a project before anybody labels.
+
+    Attributes:
+        label_texts: what the labels mean; empty: nobody says.
+        pool: unlabelled texts, some of them where there are very many.
+    """
+
+    label_texts: LabelTexts = ()
+    pool: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

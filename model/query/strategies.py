@@ -19,9 +19,6 @@ from model.query.uncertainty import entropy_scores, least_confidence_scores, mar
 from model.query.unlabelled import Need, Unlabelled, required
 from model.types import FloatArray, IntArray
 
-# With fewer labels, what a classifier doubts says too little to weigh texts by.
-HAND_OVER = 32
-
 Scorer = Callable[[Unlabelled], FloatArray]
 Selector = Callable[[Unlabelled, int, np.random.Generator], IntArray]
 
@@ -36,6 +33,7 @@ class Strategy:
         explain: a score in the strategy's own terms, for people.
         select: a batch of indices in order, if it chooses more cleverly than by the highest scores.
         start: the strategy that chooses in its place while there is no classifier, where it takes one.
+        can_start: whether it may go by a classifier that knows label names alone.
     """
 
     name: str
@@ -44,6 +42,7 @@ class Strategy:
     explain: Callable[[float], str] | None = None
     select: Selector | None = None
     start: str = "random"
+    can_start: bool = False
 
     @property
     def needs_classifier(self) -> bool:
@@ -98,11 +97,8 @@ def _explain_margin(score: float) -> str:
 
 
 def _hybrid(unlabelled: Unlabelled, batch_size: int, rng: np.random.Generator) -> IntArray:
-    """Near to all of the pool at first, near to what is doubtful from HAND_OVER labels on."""
-    embeddings_N_D, labelled_L_D = unlabelled.embeddings, unlabelled.labelled
-    if len(labelled_L_D) < HAND_OVER:
-        return maxherding(embeddings_N_D, labelled_L_D, batch_size, rng)
-    return uncertainty_herding(_margin(unlabelled), embeddings_N_D, labelled_L_D, batch_size, rng)
+    """Near to what is doubtful; from the first text on, since label names alone are a classifier."""
+    return uncertainty_herding(_margin(unlabelled), unlabelled.embeddings, unlabelled.labelled, batch_size, rng)
 
 
 _PROBA = frozenset({Need.PROBA})
@@ -213,6 +209,7 @@ STRATEGIES: dict[str, Strategy] = {
             _explain_margin,
             _hybrid,
             start="maxherding",
+            can_start=True,
         ),
     )
 }
@@ -230,13 +227,13 @@ def find_strategy(name: str) -> Strategy:
 
 
 def find_start(name: str) -> Strategy:
-    """The strategy of that name, if it can choose before there is a classifier.
+    """The strategy of that name, if it can choose before anybody has labelled.
 
     Raises:
         UnknownStrategyError: there is none, or it takes a classifier; the message lists those that will do.
     """
     strategy = find_strategy(name)
-    if strategy.needs_classifier:
-        usable = ", ".join(known.name for known in STRATEGIES.values() if not known.needs_classifier)
+    if strategy.needs_classifier and not strategy.can_start:
+        usable = ", ".join(known.name for known in STRATEGIES.values() if known.can_start or not known.needs_classifier)
         raise UnknownStrategyError(f"{name} takes a classifier, and there is none at the start: choose one of {usable}")
     return strategy

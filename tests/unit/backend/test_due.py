@@ -100,6 +100,13 @@ def test_another_recipe_or_encoder_trains_at_once(different):
     assert labels_until_training(trained_on(labels, **different), synced(labels)) == 0
 
 
+def test_labels_that_mean_something_else_now_train_at_once():
+    labels = labelled(*[0, 1] * 10)
+    described = replace(synced(labels), label_texts=(("bad",), ("good",)))
+    assert labels_until_training(trained_on(labels), described) == 0
+    assert labels_until_training(trained_on(labels, label_texts=(("bad",), ("good",))), described) == 16
+
+
 def test_other_labels_in_the_config_make_a_new_beginning():
     other = LabelSet(("neg", "neutral", "pos"), is_multilabel=False)
     now = labelled(*[0, 2] * 5, label_set=other)
@@ -240,6 +247,13 @@ def with_versions(folder: ProjectFolder, *numbers: int) -> ProjectFolder:
 def test_labels_count_at_once_where_a_classifier_decides(tmp_path, version, own, live):
     folder = with_versions(ProjectFolder(tmp_path, 1), 2, 3)
     assert is_live(folder, ProjectSettings(**own), version) is live
+
+
+@pytest.mark.parametrize(
+    ("own", "live"), [({}, True), ({"cold_start": "maxherding"}, False), ({"llm_labels": "route"}, False)]
+)
+def test_labels_count_at_once_from_the_first_on_where_label_names_decide(tmp_path, own, live):
+    assert is_live(ProjectFolder(tmp_path, 1), ProjectSettings(**own), None, has_names=True) is live
 
 
 def test_a_version_that_was_rolled_back_to_stays_as_it_was_trained(tmp_path):

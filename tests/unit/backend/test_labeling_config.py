@@ -1,7 +1,15 @@
 import pytest
 
 from backend.errors import UnsupportedConfigError
-from backend.labeling_config import Classification, TextField, prediction_result, read_labeling_config, read_text
+from backend.labeling_config import (
+    Classification,
+    Meaning,
+    TextField,
+    prediction_result,
+    read_label_texts,
+    read_labeling_config,
+    read_text,
+)
 from model.types import LabelSet
 from tests.fakes import labeling_config
 
@@ -213,3 +221,124 @@ def test_where_no_label_holds_nothing_is_predicted():
 def test_words_written_in_the_config_itself_are_no_field():
     headed = view('<Text name="head" value="Is this a good film?"/>', TEXT, CHOICES)
     assert [text_field.key for text_field in read_labeling_config(headed).fields] == ["text"]
+
+
+def choices(*tags: str) -> str:
+    return f'<Choices name="c" toName="t">{"".join(tags)}<Choice value="other"/></Choices>'
+
+
+def meaning(*tags: str) -> Meaning:
+    return read_labeling_config(view(*tags)).meaning
+
+
+def question(*tags: str) -> str:
+    """The question of a config with these tags, none of them the Text."""
+    return meaning(TEXT, *tags).question
+
+
+@pytest.mark.parametrize(
+    ("choice", "label", "said"),
+    [
+        ('value="Negative" alias="c1"', "c1", "Negative"),
+        ('value="Negative" alias="neg"', "neg", "Negative"),
+        ('value="My card is gone" alias="LOST_CARD"', "LOST_CARD", "My card is gone, LOST CARD"),
+        ('alias="LOST_CARD"', "LOST_CARD", "LOST CARD"),
+        ('value="???" alias="c1"', "c1", "c1"),
+        ('value="lost_card" hint="Lost, or stolen"', "lost_card", "lost card: Lost, or stolen"),
+        ('value="Gone" alias="c1" hint="Lost &amp; stolen"', "c1", "Gone: Lost & stolen"),
+        ('value="???" hint="Nobody knows"', "???", "Nobody knows"),
+    ],
+)
+def test_value_alias_and_hint_of_a_choice_say_what_its_label_means(choice, label, said):
+    assert meaning(TEXT, choices(f"<Choice {choice}/>")).said == {label: said}
+
+
+@pytest.mark.parametrize("choice", ['value="lost_card"', 'value="lost_card" hint=""', 'value="lost_card" alias=""'])
+def test_a_choice_with_its_value_alone_says_no_more_than_its_label(choice):
+    assert meaning(TEXT, choices(f"<Choice {choice}/>")).said == {}
+
+
+def test_a_choice_without_value_and_alias_is_no_label_and_says_nothing():
+    assert meaning(TEXT, choices('<Choice hint="lost"/><Choice value="a"/>')).said == {}
+
+
+def test_the_header_above_the_choices_is_the_question():
+    assert question('<Header value="Which topic?"/>', CHOICES) == "Which topic?"
+    assert question("<Header>Which topic?</Header>", CHOICES) == "Which topic?"
+    assert meaning('<Header value="Which topic?"/>', TEXT, CHOICES).question == "Which topic?"
+
+
+def test_of_several_headers_the_nearest_above_is_the_question():
+    headers = [f'<Header value="{words}"/>' for words in ("Mail", "Which topic?", "Thank you")]
+    assert question(headers[0], headers[1], CHOICES, headers[2]) == "Which topic?"
+
+
+def test_a_header_of_a_view_around_counts_and_one_of_another_view_does_not():
+    assert question('<Header value="Which topic?"/>', view(view("<!-- two -->", CHOICES))) == "Which topic?"
+    assert question(view('<Header value="Help"/>'), CHOICES) == ""
+
+
+def test_a_header_above_another_question_is_that_ones():
+    other = '<Choices name="i" toName="image"><Choice value="x"/><Choice value="y"/></Choices>'
+    image = '<Image name="image" value="$image"/>'
+    assert question(image, '<Header value="Is it sharp?"/>', other, CHOICES) == ""
+    assert question('<Header value="Which topic?"/>', '<Filter name="f" toName="c"/>', CHOICES) == "Which topic?"
+
+
+@pytest.mark.parametrize(
+    ("value", "asked"),
+    [
+        ("Which &lt;b&gt;topic&lt;/b&gt;?", "Which topic ?"),
+        ("Q&amp;amp;A or not?", "Q&A or not?"),
+        ("  Which\n topic? ", "Which topic?"),
+        ("Costs more than 5 $ ?", "Costs more than 5 $ ?"),
+        ("", ""),
+        ("???", ""),
+        ("$title", ""),
+        ("Is it about $title?", ""),
+    ],
+)
+def test_of_a_header_the_words_count_that_are_the_same_for_every_task(value, asked):
+    assert question(f'<Header value="{value}"/>', CHOICES) == asked
+    assert question('<Header value="Above"/>', f'<Header value="{value}"/>', CHOICES) == (asked or "Above")
+
+
+def test_a_header_without_value_is_none():
+    assert question("<Header/>", CHOICES) == ""
+
+
+def test_what_labels_mean_is_no_part_of_the_question():
+    plain = read_labeling_config(view(TEXT, CHOICES))
+    assert plain.meaning == Meaning()
+    assert plain == read_labeling_config(view('<Header value="Which?"/>', TEXT, CHOICES))
+
+
+FILMS = read_labeling_config(
+    view(TEXT, '<Choices name="c" toName="t"><Choice value="a_b"/><Choice value="d"/></Choices>')
+)
+HINTED = view('<Header value="Which?"/>', TEXT, choices('<Choice value="a_b" hint="hinted"/>'))
+
+
+def test_labels_are_their_words_where_nobody_says_more():
+    assert read_label_texts(FILMS, "", {}, is_on=True) == (("a b",), ("d",))
+
+
+def test_the_projects_description_is_the_question_where_there_is_no_header():
+    described = read_label_texts(FILMS, "<p>Films &amp; more</p>", {}, is_on=True)
+    assert described[1] == ("d", "Films & more d")
+    headed = read_label_texts(read_labeling_config(HINTED), "<p>Films</p>", {}, is_on=True)
+    assert headed == (("a b: hinted", "Which? a b: hinted"), ("other", "Which? other"))
+
+
+def test_a_long_description_of_the_project_is_cut():
+    assert len(read_label_texts(FILMS, "film " * 1000, {}, is_on=True)[1][1]) <= 302
+
+
+def test_descriptions_of_labels_win_over_the_config_where_they_say_something():
+    hinted = read_labeling_config(HINTED.replace('<Header value="Which?"/>', ""))
+    assert read_label_texts(hinted, "", {"a_b": "ours", "gone": "x"}, is_on=True) == (("ours",), ("other",))
+    assert read_label_texts(hinted, "", {"a_b": " "}, is_on=True)[0] == ("a b: hinted",)
+
+
+def test_with_names_off_no_label_says_anything():
+    assert read_label_texts(read_labeling_config(HINTED), "Films", {"a_b": "ours"}, is_on=False) == ((), ())

@@ -99,6 +99,11 @@ def test_before_there_is_a_model_the_cold_start_decides():
     assert strategy_for(own, has_model=True).name == "margin"
 
 
+def test_label_names_are_a_classifier_until_there_is_a_model_and_without_them_coverage_decides():
+    assert strategy_for(ProjectSettings(), has_model=False, has_names=True).name == "hybrid"
+    assert strategy_for(ProjectSettings(), has_model=False, has_names=False).name == "maxherding"
+
+
 @pytest.mark.parametrize(
     ("own", "first", "last"),
     [
@@ -106,7 +111,7 @@ def test_before_there_is_a_model_the_cold_start_decides():
         ({"strategy": "least_confidence"}, "confidence 0.50", "confidence 1.00"),
         ({"strategy": "entropy"}, "entropy 0.69 nats", "entropy 0.00 nats"),
         # Not the most doubtful text itself: one that has many others near it.
-        ({"strategy": "hybrid", "query_size": 3}, "margin 0.92, pick 1 of 3", "margin 1.00"),
+        ({"strategy": "hybrid", "query_size": 3}, "margin 0.39, pick 1 of 3", "margin 1.00"),
         ({"cold_start": "maxherding", "query_size": 3}, "maxherding, pick 1 of 3", "after the batch, at random"),
         ({"cold_start": "random"}, "random", "random"),
     ],

@@ -8,6 +8,7 @@ from backend.label_studio import SAMPLING
 from backend.labeling_config import read_labeling_config
 from backend.projects import ProjectFolder
 from backend.rounds import fit, order, order_and_publish
+from backend.scoring import classify_by_names
 from backend.settings import Settings
 from backend.syncing import Synced
 from model.errors import InvalidTargetsError, TrainingCancelledError
@@ -111,6 +112,62 @@ def test_before_there_is_a_model_the_order_goes_by_the_encoder(settings, folder,
     assert (publication.name, publication.queued, publication.proba_N_C.shape) == ("0.1", 20, (40, 0))
     assert sum("maxherding, pick" in reason for reason in publication.reasons_N) > 0
     assert turn.steps == ["scoring"]
+
+
+NAMES = (("bad",), ("good",))
+
+
+def by_names(settings, folder, synced, labels: int = 0, **different):
+    """The project, the classifier of its label names, and the order by it."""
+    project = replace(synced(labels), label_texts=NAMES, **different)
+    named = classify_by_names(settings, folder, project, FakeTurn())
+    return named, order(settings, folder, project, None, 1, FakeTurn(), named=named)
+
+
+def test_label_names_order_the_pool_before_anything_is_labelled_and_show_nothing(settings, folder, synced):
+    named, publication = by_names(settings, folder, synced)
+    assert publication.strategy == "hybrid"
+    assert any("margin" in reason for reason in publication.reasons_N)
+    assert publication.proba_N_C.shape == (len(POOL), 0)
+    assert named.agreement.of == 0
+
+
+def test_once_people_agreed_with_label_names_their_answers_are_shown(settings, folder, synced):
+    few, convinced = (by_names(settings, folder, synced, labels) for labels in (7, 16))
+    assert (few[0].agreement.of, few[1].proba_N_C.shape[1]) == (7, 0)
+    named, publication = convinced
+    assert named.agreement.is_convincing
+    said_N = publication.proba_N_C.argmax(axis=1)
+    is_praise_N = [any(word in FILMS[task_id] for word in PRAISE) for task_id in publication.task_ids_N]
+    assert np.mean(said_N == np.array(is_praise_N, dtype=int)) > 0.8
+
+
+def test_label_names_that_people_contradict_are_not_shown(settings, folder, synced):
+    flipped = replace(synced(16).targets, targets_N_C=1 - synced(16).targets.targets_N_C)
+    named, publication = by_names(settings, folder, synced, 16, targets=flipped)
+    assert not named.agreement.is_convincing
+    assert publication.proba_N_C.shape[1] == 0
+
+
+def test_names_that_say_nothing_are_no_classifier(settings, folder, synced):
+    assert classify_by_names(settings, folder, replace(synced(), label_texts=((), ())), FakeTurn()) is None
+
+
+def test_a_label_orders_the_queue_anew_at_once_where_label_names_decide(settings, folder, synced):
+    client = FakeLabelStudio()
+    names = []
+    for labels in (0, 1):
+        project = replace(synced(labels), label_texts=NAMES)
+        named = classify_by_names(settings, folder, project, FakeTurn())
+        publication = order_and_publish(settings, folder, client, project, None, FakeTurn(), named=named)
+        names.append((publication.name, publication.is_live))
+    assert names == [("0.1", False), ("0.2", True)]
+
+
+def test_a_version_remembers_what_its_labels_meant(settings, folder, synced):
+    version = fit(settings, folder, replace(synced(8), label_texts=NAMES), FakeTurn())
+    assert version.label_texts == NAMES
+    assert version.trust.names is True
 
 
 def test_the_encoder_reads_every_text_once_however_often_it_is_ordered(settings, folder, synced):

@@ -107,6 +107,12 @@ def test_setup_remembers_how_the_project_connected_and_asks_for_a_round(browser,
     assert service.rounds.requests == [{"project": 1, "changes": 0, "train": False}]
 
 
+def test_setup_remembers_what_labels_mean(browser, service):
+    extra_params = {"label_descriptions": {"pos": "praise"}}
+    assert browser.post("/setup", json={**SETUP, "extra_params": extra_params}).status_code == 200
+    assert service.folder(1).connection().extra_params == extra_params
+
+
 def test_setup_has_the_project_looked_at_again_once_label_studio_has_finished_connecting(browser, service):
     browser.post("/setup", json=SETUP)
     assert service.rounds.later == [(1, AFTER_SETUP_S)]
@@ -133,6 +139,9 @@ def test_setup_says_which_order_is_published(browser, published):
         ({"extra_params": {"query_sise": 5}}, 422, "query_sise"),
         ({"extra_params": {"query_size": 0}}, 422, "query_size"),
         ({"extra_params": {"strategy": "bold"}}, 422, "bold"),
+        ({"extra_params": {"label_descriptions": {"pos": 5}}}, 422, "label_descriptions.pos"),
+        ({"extra_params": {"label_descriptions": {"Pos": "praise"}}}, 422, "'Pos'"),
+        ({"extra_params": {"label_descriptions": {"Pos": "praise"}}}, 422, "'neg', 'pos'"),
     ],
 )
 def test_a_setup_that_cannot_work_is_refused_and_changes_nothing(browser, service, different, status, told):

@@ -7,7 +7,7 @@ from backend.authentication import webhook_headers
 from backend.due import labels_until_training, order_digest
 from backend.errors import ConfigurationError, TokenRefusedError
 from backend.label_studio import LabelStudioClient
-from backend.labeling_config import read_labeling_config
+from backend.labeling_config import read_label_texts, read_labeling_config
 from backend.llm_access import llm_config, open_ledger
 from backend.logs import start_logging
 from backend.ordering import Order, order_pool, strategy_for
@@ -18,6 +18,7 @@ from backend.serving import web_command
 from backend.settings import LLMLabels, Settings, environment_names, load_settings
 from backend.syncing import Synced
 from model.errors import LLMBudgetError
+from model.label_names import MAX_CHARACTERS
 from model.llm.chat import Reply
 from model.llm.config import LLMConfig
 from model.query.unlabelled import Unlabelled
@@ -107,6 +108,12 @@ def _cost(settings: Settings) -> float | None:
     return ledger.cost
 
 
+def _label_texts(settings: Settings, **own) -> tuple[tuple[str, ...], ...]:
+    project = settings.for_project(own)
+    question = read_labeling_config(labeling_config())
+    return read_label_texts(question, "", project.label_descriptions, is_on=project.names == "auto")
+
+
 # What is set, and what must differ for it from the defaults.
 EFFECTS = {
     "LABEL_STUDIO_URL": ("https://labels.example", lambda settings: settings.label_studio_url),
@@ -138,6 +145,8 @@ EFFECTS = {
     "LLM_PRICE_INPUT": ("2.5", _cost),
     "LLM_PRICE_OUTPUT": ("2.5", _cost),
     "LLM_LABELS": ("route", lambda settings: settings.for_project({}).llm_labels.includes(LLMLabels.ROUTE)),
+    "NAMES": ("off", _label_texts),
+    "POOL": ("off", lambda settings: order_digest("", settings.for_project({}))),
 }
 ALIASES = {
     "LABEL_STUDIO_HOST": ("https://labels.example", "label_studio_url"),
@@ -172,7 +181,7 @@ def test_our_own_name_wins_over_an_alias(load):
 def test_with_an_empty_environment_everything_has_a_default(load):
     settings = load()
     assert (settings.port, settings.query_size, settings.queue_size, settings.explore) == (9090, 32, 1000, 0.1)
-    assert (settings.strategy, settings.cold_start, settings.recipe) == ("hybrid", "maxherding", Recipe.AUTO)
+    assert (settings.strategy, settings.cold_start, settings.recipe) == ("hybrid", "hybrid", Recipe.AUTO)
     assert (settings.bert_model, settings.redis_url, settings.label_studio_api_key) == ("", None, None)
 
 
@@ -219,7 +228,7 @@ def test_a_slash_at_the_end_of_an_address_does_not_count(load):
         ("QUEUE_SIZE", "many", "integer"),
         ("STRATEGY", "bold", "margin, entropy, .*typiclust"),
         ("COLD_START", "bold", "random"),
-        ("COLD_START", "margin", "random, activellm, llm_committee, kcenter, kmeans, typiclust, maxherding"),
+        ("COLD_START", "margin", "random, activellm, llm_committee, kcenter, kmeans, typiclust, maxherding, hybrid"),
         ("EXPLORE", "0.6", "0.5"),
         ("EXPLORE", "-0.1", "0"),
         ("EXPLORE", "nan", "0.5"),
@@ -234,6 +243,8 @@ def test_a_slash_at_the_end_of_an_address_does_not_count(load):
         ("LLM_PRICE_INPUT", "-1", "greater"),
         ("LLM_PRICE_OUTPUT", "cheap", "number"),
         ("LLM_LABELS", "maybe", "train"),
+        ("NAMES", "on", "'auto' or 'off'"),
+        ("POOL", "some", "'auto' or 'off'"),
     ],
 )
 def test_a_bad_value_stops_the_start_naming_its_key_and_what_it_must_be(load, name, value, must):
@@ -274,6 +285,8 @@ def test_half_of_basic_auth_is_none_and_stops_the_start(load, half):
         ("cold_start", "random"),
         ("explore", 0.3),
         ("recipe", "head"),
+        ("names", "off"),
+        ("pool", "off"),
     ],
 )
 def test_a_projects_extra_params_win(load, name, value):
@@ -296,9 +309,42 @@ def test_a_projects_extra_params_win(load, name, value):
         ({"strategy": ["margin"]}, "strategy"),
         ({"cold_start": "margin"}, "cold_start.*typiclust"),
         ({"recipe": {}}, "recipe"),
+        ({"names": False}, "names.*'auto' or 'off'"),
+        ({"label_descriptions": "praise"}, "label_descriptions.*dictionary"),
+        ({"label_descriptions": None}, "label_descriptions.*dictionary"),
+        ({"label_descriptions": {"pos": 5}}, "label_descriptions.pos.*string"),
     ],
 )
 def test_extra_params_that_are_unknown_or_wrong_are_refused_by_name(load, params, told):
     with pytest.raises(ConfigurationError, match=told) as caught:
         load().for_project(params)
     assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["OFF", " Off "])
+def test_auto_and_off_are_understood_in_any_case(load, value):
+    settings = load(NAMES=value, POOL=value)
+    assert (settings.names, settings.pool) == ("off", "off")
+    assert settings.for_project({"names": "Auto"}).names == "auto"
+
+
+def test_a_projects_label_descriptions_say_what_its_labels_mean(load):
+    assert _label_texts(load(), label_descriptions={"pos": "praise"}) == (("neg",), ("praise",))
+    assert _label_texts(load()) == (("neg",), ("pos",))
+
+
+def test_a_description_that_is_too_long_or_no_text_to_a_tokenizer_is_mended(load):
+    described = load().for_project({"label_descriptions": {"pos": "half \ud800", "neg": "bad " * 1000}})
+    assert described.label_descriptions["pos"] == "half ?"
+    assert len(described.label_descriptions["neg"]) <= MAX_CHARACTERS
+    assert order_digest("", described)
+
+
+def test_a_projects_label_descriptions_call_for_a_new_order(load):
+    described = load().for_project({"label_descriptions": {"pos": "praise"}})
+    assert order_digest("", described) != order_digest("", load().for_project({}))
+
+
+def test_the_environment_has_no_label_descriptions(load, monkeypatch):
+    monkeypatch.setenv("LABEL_DESCRIPTIONS", '{"pos": "praise"}')
+    assert load().for_project({}).label_descriptions == {}

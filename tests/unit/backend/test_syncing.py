@@ -286,3 +286,32 @@ def test_a_broken_file_is_set_aside_and_everything_read(tmp_path, read, caplog):
         again, asked = read()
         assert (again.pool, asked) == (first.pool, ["all"])
     assert caplog.text.count("event=task_store_set_aside") == 2
+
+
+def test_what_labels_mean_comes_from_the_config_and_the_projects_description(studio, tmp_path):
+    project = replace(studio.project(1), description="<p>Is the film <b>good</b>?</p>")
+
+    def label_texts(**own):
+        settings = ProjectSettings(**own)
+        return sync(studio, tmp_path / "tasks.sqlite", project, settings, "", FakeTurn()).label_texts
+
+    assert label_texts() == (("neg", "Is the film good ? neg"), ("pos", "Is the film good ? pos"))
+    assert label_texts(label_descriptions={"pos": "praise"})[1][0] == "praise"
+    assert label_texts(names="off") == ((), ())
+
+
+def test_the_pool_teaches_with_texts_from_all_of_it_unless_it_is_not_to(read):
+    synced, _ = read()
+    assert set(synced.background.pool) == set(FILMS)
+    large = replace(synced, pool=tuple(PoolText(id_, f"text {id_}") for id_ in range(10_000)))
+    numbers = [int(text.split()[1]) for text in large.background.pool]
+    assert len(numbers) == 2_000
+    assert (numbers[0], numbers[-1]) == (0, 9_995)
+    off = replace(synced, settings=ProjectSettings(pool="off"))
+    assert off.background.pool == ()
+
+
+def test_a_text_without_words_teaches_nothing(read):
+    synced, _ = read()
+    odd = replace(synced, pool=(PoolText(1, "  "), PoolText(2, "good film")))
+    assert odd.background.pool == ("good film",)

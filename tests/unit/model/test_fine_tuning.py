@@ -124,3 +124,18 @@ def test_fewer_texts_than_a_batch_make_batches_of_all_of_them():
     batches = list(shuffled_batches(3, replace(STAGE, steps=4, batch_size=16)))
     assert len(batches) == 4
     assert all(set(batch) == {0, 1, 2} for batch in batches)
+
+
+def test_a_text_that_weighs_more_comes_more_often():
+    stage = replace(STAGE, steps=300, batch_size=2)
+    weights_N = np.array([4.0, 1.0, 1.0, 1.0, 1.0], dtype=np.float32)
+    drawn = np.concatenate(list(shuffled_batches(5, stage, weights_N)))
+    comes_N = np.bincount(drawn, minlength=5) / len(drawn)
+    assert comes_N[0] > 1.5 * comes_N[1:].max()
+    assert comes_N.min() > 0.1
+
+
+def test_texts_that_all_weigh_the_same_come_once_a_pass():
+    stage = replace(STAGE, steps=3, batch_size=4)
+    drawn = np.concatenate(list(shuffled_batches(12, stage, np.full(12, 0.5, dtype=np.float32))))
+    assert sorted(drawn.tolist()) == list(range(12))

@@ -73,14 +73,3 @@ def test_a_text_whose_embedding_is_no_number_is_found_by_its_own_loss():
     embeddings_3_2 = torch.tensor([[1.0, 0.0], [float("nan"), 0.0], [0.0, 1.0]])
     losses_3 = classification_losses(embeddings_3_2, torch.eye(2)[[0, 1, 1]], is_multilabel=False)
     assert torch.isfinite(losses_3).tolist() == [True, False, True]
-
-
-def test_a_pair_weighs_what_its_texts_weigh_together():
-    # Two like pairs: one coincides and costs nothing, the other is at right angles and costs 1.
-    embeddings_4_2 = torch.tensor([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-    targets_4_2 = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
-    unlike = float(pair_losses(embeddings_4_2, targets_4_2).mean()) - 1 / 2
-    heavy_first = torch.tensor([1.0, 1.0, 0.5, 0.5])
-    weighted = float(pair_losses(embeddings_4_2, targets_4_2, heavy_first).mean())
-    # The like pair at right angles now counts a quarter against the other's one; unlike pairs all weigh the same.
-    assert weighted == pytest.approx(unlike + (1 / 4) / (5 / 4))

@@ -83,11 +83,12 @@ def embedded(targets_N_C, *, is_told_apart):
 @pytest.mark.parametrize(
     ("targets_N_C", "chosen"),
     [
-        (one_hot(0, 1), Recipe.LP_FT),
+        (one_hot(0, 1), Recipe.HEAD),
         (one_hot(0, 0, 1, 1), Recipe.CONTRASTIVE),
-        (one_hot(*range(8), 0), Recipe.LP_FT),
+        (one_hot(*range(8), 0), Recipe.HEAD),
         (one_hot(*list(range(8)) * 4), Recipe.CONTRASTIVE),
         (one_hot(*list(range(77)) * 10), Recipe.LP_FT),
+        (one_hot(*list(range(77)) * 7), Recipe.HEAD),
         (one_hot(*[0] * 98, 1, 1), Recipe.CONTRASTIVE),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 
 from model.errors import InvalidGoldError
 from model.learning_curves import FULL_POOL
-from model.query.strategies import STRATEGIES
+from model.query.strategies import STRATEGIES, find_strategy
 from model.recipes import TrainingConfig
 from model.simulation import Setup, Simulation, fingerprint, key_of, simulate
 from model.types import LabelSet, Targets
@@ -135,7 +135,7 @@ def test_exploring_changes_what_is_labelled(setup):
     assert explored != measured(Simulation(setup, 0).run(HYBRID, [2, 4]))
 
 
-@pytest.mark.parametrize("budgets", [[], [1, 4], [8, 8], [8, 4], [4, 69]])
+@pytest.mark.parametrize("budgets", [[], [1, 4], [0, 1], [-1, 4], [8, 8], [8, 4], [4, 69]])
 def test_budgets_that_cannot_be_are_refused_with_the_reason(setup, budgets):
     with pytest.raises(InvalidGoldError, match=r"budget.*(must rise|more than the pool's 68 texts)"):
         list(Simulation(setup, 0).run(RANDOM, budgets))
@@ -159,3 +159,38 @@ def test_a_curve_that_was_cut_short_keeps_what_there_is_and_gets_the_rest(setup)
     assert again[0] is whole[0]
     assert measured(again) == measured(whole)
     assert [point.strategy for point in whole] == ["margin", "margin", FULL_POOL]
+
+
+GOOD_OR_BAD = (("bad",), ("good",))
+
+
+def test_names_predict_before_anything_is_labelled(setup):
+    named = replace(setup, label_texts=GOOD_OR_BAD)
+    points = list(Simulation(named, 0).run(RANDOM, [0, 4]))
+    assert [point.labels for point in points] == [0, 4]
+    assert points[0].accuracy > 0.8
+
+
+def test_without_names_nothing_is_known_at_no_labels(setup):
+    assert next(Simulation(setup, 0).run(RANDOM, [0])).accuracy < 0.7
+
+
+def test_names_choose_from_the_first_text_on(setup):
+    margin = find_strategy("margin")
+    chosen = []
+    for label_texts in ((), GOOD_OR_BAD):
+        simulation = Simulation(replace(setup, label_texts=label_texts), 0)
+        trained = simulation._train(simulation.pool.some(np.zeros(0, dtype=np.int64)))
+        chosen.append(simulation._chooser(margin, trained).name)
+    assert chosen == ["random", "margin"]
+
+
+@pytest.mark.parametrize("strategy", [name for name in STRATEGIES if not STRATEGIES[name].asks_llm])
+def test_every_strategy_chooses_by_names_where_nothing_is_labelled(setup, strategy):
+    named = replace(setup, label_texts=GOOD_OR_BAD)
+    assert [point.labels for point in Simulation(named, 0).run(find_strategy(strategy), [0, 4, 8])] == [0, 4, 8]
+
+
+def test_what_teaches_besides_labels_tells_runs_apart(setup):
+    runs = [setup, replace(setup, label_texts=GOOD_OR_BAD), replace(setup, learns_from_pool=False)]
+    assert len({str(fingerprint(run, [4])) for run in runs}) == 3

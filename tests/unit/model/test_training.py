@@ -8,8 +8,8 @@ from model.bert import new_classifier
 from model.errors import InvalidTargetsError, TrainingCancelledError, TrainingDivergedError
 from model.inference import embed_texts, score_texts
 from model.recipes import Recipe, TrainingConfig
-from model.training import Trained, load_start, train
-from model.types import LabelSet, Targets
+from model.training import Trained, load_start, train, train_on_names
+from model.types import Background, LabelSet, Targets
 from tests.fakes import BLAME, PRAISE, SENTIMENT
 
 TEXTS = tuple(f"the {noun} a {word}" for word in (*BLAME, *PRAISE) for noun in ("film", "plot"))
@@ -251,3 +251,67 @@ def test_nothing_is_measured_on_weak_labels(encoder):
     assert trained.out_of_fold == pytest.approx(train(targets(), config).out_of_fold, abs=0.05) or (
         trained.out_of_fold.accuracy == train(targets(), config).out_of_fold.accuracy
     )
+
+
+GOOD_OR_BAD = Background((("bad",), ("good",)), tuple(TEXTS))
+
+
+def test_names_and_pool_classify_texts_that_nobody_has_labelled(encoder):
+    nothing = targets().some(np.zeros(0, dtype=int))
+    trained = train_on_names(nothing, load_start(encoder, SENTIMENT), GOOD_OR_BAD)
+    assert (score_texts(trained.classifier, TEXTS).proba_N_C.argmax(axis=1) == IS_PRAISE).mean() > 0.8
+    assert (trained.trust.names, trained.agreement.of) == (True, 0)
+
+
+def test_how_far_people_agree_with_names_is_counted_without_their_labels(encoder):
+    trained = train_on_names(targets(), load_start(encoder, SENTIMENT), GOOD_OR_BAD)
+    assert trained.agreement.of == len(TEXTS)
+    assert trained.agreement.is_convincing
+    upside_down = targets(PRAISED_OR_NOT[:, ::-1])
+    assert not train_on_names(upside_down, load_start(encoder, SENTIMENT), GOOD_OR_BAD).agreement.is_convincing
+
+
+def test_where_no_name_says_anything_there_is_no_classifier(encoder):
+    assert train_on_names(targets(), load_start(encoder, SENTIMENT), Background(((), ()), tuple(TEXTS))) is None
+
+
+def test_few_labels_teach_more_with_names_and_pool(config):
+    few = targets().some(np.array([0, 1]))
+    right = [
+        float(
+            (
+                score_texts(train(few, config, background=known).classifier, TEXTS).proba_N_C.argmax(axis=1)
+                == IS_PRAISE
+            ).mean()
+        )
+        for known in (Background(), GOOD_OR_BAD)
+    ]
+    assert right[1] >= right[0]
+    assert right[1] > 0.7
+
+
+def test_names_that_say_the_opposite_are_dropped(config):
+    crossed = Background((("good",), ("bad",)), tuple(TEXTS))
+    trained = train(targets(), config, background=crossed)
+    assert trained.trust.names is False
+    assert (score_texts(trained.classifier, TEXTS).proba_N_C.argmax(axis=1) == IS_PRAISE).mean() > 0.8
+
+
+def test_a_label_that_only_its_name_is_known_of_is_said_to_be(config):
+    label_set = LabelSet(("neg", "pos", "cast"), is_multilabel=False)
+    wide_N_C = np.concatenate([PRAISED_OR_NOT, np.zeros((len(TEXTS), 1))], axis=1)
+    named = Background((("bad",), ("good",), ("cast",)), tuple(TEXTS))
+    trained = train(targets(wide_N_C, label_set), config, background=named)
+    assert trained.warnings[0] == "no labelled text yet of 'cast': known by name alone"
+
+
+def test_one_class_alone_is_no_obstacle_where_names_tell_of_the_others(config):
+    praised = np.flatnonzero(IS_PRAISE)[:8]
+    trained = train(targets().some(praised), config, background=GOOD_OR_BAD)
+    assert (score_texts(trained.classifier, TEXTS).proba_N_C.argmax(axis=1) == IS_PRAISE).mean() > 0.8
+
+
+@pytest.mark.parametrize("pool", [(), ("film",), ("film",) * 40, ("", "  ")])
+def test_any_pool_will_do(config, pool):
+    trained = train(targets(), config, background=Background((("bad",), ("good",)), pool))
+    assert (score_texts(trained.classifier, TEXTS).proba_N_C.argmax(axis=1) == IS_PRAISE).mean() > 0.8

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 from model.errors import InvalidEmbeddingsError, InvalidProbabilitiesError, UnknownStrategyError
 from model.query.large_pools import MOST_RANKED
 from model.query.ranking import rank
-from model.query.strategies import HAND_OVER, STRATEGIES, Strategy, find_strategy
+from model.query.strategies import STRATEGIES, Strategy, find_start, find_strategy
 from model.query.unlabelled import Need, Unlabelled
 
 by_name = pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
@@ -112,7 +112,7 @@ def test_several_labels_a_text_will_do(strategy):
 @by_doubt_alone
 def test_with_several_labels_the_text_nearest_to_a_coin_toss_comes_first(strategy):
     proba_N_C = np.array([[0.99, 0.9, 0.1], [0.02, 0.97, 0.52], [0.8, 0.3, 0.01]])
-    labelled_L_D = np.full((HAND_OVER, 3), -1.0)
+    labelled_L_D = np.full((2, 3), -1.0)
     unlabelled = Unlabelled(3, proba_N_C, np.eye(3), labelled_L_D, is_multilabel=True)
     assert order(strategy, unlabelled, batch_size=1) == [1, 2, 0]
 
@@ -273,14 +273,19 @@ def test_picks_follow_their_texts_and_leave_with_them():
     assert unlabelled.some(np.array([9, 1, 7])).picks_B.tolist() == [2, 0]
 
 
-@pytest.mark.parametrize(("labelled", "group"), [(0, "large"), (HAND_OVER - 1, "large"), (HAND_OVER, "doubtful")])
-def test_hybrid_asks_for_what_is_common_until_there_are_labels_enough_and_then_for_what_is_doubtful(labelled, group):
+@pytest.mark.parametrize("labelled", [0, 1, 40])
+def test_hybrid_asks_for_what_is_doubtful_from_the_first_text_on(labelled):
     is_doubtful_N = np.arange(60) < 10
     proba_N_C = np.where(is_doubtful_N[:, None], [0.5, 0.5], [1.0, 0.0])
     embeddings_N_D = np.eye(3)[is_doubtful_N.astype(int)]
     unlabelled = Unlabelled(60, proba_N_C, embeddings_N_D, np.tile(np.eye(3)[2], (labelled, 1)))
-    first = order(STRATEGIES["hybrid"], unlabelled, batch_size=1)[0]
-    assert is_doubtful_N[first] == (group == "doubtful")
+    assert is_doubtful_N[order(STRATEGIES["hybrid"], unlabelled, batch_size=1)[0]]
+
+
+def test_hybrid_alone_may_start_from_what_label_names_say():
+    starters = {strategy.name for strategy in STRATEGIES.values() if strategy.needs_classifier and strategy.can_start}
+    assert starters == {"hybrid"}
+    assert find_start("hybrid").name == "hybrid"
 
 
 def test_a_strategy_that_takes_a_classifier_names_one_that_does_not_for_the_start():
