@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,16 @@ from backend.demo_servers import DemoServers, start_servers
 from backend.jobs import RoundQueue
 from backend.projects import ProjectFolder
 from backend.redis_access import open_redis
+from model.bert import TextClassifier, new_classifier
 from model.errors import ShortlistError
 from model.evaluation import accuracy, majority_share
-from model.inference import score_texts
+from model.inference import embed_texts, score_texts
+from model.knowledge import MOST_POOL
+from model.label_names import label_texts
 from model.processor import use_available_cores
 from model.recipes import TrainingConfig
-from model.training import train
-from model.types import LabelSet, Targets
+from model.training import Start, StepProgress, train, train_on_names
+from model.types import Background, FloatArray, LabelSet, Targets
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "banking8"
 ROUNDS = 3
@@ -36,8 +40,8 @@ ROUNDS = 3
 LABELS_A_ROUND = 16
 LOGS = "the logs are in demo-data/"
 CAPTION = (
-    "Accuracy on held-out texts; the commonest intent alone would give {majority:.0%}. One run of each: a few points "
-    "either way are chance."
+    "Accuracy on held-out texts; the commonest intent alone would give {majority:.0%}. With 0 labels the classifier "
+    "knows label names and unlabelled texts alone. One run of each: a few points either way are chance."
 )
 ROUND_TIMEOUT_S = 300.0
 _SEED = 0
@@ -95,8 +99,7 @@ def run_demo(console: Console, label_studio: Path, exit_after: bool) -> None:
         with start_servers(console, label_studio) as servers:
             project_id = _create_project(console, servers, pool, label_set)
             annotator = Annotator(servers, project_id, dict(zip(pool.texts, pool.labels, strict=True)))
-            story = Story(console, annotator, pool, heldout, label_set)
-            story.tell()
+            Story(console, annotator, Learner(pool, heldout, label_set)).tell()
             console.print(f"\nDone in {time.monotonic() - began:.0f} s.")
             if not exit_after:
                 _leave_running(console, servers, project_id)
@@ -175,16 +178,59 @@ class Annotator:
         return has_order and (number == 0 or (current is not None and current.number == number))
 
 
-class Story:
-    """Labels in rounds and shows, round by round, what the labels are worth."""
+class Learner:
+    """The learner that ships, without Label Studio: on no label at all, and on random ones; and the held-out texts."""
 
-    def __init__(self, console: Console, annotator: Annotator, pool: Gold, heldout: Gold, label_set: LabelSet) -> None:
-        self._console = console
-        self._annotator = annotator
+    def __init__(self, pool: Gold, heldout: Gold, label_set: LabelSet) -> None:
         self._pool = pool
         self._heldout = heldout.targets(label_set, range(len(heldout.texts)))
         self._label_set = label_set
         self._random_rows = np.random.default_rng(_SEED).permutation(len(pool.texts)).tolist()
+        self._background = Background(label_texts(label_set.labels), pool.texts[:MOST_POOL])
+        self._config = TrainingConfig()
+        self._embeddings: dict[str, FloatArray] = {}
+
+    @property
+    def majority(self) -> float:
+        """What always answering the commonest label would give on held-out texts."""
+        return majority_share(self._heldout.targets_N_C)
+
+    def accuracy_of(self, classifier: TextClassifier) -> float:
+        """On held-out texts."""
+        return accuracy(score_texts(classifier, self._heldout.texts).proba_N_C, self._heldout.targets_N_C)
+
+    def accuracy_on_names(self) -> float | None:
+        """With label names and pool alone; None if no name says anything."""
+        named = train_on_names(self._pool.targets(self._label_set, []), self._start, self._background)
+        return None if named is None else self.accuracy_of(named.classifier)
+
+    def accuracy_on_random(self, labels: int, on_step: StepProgress) -> float:
+        """With that many labels drawn at random; the first of them are the same every time."""
+        targets = self._pool.targets(self._label_set, self._random_rows[:labels])
+        trained = train(targets, self._config, on_step, start=self._start, background=self._background)
+        return self.accuracy_of(trained.classifier)
+
+    @cached_property
+    def _start(self) -> Start:
+        """What every training begins from, read once."""
+        return Start(new_classifier(self._config.encoder, self._label_set), self._embed)
+
+    def _embed(self, texts: Sequence[str]) -> FloatArray:
+        """What the encoder says of texts before any training; each is read once."""
+        classifier = self._start.classifier
+        missing = [text for text in dict.fromkeys(texts) if text not in self._embeddings]
+        self._embeddings.update(zip(missing, embed_texts(classifier, missing), strict=True))
+        rows = [self._embeddings[text] for text in texts]
+        return np.stack(rows) if rows else np.zeros((0, classifier.head.in_features), dtype=np.float32)
+
+
+class Story:
+    """Labels in rounds and shows, round by round, what the labels are worth."""
+
+    def __init__(self, console: Console, annotator: Annotator, learner: Learner) -> None:
+        self._console = console
+        self._annotator = annotator
+        self._learner = learner
         self._rows: list[Row] = []
         self._doing = ""
 
@@ -192,7 +238,7 @@ class Story:
         """Label, wait for the model, measure it, and train its random twin; a few times."""
         with self._shown():
             self._annotator.await_model(0, self._say("ordering the first texts"))
-            self._add(Row(0, self._annotator.folder.published_name()))
+            self._measure_names()
             for number in range(1, ROUNDS + 1):
                 self._label_until_trained(number)
                 self._measure(number)
@@ -206,22 +252,25 @@ class Story:
             self._annotator.label_one()
         self._annotator.await_model(number, self._say("BERT in the background"))
 
+    def _measure_names(self) -> None:
+        """The row of 0 labels: no order has a part in it, so nothing stands beside it."""
+        self._say("measuring label names alone")("on held-out texts")
+        self._add(Row(0, self._annotator.folder.published_name(), self._learner.accuracy_on_names()))
+        self._print_last()
+
     def _measure(self, number: int) -> None:
         self._say("measuring")("on held-out texts")
         classifier = self._annotator.folder.registry.find(number).load()
-        scored = score_texts(classifier, self._heldout.texts)
         version = self._annotator.folder.published_name()
-        score = accuracy(scored.proba_N_C, self._heldout.targets_N_C)
-        self._add(Row(len(self._annotator.labelled), version, score))
+        self._add(Row(len(self._annotator.labelled), version, self._learner.accuracy_of(classifier)))
 
     def _train_random_twin(self) -> None:
         """The same learner on as many labels, drawn at random: what the order is worth is the difference."""
-        count = len(self._annotator.labelled)
-        targets = self._pool.targets(self._label_set, self._random_rows[:count])
         say = self._say("the same learner on as many random labels")
-        twin = train(targets, TrainingConfig(), lambda step, steps, _: say(f"{step}/{steps}"))
-        score = accuracy(score_texts(twin.classifier, self._heldout.texts).proba_N_C, self._heldout.targets_N_C)
+        labels = len(self._annotator.labelled)
+        score = self._learner.accuracy_on_random(labels, lambda step, steps, _: say(f"{step}/{steps}"))
         self._replace_last(random_accuracy=score)
+        self._print_last()
 
     def _add(self, row: Row) -> None:
         text, reason = self._annotator.next_and_why()
@@ -231,6 +280,9 @@ class Story:
     def _replace_last(self, **changes: Any) -> None:
         self._rows[-1] = replace(self._rows[-1], **changes)
         self._refresh()
+
+    def _print_last(self) -> None:
+        """On paper there is no table to look at before the end."""
         if not self._console.is_terminal:
             self._console.print(_line(self._rows[-1]), soft_wrap=True)
 
@@ -254,9 +306,7 @@ class Story:
     def _refresh(self) -> None:
         if self._console.is_terminal or not self._doing:
             status = Text(f"… {self._doing}" if self._doing else "")
-            self._live.update(
-                Group(_table(self._rows, majority_share(self._heldout.targets_N_C)), status), refresh=True
-            )
+            self._live.update(Group(_table(self._rows, self._learner.majority), status), refresh=True)
 
 
 def _table(rows: Sequence[Row], majority: float) -> Table:
@@ -280,7 +330,7 @@ def _line(row: Row) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return "" if share is None else f"{share:.1%}"
+    return "-" if share is None else f"{share:.1%}"
 
 
 def _cut(text: str, characters: int = 80) -> str:
