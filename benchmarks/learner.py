@@ -124,12 +124,15 @@ def write_table() -> None:
         f"{available_cores()} cores, Python {platform.python_version()}, torch {version('torch')}, transformers "
         f"{version('transformers')}; every figure from `learner.jsonl`, one line a training.",
         "",
+        "Measured with a554ebc, before the learner knew label names and the unlabelled pool: `names.md` has the "
+        "learner that ships. `auto`, the recipes and their rule below are those of a554ebc.",
+        "",
         "## Accuracy",
         "",
         f"Random labels, bundled encoder, the first {TEST_TEXTS} test texts. Mean over seeds ± deviation, in %; "
-        "in brackets how many seeds. A seed draws the same labels for every learner. `auto` is what ships: the recipe "
-        "that its rule names (docs/the-learner.md), trained with the same seed. setfit: 20 pairs a text, one epoch, "
-        "bf16 (some of its lines at 16 labels fp32).",
+        "in brackets how many seeds. A seed draws the same labels for every learner. `auto` is the recipe that its "
+        "rule named, trained with the same seed. setfit: 20 pairs a text, one epoch, bf16 (some of its lines "
+        "at 16 labels fp32).",
         "",
         *_devices(by_processor, by_gpu),
         "| labels | set | " + " | ".join(LEARNERS) + " | `auto` against the best other, same seeds |",

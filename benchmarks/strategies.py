@@ -13,6 +13,7 @@ from rich.progress import Progress
 
 from benchmarks.gold import TEST_TEXTS
 from model.gold import read_gold
+from model.label_names import label_texts
 from model.learning_curves import Curve, Point, curves, interval
 from model.processor import available_cores
 from model.query.strategies import Strategy
@@ -26,9 +27,13 @@ SEEDS = (0, 1, 2, 3, 4)
 POOL = 2_000
 # Means are over the label counts up to here, as the aim is stated.
 JUDGED_UP_TO = 256
-TITLES = {
-    Recipe.AUTO: "The shipped learner (`RECIPE=auto`)",
-    Recipe.HEAD: "A linear head alone, on the encoder as it came (`RECIPE=head`): not the shipped learner",
+Learner = tuple[Recipe, bool]
+"""A recipe, and whether it knows label names and the unlabelled pool."""
+TITLES: dict[Learner, str] = {
+    (Recipe.AUTO, True): "The shipped learner (`RECIPE=auto`)",
+    (Recipe.HEAD, True): "The head alone, on the encoder as it came (`RECIPE=head`)",
+    (Recipe.AUTO, False): "The learner of a554ebc, which knew neither label names nor the pool (`RECIPE=auto`)",
+    (Recipe.HEAD, False): "The head alone of a554ebc, likewise (`RECIPE=head`)",
 }
 BASELINE, DEFAULT = "random", "hybrid"
 PACKAGES = ("scikit-activeml", "small-text")
@@ -54,22 +59,23 @@ def run(
             for name in sets:
                 gold, test = read_gold([data / name / f"{part}.jsonl.gz" for part in ("train", "test")])
                 test = test.some(np.arange(min(TEST_TEXTS, len(test))))
-                setup = Setup(gold, test, TrainingConfig(recipe=recipe), pool_size=POOL)
-                known = {key_of(point): point for point in read_points(name, recipe)}
+                names = label_texts(gold.label_set.labels)
+                setup = Setup(gold, test, TrainingConfig(recipe=recipe), pool_size=POOL, label_texts=names)
+                known = {key_of(point): point for point in read_points(name, (recipe, True))}
                 for point in simulate(setup, strategies, budgets, [seed], known):
                     if key_of(point) not in known:
-                        _write({"set": name, "recipe": recipe.value, **asdict(point)})
+                        _write({"set": name, "recipe": recipe.value, "names": True, **asdict(point)})
                     progress.update(task, advance=1, description=f"{name}, seed {seed}, {point.strategy}")
 
 
-def read_points(name: str, recipe: Recipe) -> list[Point]:
-    """What was measured of a set with a recipe."""
+def read_points(name: str, learner: Learner) -> list[Point]:
+    """What was measured of a set with a learner."""
     lines = [json.loads(line) for line in LINES.read_text(encoding="utf-8").splitlines()] if LINES.exists() else []
     fields = Point.__dataclass_fields__
     return [
         Point(**{key: line[key] for key in fields})
         for line in lines
-        if (line["set"], line["recipe"]) == (name, recipe.value)
+        if (line["set"], line["recipe"], line.get("names", False)) == (name, *learner)
     ]
 
 
@@ -91,15 +97,16 @@ def write_table() -> None:
         f"Pool: {POOL} random texts of a set, others for each seed. Accuracy on the first {TEST_TEXTS} test texts. One "
         "batch from each label count to the next. Points over labelling at random, mean over the label counts up "
         f"to {JUDGED_UP_TO} and seeds, with the 95 % interval over paired seeds (Student's t) and how many these are. "
-        "**Where the interval holds 0, the strategy may be no better than random.** Strategies that need no classifier "
-        "choose from the start, hybrid begins by maxherding; the others begin with the texts that random begins with. "
+        "**Where the interval holds 0, the strategy may be no better than random.** With label names every strategy "
+        "chooses from the start. Without, those that need no classifier do, hybrid begins by maxherding, and the "
+        "others begin with the texts that random begins with. "
         f"What a query takes: `queries.md`. The packages' strategies ({', '.join(_pinned())}): `make "
         "bench-active-learning DATA=FOLDER`.",
         "",
     ]
-    for recipe in TITLES:
-        found = {name: curves(_judged(read_points(name, recipe))) for name in SETS}
-        text += _section(recipe, {name: by_strategy for name, by_strategy in found.items() if by_strategy})
+    for learner in TITLES:
+        found = {name: curves(_judged(read_points(name, learner))) for name in SETS}
+        text += _section(learner, {name: by_strategy for name, by_strategy in found.items() if by_strategy})
     TABLE.write_text("\n".join(text), encoding="utf-8")
 
 
@@ -111,14 +118,14 @@ def _pinned() -> list[str]:
 
 def _judged(points: Sequence[Point]) -> list[Point]:
     """Those at the label counts that strategies are judged by."""
-    return [point for point in points if point.labels <= JUDGED_UP_TO]
+    return [point for point in points if 0 < point.labels <= JUDGED_UP_TO]
 
 
-def _section(recipe: Recipe, found: dict[str, dict[str, Curve]]) -> Iterator[str]:
+def _section(learner: Learner, found: dict[str, dict[str, Curve]]) -> Iterator[str]:
     if not found:
         return
     counts = sorted({int(labels) for by in found.values() for curve in by.values() for labels in curve.labels_B})
-    yield from [f"## {TITLES[recipe]}", "", f"Measured at {', '.join(map(str, counts))} labels.", ""]
+    yield from [f"## {TITLES[learner]}", "", f"Measured at {', '.join(map(str, counts))} labels.", ""]
     yield from [f"| strategy | {' | '.join(found)} | all sets |"]
     yield "|---|" + "---|" * (len(found) + 1)
     names = dict.fromkeys(name for by_strategy in found.values() for name in by_strategy)
