@@ -19,6 +19,10 @@ from model.query.uncertainty import entropy_scores, least_confidence_scores, mar
 from model.query.unlabelled import Need, Unlabelled, required
 from model.types import FloatArray, IntArray
 
+# What a text counts that the classifier is sure of, beside one of which it knows nothing: it may be sure and wrong.
+# 0.1 and 0.25 were ahead of 0 and 0.5 by half a point on three sets (two seeds, linear head).
+SURE_WEIGHT = 0.25
+
 Scorer = Callable[[Unlabelled], FloatArray]
 Selector = Callable[[Unlabelled, int, np.random.Generator], IntArray]
 
@@ -97,8 +101,9 @@ def _explain_margin(score: float) -> str:
 
 
 def _hybrid(unlabelled: Unlabelled, batch_size: int, rng: np.random.Generator) -> IntArray:
-    """Near to what is doubtful; from the first text on, since label names alone are a classifier."""
-    return uncertainty_herding(_margin(unlabelled), unlabelled.embeddings, unlabelled.labelled, batch_size, rng)
+    """Near to all of the pool, and nearer to what is doubtful; from the first text on: label names are a classifier."""
+    weight_N = SURE_WEIGHT + (1 - SURE_WEIGHT) * _margin(unlabelled)
+    return uncertainty_herding(weight_N, unlabelled.embeddings, unlabelled.labelled, batch_size, rng)
 
 
 _PROBA = frozenset({Need.PROBA})

@@ -273,13 +273,20 @@ def test_picks_follow_their_texts_and_leave_with_them():
     assert unlabelled.some(np.array([9, 1, 7])).picks_B.tolist() == [2, 0]
 
 
+def doubtful_and_sure(labelled: int = 0) -> Unlabelled:
+    """Twenty doubtful texts around one axis, forty sure ones around another, and what is labelled around a third."""
+    is_doubtful_N = np.arange(60) < 20
+    proba_N_C = np.where(is_doubtful_N[:, None], [0.5, 0.5], [1.0, 0.0])
+    return Unlabelled(60, proba_N_C, np.eye(3)[is_doubtful_N.astype(int)], np.tile(np.eye(3)[2], (labelled, 1)))
+
+
 @pytest.mark.parametrize("labelled", [0, 1, 40])
 def test_hybrid_asks_for_what_is_doubtful_from_the_first_text_on(labelled):
-    is_doubtful_N = np.arange(60) < 10
-    proba_N_C = np.where(is_doubtful_N[:, None], [0.5, 0.5], [1.0, 0.0])
-    embeddings_N_D = np.eye(3)[is_doubtful_N.astype(int)]
-    unlabelled = Unlabelled(60, proba_N_C, embeddings_N_D, np.tile(np.eye(3)[2], (labelled, 1)))
-    assert is_doubtful_N[order(STRATEGIES["hybrid"], unlabelled, batch_size=1)[0]]
+    assert order(STRATEGIES["hybrid"], doubtful_and_sure(labelled), batch_size=1)[0] < 20
+
+
+def test_hybrid_also_looks_at_what_the_classifier_is_sure_of():
+    assert max(order(STRATEGIES["hybrid"], doubtful_and_sure(), batch_size=2)[:2]) >= 20
 
 
 def test_hybrid_alone_may_start_from_what_label_names_say():
