@@ -28,26 +28,31 @@ def test_names_order_the_texts_before_the_first_label_and_answer_nothing(
     assert (status["model"], status["names"]) == (0, {"agreed": 0, "of": 0})
 
 
-def test_names_answer_once_people_agree_and_then_the_first_model_does(
-    owner: Person, real: BackendServer, title: str
-) -> None:
-    project_id, _ = _connected(owner, real, title, retrain_every=16)
+def test_names_answer_once_people_agree(owner: Person, real: BackendServer, title: str) -> None:
+    # What is drawn at random is a fair sample; of doubtful texts names are wrong more often.
+    project_id, _ = _connected(owner, real, title, cold_start="random", query_size=4, retrain_every=1000)
 
-    publication = _label_one_by_one(owner, real, project_id, GOLD, 12)
+    owner.label_next(project_id, GOLD, 16)
+    real.until(project_id, lambda status: status["labels_in_order"] == 16, "an order by 16 labels")
+    publication = until_published(owner, real, project_id)
 
     status = real.status(project_id)
     assert publication.model == status["model"] == 0
-    assert status["names"]["of"] == 12
-    assert status["names"]["agreed"] >= 6
-    assert _answers(owner, project_id, publication)
+    assert status["names"]["of"] == 16
+    assert status["names"]["agreed"] >= 9
+    answers = _answers(owner, project_id, publication)
+    assert _right(answers) >= 0.6
 
-    owner.label_next(project_id, GOLD, 4)
+
+def test_the_first_model_knows_intents_that_nobody_has_labelled(owner: Person, real: BackendServer, title: str) -> None:
+    project_id, _ = _connected(owner, real, title, retrain_every=16)
+
+    owner.label_next(project_id, GOLD, 16)
     publication = until_published(owner, real, project_id, model=1)
 
     answers = _answers(owner, project_id, publication)
-    right = sum(GOLD[text] == label for text, label in answers.items()) / len(answers)
     assert len(answers) == len(GOLD) - 16
-    assert right >= 0.6, f"{right:.0%} of the preselected answers are right"
+    assert _right(answers) >= 0.6
     assert real.status(project_id)["last_error"] == ""
 
 
@@ -60,7 +65,7 @@ def test_names_that_say_nothing_never_answer(owner: Person, real: BackendServer,
 
     names = real.status(project_id)["names"]
     assert names["of"] == 8
-    assert names["agreed"] <= 3
+    assert names["agreed"] <= 4
     assert publication.model == 0
     assert all(prediction["result"] == [] for prediction in owner.predictions(project_id))
 
@@ -92,6 +97,11 @@ def _texts(owner: Person, project_id: int) -> dict[int, str]:
 def _served_texts(owner: Person, project_id: int, publication: Publication) -> list[str]:
     text_of = _texts(owner, project_id)
     return [text_of[task_id] for task_id in publication.task_ids_N.tolist()]
+
+
+def _right(answers: Mapping[str, str]) -> float:
+    """Share of preselected answers that are the right ones; there has to be one."""
+    return sum(GOLD[text] == label for text, label in answers.items()) / len(answers)
 
 
 def _answers(owner: Person, project_id: int, publication: Publication) -> dict[str, str]:
