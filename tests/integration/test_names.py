@@ -30,7 +30,7 @@ def test_names_order_the_texts_before_the_first_label_and_answer_nothing(
 
 def test_names_answer_once_people_agree(owner: Person, real: BackendServer, title: str) -> None:
     # What is drawn at random is a fair sample; of doubtful texts names are wrong more often.
-    project_id, _ = _connected(owner, real, title, cold_start="random", query_size=4, retrain_every=1000)
+    project_id, _ = _connected(owner, real, title, cold_start="random", query_size=1, retrain_every=1000)
 
     owner.label_next(project_id, GOLD, 16)
     real.until(project_id, lambda status: status["labels_in_order"] == 16, "an order by 16 labels")
