@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from benchmarks import (
+    house,
     large_pool,
     learner,
     llm,
@@ -55,6 +56,14 @@ def measure_learner(
     use_available_cores()
     learner.run(data, sets, labels, range(seeds), learner.RECIPES)
     learner.write_table()
+
+
+@app.command("house")
+def measure_house(
+    roots: Annotated[list[Path], typer.Option("--root", help="Checkouts to put side by side.")] = [Path()],  # noqa: B006
+) -> None:
+    """Figures about the code itself: files a folder, parameters, long functions, cycles; seconds."""
+    house.report(Console(), [root.resolve() for root in roots])
 
 
 @app.command("names")

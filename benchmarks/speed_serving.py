@@ -19,7 +19,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 from backend.labeling_config import read_labeling_config
 from backend.projects import ProjectFolder, Publication
 from backend.serving import Child
-from model.pool import text_digest
+from model.text_digests import text_digest
 from model.types import LabelSet
 
 REPETITIONS = 3
