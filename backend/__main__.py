@@ -1,5 +1,6 @@
 """Command line: serve, worker, connect, doctor, status, rollback, prompt, paste, export, demo."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +17,12 @@ from backend.dashboard import project_status
 from backend.demo import run_demo
 from backend.doctor import examine, print_findings
 from backend.exporting import export_annotations
+from backend.llm_access import problem_at_start
 from backend.logs import start_logging
+from backend.ordering import FALLBACK
 from backend.pasting import prompt_of, take_answer
-from backend.plugin import open_service
 from backend.projects import ProjectFolder, known_projects
+from backend.service import open_service
 from backend.serving import serve as run_serve
 from backend.settings import Settings, load_settings
 from backend.worker import run_worker
@@ -33,6 +36,7 @@ app = typer.Typer(
     help="Shortlist: an ML backend for Label Studio.",
 )
 console = Console()
+log = logging.getLogger(__name__)
 
 ProjectOption = Annotated[int, typer.Option("--project", help="Label Studio's project id.")]
 BackendUrlOption = Annotated[
@@ -53,6 +57,8 @@ def worker() -> None:
     """Run one worker against REDIS_URL (or the Redis of a running `serve`)."""
     with _errors_in_a_sentence():
         settings = _start()
+        if problem := problem_at_start(settings):
+            log.warning("event=llm_unusable fallback=%s reason=%s", FALLBACK, problem)
         run_worker(settings)
 
 

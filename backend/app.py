@@ -11,8 +11,8 @@ from werkzeug.exceptions import HTTPException
 from backend.authentication import is_admitted
 from backend.errors import HTTP_STATUS
 from backend.logs import start_logging
-from backend.plugin import Service, open_service
 from backend.routes import routes
+from backend.service import Service, open_service
 from backend.settings import load_settings
 from model.errors import ShortlistError
 

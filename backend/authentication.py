@@ -1,6 +1,5 @@
-"""Basic auth on our door, and the header that gets Label Studio's webhooks through it."""
+"""Basic auth for requests that come in."""
 
-import base64
 import hmac
 
 from werkzeug.datastructures import Authorization
@@ -17,11 +16,3 @@ def is_admitted(settings: Settings, given: Authorization | None) -> bool:
     user_fits = hmac.compare_digest((given.username or "").encode(), settings.basic_auth_user.encode())
     expected = settings.basic_auth_pass.get_secret_value()
     return hmac.compare_digest((given.password or "").encode(), expected.encode()) and user_fits
-
-
-def webhook_headers(settings: Settings) -> dict[str, str]:
-    """What Label Studio must send with every event; empty without Basic auth."""
-    if settings.basic_auth_user is None or settings.basic_auth_pass is None:
-        return {}
-    pair = f"{settings.basic_auth_user}:{settings.basic_auth_pass.get_secret_value()}"
-    return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode("ascii")}

@@ -10,9 +10,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from backend.errors import UnknownProjectError
 from backend.llm_access import open_ledger, problem_at_start
 from backend.ordering import FALLBACK
-from backend.plugin import Service
 from backend.projects import ProjectFolder, known_projects
 from backend.selections import Selection
+from backend.service import Service
 from backend.settings import Settings
 from backend.states import FAILED, IDLE, STATES
 from model.errors import LLMBudgetError

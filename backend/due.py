@@ -18,9 +18,9 @@ from backend.selections import Selection
 from backend.settings import LLMLabels, ProjectSettings
 from backend.syncing import Synced
 from model.errors import ShortlistError
-from model.pool import text_digest
 from model.query.strategies import find_strategy
 from model.registry import ModelVersion, data_sha256, label_digests
+from model.text_digests import text_digest
 
 # A full training follows when the labels grew by a quarter, so that the total cost stays linear in the labels.
 GROWTH = 0.25

@@ -42,8 +42,8 @@ class RoundQueue:
     def __init__(
         self,
         redis: Redis,
-        function: str = "backend.worker.perform_round",
-        part_function: str = "backend.worker.perform_part",
+        function: str = "backend.performing.perform_round",
+        part_function: str = "backend.performing.perform_part",
     ) -> None:
         self.redis = redis
         self.queue = Queue(QUEUE, connection=redis, default_timeout=ROUND_TIMEOUT_S)

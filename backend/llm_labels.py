@@ -22,7 +22,7 @@ from model.llm.label_answer import Guess
 from model.llm.label_prompt import VERSIONS
 from model.llm.labeler import label_texts
 from model.llm.routing import Checks, Route, count_checks, route, weak_targets
-from model.pool import text_digest
+from model.text_digests import text_digest
 from model.types import IntArray, PoolText, Targets
 
 # Batches ahead that the LLM labels: the one at hand, and one to take the place of what is left to the LLM.

@@ -13,7 +13,7 @@ import numpy as np
 
 from backend.sources import Source
 from model.bert import MAX_CHUNKS, MAX_TOKENS
-from model.pool import text_digest
+from model.text_digests import text_digest
 from model.types import BoolArray, FloatArray, IntArray
 
 # A few seconds' work: what a killed worker takes along, and what a round that wants a worker waits for.

@@ -16,7 +16,8 @@ from backend.projects import ProjectFolder
 from backend.redis_access import redis_errors, redis_key
 from backend.sources import LastClassifier, Source
 from model.errors import TrainingCancelledError
-from model.inference import Progress, embed_pool, embed_texts, ignore_progress
+from model.inference import embed_pool, embed_texts
+from model.progress import Progress, ignore_progress
 from model.training import never
 from model.types import FloatArray
 
@@ -75,7 +76,7 @@ def drop_parts(folder: ProjectFolder) -> None:
     PartFolder(folder.path).drop()
 
 
-def perform_part(
+def embed_part(
     queue: RoundQueue,
     folder: ProjectFolder,
     name: str,

@@ -3,52 +3,23 @@
 import inspect
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from label_studio_ml.model import LabelStudioMLBase
 
 from backend.contract import LABEL_EVENTS, START_TRAINING, Event, Task, parse_event, parse_project_id, parse_tasks
-from backend.errors import InvalidRequestError, RedisUnavailableError
-from backend.jobs import RoundQueue
+from backend.errors import InvalidRequestError
 from backend.labeling_config import Classification, prediction_result, read_labeling_config, read_text
-from backend.loaded_models import LoadedModels
 from backend.projects import ProjectFolder, Publication
 from backend.publishing import empty_prediction, prediction
-from backend.redis_access import open_redis
-from backend.settings import Settings, load_settings
-from model.pool import text_digest
-from model.processor import available_cores
+from backend.service import Service, open_service
+from backend.settings import load_settings
+from model.text_digests import text_digest
 
 LOOK_AGAIN_S = 5.0
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Service:
-    """What a request is answered with."""
-
-    settings: Settings
-    rounds: RoundQueue
-    models: LoadedModels
-
-    def folder(self, project_id: int) -> ProjectFolder:
-        """What is kept of a project."""
-        return ProjectFolder(self.settings.model_dir, project_id)
-
-    def threads(self) -> int:
-        """Threads for scoring a request's texts: one while a round has the cores, else one a core."""
-        try:
-            return 1 if self.rounds.anybody_runs() else available_cores()
-        except RedisUnavailableError:
-            return 1
-
-
-def open_service(settings: Settings) -> Service:
-    """A service over the settings' Redis and folder."""
-    return Service(settings, RoundQueue(open_redis(settings)), LoadedModels())
 
 
 @lru_cache(maxsize=1)

@@ -9,7 +9,7 @@ from backend.contract import LAST_SCORE, Project
 from backend.label_studio import SAMPLING, LabelStudioClient
 from backend.labeling_config import Classification, label_result, prediction_result
 from backend.projects import PUBLICATION_NAME, ProjectFolder, Publication
-from model.pool import text_digest
+from model.text_digests import text_digest
 
 KEPT_PUBLICATIONS = 2
 # Removing a version in one request takes Label Studio 5 ms a prediction. It holds its database meanwhile, and refuses

@@ -9,11 +9,9 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
-from urllib.parse import urlsplit
 
 import numpy as np
 
-from backend.authentication import webhook_headers
 from backend.due import (
     NEW_LABELS,
     fingerprint,
@@ -38,13 +36,15 @@ from backend.selections import Selection
 from backend.settings import ProjectSettings, Settings
 from backend.states import PUBLISHING, SCORING, SYNCING, TRAINING
 from backend.syncing import Synced, sync
+from backend.webhooks import let_webhooks_in
 from model.bert import new_classifier
 from model.errors import ShortlistError, TrainingCancelledError
 from model.llm.routing import WEAK_WEIGHT
-from model.pool import keep_encoders, text_digest
+from model.pool import keep_encoders
 from model.query.unlabelled import Need
 from model.recipes import TrainingConfig
 from model.registry import ModelVersion, data_sha256
+from model.text_digests import text_digest
 from model.training import Start, Trained, check_trainable, never, train
 
 # An order that only knows more labels is soon followed by another: so many of its first texts are written, two batches,
@@ -75,7 +75,7 @@ def run_round(settings: Settings, turn: Turn, should_stop: Callable[[], bool] = 
         turn.step(SYNCING)
         project = client.project(turn.project_id)
         folder.belong_to(project.created_at)
-        _let_webhooks_in(settings, client, folder)
+        let_webhooks_in(settings, client, turn.project_id, folder.connection().host)
         project_settings = settings.for_project(folder.connection().extra_params)
         if not nothing_due(folder, project, project_settings, settings.bert_model, turn):
             read = partial(sync, client, folder.tasks_file, project, project_settings, settings.bert_model, turn)
@@ -120,18 +120,6 @@ def _clean_up(client: LabelStudioClient, folder: ProjectFolder, turn: Turn) -> N
     turn.step(PUBLISHING)
     if not clean_up(client, folder, turn.may_linger, turn.progress):
         turn.come_back(CLEAN_UP_AGAIN_S)
-
-
-def _let_webhooks_in(settings: Settings, client: LabelStudioClient, folder: ProjectFolder) -> None:
-    """Give Label Studio's webhook our credentials: it is made without any, and our door would refuse its events."""
-    headers = webhook_headers(settings)
-    host = folder.connection().host
-    if headers and host and not client.set_webhook_headers(folder.project_id, _is_webhook_of(host), headers):
-        log.warning("event=no_webhook project=%d host=%s", folder.project_id, host)
-
-
-def _is_webhook_of(host: str) -> Callable[[str], bool]:
-    return lambda url: urlsplit(url).netloc == host and url.endswith("/webhook")
 
 
 def _provide_for_annotators(folder: ProjectFolder, client: LabelStudioClient, synced: Synced, turn: Turn) -> None:

@@ -10,8 +10,9 @@ from backend.dashboard import metrics_text, project_status
 from backend.errors import InvalidRequestError, StaleAnswerError, UnknownProjectError
 from backend.labeling_config import read_labeling_config
 from backend.pasting import prompt_of, take_answer
-from backend.plugin import Service, ShortlistModel
+from backend.plugin import ShortlistModel
 from backend.projects import Connection, ProjectFolder
+from backend.service import Service
 from model.errors import LLMError
 from model.label_names import check_described
 

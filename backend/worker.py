@@ -5,41 +5,40 @@ While no round waits it takes parts of other workers' rounds.
 
 import logging
 import os
-import time
 from dataclasses import dataclass
 from threading import Event, Thread
 
 from rq.worker import SimpleWorker
 
-from backend import parts
-from backend.errors import LabelStudioUnreachableError, RedisUnavailableError, UnknownProjectError
+from backend.errors import RedisUnavailableError
 from backend.jobs import RoundQueue
-from backend.llm_access import problem_at_start
-from backend.ordering import FALLBACK
-from backend.projects import ProjectFolder, known_projects
+from backend.projects import known_projects
 from backend.redis_access import open_redis, redis_errors
-from backend.rounds import run_round
 from backend.settings import Settings
-from model.errors import ShortlistError, TrainingCancelledError
 
 # Annotators wait for Label Studio and for webhooks, never for a training: it takes what they leave.
 NICENESS = 10
-# A round that kills its worker (memory, most likely) is not run again for ever.
-MAX_DEATHS = 3
 _TICK_S = 1.0
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Process:
+class WorkerProcess:
+    """The settings, the queue and the stop sign of a worker process."""
+
     settings: Settings
     rounds: RoundQueue
     stopping: Event
 
 
 # RQ calls a job by its function's name with the ids it carries; the rest of what a round needs is the process's own.
-_here: list[_Process] = []
+_here: list[WorkerProcess] = []
+
+
+def this_worker() -> WorkerProcess:
+    """The worker process that a job runs in."""
+    return _here[0]
 
 
 class _Worker(SimpleWorker):
@@ -59,15 +58,13 @@ def run_worker(settings: Settings) -> None:
     """
     rounds = RoundQueue(open_redis(settings))
     rounds.ping()
-    _here[:] = [_Process(settings, rounds, Event())]
+    _here[:] = [WorkerProcess(settings, rounds, Event())]
     os.nice(NICENESS)
     rounds.workers.sign()
     rounds.recover(known_projects(settings.model_dir))
     over = Event()
     ticking = Thread(target=_tick, args=(rounds, over), daemon=True, name="tick")
     ticking.start()
-    if problem := problem_at_start(settings):
-        log.warning("event=llm_unusable fallback=%s reason=%s", FALLBACK, problem)
     log.info("event=worker_started name=%s", rounds.workers.name)
     try:
         rq_worker(rounds, settings).work(logging_level="WARNING")
@@ -97,60 +94,3 @@ def _tick(rounds: RoundQueue, over: Event) -> None:
             rounds.request_due()
         except RedisUnavailableError as error:
             log.warning("event=redis_unavailable reason=%s", error)
-
-
-def perform_round(project_id: int) -> None:
-    """The job: run one round and say how it ended. Nothing it raises may stop the worker."""
-    here = _here[0]
-    here.rounds.workers.use_own_share()
-    turn = here.rounds.begin(project_id)
-    if turn is None:
-        return
-    if turn.deaths >= MAX_DEATHS:
-        log.error("event=round_given_up project=%d deaths=%d", project_id, turn.deaths)
-        turn.end(
-            f"the worker died {turn.deaths} times in this round: is there too little memory? Its log may tell", "died"
-        )
-        return
-    try:
-        run_round(here.settings, turn, here.stopping.is_set)
-    except TrainingCancelledError:
-        turn.end()
-        # Whoever works next takes it up, with all that this turn had taken along.
-        here.rounds.request(project_id, changes=turn.changes, train=turn.asked_to_train)
-        log.info("event=round_put_back project=%d", project_id)
-    except UnknownProjectError as error:
-        here.rounds.forget(project_id)
-        turn.end(str(error), error.code)
-        log.warning("event=round_failed project=%d code=%s", project_id, error.code)
-    except LabelStudioUnreachableError as error:
-        delay_s = here.rounds.retry_later(project_id)
-        turn.end(f"{error} (trying again in {delay_s:.0f} s)", error.code)
-        log.warning("event=round_put_off project=%d code=%s seconds=%.0f", project_id, error.code, delay_s)
-    except ShortlistError as error:
-        turn.end(str(error), error.code)
-        log.error("event=round_failed project=%d code=%s reason=%s", project_id, error.code, error)
-    except Exception as error:
-        turn.end(f"unexpected {type(error).__name__}; the worker's log has it", "internal")
-        log.exception("event=round_crashed project=%d", project_id)
-    else:
-        turn.end()
-
-
-def perform_part(project_id: int, part: str) -> None:
-    """The job: help another worker's round. Nothing it raises may stop the worker; the round does without."""
-    here = _here[0]
-    folder = ProjectFolder(here.settings.model_dir, project_id)
-    try:
-        began = time.monotonic()
-        if parts.perform_part(here.rounds, folder, part, here.stopping.is_set):
-            log.info("event=part_done project=%d part=%s seconds=%.1f", project_id, part, time.monotonic() - began)
-    except FileNotFoundError:
-        # It was done before its turn came; if it never is found here, the workers do not share their MODEL_DIR.
-        log.info("event=part_gone project=%d part=%s", project_id, part)
-    except TrainingCancelledError:
-        log.info("event=part_put_back project=%d part=%s", project_id, part)
-    except ShortlistError as error:
-        log.error("event=part_failed project=%d part=%s code=%s reason=%s", project_id, part, error.code, error)
-    except Exception:
-        log.exception("event=part_crashed project=%d part=%s", project_id, part)

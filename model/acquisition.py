@@ -6,8 +6,9 @@ from functools import partial
 import numpy as np
 
 from model.bert import TextClassifier
-from model.inference import Progress, embed_texts, head_proba, ignore_progress
+from model.inference import embed_texts, head_proba
 from model.knowledge import Embed, Knowledge, know_nothing
+from model.progress import Progress, ignore_progress
 from model.query.unlabelled import Need, Unlabelled
 from model.refitting import committee_proba, refit_with
 from model.types import FloatArray, Targets

@@ -1,6 +1,6 @@
 """Batched probabilities and embeddings."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch import nn
 from model.bert import TextClassifier
 from model.lanes import MOST_LANES, side_by_side
 from model.processor import is_bf16_native, mixed_precision
+from model.progress import Progress, ignore_progress
 from model.types import BoolArray, FloatArray, IntArray, Scored
 
 # Tokens of a batch, padding included: on a processor more would leave its caches, on a GPU fewer would leave it idle.
@@ -23,12 +24,6 @@ BLOCK_TEXTS = 4096
 # A text whose two likeliest classes are nearer than this is read in fp32. Of four classifiers over 2,000 texts each,
 # bf16 moved a probability by 0.02 at most, and turned decisions by less than 0.005 alone.
 NEAR_TIE = 0.02
-
-Progress = Callable[[int, int], None]
-
-
-def ignore_progress(done: int, total: int) -> None:
-    """The progress callback of those who do not look."""
 
 
 def score_texts(classifier: TextClassifier, texts: Sequence[str], on_progress: Progress = ignore_progress) -> Scored:

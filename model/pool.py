@@ -1,6 +1,5 @@
 """What is remembered of a project's texts on disk: their embeddings, by encoder."""
 
-import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -9,26 +8,13 @@ import numpy as np
 
 from model.embedding_files import EmbeddingFiles, KeptRows
 from model.errors import InvalidEmbeddingsError
+from model.text_digests import text_digest, text_digests
 from model.types import BoolArray, FloatArray, IntArray
 
 # So many rows of texts that are gone may stay; beyond, no more than there are rows of others.
 SPARE_ROWS = 5_000
 # One is the rule. A second follows where an encoder has got another D, or somebody else made room meanwhile.
 _TRIES = 3
-
-
-def text_digest(text: str) -> int:
-    """64 bits that stand for a text; a changed text has others."""
-    return int.from_bytes(_digest(text), "big")
-
-
-def text_digests(texts: Iterable[str]) -> IntArray:
-    """The digests of N texts: digests_N, uint64."""
-    return np.frombuffer(b"".join(map(_digest, texts)), dtype=">u8").astype(np.uint64)
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 class EmbeddingCache:

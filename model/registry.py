@@ -21,10 +21,10 @@ from safetensors import SafetensorError
 from model.bert import TextClassifier, load_classifier, save_classifier
 from model.errors import VersionError
 from model.evaluation import Evaluation
-from model.pool import text_digest
 from model.processor import is_bf16_native
 from model.prototypes import Trust
 from model.recipes import TrainingConfig
+from model.text_digests import text_digest
 from model.training import NO_TRUST, Trained
 from model.types import IntArray, LabelSet, LabelTexts, Targets
 

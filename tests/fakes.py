@@ -13,7 +13,7 @@ from backend.errors import PublicationError
 from backend.label_studio import SAMPLING
 from backend.projects import Publication
 from backend.states import IDLE, RoundState
-from model.pool import text_digest
+from model.text_digests import text_digest
 from model.types import LabelSet
 
 PRAISE = ("good", "fine", "great", "lovely")

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from model.errors import LLMError
-from model.inference import Progress, ignore_progress
 from model.llm.candidates import Candidates
 from model.llm.chat import Chat
 from model.llm.label_answer import Guess
 from model.llm.label_rows import majority, row_of
 from model.llm.labeler import Labelled, label_texts
+from model.progress import Progress, ignore_progress
 from model.query.committee import vote_entropy_scores
 from model.query.unlabelled import Unlabelled
 from model.types import BoolArray, FloatArray, LabelSet

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.errors import LLMError, UnreadableAnswerError
-from model.inference import Progress, ignore_progress
 from model.llm.candidates import Candidates
 from model.llm.chat import Chat
 from model.llm.label_answer import Guess, read_labels
 from model.llm.label_prompt import VERSIONS, Example, LabelPrompt, again, label_prompt
 from model.llm.label_rows import majority
 from model.llm.question import Question
+from model.progress import Progress, ignore_progress
 from model.query.diversity import unit
 from model.types import FloatArray, IntArray, Targets
 

@@ -12,7 +12,7 @@ from rq.worker import SimpleWorker
 from backend.cores import Workers
 from backend.jobs import RoundQueue
 from backend.part_files import cut
-from backend.parts import drop_parts, embed_in_parts, perform_part
+from backend.parts import drop_parts, embed_in_parts, embed_part
 from backend.projects import ProjectFolder
 from backend.sources import LastClassifier, Source
 from model.bert import new_classifier
@@ -65,7 +65,7 @@ def test_a_helper_and_the_round_share_the_parts_and_none_is_done_twice(
     queue: RoundQueue, folder: ProjectFolder, source: Source, expected_M_D: FloatArray
 ) -> None:
     helper = LastClassifier()
-    _help[:] = [lambda part: perform_part(queue, folder, part, last=helper)]
+    _help[:] = [lambda part: embed_part(queue, folder, part, last=helper)]
     heard: list[tuple[int, int]] = []
     answers: list[FloatArray] = []
 

@@ -34,6 +34,7 @@ GROUND_FLOOR = (
     "sources",
     "states",
     "task_store",
+    "webhooks",
 )
 FIRST_FLOOR = (
     "due",

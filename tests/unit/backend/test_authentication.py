@@ -3,8 +3,9 @@ import base64
 import pytest
 from werkzeug.datastructures import Authorization
 
-from backend.authentication import is_admitted, webhook_headers
+from backend.authentication import is_admitted
 from backend.settings import Settings
+from backend.webhooks import webhook_headers
 
 OPEN = Settings(basic_auth_user=None, basic_auth_pass=None)
 LOCKED = Settings(basic_auth_user="jürgen", basic_auth_pass="pässword")

@@ -22,8 +22,8 @@ from backend.selections import PASTED, Picked, Selection
 from backend.settings import ProjectSettings
 from backend.syncing import Synced
 from model.errors import TrainingDivergedError
-from model.pool import text_digest
 from model.registry import ModelVersion, data_sha256, label_digests
+from model.text_digests import text_digest
 from model.types import LabelSet, PoolText, Targets
 from tests.fakes import FakeTurn, a_project, a_publication, labeling_config
 

@@ -8,7 +8,7 @@ from backend.ordering import Order
 from backend.selections import LLMLabel, Picked, Selection
 from backend.settings import LLMLabels
 from model.errors import LLMUnavailableError
-from model.pool import text_digest
+from model.text_digests import text_digest
 from tests.fake_chats import labelling
 from tests.unit.backend.films import FILMS, POOL, sentiment
 

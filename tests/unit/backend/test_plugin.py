@@ -5,8 +5,9 @@ from label_studio_ml.model import LabelStudioMLBase
 from backend.errors import InvalidRequestError, UnsupportedConfigError
 from backend.jobs import RoundQueue
 from backend.loaded_models import LoadedModels
-from backend.plugin import LOOK_AGAIN_S, Service, ShortlistModel
+from backend.plugin import LOOK_AGAIN_S, ShortlistModel
 from backend.redis_access import open_redis
+from backend.service import Service
 from backend.settings import Settings
 from model.bert import new_classifier
 from model.processor import available_cores

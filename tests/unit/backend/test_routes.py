@@ -3,18 +3,18 @@ import json
 import pytest
 
 from backend.app import create_app
-from backend.authentication import webhook_headers
 from backend.jobs import RoundQueue
 from backend.llm_access import open_ledger
 from backend.loaded_models import LoadedModels
-from backend.plugin import Service
 from backend.projects import Connection
 from backend.publishing import rank_score
 from backend.redis_access import open_redis
 from backend.routes import AFTER_SETUP_S
 from backend.selections import PastePrompt, Selection
+from backend.service import Service
 from backend.settings import Settings
 from backend.states import TRAINING, RoundState
+from backend.webhooks import webhook_headers
 from model.llm.chat import Reply
 from tests.fakes import FakeRounds, a_publication, labeling_config
 

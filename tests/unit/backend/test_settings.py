@@ -3,7 +3,6 @@ import logging
 import numpy as np
 import pytest
 
-from backend.authentication import webhook_headers
 from backend.due import labels_until_training, order_digest
 from backend.errors import ConfigurationError, TokenRefusedError
 from backend.label_studio import LabelStudioClient
@@ -17,6 +16,7 @@ from backend.rounds import order
 from backend.serving import web_command
 from backend.settings import LLMLabels, Settings, environment_names, load_settings
 from backend.syncing import Synced
+from backend.webhooks import webhook_headers
 from model.errors import LLMBudgetError
 from model.label_names import MAX_CHARACTERS
 from model.llm.chat import Reply

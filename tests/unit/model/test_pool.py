@@ -8,7 +8,8 @@ from hypothesis import strategies as some
 
 from model import pool
 from model.errors import InvalidEmbeddingsError
-from model.pool import EmbeddingCache, keep_encoders, text_digest, text_digests
+from model.pool import EmbeddingCache, keep_encoders
+from model.text_digests import text_digest, text_digests
 
 
 class Lengths:
