@@ -18,11 +18,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from backend.connecting import connect_project
 from backend.demo_servers import DemoServers, start_servers
-from backend.jobs import RoundQueue
-from backend.projects import ProjectFolder
-from backend.redis_access import open_redis
+from backend.store.project_folder import ProjectFolder
+from backend.studio.connecting import connect_project
+from backend.work.queue import RoundQueue
+from backend.work.redis_access import open_redis
 from model.bert import TextClassifier, new_classifier
 from model.errors import ShortlistError
 from model.evaluation import accuracy, majority_share

@@ -17,8 +17,8 @@ from label_studio_sdk import LabelStudio
 from pydantic import SecretStr
 from rich.console import Console
 
+from backend.commands.serving import Child
 from backend.errors import ConfigurationError
-from backend.serving import Child
 from backend.settings import Settings, environment_names
 
 FOLDER = Path("demo-data")

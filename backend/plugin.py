@@ -8,13 +8,21 @@ from typing import Any
 
 from label_studio_ml.model import LabelStudioMLBase
 
-from backend.contract import LABEL_EVENTS, START_TRAINING, Event, Task, parse_event, parse_project_id, parse_tasks
 from backend.errors import InvalidRequestError
-from backend.labeling_config import Classification, prediction_result, read_labeling_config, read_text
-from backend.projects import ProjectFolder, Publication
-from backend.publishing import empty_prediction, prediction
-from backend.service import Service, open_service
+from backend.rounds.publish import empty_prediction, prediction
 from backend.settings import load_settings
+from backend.store.project_folder import ProjectFolder, Publication
+from backend.studio.contract import (
+    LABEL_EVENTS,
+    START_TRAINING,
+    Event,
+    Task,
+    parse_event,
+    parse_project_id,
+    parse_tasks,
+)
+from backend.studio.labeling_config import Classification, prediction_result, read_labeling_config, read_text
+from backend.web.service import Service, open_service
 from model.text_digests import text_digest
 
 LOOK_AGAIN_S = 5.0

@@ -15,12 +15,12 @@ from typing import TypeVar
 import numpy as np
 from torch import nn
 
-from backend.ordering import order_pool
+from backend.rounds.order import order_pool
 from backend.settings import ProjectSettings
+from backend.store.embeddings import EmbeddingCache
 from model.bert import TextClassifier, new_classifier
 from model.inference import head_proba
 from model.linear_head import fit_head
-from model.pool import EmbeddingCache
 from model.processor import available_cores, use_available_cores
 from model.query.large_pools import MOST_RANKED
 from model.query.strategies import find_strategy
@@ -78,7 +78,7 @@ def _preface(settings: ProjectSettings) -> list[str]:
         f"{version('torch')}. Simulated tasks with made-up embeddings of {DIMENSIONS} dimensions around {GROUPS} "
         f"centres, {CLASSES} classes, {LABELLED} labelled; a batch of {settings.query_size}. What is measured begins "
         "where the pool has been embedded: its embeddings are read from the project's folder, a head gives every text "
-        f"its probabilities, and `backend.ordering` puts all in order, with a reason for each. Above {MOST_RANKED:,} "
+        f"its probabilities, and `backend.rounds.order` orders the pool, with a reason for each. Above {MOST_RANKED:,} "
         "texts a strategy chooses its batch among so many candidates (`model/query/large_pools.py`). Peak memory is "
         "all that the process had at its most, with its libraries, the encoder and the tasks.",
         "",

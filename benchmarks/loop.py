@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 
 from backend.demo_servers import DemoServers, start_servers
-from backend.states import TRAINING
+from backend.work.states import TRAINING
 from benchmarks.loop_plan import Part, Plan
 from benchmarks.loop_project import BenchProject
 from benchmarks.loop_table import write_table

@@ -9,12 +9,12 @@ import httpx
 from rich.console import Console
 from rich.progress import track
 
-from backend.connecting import refusal
 from backend.demo_servers import DemoServers
-from backend.jobs import RoundQueue
-from backend.label_studio import LabelStudioClient
-from backend.projects import ProjectFolder, Publication
-from backend.redis_access import open_redis
+from backend.store.project_folder import ProjectFolder, Publication
+from backend.studio.client import LabelStudioClient
+from backend.studio.connecting import refusal
+from backend.work.queue import RoundQueue
+from backend.work.redis_access import open_redis
 from benchmarks.loop_watch import LoopError, RoundWatch
 
 TASKS_AN_IMPORT = 1000

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from backend.jobs import RoundQueue
-from backend.projects import ProjectFolder
-from backend.states import FAILED, IDLE, SCORING, RoundState
+from backend.store.project_folder import ProjectFolder
+from backend.work.queue import RoundQueue
+from backend.work.states import FAILED, IDLE, SCORING, RoundState
 from model.errors import ShortlistError
 
 # Connecting asks for a second round after 5 s, and a clean-up that made way goes on after 1 s; a worker looks for both

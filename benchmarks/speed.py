@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.projects import ProjectFolder
+from backend.store.project_folder import ProjectFolder
 from benchmarks.machine import described
 from benchmarks.speed_scoring import NEW_LABELS, Precision, Share, precisions, profile, share_of_peak
 from benchmarks.speed_serving import PUBLISHED_TASKS, REPETITIONS, Answered, compare, published_seconds, serving

@@ -16,9 +16,9 @@ import httpx
 import numpy as np
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
-from backend.labeling_config import read_labeling_config
-from backend.projects import ProjectFolder, Publication
-from backend.serving import Child
+from backend.commands.serving import Child
+from backend.store.project_folder import ProjectFolder, Publication
+from backend.studio.labeling_config import read_labeling_config
 from model.text_digests import text_digest
 from model.types import LabelSet
 

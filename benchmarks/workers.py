@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from redis import Redis
 
-from backend.jobs import RoundQueue
-from backend.parts import drop_parts, embed_in_parts
-from backend.projects import ProjectFolder
-from backend.serving import embedded_redis
-from backend.sources import Source
-from backend.worker import NICENESS
+from backend.commands.serving import embedded_redis
+from backend.store.project_folder import ProjectFolder
+from backend.work.parts import drop_parts, embed_in_parts
+from backend.work.queue import RoundQueue
+from backend.work.sources import Source
+from backend.work.worker import NICENESS
 from benchmarks.gold import read_set
 from benchmarks.machine import described
 from model.processor import use_available_cores

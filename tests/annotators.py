@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from backend.projects import Publication
+from backend.store.project_folder import Publication
 from tests.fakes import BLAME, NEUTRAL, PRAISE
 from tests.servers import OWNER_EMAIL, OWNER_PASSWORD, BackendServer, eventually
 

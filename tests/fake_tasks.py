@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
-from backend.contract import Project, Task
+from backend.studio.contract import Project, Task
 from model.types import Annotation
 from tests.fakes import a_project
 

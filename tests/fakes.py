@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
-from backend.contract import Project
 from backend.errors import PublicationError
-from backend.label_studio import SAMPLING
-from backend.projects import Publication
-from backend.states import IDLE, RoundState
+from backend.store.project_folder import Publication
+from backend.studio.client import SAMPLING
+from backend.studio.contract import Project
+from backend.work.states import IDLE, RoundState
 from model.text_digests import text_digest
 from model.types import LabelSet
 

@@ -18,8 +18,8 @@ import httpx
 import pytest
 from redis import Redis
 
-from backend.projects import ProjectFolder, Publication
-from backend.serving import embedded_redis
+from backend.commands.serving import embedded_redis
+from backend.store.project_folder import ProjectFolder, Publication
 
 ROOT = Path(__file__).resolve().parent.parent
 OWNER_EMAIL = "owner@example.com"

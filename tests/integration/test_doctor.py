@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from backend.doctor import Finding, examine
+from backend.commands.doctor import Finding, examine
 from backend.settings import Settings
 from tests.annotators import Person, choices_config, reviews, signed_in, until_published
 from tests.servers import LEGACY_TOKEN, BackendServer, LabelStudioServer, free_port, label_studio, run_backend

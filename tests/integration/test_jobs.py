@@ -14,10 +14,10 @@ import pytest
 from redis import Redis
 from rq.worker import SimpleWorker
 
-from backend.jobs import LEASE_S, MOST_NAMED, RETRY_DELAYS_S, RoundQueue
-from backend.redis_access import open_redis
 from backend.settings import Settings
-from backend.worker import rq_worker
+from backend.work.queue import LEASE_S, MOST_NAMED, RETRY_DELAYS_S, RoundQueue
+from backend.work.redis_access import open_redis
+from backend.work.worker import rq_worker
 from tests.annotators import Person, choices_config, reviews, until_published
 from tests.servers import (
     LEGACY_TOKEN,

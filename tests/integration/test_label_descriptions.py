@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from backend.projects import ProjectFolder
+from backend.store.project_folder import ProjectFolder
 from tests.annotators import Person, choices_config
 from tests.servers import BackendServer
 

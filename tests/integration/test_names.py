@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from backend.projects import Publication
+from backend.store.project_folder import Publication
 from tests.annotators import Person, choices_config, until_published
 from tests.banking import intents, questions
 from tests.servers import BackendServer

@@ -9,12 +9,12 @@ import pytest
 from redis import Redis
 from rq.worker import SimpleWorker
 
-from backend.cores import Workers
-from backend.jobs import RoundQueue
-from backend.part_files import cut
-from backend.parts import drop_parts, embed_in_parts, embed_part
-from backend.projects import ProjectFolder
-from backend.sources import LastClassifier, Source
+from backend.store.project_folder import ProjectFolder
+from backend.work.cores import Workers
+from backend.work.part_files import cut
+from backend.work.parts import drop_parts, embed_in_parts, embed_part
+from backend.work.queue import RoundQueue
+from backend.work.sources import LastClassifier, Source
 from model.bert import new_classifier
 from model.errors import TrainingCancelledError
 from model.inference import embed_texts

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from backend.labeling_config import read_labeling_config
-from backend.llm_selection import Means
-from backend.projects import ProjectFolder
+from backend.rounds.llm_selection import Means
+from backend.rounds.sync import Synced
 from backend.settings import Settings
-from backend.syncing import Synced
+from backend.store.project_folder import ProjectFolder
+from backend.studio.labeling_config import read_labeling_config
 from model.types import Targets
 from tests.fake_chats import ScriptedChat
 from tests.fakes import SENTIMENT, FakeTurn, a_project, labeling_config

@@ -3,12 +3,12 @@ import pytest
 from label_studio_ml.model import LabelStudioMLBase
 
 from backend.errors import InvalidRequestError, UnsupportedConfigError
-from backend.jobs import RoundQueue
-from backend.loaded_models import LoadedModels
 from backend.plugin import LOOK_AGAIN_S, ShortlistModel
-from backend.redis_access import open_redis
-from backend.service import Service
 from backend.settings import Settings
+from backend.web.loaded_models import LoadedModels
+from backend.web.service import Service
+from backend.work.queue import RoundQueue
+from backend.work.redis_access import open_redis
 from model.bert import new_classifier
 from model.processor import available_cores
 from model.recipes import TrainingConfig

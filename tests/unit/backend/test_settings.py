@@ -3,20 +3,20 @@ import logging
 import numpy as np
 import pytest
 
-from backend.due import labels_until_training, order_digest
+from backend.commands.serving import web_command
 from backend.errors import ConfigurationError, TokenRefusedError
-from backend.label_studio import LabelStudioClient
-from backend.labeling_config import read_label_texts, read_labeling_config
-from backend.llm_access import llm_config, open_ledger
 from backend.logs import start_logging
-from backend.ordering import Order, order_pool, strategy_for
-from backend.projects import ProjectFolder
-from backend.redis_access import redis_url
-from backend.rounds import order
-from backend.serving import web_command
+from backend.rounds.llm_access import llm_config, open_ledger
+from backend.rounds.order import Order, order_pool, strategy_for
+from backend.rounds.plan import labels_until_training, order_digest
+from backend.rounds.round import order
+from backend.rounds.sync import Synced
 from backend.settings import LLMLabels, Settings, environment_names, load_settings
-from backend.syncing import Synced
-from backend.webhooks import webhook_headers
+from backend.store.project_folder import ProjectFolder
+from backend.studio.client import LabelStudioClient
+from backend.studio.labeling_config import read_label_texts, read_labeling_config
+from backend.studio.webhooks import webhook_headers
+from backend.work.redis_access import redis_url
 from model.errors import LLMBudgetError
 from model.label_names import MAX_CHARACTERS
 from model.llm.chat import Reply

@@ -1,0 +1,4 @@
+"""The command line: one file a subject.
+
+It may import every folder of `backend`. Nothing imports it.
+"""

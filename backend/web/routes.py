@@ -1,0 +1,155 @@
+"""Label Studio's contract over HTTP: parse, ask, answer. Nothing is trained or loaded here."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, current_app, jsonify, render_template, request
+
+from backend.errors import InvalidRequestError, StaleAnswerError, UnknownProjectError
+from backend.plugin import ShortlistModel
+from backend.rounds.pasting import prompt_of, take_answer
+from backend.store.project_folder import Connection, ProjectFolder
+from backend.studio.contract import START_TRAINING, Event, parse_event, parse_predict, parse_project_id, parse_setup
+from backend.studio.labeling_config import read_labeling_config
+from backend.web.service import Service
+from backend.web.status import metrics_text, project_status
+from model.errors import LLMError
+from model.label_names import check_described
+
+# Connecting makes Label Studio create a webhook, and set the project's model version, right after it called /setup: a
+# second round finds the one and mends the other.
+AFTER_SETUP_S = 5.0
+
+routes = Blueprint("shortlist", __name__)
+
+
+@routes.get("/health")
+@routes.get("/")
+def health() -> Response:
+    """Alive. Asks nobody anything: Label Studio waits one second."""
+    return jsonify({"status": "UP", "model_class": ShortlistModel.__name__})
+
+
+@routes.post("/setup")
+def setup() -> Response:
+    """A project connects: remember its settings, ask for a round, answer at once."""
+    asked = parse_setup(_body())
+    service = _service()
+    labels = read_labeling_config(asked.label_config).label_set.labels
+    check_described(labels, service.settings.for_project(asked.extra_params).label_descriptions)
+    folder = service.folder(asked.project_id)
+    folder.save_connection(Connection(request.host, asked.extra_params))
+    service.rounds.request(asked.project_id)
+    service.rounds.request_later(asked.project_id, AFTER_SETUP_S)
+    return jsonify({"model_version": folder.published_name(), "status": "queued"})
+
+
+@routes.post("/predict")
+def predict() -> Response:
+    """One prediction a task, always."""
+    asked = parse_predict(_body())
+    model = ShortlistModel(asked.label_config, project_id=asked.project_id, service=_service())
+    return jsonify(
+        {
+            "results": model.predict_tasks(asked.tasks, asked.project_id),
+            "model_version": _service().folder(asked.project_id).published_name(),
+        }
+    )
+
+
+@routes.post("/webhook")
+def receive_event() -> tuple[Response, int]:
+    """Something changed: ask for a round; never train here."""
+    event = parse_event(_body())
+    answer = ShortlistModel(project_id=event.project_id, service=_service()).fit_on(event)
+    return jsonify(answer), 201 if answer["status"] == "queued" else 200
+
+
+@routes.post("/train")
+def start_training() -> tuple[Response, int]:
+    """Start Training, as older Label Studio versions ask for it."""
+    body = _body()
+    event = Event(START_TRAINING, parse_project_id(body.get("project") if isinstance(body, dict) else None))
+    return jsonify(ShortlistModel(project_id=event.project_id, service=_service()).fit_on(event)), 201
+
+
+@routes.route("/versions", methods=["GET", "POST"])
+def versions() -> Response:
+    """The published version, and the model versions that can be rolled back to."""
+    body = request.get_json(force=True, silent=True)
+    named = body.get("project") if isinstance(body, dict) else request.args.get("project")
+    if named is None:
+        return jsonify({"versions": []})
+    folder = _service().folder(parse_project_id(named))
+    name = folder.published_name()
+    return jsonify({"versions": [name] if name else [], "models": folder.registry.numbers()})
+
+
+@routes.get("/projects/<int:project_id>/status")
+def status(project_id: int) -> Response:
+    """Where a project stands."""
+    return jsonify(project_status(_service(), project_id))
+
+
+@routes.get("/projects/<int:project_id>/prompt")
+def prompt(project_id: int) -> str:
+    """For people with a chat window: the prompt, and where its answer goes."""
+    return _paste_page(project_id)
+
+
+@routes.post("/projects/<int:project_id>/prompt")
+def take_pasted_answer(project_id: int) -> tuple[str, int]:
+    """The answer of a chat window: keep its picks and ask for a round."""
+    _refuse_foreign_forms()
+    answer = request.form.get("answer", "")
+    try:
+        selection = take_answer(_known_folder(project_id), answer, _made_at(request.form.get("made_at")))
+    except StaleAnswerError as error:
+        # Not shown again: sent once more, it would be taken for an answer to the new question.
+        return _paste_page(project_id, wrong=f"That cannot be used: {error}"), 422
+    except (InvalidRequestError, LLMError) as error:
+        return _paste_page(project_id, wrong=f"That cannot be used: {error}", answer=answer), 422
+    _service().rounds.request(project_id)
+    return _paste_page(project_id, said=f"{len(selection.picks)} texts are asked for first, in a moment."), 200
+
+
+@routes.get("/metrics")
+def metrics() -> Response:
+    """Prometheus' text format."""
+    return Response(metrics_text(_service()), mimetype="text/plain")
+
+
+def _paste_page(project_id: int, **said: str) -> str:
+    return render_template("paste.html", project=project_id, prompt=prompt_of(_known_folder(project_id)), **said)
+
+
+def _known_folder(project_id: int) -> ProjectFolder:
+    folder = _service().folder(project_id)
+    if not folder.exists():
+        raise UnknownProjectError(
+            f"project {project_id} never connected here: connect it in Label Studio → Settings → Model"
+        )
+    return folder
+
+
+def _made_at(raw: str | None) -> float | None:
+    try:
+        return None if raw is None else float(raw)
+    except ValueError as error:
+        raise InvalidRequestError("the form's 'made_at' is no number: load the page again") from error
+
+
+def _refuse_foreign_forms() -> None:
+    """Browsers send credentials along with any site's form; they also say which site it is."""
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        raise InvalidRequestError("this form belongs to another site: open the page here and send it from there")
+
+
+def _body() -> Any:
+    return request.get_json(force=True)
+
+
+def _service() -> Service:
+    service: Service = current_app.extensions["shortlist"]
+    return service

@@ -1,0 +1,36 @@
+"""The objects that every web request is answered with."""
+
+from dataclasses import dataclass
+
+from backend.errors import RedisUnavailableError
+from backend.settings import Settings
+from backend.store.project_folder import ProjectFolder
+from backend.web.loaded_models import LoadedModels
+from backend.work.queue import RoundQueue
+from backend.work.redis_access import open_redis
+from model.processor import available_cores
+
+
+@dataclass(frozen=True)
+class Service:
+    """Settings, queue and loaded classifiers of a web process."""
+
+    settings: Settings
+    rounds: RoundQueue
+    models: LoadedModels
+
+    def folder(self, project_id: int) -> ProjectFolder:
+        """What is kept of a project."""
+        return ProjectFolder(self.settings.model_dir, project_id)
+
+    def threads(self) -> int:
+        """Threads for scoring a request's texts: one while a round has the cores, else one a core."""
+        try:
+            return 1 if self.rounds.anybody_runs() else available_cores()
+        except RedisUnavailableError:
+            return 1
+
+
+def open_service(settings: Settings) -> Service:
+    """A service over the settings' Redis and folder."""
+    return Service(settings, RoundQueue(open_redis(settings)), LoadedModels())

@@ -1,0 +1,54 @@
+import pytest
+
+from backend.rounds.llm_access import StoppableChat, open_llms, problem_at_start
+from backend.settings import Settings
+from backend.store.project_folder import ProjectFolder
+from model.errors import LLMKeyError, TrainingCancelledError
+from model.llm.chat import Message
+from model.training import never
+from tests.fake_chats import ScriptedChat
+
+
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [
+        ({}, ""),
+        ({"llm_provider": "mistral"}, "MISTRAL_API_KEY"),
+        ({"llm_provider": "openai"}, "OPENAI_API_KEY"),
+        ({"llm_provider": "openai", "llm_base_url": "http://localhost:11434/v1"}, ""),
+        ({"llm_provider": "mistral", "mistral_api_key": "geheim", "llm_model": " , "}, ""),
+        ({"llm_provider": "mistral", "mistral_api_key": "geheim", "llm_context_tokens": 1000}, "context"),
+    ],
+)
+def test_what_cannot_work_is_seen_before_anybody_is_asked(tmp_path, own, told):
+    problem = problem_at_start(Settings(model_dir=tmp_path, **own))
+    assert told in problem
+    assert bool(problem) is bool(told)
+    assert "geheim" not in problem
+
+
+def test_every_model_that_is_named_is_opened_and_nothing_is_sent(tmp_path):
+    settings = Settings(llm_provider="openai", llm_base_url="http://127.0.0.1:1", llm_model="one, two,")
+    chats = open_llms(settings, ProjectFolder(tmp_path, 1), never)
+    assert [chat.model for chat in chats] == ["one", "two"]
+    assert chats[0].context_tokens == settings.llm_context_tokens
+
+
+def test_a_question_that_hangs_ends_soon_enough_for_the_fallback_to_be_there_within_a_minute():
+    assert Settings().llm_timeout_s <= 45
+
+
+def test_without_a_provider_there_is_nobody_to_ask(tmp_path):
+    with pytest.raises(LLMKeyError, match="LLM_PROVIDER"):
+        open_llms(Settings(), ProjectFolder(tmp_path, 1), never)
+
+
+def test_a_worker_that_is_told_to_stop_asks_nothing_more():
+    stopping = [False]
+    chat = ScriptedChat(["yes", "yes"])
+    stoppable = StoppableChat(chat, lambda: stopping[0])
+    assert stoppable.ask([Message("user", "?")]).text == "yes"
+    stopping[0] = True
+    with pytest.raises(TrainingCancelledError):
+        stoppable.ask([Message("user", "?")])
+    assert len(chat.asked) == 1

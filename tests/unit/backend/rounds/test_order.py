@@ -1,0 +1,139 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from backend.rounds.order import Order, order_pool, strategy_for
+from backend.settings import ProjectSettings
+from model.query.unlabelled import Unlabelled
+from model.types import PoolText
+
+# The later, the more doubtful.
+DOUBTS_50 = np.linspace(0, 0.5, 50)
+
+
+def pool(size: int = 50) -> list[PoolText]:
+    return [PoolText(100 + row, f"text {row}") for row in range(size)]
+
+
+def order(texts, seed: int = 0, has_model: bool = True, **own) -> Order:
+    size = len(texts)
+    proba_N_2 = np.stack([1 - DOUBTS_50[:size], DOUBTS_50[:size]], axis=1)
+    unlabelled = Unlabelled(size, proba_N_2, np.random.default_rng(1).normal(size=(size, 4)))
+    own_settings = ProjectSettings(**{"strategy": "margin", "explore": 0.0, **own})
+    strategy = strategy_for(own_settings, has_model)
+    return order_pool(texts, unlabelled, strategy, own_settings, np.random.default_rng(seed))
+
+
+def test_without_exploring_the_strategy_decides_alone():
+    ordered = order(pool())
+    assert ordered.rows_N.tolist() == list(range(49, -1, -1))
+    assert not ordered.is_explore_N.any()
+
+
+def test_skipped_texts_take_no_place_of_the_batch():
+    texts = [replace(text, is_skipped=text.task_id >= 130) for text in pool()]
+    ordered = order(texts, strategy="hybrid", query_size=8)
+    assert [f"pick {place} of 8" in reason for place, reason in enumerate(ordered.reasons_N[:8], start=1)] == [True] * 8
+
+
+def test_the_texts_drawn_at_random_are_an_unbiased_sample():
+    drawn_50 = np.zeros(50)
+    for seed in range(400):
+        ordered = order(pool(), seed, explore=0.2)
+        drawn_50[ordered.rows_N[ordered.is_explore_N]] += 1
+    assert drawn_50.mean() == pytest.approx(0.2 * 400, rel=0.05)
+    # Each text is drawn 80 times, give or take 8; the favourites of the strategy no less often than the rest.
+    assert np.abs(drawn_50 - 80).max() < 4.5 * 8
+    assert drawn_50[-10:].mean() == pytest.approx(drawn_50.mean(), rel=0.1)
+
+
+def test_every_place_is_given_to_chance_as_often_as_any_other():
+    given_50 = sum(order(pool(), seed, explore=0.2).is_explore_N.astype(int) for seed in range(400))
+    assert np.abs(given_50 - 80).max() < 4.5 * 8
+
+
+def test_between_the_random_ones_the_strategys_order_stands():
+    ordered = order(pool(), explore=0.3)
+    chosen = ordered.rows_N[~ordered.is_explore_N]
+    assert (np.diff(chosen) < 0).all()
+    assert 0 < len(chosen) < 50
+
+
+def test_skipped_and_empty_texts_come_last_and_are_never_drawn():
+    texts = pool(20)
+    texts[19] = PoolText(119, "text 19", is_skipped=True)
+    texts[10] = PoolText(110, "")
+    for seed in range(30):
+        ordered = order(texts, seed, explore=0.5)
+        assert ordered.rows_N[-2:].tolist() == [19, 10]
+        assert not ordered.is_explore_N[-2:].any()
+        assert ordered.reasons_N[-2:] == ("skipped before", "no text")
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    flags=some.lists(some.tuples(some.booleans(), some.booleans()), max_size=30),
+    share=some.floats(0, 0.5),
+    strategy=some.sampled_from(["random", "margin", "maxherding", "hybrid"]),
+)
+def test_every_text_has_one_place_and_one_reason(flags, share, strategy):
+    texts = [PoolText(row, "" if empty else "text", skipped) for row, (empty, skipped) in enumerate(flags)]
+    ordered = order(texts, explore=share, strategy=strategy)
+    assert sorted(ordered.rows_N.tolist()) == list(range(len(flags)))
+    assert len(ordered.reasons_N) == len(ordered.is_explore_N) == len(flags)
+    assert all(ordered.reasons_N)
+
+
+def test_the_same_seed_gives_the_same_order_and_another_one_another():
+    first, again, other = (order(pool(), seed, explore=0.3) for seed in (1, 1, 2))
+    assert first.rows_N.tolist() == again.rows_N.tolist() != other.rows_N.tolist()
+    assert first.reasons_N == again.reasons_N
+
+
+def test_before_there_is_a_model_the_cold_start_decides():
+    own = ProjectSettings(strategy="margin", cold_start="random")
+    assert strategy_for(own, has_model=False).name == "random"
+    assert strategy_for(own, has_model=True).name == "margin"
+
+
+def test_label_names_are_a_classifier_until_there_is_a_model_and_without_them_coverage_decides():
+    assert strategy_for(ProjectSettings(), has_model=False, has_names=True).name == "hybrid"
+    assert strategy_for(ProjectSettings(), has_model=False, has_names=False).name == "maxherding"
+
+
+@pytest.mark.parametrize(
+    ("own", "first", "last"),
+    [
+        ({"strategy": "margin"}, "margin 0.00", "margin 1.00"),
+        ({"strategy": "least_confidence"}, "confidence 0.50", "confidence 1.00"),
+        ({"strategy": "entropy"}, "entropy 0.69 nats", "entropy 0.00 nats"),
+        # Not the most doubtful text itself: one that has many others near it.
+        ({"strategy": "hybrid", "query_size": 3}, "margin 0.39, pick 1 of 3", "margin 1.00"),
+        ({"cold_start": "maxherding", "query_size": 3}, "maxherding, pick 1 of 3", "after the batch, at random"),
+        ({"cold_start": "random"}, "random", "random"),
+    ],
+)
+def test_every_reason_says_why_in_the_strategys_own_terms(own, first, last):
+    ordered = order(pool(), has_model="strategy" in own, **own)
+    assert (ordered.reasons_N[0], ordered.reasons_N[-1]) == (first, last)
+
+
+def test_what_was_drawn_at_random_says_so():
+    ordered = order(pool(), explore=0.5)
+    told = [reason == "random sample" for reason in ordered.reasons_N]
+    assert told == ordered.is_explore_N.tolist()
+    assert any(told)
+
+
+def test_a_reason_belongs_to_the_text_wherever_it_stands():
+    ordered = order(pool(), explore=0.4)
+    for row, is_explore, reason in zip(ordered.rows_N, ordered.is_explore_N, ordered.reasons_N, strict=True):
+        assert is_explore or reason == f"margin {1 - 2 * DOUBTS_50[row]:.2f}"
+
+
+def test_an_empty_pool_has_an_empty_order():
+    ordered = order([], explore=0.5)
+    assert (ordered.rows_N.tolist(), ordered.is_explore_N.tolist(), ordered.reasons_N) == ([], [], ())

@@ -1,0 +1,317 @@
+from dataclasses import replace
+
+import pytest
+
+from backend.errors import UnsupportedConfigError
+from backend.rounds.sync import sync
+from backend.settings import ProjectSettings
+from backend.store.tasks import TaskStore
+from model.errors import UnknownLabelError
+from model.types import PoolText
+from tests.fake_tasks import TaskedLabelStudio
+from tests.fakes import FakeTurn, labeling_config
+
+FILMS = ("good film", "bad film", "dull plot", "fine cast", "poor cast", "great plot")
+
+
+@pytest.fixture
+def studio():
+    return TaskedLabelStudio(FILMS)
+
+
+@pytest.fixture
+def read(tmp_path, studio):
+    """Sync with the project as it stands; the answer, and what Label Studio was asked for."""
+
+    def read(*changed, are_all_named=True, is_thorough=False, turn=None):
+        turn = turn or FakeTurn()
+        turn.changed_tasks, turn.are_all_named = frozenset(changed), are_all_named
+        studio.asked.clear()
+        project = studio.project(1)
+        synced = sync(studio, tmp_path / "tasks.sqlite", project, ProjectSettings(), "an/encoder", turn, is_thorough)
+        return synced, list(studio.asked)
+
+    return read
+
+
+@pytest.fixture
+def time_passes(tmp_path):
+    """As if what is stored had been read so long ago."""
+
+    def time_passes(**seconds):
+        with TaskStore(tmp_path / "tasks.sqlite") as store:
+            facts = store.facts()
+            store.note({name: facts[name] - passed_s for name, passed_s in seconds.items()})
+
+    return time_passes
+
+
+def texts(synced) -> dict[int, str]:
+    return {text.task_id: text.text for text in synced.pool}
+
+
+def labels(synced) -> dict[int, str]:
+    rows = zip(synced.targets.task_ids, synced.targets.targets_N_C.argmax(axis=1), strict=True)
+    return {task_id: synced.classification.label_set.labels[row] for task_id, row in rows}
+
+
+def test_tasks_that_want_labels_are_the_pool(studio, read):
+    studio.annotate(2, "neg")
+    studio.annotate(3, is_skipped=True)
+    studio.edit(4, " ")
+    synced, _ = read()
+    assert synced.pool == (
+        PoolText(1, "good film"),
+        PoolText(3, "dull plot", is_skipped=True),
+        PoolText(4, ""),
+        PoolText(5, "poor cast"),
+        PoolText(6, "great plot"),
+    )
+    assert labels(synced) == {2: "neg"}
+    assert synced.encoder == "an/encoder"
+
+
+def test_tasks_without_text_are_told_of(studio, read, caplog):
+    studio.add("", "")
+    read()
+    assert "event=no_text project=1 tasks=2 first=7" in caplog.text
+
+
+def test_annotated_tasks_with_nothing_to_read_stay_targets_so_that_the_training_can_name_them(studio, read):
+    studio.edit(2, "  ")
+    studio.annotate(2)
+    assert read()[0].targets.texts == ("",)
+
+
+def test_a_label_that_the_config_does_not_have_names_the_task(studio, read):
+    studio.annotate(5, "angry")
+    with pytest.raises(UnknownLabelError, match=r"task 5 .*'angry'"):
+        read()
+
+
+def test_a_config_that_cannot_be_learned_is_refused_before_anything_is_read(studio, read):
+    studio.told = replace(studio.told, label_config="<View/>")
+    with pytest.raises(UnsupportedConfigError):
+        read()
+    assert studio.asked == []
+
+
+def test_an_empty_project_is_no_error_and_its_first_tasks_are_found(studio, read):
+    studio.tasks_now.clear()
+    assert read()[0].pool == ()
+    studio.add("a film")
+    assert texts(read()[0]) == {1: "a film"}
+
+
+def test_the_first_reading_says_how_far_it_is(read):
+    turn = FakeTurn()
+    read(turn=turn)
+    assert turn.done == [(4, 6), (6, 6)]
+
+
+def test_nothing_is_read_where_nothing_changed(read):
+    first, asked = read()
+    assert asked == ["all"]
+    again, asked = read()
+    assert (again.pool, asked) == (first.pool, [])
+
+
+def test_of_an_annotation_that_an_event_named_only_its_task_is_read(studio, read):
+    read()
+    studio.annotate(2, "neg")
+    synced, asked = read(2)
+    assert asked == ["by id 2"]
+    assert labels(synced) == {2: "neg"}
+    assert 2 not in texts(synced)
+
+
+def test_a_turn_is_told_that_its_changes_are_read_only_once_they_are(studio, read):
+    turn = FakeTurn()
+    read(2, turn=turn)
+    assert turn.changed_tasks == frozenset()
+    studio.annotate(2, "angry")
+    with pytest.raises(UnknownLabelError):
+        read(2, turn=turn)
+    assert turn.changed_tasks == frozenset(), "what is stored need not be read again"
+
+
+def test_a_corrected_and_a_withdrawn_annotation_are_read(studio, read):
+    studio.annotate(1, "neg")
+    studio.annotate(2, "neg")
+    read()
+    studio.annotate(1, "pos")
+    studio.take_back(2)
+    synced, asked = read(1, 2)
+    assert asked == ["by id 1 2"]
+    assert labels(synced) == {1: "pos"}
+    assert 2 in texts(synced)
+
+
+def test_new_tasks_are_read_and_none_of_the_others(studio, read):
+    read()
+    new = studio.add(*(f"film {number}" for number in range(6)))
+    studio.annotate(new[1])
+    for named in ((), new):
+        synced, asked = read(*named)
+        if not named:
+            assert asked == ["above 6", f"by id {new[1]}"]
+        assert len(synced.pool) == len(FILMS) + 5
+        assert labels(synced) == {new[1]: "pos"}
+
+
+def test_deleted_tasks_are_gone_whether_or_not_an_event_named_them(studio, read):
+    studio.annotate(2)
+    read()
+    studio.delete(1)
+    assert read(1)[1] == ["by id 1"]
+    studio.delete(2)
+    synced, asked = read()
+    assert asked[-1] == "all" or asked[-2] == "all"
+    assert (list(texts(synced)), labels(synced)) == ([3, 4, 5, 6], {})
+
+
+def test_as_many_new_tasks_as_deleted_ones_are_noticed(studio, read):
+    read()
+    studio.delete(1)
+    (new,) = studio.add("another film")
+    synced, _ = read(new)
+    assert list(texts(synced)) == [2, 3, 4, 5, 6, new]
+
+
+def test_annotations_of_which_no_event_told_are_found_by_the_counts_and_their_time(studio, read):
+    studio.annotate(1)
+    read()
+    studio.annotate(3, "neg")
+    synced, asked = read()
+    assert asked == ["since", "by id 3"], "the annotation of task 1 is known"
+    assert labels(synced) == {1: "pos", 3: "neg"}
+
+
+def test_an_event_that_names_no_task_has_people_s_work_looked_for(studio, read):
+    studio.annotate(1, "neg")
+    read()
+    studio.annotate(1, "pos")
+    synced, asked = read(are_all_named=False)
+    assert asked == ["since", "by id 1"]
+    assert labels(synced) == {1: "pos"}
+
+
+def test_a_changed_text_of_which_no_event_tells_is_found_within_a_minute(studio, read, time_passes):
+    read()
+    studio.edit(4, "lovely cast")
+    assert texts(read()[0])[4] == "fine cast"
+    time_passes(looked_at=61)
+    synced, asked = read()
+    assert asked == ["since"]
+    assert texts(synced)[4] == "lovely cast"
+    assert read()[1] == [], "the next look has a minute's time"
+
+
+def test_what_changed_while_somebody_looked_is_found_by_the_next_look(studio, read, time_passes):
+    studio.while_reading.append(lambda: studio.edit(1, "a good film"))
+    assert texts(read()[0])[1] == "good film"
+    studio.pass_time(hours=1)
+    studio.edit(2, "a bad film")
+    time_passes(looked_at=61)
+    assert {1: "a good film", 2: "a bad film"}.items() <= texts(read()[0]).items()
+
+
+def test_annotations_that_come_while_everything_is_read_are_no_reason_to_read_it_again(studio, read):
+    studio.while_reading.append(lambda: studio.annotate(1, "pos"))
+    read()
+    synced, asked = read(1)
+    assert asked == ["by id 1"]
+    assert labels(synced) == {1: "pos"}
+
+
+def test_counts_that_never_agree_have_everything_read_once(studio, read):
+    studio.uncounted = 3
+    read()
+    assert read()[1] == []
+    studio.annotate(1)
+    assert read(1)[1] == ["by id 1"]
+    studio.uncounted = 0
+    assert "all" in read()[1]
+    assert read()[1] == []
+
+
+def test_a_project_that_wants_more_annotations_of_each_task_opens_tasks_again(studio, read):
+    studio.annotate(1)
+    studio.pass_time(hours=1)
+    studio.edit(2, "a bad film")
+    read()
+    studio.want_more_annotations()
+    synced, asked = read()
+    assert asked[:2] == ["since", "all"]
+    assert 1 in texts(synced)
+
+
+def test_another_labeling_config_or_another_project_of_that_id_has_everything_read(studio, read):
+    read()
+    studio.told = replace(studio.told, label_config=labeling_config("neg", "pos", "none"))
+    assert read()[1] == ["all"]
+    studio.told = replace(studio.told, created_at="2026-02-02T00:00:00+00:00")
+    assert read()[1] == ["all"]
+
+
+def test_a_change_without_a_trace_is_found_before_a_training_once_an_hour(studio, read, time_passes):
+    read()
+    studio.edit_without_trace(1, "another film")
+    assert texts(read(is_thorough=True)[0])[1] == "good film"
+    time_passes(read_at=3601)
+    assert texts(read()[0])[1] == "good film"
+    assert texts(read(is_thorough=True)[0])[1] == "another film"
+
+
+def test_a_reading_that_takes_long_is_not_done_so_often(read, time_passes):
+    read()
+    time_passes(read_s=-600, read_at=3601)
+    assert read(is_thorough=True)[1] == []
+    time_passes(read_at=60_000)
+    assert read(is_thorough=True)[1] == ["all"]
+
+
+def test_a_clock_that_was_set_back_does_not_stop_the_looking(read, time_passes):
+    read()
+    time_passes(looked_at=-1000)
+    assert read()[1] == ["since"]
+
+
+def test_a_broken_file_is_set_aside_and_everything_read(tmp_path, read, caplog):
+    first, _ = read()
+    file = tmp_path / "tasks.sqlite"
+    whole = file.read_bytes()
+    for broken in (b"no database", whole[:4096] + b"\xff" * (len(whole) - 4096)):
+        file.write_bytes(broken)
+        again, asked = read()
+        assert (again.pool, asked) == (first.pool, ["all"])
+    assert caplog.text.count("event=task_store_set_aside") == 2
+
+
+def test_what_labels_mean_comes_from_the_config_and_the_projects_description(studio, tmp_path):
+    project = replace(studio.project(1), description="<p>Is the film <b>good</b>?</p>")
+
+    def label_texts(**own):
+        settings = ProjectSettings(**own)
+        return sync(studio, tmp_path / "tasks.sqlite", project, settings, "", FakeTurn()).label_texts
+
+    assert label_texts() == (("neg", "Is the film good ? neg"), ("pos", "Is the film good ? pos"))
+    assert label_texts(label_descriptions={"pos": "praise"})[1][0] == "praise"
+    assert label_texts(names="off") == ((), ())
+
+
+def test_the_pool_teaches_with_texts_from_all_of_it_unless_it_is_not_to(read):
+    synced, _ = read()
+    assert set(synced.background.pool) == set(FILMS)
+    large = replace(synced, pool=tuple(PoolText(id_, f"text {id_}") for id_ in range(10_000)))
+    numbers = [int(text.split()[1]) for text in large.background.pool]
+    assert len(numbers) == 2_000
+    assert (numbers[0], numbers[-1]) == (0, 9_995)
+    off = replace(synced, settings=ProjectSettings(pool="off"))
+    assert off.background.pool == ()
+
+
+def test_a_text_without_words_teaches_nothing(read):
+    synced, _ = read()
+    odd = replace(synced, pool=(PoolText(1, "  "), PoolText(2, "good film")))
+    assert odd.background.pool == ("good film",)

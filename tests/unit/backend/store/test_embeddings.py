@@ -1,0 +1,224 @@
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from backend.store import embeddings as pool
+from backend.store.embeddings import EmbeddingCache, keep_encoders
+from model.errors import InvalidEmbeddingsError
+from model.text_digests import text_digest, text_digests
+
+
+class Lengths:
+    """Embeds a text as its length and other numbers, and remembers what it was asked for."""
+
+    def __init__(self, other: float = 0.5, dimensions: int = 2) -> None:
+        self.asked: list[str] = []
+        self._others = [other] * (dimensions - 1)
+
+    def __call__(self, texts):
+        self.asked.extend(texts)
+        return np.array([[len(text), *self._others] for text in texts], dtype=np.float32).reshape(
+            -1, 1 + len(self._others)
+        )
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    return tmp_path / "project" / "embeddings"
+
+
+def words(size: int) -> list[str]:
+    return [f"word {number}" for number in range(size)]
+
+
+def asked_again(folder: Path, texts: list[str], encoder: str = "mini") -> list[str]:
+    """What would have to be computed."""
+    again = Lengths()
+    EmbeddingCache(folder, encoder).embed(texts, again)
+    return again.asked
+
+
+def the_file(folder: Path, ending: str) -> Path:
+    [file] = folder.glob(f"*{ending}")
+    return file
+
+
+def test_only_what_is_missing_is_computed(folder):
+    first, second = Lengths(), Lengths()
+    EmbeddingCache(folder, "mini").embed(["a", "bb"], first)
+    embeddings_N_D = EmbeddingCache(folder, "mini").embed(["ccc", "a", "bb"], second)
+    assert first.asked == ["a", "bb"]
+    assert second.asked == ["ccc"]
+    assert embeddings_N_D[:, 0].tolist() == [3, 1, 2]
+
+
+def test_nothing_is_computed_when_all_is_known_in_whatever_order(folder):
+    EmbeddingCache(folder, "mini").embed(["a", "bb", "ccc"], Lengths())
+    idle = Lengths()
+    assert EmbeddingCache(folder, "mini").embed(["ccc", "a"], idle)[:, 0].tolist() == [3, 1]
+    assert idle.asked == []
+
+
+def test_many_texts_are_read_back_each_as_itself(folder):
+    texts = words(40_000)
+    EmbeddingCache(folder, "mini").embed(texts[:30_000], lambda asked: np.array([[int(text[5:])] for text in asked]))
+    shuffled = np.random.default_rng(0).permutation(30_000)
+    embeddings_N_1 = EmbeddingCache(folder, "mini").embed([texts[row] for row in shuffled], Lengths())
+    np.testing.assert_array_equal(embeddings_N_1[:, 0], shuffled.astype(np.float16))
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_an_embedding_is_rounded_to_16_bits_whether_it_was_computed_or_read(folder, is_known):
+    for _ in range(1 + is_known):
+        embeddings_N_D = EmbeddingCache(folder, "mini").embed(["a"], Lengths(other=1 / 3))
+    assert embeddings_N_D.dtype == np.float32
+    assert embeddings_N_D[0, 1] == np.float32(np.float16(1 / 3))
+
+
+def test_a_text_that_occurs_twice_is_computed_once(folder):
+    lengths = Lengths()
+    assert EmbeddingCache(folder, "mini").embed(["bb", "a", "bb"], lengths)[:, 0].tolist() == [2, 1, 2]
+    assert lengths.asked == ["bb", "a"]
+
+
+def test_no_texts_have_no_embeddings_but_their_width(folder):
+    assert EmbeddingCache(folder, "mini").embed([], Lengths()).shape == (0, 2)
+    EmbeddingCache(folder, "mini").embed(["a"], Lengths())
+    assert EmbeddingCache(folder, "mini").embed([], Lengths(dimensions=5)).shape == (0, 2)
+
+
+def test_another_encoder_has_other_embeddings(folder):
+    EmbeddingCache(folder, "mini").embed(["a"], Lengths())
+    assert asked_again(folder, ["a"], "large") == ["a"]
+    assert asked_again(folder, ["a"]) == []
+
+
+def test_encoders_with_like_names_are_told_apart(folder):
+    for encoder in ("", "a/b", "a-b", "a.b"):
+        assert asked_again(folder, ["text"], encoder) == ["text"]
+
+
+def test_encoders_that_are_not_in_use_leave_nothing_behind(folder):
+    for encoder in ("", "version-3", "version-4"):
+        EmbeddingCache(folder, encoder).embed(["a"], Lengths())
+    keep_encoders(folder, ["", "version-4"])
+    assert asked_again(folder, ["a"], "") == []
+    assert asked_again(folder, ["a"], "version-4") == []
+    assert not list(folder.glob("*version-3*"))
+
+
+def test_a_folder_that_is_not_there_has_no_encoders_to_forget(folder):
+    keep_encoders(folder, ["mini"])
+    assert not folder.exists()
+
+
+def test_texts_of_another_call_stay(folder):
+    EmbeddingCache(folder, "mini").embed(words(3 * pool.SPARE_ROWS), Lengths())
+    EmbeddingCache(folder, "mini").embed(["a new one"], Lengths())
+    assert asked_again(folder, words(3 * pool.SPARE_ROWS)) == []
+
+
+@pytest.mark.parametrize(
+    ("kept", "left"),
+    [(pool.SPARE_ROWS, 1), (2 * pool.SPARE_ROWS + 1, pool.SPARE_ROWS + 1), (pool.SPARE_ROWS + 2, 1)],
+)
+def test_texts_that_left_the_pool_go_once_they_are_most_and_many(folder, kept, left):
+    EmbeddingCache(folder, "mini").embed(words(kept), Lengths())
+    before_bytes = the_file(folder, ".f16").stat().st_size
+    embeddings_N_D = EmbeddingCache(folder, "mini").embed(words(left), Lengths(), are_all=True)
+    goes = kept - left > pool.SPARE_ROWS
+    assert the_file(folder, ".f16").stat().st_size == (before_bytes * left // kept if goes else before_bytes)
+    assert asked_again(folder, words(left)) == []
+    np.testing.assert_array_equal(EmbeddingCache(folder, "mini").embed(words(left), Lengths()), embeddings_N_D)
+
+
+def test_an_embedding_that_fails_leaves_the_files_as_they_were(folder):
+    EmbeddingCache(folder, "mini").embed(["a"], Lengths())
+    with pytest.raises(MemoryError):
+        EmbeddingCache(folder, "mini").embed(["a", "bb"], _out_of_memory)
+    assert asked_again(folder, ["a"]) == []
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e6])
+def test_what_16_bits_cannot_hold_is_refused_and_not_kept(folder, bad):
+    EmbeddingCache(folder, "mini").embed(["a"], Lengths())
+    with pytest.raises(InvalidEmbeddingsError, match="finite and below 65,504"):
+        EmbeddingCache(folder, "mini").embed(["a", "bb"], Lengths(other=bad))
+    assert asked_again(folder, ["a", "bb"]) == ["bb"]
+
+
+def test_what_a_killed_process_wrote_and_did_not_count_is_written_over(folder):
+    EmbeddingCache(folder, "mini").embed(["a"], Lengths())
+    with the_file(folder, ".f16").open("ab") as file:
+        file.write(b"half a ro")
+    embeddings_N_D = EmbeddingCache(folder, "mini").embed(["a", "bb"], Lengths())
+    np.testing.assert_array_equal(embeddings_N_D, [[1, 0.5], [2, 0.5]])
+    assert the_file(folder, ".f16").stat().st_size == 2 * 2 * 2
+
+
+def test_a_reader_sees_what_it_opened_whatever_is_written_meanwhile(folder):
+    EmbeddingCache(folder, "mini").embed(words(100), Lengths())
+
+    def somebody_else_is_faster(texts):
+        EmbeddingCache(folder, "mini").embed(["in between", *texts], Lengths(other=0.25))
+        return Lengths()(texts)
+
+    embeddings_N_D = EmbeddingCache(folder, "mini").embed([*words(100), "late"], somebody_else_is_faster)
+    assert embeddings_N_D[-1].tolist() == [4, 0.25]
+    assert asked_again(folder, [*words(100), "late", "in between"]) == []
+
+
+def test_an_encoder_whose_embeddings_got_longer_begins_anew(folder):
+    EmbeddingCache(folder, "mini").embed(["a", "bb"], Lengths())
+    longer = Lengths(dimensions=3)
+    embeddings_N_D = EmbeddingCache(folder, "mini").embed(["a", "bb", "ccc"], longer)
+    np.testing.assert_array_equal(embeddings_N_D, [[1, 0.5, 0.5], [2, 0.5, 0.5], [3, 0.5, 0.5]])
+    assert longer.asked == ["ccc", "a", "bb"]
+    the_file(folder, ".f16")
+
+
+def test_an_encoder_that_never_gives_the_same_length_is_refused(folder):
+    longer = count(2)
+    EmbeddingCache(folder, "mini").embed(["a"], Lengths(dimensions=1))
+    with pytest.raises(InvalidEmbeddingsError, match="3 times"):
+        EmbeddingCache(folder, "mini").embed(["a", "bb"], lambda texts: Lengths(dimensions=next(longer))(texts[:1]))
+
+
+@pytest.mark.parametrize("ending", [".f16", ".npz"])
+@pytest.mark.parametrize("left_bytes", [0, 3, None])
+def test_a_file_that_is_broken_or_gone_is_begun_anew(folder, ending, left_bytes):
+    EmbeddingCache(folder, "mini").embed(["a", "bb"], Lengths())
+    broken = the_file(folder, ending)
+    if left_bytes is None:
+        broken.unlink()
+    else:
+        broken.write_bytes(broken.read_bytes()[:left_bytes])
+    lengths = Lengths()
+    assert EmbeddingCache(folder, "mini").embed(["a", "bb"], lengths)[:, 0].tolist() == [1, 2]
+    assert lengths.asked == ["a", "bb"]
+    assert asked_again(folder, ["a", "bb"]) == []
+    the_file(folder, ".f16")
+
+
+def _out_of_memory(texts):
+    raise MemoryError
+
+
+@given(some.text(), some.text())
+def test_texts_share_a_digest_only_if_they_are_the_same(one, other):
+    assert (text_digest(one) == text_digest(other)) == (one == other)
+
+
+def test_a_digest_has_64_bits_and_survives_half_a_surrogate_pair():
+    assert 0 <= text_digest("\ud800") < 2**64
+    assert text_digest("\ud800") != text_digest("?")
+
+
+def test_many_digests_are_those_of_each():
+    texts = ["a", "", "a", "\ud800"]
+    assert text_digests(texts).tolist() == [text_digest(text) for text in texts]
+    assert text_digests([]).dtype == np.uint64

@@ -1,0 +1,344 @@
+import pytest
+
+from backend.errors import UnsupportedConfigError
+from backend.studio.labeling_config import (
+    Classification,
+    Meaning,
+    TextField,
+    prediction_result,
+    read_label_texts,
+    read_labeling_config,
+    read_text,
+)
+from model.types import LabelSet
+from tests.fakes import labeling_config
+
+TEXT = '<Text name="t" value="$text"/>'
+CHOICES = '<Choices name="c" toName="t"><Choice value="neg"/><Choice value="pos"/></Choices>'
+
+
+def view(*tags: str) -> str:
+    return f"<View>{''.join(tags)}</View>"
+
+
+def over(kind: str, **attributes: str) -> Classification:
+    """The question of a config with one text object of a kind."""
+    given = " ".join(f'{key}="{value}"' for key, value in {"name": "t", "value": "$text", **attributes}.items())
+    return read_labeling_config(view(f"<{kind} {given}/>", CHOICES))
+
+
+def test_one_choice_over_one_text():
+    assert read_labeling_config(view(TEXT, CHOICES)) == Classification(
+        "c", "t", (TextField("Text", "text"),), LabelSet(("neg", "pos"), is_multilabel=False)
+    )
+
+
+@pytest.mark.parametrize(("choice", "is_multilabel"), [("single", False), ("single-radio", False), ("multiple", True)])
+def test_several_labels_may_hold_if_the_config_says_multiple(choice, is_multilabel):
+    found = read_labeling_config(labeling_config("a", "b", "c", choice=choice))
+    assert found.label_set == LabelSet(("a", "b", "c"), is_multilabel)
+
+
+def test_annotations_carry_a_choice_by_its_alias_so_labels_do_too():
+    aliased = '<Choices name="c" toName="t"><Choice value="Negative" alias="neg"/><Choice value="pos"/></Choices>'
+    assert read_labeling_config(view(TEXT, aliased)).label_set.labels == ("neg", "pos")
+
+
+def test_every_text_that_people_see_is_read_those_of_the_control_first():
+    config = view('<Text name="title" value="$title"/>', TEXT, '<Header value="Which?"/>', CHOICES)
+    assert [field.key for field in read_labeling_config(config).fields] == ["text", "title"]
+
+
+def test_a_control_over_two_texts_reads_both():
+    both = CHOICES.replace('toName="t"', 'toName="t,u"')
+    found = read_labeling_config(view(TEXT, '<Text name="u" value="$reply"/>', both))
+    assert ([field.key for field in found.fields], found.to_name) == (["text", "reply"], "t")
+
+
+def test_of_two_questions_the_first_is_learned_without_the_texts_of_the_other():
+    other = '<Choices name="d" toName="u"><Choice value="x"/><Choice value="y"/></Choices>'
+    found = read_labeling_config(view(TEXT, '<Text name="u" value="$reply"/>', CHOICES, other))
+    assert found.control == "c"
+    assert [field.key for field in found.fields] == ["text"]
+
+
+def test_of_two_questions_over_one_text_the_first_is_learned():
+    other = '<Choices name="d" toName="t"><Choice value="x"/><Choice value="y"/></Choices>'
+    assert read_labeling_config(view(TEXT, other, CHOICES)).label_set.labels == ("x", "y")
+
+
+def test_a_question_over_an_image_or_a_region_is_passed_over():
+    image = '<Image name="i" value="$i"/><Choices name="d" toName="i"><Choice value="x"/><Choice value="y"/></Choices>'
+    region = CHOICES.replace('name="c"', 'name="r" perRegion="true"')
+    assert read_labeling_config(view(image, TEXT, region, CHOICES)).control == "c"
+
+
+def test_choices_may_be_wrapped_and_commented_on():
+    wrapped = '<Choices name="c" toName="t"><!-- two --><View><Choice value="a"/><Choice value="b"/></View></Choices>'
+    assert read_labeling_config(view(TEXT, wrapped)).label_set.labels == ("a", "b")
+
+
+def test_77_labels_keep_their_order():
+    labels = tuple(f"intent {n}" for n in range(77))
+    assert read_labeling_config(labeling_config(*labels)).label_set.labels == labels
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ("", "cannot be read"),
+        ("sentiment", "cannot be read"),
+        ("<View><Text", "cannot be read"),
+        (f"<View>{TEXT}</Views>", "cannot be read"),
+        ("<View>\0</View>", "cannot be read"),
+        ("<View>\ud800</View>", "cannot be read"),
+        ("<View>" * 3000 + "</View>" * 3000, "cannot be read"),
+        ("<View/>", "no Choices over a text"),
+        (view(TEXT), "no Choices over a text"),
+        (view(TEXT, CHOICES.replace('toName="t"', 'toName="elsewhere"')), "no Choices over a text"),
+        (view(TEXT, CHOICES.replace('toName="t"', "")), "no Choices over a text"),
+        (view(TEXT.replace("Text", "Image"), CHOICES), "no Choices over a text"),
+        (view(TEXT, CHOICES.replace('name="c"', 'name="c" perRegion="true"')), "no Choices over a text"),
+        (view(TEXT, '<Choices name="c" toName="t" value="$options"/>'), "'c' has 0 labels"),
+        (view(TEXT, CHOICES.replace('<Choice value="neg"/>', "")), "'c' has 1 labels"),
+        (view(TEXT, CHOICES.replace("neg", "pos")), "'c' has 1 labels"),
+        (view(TEXT.replace("/>", ' valueType="url"/>'), CHOICES), "'t' takes its text from a URL"),
+        (view(TEXT.replace("$text", "$title by $author"), CHOICES), "'t' has value"),
+        (view(TEXT.replace("$text", "a film"), CHOICES), "no text of the labeling config"),
+        (view(TEXT, CHOICES.replace('value="neg"/>', 'value="neg"><Choice value="very"/></Choice>')), "inside choices"),
+    ],
+)
+def test_a_config_that_cannot_be_learned_is_refused_with_the_reason(config, reason):
+    with pytest.raises(UnsupportedConfigError, match=reason):
+        read_labeling_config(config)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("good", "good"),
+        ("  good\n", "good"),
+        ("a < b & c > d", "a < b & c > d"),
+        (None, ""),
+        ("", ""),
+        (5, "5"),
+        (2.5, "2.5"),
+        (["good"], ""),
+        ({"text": "good"}, ""),
+        ("half \ud800 pair", "half ? pair"),
+    ],
+)
+def test_a_text_is_read_as_it_stands(value, text):
+    assert read_text(over("Text"), {"text": value, "other": "unseen"}) == text
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("<p>Good &amp; <b>fine</b></p>", "Good &  fine"),
+        ("good<script>alert('bad')</script> film", "good  film"),
+        ("<STYLE type='x'>p {color: red}</STYLE>good", "good"),
+        ("<script>\nbad()\n</script>good<script>worse()</script>", "good"),
+        ("a &lt; b", "a < b"),
+        ("1 &lt;b&gt; 2", "1 <b> 2"),
+        ("<br/>", ""),
+    ],
+)
+def test_of_hypertext_only_the_words_are_read(markup, text):
+    assert read_text(over("HyperText"), {"text": markup}) == text
+
+
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [
+        ([{"author": "Ann", "text": "hi"}, {"author": "Bob", "text": "hello"}], "Ann: hi\nBob: hello"),
+        ([{"text": "hi"}], "hi"),
+        ([{"author": None, "text": "hi"}], "hi"),
+        ([{"author": "Ann"}], "Ann:"),
+        ([], ""),
+        (["hi", None, 5], ""),
+        ("hi\nhello", "hi\nhello"),
+        (5, ""),
+        ({"author": "Ann"}, ""),
+    ],
+)
+def test_paragraphs_are_read_as_who_said_what(lines, text):
+    assert read_text(over("Paragraphs"), {"text": lines}) == text
+
+
+def test_paragraphs_may_name_their_keys():
+    talk = over("Paragraphs", nameKey="who", textKey="said")
+    assert read_text(talk, {"text": [{"who": "Ann", "said": "hi", "text": "unseen"}]}) == "Ann: hi"
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ({"film": {"review": "good"}}, "good"),
+        ({"film.review": "good", "film": {"review": "bad"}}, "good"),
+        ({"film": {"title": "Jaws"}}, ""),
+        ({"film": "Jaws"}, ""),
+        ({"review": "good"}, ""),
+    ],
+)
+def test_a_dotted_field_is_looked_up_inside_another(data, text):
+    assert read_text(over("Text", value="$film.review"), data) == text
+
+
+def test_several_texts_are_joined_by_blank_lines_and_missing_ones_left_out():
+    two = read_labeling_config(view(TEXT, '<Text name="title" value="$title"/>', CHOICES))
+    assert read_text(two, {"title": "Jaws", "text": "good"}) == "good\n\nJaws"
+    assert read_text(two, {"title": "Jaws"}) == "Jaws"
+    assert read_text(two, {}) == ""
+
+
+ONE = read_labeling_config(labeling_config("neg", "neutral", "pos"))
+SEVERAL = read_labeling_config(labeling_config("plot", "cast", "score", choice="multiple"))
+
+
+def test_a_prediction_names_the_likeliest_label_with_its_probability():
+    assert prediction_result(ONE, [0.2, 0.1, 0.7]) == [
+        {
+            "from_name": "sentiment",
+            "to_name": "text",
+            "type": "choices",
+            "value": {"choices": ["pos"]},
+            "score": 0.7,
+        }
+    ]
+
+
+def test_where_several_labels_may_hold_all_from_one_half_up_are_named_with_the_least_of_them():
+    (item,) = prediction_result(SEVERAL, [0.5, 0.9, 0.49])
+    assert item["value"] == {"choices": ["plot", "cast"]}
+    assert item["score"] == 0.5
+
+
+def test_where_no_label_holds_nothing_is_predicted():
+    assert prediction_result(SEVERAL, [0.1, 0.2, 0.3]) == []
+
+
+def test_words_written_in_the_config_itself_are_no_field():
+    headed = view('<Text name="head" value="Is this a good film?"/>', TEXT, CHOICES)
+    assert [text_field.key for text_field in read_labeling_config(headed).fields] == ["text"]
+
+
+def choices(*tags: str) -> str:
+    return f'<Choices name="c" toName="t">{"".join(tags)}<Choice value="other"/></Choices>'
+
+
+def meaning(*tags: str) -> Meaning:
+    return read_labeling_config(view(*tags)).meaning
+
+
+def question(*tags: str) -> str:
+    """The question of a config with these tags, none of them the Text."""
+    return meaning(TEXT, *tags).question
+
+
+@pytest.mark.parametrize(
+    ("choice", "label", "said"),
+    [
+        ('value="Negative" alias="c1"', "c1", "Negative"),
+        ('value="Negative" alias="neg"', "neg", "Negative"),
+        ('value="My card is gone" alias="LOST_CARD"', "LOST_CARD", "My card is gone, LOST CARD"),
+        ('alias="LOST_CARD"', "LOST_CARD", "LOST CARD"),
+        ('value="???" alias="c1"', "c1", "c1"),
+        ('value="lost_card" hint="Lost, or stolen"', "lost_card", "lost card: Lost, or stolen"),
+        ('value="Gone" alias="c1" hint="Lost &amp; stolen"', "c1", "Gone: Lost & stolen"),
+        ('value="???" hint="Nobody knows"', "???", "Nobody knows"),
+    ],
+)
+def test_value_alias_and_hint_of_a_choice_say_what_its_label_means(choice, label, said):
+    assert meaning(TEXT, choices(f"<Choice {choice}/>")).said == {label: said}
+
+
+@pytest.mark.parametrize("choice", ['value="lost_card"', 'value="lost_card" hint=""', 'value="lost_card" alias=""'])
+def test_a_choice_with_its_value_alone_says_no_more_than_its_label(choice):
+    assert meaning(TEXT, choices(f"<Choice {choice}/>")).said == {}
+
+
+def test_a_choice_without_value_and_alias_is_no_label_and_says_nothing():
+    assert meaning(TEXT, choices('<Choice hint="lost"/><Choice value="a"/>')).said == {}
+
+
+def test_the_header_above_the_choices_is_the_question():
+    assert question('<Header value="Which topic?"/>', CHOICES) == "Which topic?"
+    assert question("<Header>Which topic?</Header>", CHOICES) == "Which topic?"
+    assert meaning('<Header value="Which topic?"/>', TEXT, CHOICES).question == "Which topic?"
+
+
+def test_of_several_headers_the_nearest_above_is_the_question():
+    headers = [f'<Header value="{words}"/>' for words in ("Mail", "Which topic?", "Thank you")]
+    assert question(headers[0], headers[1], CHOICES, headers[2]) == "Which topic?"
+
+
+def test_a_header_of_a_view_around_counts_and_one_of_another_view_does_not():
+    assert question('<Header value="Which topic?"/>', view(view("<!-- two -->", CHOICES))) == "Which topic?"
+    assert question(view('<Header value="Help"/>'), CHOICES) == ""
+
+
+def test_a_header_above_another_question_is_that_ones():
+    other = '<Choices name="i" toName="image"><Choice value="x"/><Choice value="y"/></Choices>'
+    image = '<Image name="image" value="$image"/>'
+    assert question(image, '<Header value="Is it sharp?"/>', other, CHOICES) == ""
+    assert question('<Header value="Which topic?"/>', '<Filter name="f" toName="c"/>', CHOICES) == "Which topic?"
+
+
+@pytest.mark.parametrize(
+    ("value", "asked"),
+    [
+        ("Which &lt;b&gt;topic&lt;/b&gt;?", "Which topic ?"),
+        ("Q&amp;amp;A or not?", "Q&A or not?"),
+        ("  Which\n topic? ", "Which topic?"),
+        ("Costs more than 5 $ ?", "Costs more than 5 $ ?"),
+        ("", ""),
+        ("???", ""),
+        ("$title", ""),
+        ("Is it about $title?", ""),
+    ],
+)
+def test_of_a_header_the_words_count_that_are_the_same_for_every_task(value, asked):
+    assert question(f'<Header value="{value}"/>', CHOICES) == asked
+    assert question('<Header value="Above"/>', f'<Header value="{value}"/>', CHOICES) == (asked or "Above")
+
+
+def test_a_header_without_value_is_none():
+    assert question("<Header/>", CHOICES) == ""
+
+
+def test_what_labels_mean_is_no_part_of_the_question():
+    plain = read_labeling_config(view(TEXT, CHOICES))
+    assert plain.meaning == Meaning()
+    assert plain == read_labeling_config(view('<Header value="Which?"/>', TEXT, CHOICES))
+
+
+FILMS = read_labeling_config(
+    view(TEXT, '<Choices name="c" toName="t"><Choice value="a_b"/><Choice value="d"/></Choices>')
+)
+HINTED = view('<Header value="Which?"/>', TEXT, choices('<Choice value="a_b" hint="hinted"/>'))
+
+
+def test_labels_are_their_words_where_nobody_says_more():
+    assert read_label_texts(FILMS, "", {}, is_on=True) == (("a b",), ("d",))
+
+
+def test_the_projects_description_is_the_question_where_there_is_no_header():
+    described = read_label_texts(FILMS, "<p>Films &amp; more</p>", {}, is_on=True)
+    assert described[1] == ("d", "Films & more d")
+    headed = read_label_texts(read_labeling_config(HINTED), "<p>Films</p>", {}, is_on=True)
+    assert headed == (("a b: hinted", "Which? a b: hinted"), ("other", "Which? other"))
+
+
+def test_a_long_description_of_the_project_is_cut():
+    assert len(read_label_texts(FILMS, "film " * 1000, {}, is_on=True)[1][1]) <= 302
+
+
+def test_descriptions_of_labels_win_over_the_config_where_they_say_something():
+    hinted = read_labeling_config(HINTED.replace('<Header value="Which?"/>', ""))
+    assert read_label_texts(hinted, "", {"a_b": "ours", "gone": "x"}, is_on=True) == (("ours",), ("other",))
+    assert read_label_texts(hinted, "", {"a_b": " "}, is_on=True)[0] == ("a b: hinted",)
+
+
+def test_with_names_off_no_label_says_anything():
+    assert read_label_texts(read_labeling_config(HINTED), "Films", {"a_b": "ours"}, is_on=False) == ((), ())

@@ -1,0 +1,68 @@
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from backend.store.project_folder import ProjectFolder
+from backend.web.loaded_models import LoadedModels
+from model.bert import new_classifier
+from model.inference import score_texts
+from model.recipes import TrainingConfig
+from model.training import Trained
+from model.types import Targets
+from tests.fakes import SENTIMENT
+
+TARGETS = Targets((1, 2), ("good", "bad"), np.float32([[0, 1], [1, 0]]), SENTIMENT)
+
+
+@pytest.fixture
+def folder(tmp_path, encoder) -> ProjectFolder:
+    """A project with two model versions, the first in use."""
+    home = ProjectFolder(tmp_path, 1)
+    for _ in range(2):
+        home.registry.write(Trained(new_classifier(encoder, SENTIMENT)), TARGETS, TrainingConfig())
+    home.registry.point(1)
+    return home
+
+
+def test_a_project_without_a_model_has_none_loaded(tmp_path):
+    assert LoadedModels().current(ProjectFolder(tmp_path, 1)) is None
+
+
+def test_a_model_is_loaded_once(folder):
+    models = LoadedModels()
+    assert models.current(folder) is models.current(folder)
+
+
+def test_a_new_model_version_is_noticed(folder):
+    models = LoadedModels()
+    before = models.current(folder)
+    folder.registry.point(2)
+    assert models.current(folder) is not before
+
+
+def test_a_model_that_could_not_be_loaded_is_tried_again(folder, tmp_path):
+    models = LoadedModels()
+    weights = folder.registry.find(1).folder / "head.safetensors"
+    shutil.move(weights, tmp_path / "away")
+    with pytest.raises(Exception, match=r"head\.safetensors"):
+        models.current(folder)
+    shutil.move(tmp_path / "away", weights)
+    assert models.current(folder) is not None
+
+
+def test_texts_are_scored_with_the_threads_there_are_at_every_moment(folder):
+    models = LoadedModels()
+    classifier = models.current(folder)
+    texts = ["good film"] * 1000
+    asked = []
+
+    def threads() -> int:
+        asked.append(1)
+        return 1
+
+    proba_N_C = models.score(classifier, texts, threads)
+    np.testing.assert_allclose(proba_N_C, score_texts(classifier, texts).proba_N_C, atol=0.02)
+    assert torch.get_num_threads() == 1
+    assert len(asked) > 2
