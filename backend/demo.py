@@ -23,15 +23,15 @@ from backend.store.project_folder import ProjectFolder
 from backend.studio.connecting import connect_project
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
-from model.bert import TextClassifier, new_classifier
+from model.encoder.bert import TextClassifier, new_classifier
+from model.encoder.inference import embed_texts, score_texts
+from model.encoder.processor import use_available_cores
 from model.errors import ShortlistError
-from model.evaluation import accuracy, majority_share
-from model.inference import embed_texts, score_texts
-from model.knowledge import MOST_POOL
-from model.label_names import label_texts
-from model.processor import use_available_cores
-from model.recipes import TrainingConfig
-from model.training import Start, StepProgress, train, train_on_names
+from model.learner.evaluation import accuracy, majority_share
+from model.learner.knowledge import MOST_POOL
+from model.learner.recipes import TrainingConfig
+from model.learner.training import Start, StepProgress, train, train_on_names
+from model.tasks.label_names import label_texts
 from model.types import Background, FloatArray, LabelSet, Targets
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "banking8"

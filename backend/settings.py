@@ -20,10 +20,10 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from backend.errors import ConfigurationError
-from model.label_names import tidy
-from model.llm.config import model_names
+from model.learner.recipes import Recipe
+from model.llm.provider.config import model_names
 from model.query.strategies import find_start, find_strategy
-from model.recipes import Recipe
+from model.tasks.label_names import tidy
 
 
 def _known_strategy(value: Any) -> str:

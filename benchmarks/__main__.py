@@ -21,9 +21,9 @@ from benchmarks import (
     strategies,
     workers,
 )
-from model.processor import use_available_cores
+from model.encoder.processor import use_available_cores
+from model.learner.recipes import Recipe
 from model.query.strategies import STRATEGIES, find_strategy
-from model.recipes import Recipe
 
 # No LLM answers a benchmark that anybody is to run again.
 WITHOUT_LLM = [name for name, strategy in STRATEGIES.items() if not strategy.asks_llm]

@@ -20,10 +20,10 @@ from small_text.query_strategies import (
 )
 
 from benchmarks import strategies
-from model.processor import use_available_cores
+from model.encoder.processor import use_available_cores
+from model.learner.recipes import Recipe
 from model.query.strategies import Strategy, find_strategy
 from model.query.unlabelled import Need, Predict, Unlabelled
-from model.recipes import Recipe
 from model.types import FloatArray, IntArray
 
 MAX_SEED = 2**31

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from model.gold import read_gold
+from model.simulation.gold import read_gold
 from model.types import Targets
 
 # Enough to tell learners apart over seeds; scoring all of a test set would take longer than training.

@@ -18,10 +18,10 @@ from torch import nn
 from backend.rounds.order import order_pool
 from backend.settings import ProjectSettings
 from backend.store.embeddings import EmbeddingCache
-from model.bert import TextClassifier, new_classifier
-from model.inference import head_proba
-from model.linear_head import fit_head
-from model.processor import available_cores, use_available_cores
+from model.encoder.bert import TextClassifier, new_classifier
+from model.encoder.inference import head_proba
+from model.encoder.processor import available_cores, use_available_cores
+from model.learner.linear_head import fit_head
 from model.query.large_pools import MOST_RANKED
 from model.query.strategies import find_strategy
 from model.query.unlabelled import Need, Unlabelled

@@ -15,12 +15,12 @@ import numpy as np
 from rich.progress import Progress
 
 from benchmarks.gold import TEST_TEXTS, Gold, GoldSet, read_set
-from model.bert import TextClassifier
-from model.evaluation import evaluate
-from model.inference import head_proba, score_texts
-from model.processor import available_cores
-from model.recipes import Recipe, TrainingConfig, choose_recipe
-from model.training import load_start, train
+from model.encoder.bert import TextClassifier
+from model.encoder.inference import head_proba, score_texts
+from model.encoder.processor import available_cores
+from model.learner.evaluation import evaluate
+from model.learner.recipes import Recipe, TrainingConfig, choose_recipe
+from model.learner.training import load_start, train
 from model.types import LabelSet, Scored, Targets
 
 SETS = ("sst2", "trec6", "agnews", "banking77")

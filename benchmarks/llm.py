@@ -13,15 +13,15 @@ from rich.progress import Progress
 from benchmarks.llm_records import PICKS, Habits, Record, Slip, read_habits, read_pools, read_records, read_test
 from benchmarks.llm_stand_in import StandIn
 from benchmarks.llm_worth import Bench, build_bench, texts_sha256
-from model.llm.candidates import Candidates
+from model.learner.recipes import Recipe
+from model.llm.asking.candidates import Candidates
+from model.llm.asking.question import Question
+from model.llm.asking.selector import select_texts
 from model.llm.chat import Message
-from model.llm.question import Question
-from model.llm.selector import select_texts
 from model.query.herding import maxherding
 from model.query.ranking import rank
 from model.query.strategies import find_strategy
 from model.query.unlabelled import Unlabelled
-from model.recipes import Recipe
 from model.types import FloatArray, IntArray, Targets
 
 RIVALS = ("random", "typiclust")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from model.gold import read_gold
+from model.simulation.gold import read_gold
 from model.types import FloatArray, IntArray, LabelSet, Targets
 
 PICKS = 32

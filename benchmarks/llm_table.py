@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.llm import BALANCED, COVERING, DERIVED, ONE_ASKING, PESSIMISTIC, RIVALS, Line, read_lines
 from benchmarks.llm_records import PICKS, Habits, Record, read_habits, read_pools, read_records
-from model.recipes import Recipe
+from model.learner.recipes import Recipe
 from model.types import FloatArray
 
 TABLE = Path(__file__).with_name("llm.md")
@@ -82,8 +82,8 @@ def _stand_in(habits: Habits) -> Iterator[str]:
     yield from [
         "## The stand-in",
         "",
-        "The mended way to ask (`model/llm/selector.py`) needs an LLM that answers. The stand-in (`llm_stand_in.py`) "
-        "answers its real prompts, as the records show that LLMs do, and nothing of it was tuned:",
+        "The mended way to ask (`model/llm/asking/selector.py`) needs an LLM that answers. The stand-in "
+        "(`llm_stand_in.py`) answers its real prompts, as the records show that LLMs do, and nothing of it was tuned:",
         "",
         f"- Places: the picks of {habits.lists} answers to 100 to 201 texts lie to {tenths} % in each tenth of the "
         "list; every asking draws from those.",

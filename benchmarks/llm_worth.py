@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from model.bert import new_classifier
-from model.inference import embed_texts, head_logits
-from model.knowledge import know_nothing
-from model.processor import mixed_precision
-from model.recipes import Recipe, TrainingConfig
-from model.training import train
+from model.encoder.bert import new_classifier
+from model.encoder.inference import embed_texts, head_logits
+from model.encoder.processor import mixed_precision
+from model.learner.knowledge import know_nothing
+from model.learner.recipes import Recipe, TrainingConfig
+from model.learner.training import train
 from model.types import FloatArray, IntArray, Targets
 
 

@@ -22,8 +22,8 @@ from benchmarks.loop_table import write_table
 from benchmarks.loop_texts import read_texts
 from benchmarks.loop_watch import REST_AFTER_CONNECTING_S, Watched, by_step
 from benchmarks.loop_webhook import PAUSE_S, annotating, bodies, record_event
+from model.encoder.processor import available_cores
 from model.errors import ShortlistError
-from model.processor import available_cores
 
 FOLDER = Path("bench-data")
 RECORDS = Path(__file__).with_name("loop.jsonl")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.gold import read_gold
+from model.simulation.gold import read_gold
 from model.types import Targets
 
 SET = "agnews"

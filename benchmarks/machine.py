@@ -4,7 +4,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from model.processor import available_cores
+from model.encoder.processor import available_cores
 
 
 def described(*packages: str) -> str:

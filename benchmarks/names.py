@@ -12,13 +12,13 @@ from rich.progress import Progress
 from benchmarks import learner
 from benchmarks.gold import TEST_TEXTS, GoldSet, read_set
 from benchmarks.machine import described
-from model.bert import new_classifier
-from model.evaluation import evaluate
-from model.inference import embed_texts, head_proba
-from model.knowledge import MOST_POOL
-from model.label_names import label_texts
-from model.recipes import Recipe, TrainingConfig
-from model.training import Start, Trained, train, train_on_names
+from model.encoder.bert import new_classifier
+from model.encoder.inference import embed_texts, head_proba
+from model.learner.evaluation import evaluate
+from model.learner.knowledge import MOST_POOL
+from model.learner.recipes import Recipe, TrainingConfig
+from model.learner.training import Start, Trained, train, train_on_names
+from model.tasks.label_names import label_texts
 from model.types import Background, FloatArray, LabelSet, LabelTexts, Targets
 
 BUDGETS = (0, 16, 32, 64, 128, 256)

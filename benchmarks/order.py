@@ -8,13 +8,13 @@ import numpy as np
 from rich.progress import Progress
 
 from backend.settings import ProjectSettings
-from model.evaluation import majority_share
-from model.gold import read_gold
-from model.label_names import label_texts
-from model.processor import available_cores, use_available_cores
+from model.encoder.processor import available_cores, use_available_cores
+from model.learner.evaluation import majority_share
+from model.learner.recipes import TrainingConfig
 from model.query.strategies import find_strategy
-from model.recipes import TrainingConfig
-from model.simulation import Setup, simulate
+from model.simulation.gold import read_gold
+from model.simulation.simulate import Setup, simulate
+from model.tasks.label_names import label_texts
 from model.types import FloatArray
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "banking8"

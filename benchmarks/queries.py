@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.processor import available_cores
+from model.encoder.processor import available_cores
 from model.query.ranking import rank
 from model.query.strategies import STRATEGIES
 from model.query.unlabelled import Need, Unlabelled

@@ -19,7 +19,7 @@ from setfit import SetFitModel, Trainer, TrainingArguments
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.gold import GoldSet, read_set
-from model.processor import best_device, is_bf16_native
+from model.encoder.processor import best_device, is_bf16_native
 
 LINES = Path(__file__).with_name("learner.jsonl")
 # The paper's number of pairs a text (Tunstall et al., 2022, section 3.2); the package's own default, all pairs, takes

@@ -11,11 +11,11 @@ from backend.store.project_folder import ProjectFolder
 from benchmarks.machine import described
 from benchmarks.speed_scoring import NEW_LABELS, Precision, Share, precisions, profile, share_of_peak
 from benchmarks.speed_serving import PUBLISHED_TASKS, REPETITIONS, Answered, compare, published_seconds, serving
-from model.bert import TextClassifier
-from model.gold import read_gold
-from model.processor import available_cores, is_bf16_native, use_available_cores
-from model.recipes import TrainingConfig
-from model.training import train
+from model.encoder.bert import TextClassifier
+from model.encoder.processor import available_cores, is_bf16_native, use_available_cores
+from model.learner.recipes import TrainingConfig
+from model.learner.training import train
+from model.simulation.gold import read_gold
 from model.types import Targets
 
 NEWS, QUESTIONS = "agnews", "trec6"

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from model.bert import TextClassifier
-from model.inference import NEAR_TIE, embed_pool, embed_texts, head_proba
-from model.knowledge import know_nothing
-from model.processor import is_bf16_native
-from model.refitting import with_refitted_head
+from model.encoder.bert import TextClassifier
+from model.encoder.inference import NEAR_TIE, embed_pool, embed_texts, head_proba
+from model.encoder.processor import is_bf16_native
+from model.learner.knowledge import know_nothing
+from model.learner.refitting import with_refitted_head
 from model.types import FloatArray, Targets
 
 REPETITIONS = 3

@@ -12,13 +12,13 @@ import numpy as np
 from rich.progress import Progress
 
 from benchmarks.gold import TEST_TEXTS
-from model.gold import read_gold
-from model.label_names import label_texts
-from model.learning_curves import Curve, Point, curves, interval
-from model.processor import available_cores
+from model.encoder.processor import available_cores
+from model.learner.recipes import Recipe, TrainingConfig
 from model.query.strategies import Strategy
-from model.recipes import Recipe, TrainingConfig
-from model.simulation import Setup, key_of, simulate
+from model.simulation.gold import read_gold
+from model.simulation.learning_curves import Curve, Point, curves, interval
+from model.simulation.simulate import Setup, key_of, simulate
+from model.tasks.label_names import label_texts
 
 SETS = ("sst2", "trec6", "agnews", "banking77")
 BUDGETS = (16, 32, 64, 128, 256, 512)

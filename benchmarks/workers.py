@@ -22,7 +22,7 @@ from backend.work.sources import Source
 from backend.work.worker import NICENESS
 from benchmarks.gold import read_set
 from benchmarks.machine import described
-from model.processor import use_available_cores
+from model.encoder.processor import use_available_cores
 
 TEXTS, PAIRS, SET = 4000, 4, "agnews"
 TARGET = 1.8

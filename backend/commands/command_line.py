@@ -27,7 +27,7 @@ from backend.web.service import open_service
 from backend.web.status import project_status
 from backend.work.worker import run_worker
 from model.errors import ShortlistError, VersionError
-from model.label_names import read_descriptions
+from model.tasks.label_names import read_descriptions
 
 app = typer.Typer(
     add_completion=False,

@@ -17,10 +17,10 @@ from backend.studio.connecting import BLOCKED_MEND, UNREACHABLE_MEND, is_blocked
 from backend.studio.labeling_config import read_labeling_config
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
-from model.bert import new_classifier
+from model.encoder.bert import new_classifier
 from model.errors import ShortlistError
-from model.llm.client import LLMConfig
-from model.llm.client import check as check_llm
+from model.llm.provider.client import LLMConfig
+from model.llm.provider.client import check as check_llm
 from model.types import LabelSet
 
 TIMEOUT_S = 5.0

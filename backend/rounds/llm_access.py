@@ -7,13 +7,13 @@ from typing import Any
 from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder
 from model.errors import LLMError, LLMKeyError, TrainingCancelledError
+from model.llm.asking.prompt import selection_prompt
+from model.llm.asking.question import Question
+from model.llm.asking.selector import MOST_PICKS, SHOWN_PER_PICK
 from model.llm.chat import Chat, Message, Reply
-from model.llm.client import LLMConfig, open_chat
-from model.llm.ledger import Ledger
-from model.llm.prompt import selection_prompt
-from model.llm.question import Question
-from model.llm.remembered import RememberedChat
-from model.llm.selector import MOST_PICKS, SHOWN_PER_PICK
+from model.llm.memory.ledger import Ledger
+from model.llm.memory.remembered import RememberedChat
+from model.llm.provider.client import LLMConfig, open_chat
 
 
 def llm_config(settings: Settings, model: str = "") -> LLMConfig | None:

@@ -17,11 +17,11 @@ from backend.settings import LLMLabels
 from backend.store.project_folder import ProjectFolder
 from backend.store.selections import LLMLabel, Selection
 from model.errors import LLMError
-from model.llm.committee import Member, agreed, committee_votes
-from model.llm.label_answer import Guess
-from model.llm.label_prompt import VERSIONS
-from model.llm.labeler import label_texts
-from model.llm.routing import Checks, Route, count_checks, route, weak_targets
+from model.llm.asking.label_committee import Member, agreed, committee_votes
+from model.llm.asking.label_prompt import VERSIONS
+from model.llm.asking.labeler import label_texts
+from model.llm.asking.routing import Checks, Route, count_checks, route, weak_targets
+from model.llm.reading.label_answer import Guess
 from model.text_digests import text_digest
 from model.types import IntArray, PoolText, Targets
 

@@ -17,14 +17,14 @@ from backend.store.selections import PastePrompt, Picked, Selection
 from backend.work.queue import Turn
 from backend.work.states import SCORING
 from model.errors import LLMError, LLMUnavailableError
-from model.knowledge import Embed
-from model.llm.candidates import Candidates
+from model.learner.knowledge import Embed
+from model.llm.asking.candidates import Candidates
+from model.llm.asking.prompt import as_text
+from model.llm.asking.question import Question
+from model.llm.asking.selection_methods import select
+from model.llm.asking.selector import Pick, prompt_for_pasting
+from model.llm.asking.selector import Selection as Picks
 from model.llm.chat import Chat
-from model.llm.prompt import as_text
-from model.llm.question import Question
-from model.llm.selector import Pick, prompt_for_pasting
-from model.llm.selector import Selection as Picks
-from model.llm.strategies import select
 from model.query.strategies import find_strategy
 from model.types import IntArray
 

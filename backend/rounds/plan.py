@@ -18,8 +18,8 @@ from backend.studio.client import SAMPLING
 from backend.studio.contract import Project
 from backend.work.queue import Turn
 from model.errors import ShortlistError
+from model.learner.registry import ModelVersion, data_sha256, label_digests
 from model.query.strategies import find_strategy
-from model.registry import ModelVersion, data_sha256, label_digests
 from model.text_digests import text_digest
 
 # A full training follows when the labels grew by a quarter, so that the total cost stays linear in the labels.

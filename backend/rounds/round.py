@@ -38,14 +38,14 @@ from backend.studio.client import LabelStudioClient
 from backend.studio.webhooks import let_webhooks_in
 from backend.work.queue import Turn
 from backend.work.states import PUBLISHING, SCORING, SYNCING, TRAINING
-from model.bert import new_classifier
+from model.encoder.bert import new_classifier
 from model.errors import ShortlistError, TrainingCancelledError
-from model.llm.routing import WEAK_WEIGHT
+from model.learner.recipes import TrainingConfig
+from model.learner.registry import ModelVersion, data_sha256
+from model.learner.training import Start, Trained, check_trainable, never, train
+from model.llm.asking.routing import WEAK_WEIGHT
 from model.query.unlabelled import Need
-from model.recipes import TrainingConfig
-from model.registry import ModelVersion, data_sha256
 from model.text_digests import text_digest
-from model.training import Start, Trained, check_trainable, never, train
 
 # An order that only knows more labels is soon followed by another: so many of its first texts are written, two batches,
 # in one import; annotators who work on them while the next comes do not run out.

@@ -14,15 +14,15 @@ from backend.store.project_folder import ProjectFolder
 from backend.work.parts import drop_parts, embed_in_parts
 from backend.work.queue import Turn
 from backend.work.sources import Source
-from model.acquisition import look_at, look_untrained
-from model.bert import TextClassifier, new_classifier
-from model.knowledge import Embed, Knowledge, know
+from model.encoder.bert import TextClassifier, new_classifier
+from model.learner.acquisition import look_at, look_untrained
+from model.learner.knowledge import Embed, Knowledge, know
+from model.learner.recipes import Recipe
+from model.learner.refitting import with_refitted_head
+from model.learner.registry import ModelVersion, data_sha256
+from model.learner.training import Trained, never, train_on_knowledge
 from model.query.strategies import Strategy
 from model.query.unlabelled import Need, Unlabelled
-from model.recipes import Recipe
-from model.refitting import with_refitted_head
-from model.registry import ModelVersion, data_sha256
-from model.training import Trained, never, train_on_knowledge
 from model.types import FloatArray, LabelSet
 
 

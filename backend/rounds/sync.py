@@ -12,8 +12,8 @@ from backend.studio.contract import Project
 from backend.studio.labeling_config import Classification, read_label_texts, read_labeling_config, read_text
 from backend.studio.reading import Reading
 from backend.work.queue import Turn
-from model.annotations import build_targets
-from model.knowledge import MOST_POOL
+from model.learner.knowledge import MOST_POOL
+from model.tasks.annotations import build_targets
 from model.types import AnnotatedText, Background, LabelTexts, PoolText, Targets
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ import numpy as np
 
 from backend.store.selections import LLMLabel, PastePrompt, Selection
 from model.errors import VersionError
-from model.registry import Registry
+from model.learner.registry import Registry
 from model.types import BoolArray, FloatArray, IntArray, LabelSet
 
 

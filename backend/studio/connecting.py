@@ -11,7 +11,7 @@ from backend.errors import ConfigurationError, LabelStudioError
 from backend.settings import Settings, parse_extra_params
 from backend.studio.client import LabelStudioClient
 from backend.studio.labeling_config import read_labeling_config
-from model.label_names import check_described
+from model.tasks.label_names import check_described
 
 TITLE = "Shortlist"
 

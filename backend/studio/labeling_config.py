@@ -10,7 +10,7 @@ from label_studio_sdk._legacy.exceptions import LabelStudioXMLSyntaxErrorSentryI
 from label_studio_sdk.label_interface import LabelInterface
 
 from backend.errors import UnsupportedConfigError
-from model.label_names import has_words, label_texts, label_words, tidy
+from model.tasks.label_names import has_words, label_texts, label_words, tidy
 from model.types import LabelSet, LabelTexts
 
 # Label Studio shows it as HTML, in which tags would vanish.

@@ -8,8 +8,8 @@ from threading import Lock
 import torch
 
 from backend.store.project_folder import ProjectFolder
-from model.bert import TextClassifier
-from model.inference import embed_pool, head_proba
+from model.encoder.bert import TextClassifier
+from model.encoder.inference import embed_pool, head_proba
 from model.types import FloatArray
 
 # Label Studio gives /predict 100 s.

@@ -14,7 +14,7 @@ from backend.studio.labeling_config import read_labeling_config
 from backend.web.service import Service
 from backend.web.status import metrics_text, project_status
 from model.errors import LLMError
-from model.label_names import check_described
+from model.tasks.label_names import check_described
 
 # Connecting makes Label Studio create a webhook, and set the project's model version, right after it called /setup: a
 # second round finds the one and mends the other.

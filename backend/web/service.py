@@ -8,7 +8,7 @@ from backend.store.project_folder import ProjectFolder
 from backend.web.loaded_models import LoadedModels
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
-from model.processor import available_cores
+from model.encoder.processor import available_cores
 
 
 @dataclass(frozen=True)

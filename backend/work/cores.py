@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from backend.work.claims import LEASE_S
 from backend.work.redis_access import redis_key
-from model.processor import available_cores
+from model.encoder.processor import available_cores
 
 _WORKERS = redis_key("workers")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")

@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol
 import numpy as np
 
 from backend.work.sources import Source
-from model.bert import MAX_CHUNKS, MAX_TOKENS
+from model.encoder.bert import MAX_CHUNKS, MAX_TOKENS
 from model.text_digests import text_digest
 from model.types import BoolArray, FloatArray, IntArray
 

@@ -15,10 +15,10 @@ from backend.work.part_files import Gathered, Part, PartFolder, cut, found_again
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import redis_errors, redis_key
 from backend.work.sources import LastClassifier, Source
+from model.encoder.inference import embed_pool, embed_texts
 from model.errors import TrainingCancelledError
-from model.inference import embed_pool, embed_texts
+from model.learner.training import never
 from model.progress import Progress, ignore_progress
-from model.training import never
 from model.types import FloatArray
 
 # How soon to look again whether somebody else has finished a part, or died over it.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from backend.store.project_folder import ProjectFolder
-from model.bert import TextClassifier, new_classifier
+from model.encoder.bert import TextClassifier, new_classifier
 from model.types import LabelSet
 
 # An encoder before any training has no labels, and its head is not used.

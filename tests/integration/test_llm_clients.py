@@ -14,8 +14,8 @@ import pytest
 
 from model.errors import LLMContextError, LLMError, LLMKeyError, LLMModelError, LLMUnavailableError
 from model.llm.chat import Message, Reply
-from model.llm.client import LLMConfig, check, open_chat
-from model.llm.refusals import LLMTimeoutError
+from model.llm.provider.client import LLMConfig, check, open_chat
+from model.llm.provider.refusals import LLMTimeoutError
 from tests.llm_servers import KEY, MODEL, LLMServer, Silence, completion, llm_server, refusal
 from tests.servers import ROOT, free_port
 
@@ -132,7 +132,7 @@ def test_a_parameter_that_is_refused_is_left_out_from_then_on(provider, name, ca
         assert chat.ask(ASKED, SCHEMA).text == "3"
         assert chat.ask(ASKED, SCHEMA).text == "3"
     assert [name in question for question in server.questions] == [True, False, False]
-    [line] = [record.getMessage() for record in caplog.records if record.name == "model.llm.provider_chat"]
+    [line] = [record.getMessage() for record in caplog.records if record.name == "model.llm.provider.provider_chat"]
     assert line == f"event=llm_parameter_refused model={MODEL} parameter={name}"
 
 
@@ -257,7 +257,7 @@ def test_opening_a_chat_loads_no_sdk(provider):
     """It takes half a second, and a service whose LLM is never asked need not have it in memory."""
     lines = (
         "import sys",
-        "from model.llm.client import LLMConfig, open_chat",
+        "from model.llm.provider.client import LLMConfig, open_chat",
         f"open_chat(LLMConfig({provider!r}, 'm', api_key='k'))",
         "print({'openai', 'mistralai', 'httpx2'} & sys.modules.keys())",
     )

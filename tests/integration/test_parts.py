@@ -15,9 +15,9 @@ from backend.work.part_files import cut
 from backend.work.parts import drop_parts, embed_in_parts, embed_part
 from backend.work.queue import RoundQueue
 from backend.work.sources import LastClassifier, Source
-from model.bert import new_classifier
+from model.encoder.bert import new_classifier
+from model.encoder.inference import embed_texts
 from model.errors import TrainingCancelledError
-from model.inference import embed_texts
 from model.types import FloatArray
 from tests.fakes import BLAME, NEUTRAL, PRAISE, SENTIMENT
 from tests.servers import eventually

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from model.recipes import TrainingConfig, choose_recipe
-from model.training import load_start
+from model.learner.recipes import TrainingConfig, choose_recipe
+from model.learner.training import load_start
 from tests.annotators import Person, choices_config, reviews, until_published
 from tests.fakes import SENTIMENT
 from tests.servers import LEGACY_TOKEN, BackendServer, LabelStudioServer, backend

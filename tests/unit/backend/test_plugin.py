@@ -9,10 +9,10 @@ from backend.web.loaded_models import LoadedModels
 from backend.web.service import Service
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
-from model.bert import new_classifier
-from model.processor import available_cores
-from model.recipes import TrainingConfig
-from model.training import Trained
+from model.encoder.bert import new_classifier
+from model.encoder.processor import available_cores
+from model.learner.recipes import TrainingConfig
+from model.learner.training import Trained
 from model.types import Targets
 from tests.fakes import SENTIMENT, FakeRounds, a_publication, labeling_config
 

@@ -18,11 +18,11 @@ from backend.studio.labeling_config import read_label_texts, read_labeling_confi
 from backend.studio.webhooks import webhook_headers
 from backend.work.redis_access import redis_url
 from model.errors import LLMBudgetError
-from model.label_names import MAX_CHARACTERS
+from model.learner.recipes import Recipe
 from model.llm.chat import Reply
-from model.llm.config import LLMConfig
+from model.llm.provider.config import LLMConfig
 from model.query.unlabelled import Unlabelled
-from model.recipes import Recipe
+from model.tasks.label_names import MAX_CHARACTERS
 from model.types import PoolText, Targets
 from tests.fakes import SENTIMENT, FakeTurn, a_project, labeling_config
 

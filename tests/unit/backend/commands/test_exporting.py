@@ -3,7 +3,7 @@ import json
 import numpy as np
 
 from backend.commands.exporting import gold_lines
-from model.gold import read_gold
+from model.simulation.gold import read_gold
 from model.types import LabelSet, Targets
 from tests.fakes import SENTIMENT
 

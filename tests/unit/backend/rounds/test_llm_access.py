@@ -4,8 +4,8 @@ from backend.rounds.llm_access import StoppableChat, open_llms, problem_at_start
 from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder
 from model.errors import LLMKeyError, TrainingCancelledError
+from model.learner.training import never
 from model.llm.chat import Message
-from model.training import never
 from tests.fake_chats import ScriptedChat
 
 

@@ -22,7 +22,7 @@ from backend.store.selections import PASTED, Picked, Selection
 from backend.studio.client import SAMPLING
 from backend.studio.labeling_config import read_labeling_config
 from model.errors import TrainingDivergedError
-from model.registry import ModelVersion, data_sha256, label_digests
+from model.learner.registry import ModelVersion, data_sha256, label_digests
 from model.text_digests import text_digest
 from model.types import LabelSet, PoolText, Targets
 from tests.fakes import FakeTurn, a_project, a_publication, labeling_config

@@ -6,10 +6,10 @@ import torch
 
 from backend.store.project_folder import ProjectFolder
 from backend.web.loaded_models import LoadedModels
-from model.bert import new_classifier
-from model.inference import score_texts
-from model.recipes import TrainingConfig
-from model.training import Trained
+from model.encoder.bert import new_classifier
+from model.encoder.inference import score_texts
+from model.learner.recipes import TrainingConfig
+from model.learner.training import Trained
 from model.types import Targets
 from tests.fakes import SENTIMENT
 

@@ -4,7 +4,7 @@ from itertools import repeat
 import pytest
 
 from backend.work.cores import machine, own_share
-from model.processor import available_cores
+from model.encoder.processor import available_cores
 
 CORES = available_cores()
 

@@ -8,9 +8,9 @@ from backend.work.parts import embed_in_parts
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
 from backend.work.sources import LastClassifier, Source
-from model.bert import new_classifier
+from model.encoder.bert import new_classifier
+from model.encoder.inference import embed_texts
 from model.errors import EncoderError, TrainingCancelledError, VersionError
-from model.inference import embed_texts
 from tests.fakes import SENTIMENT
 
 FEW = ["good film", "the bad plot", ""]

@@ -1,0 +1,4 @@
+"""The command line of the learning: one file a subject.
+
+It may import every folder of `model`. Nothing imports it.
+"""

@@ -1,0 +1,200 @@
+"""The training loop: batches, a loss, AdamW over the encoder's upper layers and the head."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from model.encoder.bert import TextClassifier
+from model.encoder.processor import mixed_precision
+from model.errors import TrainingCancelledError, TrainingDivergedError
+from model.learner.losses import classification_losses, pair_losses
+from model.types import FloatArray, Targets
+
+# How many tasks an error names: enough to look at, few enough to read.
+NAMED_TASKS = 5
+# Texts that are padded to one length on a processor: fewer waste less, and give it less to do at once. A GPU takes a
+# whole batch in the same time.
+PART = 8
+
+StepProgress = Callable[[float], None]
+
+
+class Objective(str, Enum):
+    """What a stage of fine-tuning makes small."""
+
+    LABELS = "labels"
+    """Cross-entropy of the head's probabilities."""
+    PAIRS = "pairs"
+    """Cosines of like and unlike texts; the head has no part in it."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One run of the loop.
+
+    Attributes:
+        steps: optimizer steps.
+        max_tokens: of longer texts, training reads so many tokens from the beginning.
+        frozen_share: share of the encoder's layers, from the lowest, that stay as they are, in [0, 1); unless it is 0,
+            the word embeddings do too.
+        warmup_share: share of the steps in which the learning rates rise; they fall linearly to zero after it.
+    """
+
+    objective: Objective
+    steps: int
+    max_tokens: int
+    seed: int
+    batch_size: int
+    encoder_lr: float
+    head_lr: float
+    frozen_share: float
+    weight_decay: float
+    warmup_share: float
+    max_gradient_norm: float
+
+
+def fine_tune(
+    classifier: TextClassifier,
+    targets: Targets,
+    stage: Stage,
+    on_step: StepProgress,
+    should_stop: Callable[[], bool],
+    weights_N: FloatArray | None = None,
+) -> float:
+    """Train encoder and head in place.
+
+    Args:
+        classifier: is left in evaluation mode.
+        targets: N labelled texts.
+        stage: what to do, and for how long.
+        on_step: called with the loss after every step.
+        should_stop: asked before every step.
+        weights_N: how often each text comes, relative to the others; None: all equally often.
+
+    Returns:
+        The loss of the last batch.
+
+    Raises:
+        TrainingCancelledError: `should_stop` said so.
+        TrainingDivergedError: the loss became NaN or infinite; the message names tasks.
+    """
+    token_ids = classifier.tokenize(list(targets.texts), stage.max_tokens)
+    targets_N_C = torch.from_numpy(targets.targets_N_C).to(classifier.device)
+    freeze(classifier, stage.frozen_share)
+    optimizer = torch.optim.AdamW(
+        [
+            {
+                "params": [part for part in classifier.encoder.parameters() if part.requires_grad],
+                "lr": stage.encoder_lr,
+            },
+            {"params": classifier.head.parameters(), "lr": stage.head_lr},
+        ],
+        weight_decay=stage.weight_decay,
+        fused=True,
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _share_of_lr(step, stage))
+    # Without dropout: no worse with few steps (benchmarks/learner.md), and a third faster.
+    classifier.eval()
+    loss = math.nan
+    for batch in shuffled_batches(len(targets), stage, weights_N):
+        if should_stop():
+            raise TrainingCancelledError("the training was cancelled; the model version in use stays")
+        rows = sorted(batch, key=lambda row: len(token_ids[row]))
+        with _plain_attention():
+            embeddings_B_D = _embed(classifier, [token_ids[row] for row in rows])
+            losses_B = _losses(classifier, embeddings_B_D, targets_N_C[rows], stage.objective)
+            _check_finite(losses_B, [targets.task_ids[row] for row in rows])
+            losses_B.mean().backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(classifier.parameters(), stage.max_gradient_norm)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        loss = float(losses_B.detach().mean())
+        on_step(loss)
+    return loss
+
+
+def _plain_attention() -> AbstractContextManager[None]:
+    """Attention by plain multiplications.
+
+    Going backward, torch's fused one is slow on a processor, and on a GPU it adds up in no fixed order: the same seed
+    would not give the same classifier.
+    """
+    return sdpa_kernel(SDPBackend.MATH)
+
+
+def _embed(classifier: TextClassifier, token_ids: list[list[int]]) -> Tensor:
+    """A batch in parts of like length, so that little of it is padding; texts come sorted by length."""
+    size = PART if classifier.device.type == "cpu" else len(token_ids)
+    parts = [token_ids[start : start + size] for start in range(0, len(token_ids), size)]
+    with mixed_precision(classifier.device):
+        return torch.cat([classifier.embed(classifier.pad(part)) for part in parts]).float()
+
+
+def _losses(
+    classifier: TextClassifier,
+    embeddings_B_D: Tensor,
+    targets_B_C: Tensor,
+    objective: Objective,
+) -> Tensor:
+    if objective is Objective.PAIRS:
+        return pair_losses(embeddings_B_D, targets_B_C)
+    logits_B_C = classifier.head(embeddings_B_D)
+    return classification_losses(logits_B_C, targets_B_C, is_multilabel=classifier.config.is_multilabel)
+
+
+def freeze(classifier: TextClassifier, share: float) -> None:
+    """Leave the lowest layers and the word embeddings out of training; with a share of 0, nothing."""
+    classifier.requires_grad_(True)
+    if share <= 0:
+        return
+    layers = classifier.layers()
+    for part in (classifier.encoder.get_input_embeddings(), *layers[: math.floor(share * len(layers))]):
+        part.requires_grad_(False)
+
+
+def shuffled_batches(size: int, stage: Stage, weights_N: FloatArray | None = None) -> Iterator[list[int]]:
+    """A batch of rows a step.
+
+    Where all texts weigh the same, every row comes once a pass. Otherwise each batch is drawn anew by the weights: few
+    labels among many weak ones then still meet each other in a batch.
+    """
+    rng = np.random.default_rng(stage.seed)
+    if weights_N is not None and np.ptp(weights_N) > 0:
+        share_N = weights_N.astype(float) / weights_N.sum(dtype=float)
+        # A larger batch than there are texts that weigh would take the others in whatever they weigh.
+        together = min(stage.batch_size, size, max(2, int(1 / share_N.max())))
+        for _ in range(stage.steps):
+            yield rng.choice(size, size=together, replace=False, p=share_N).tolist()
+        return
+    waiting: list[int] = []
+    for _ in range(stage.steps):
+        while len(waiting) < min(stage.batch_size, size):
+            waiting.extend(rng.permutation(size).tolist())
+        yield waiting[: stage.batch_size]
+        waiting = waiting[stage.batch_size :]
+
+
+def _share_of_lr(step: int, stage: Stage) -> float:
+    warmup = max(1, round(stage.steps * stage.warmup_share))
+    return min((step + 1) / warmup, (stage.steps - step) / max(1, stage.steps - warmup))
+
+
+def _check_finite(losses_B: Tensor, task_ids_B: list[int]) -> None:
+    """Raise TrainingDivergedError, naming the tasks whose loss is no number."""
+    wrong = [
+        task_id for task_id, is_fine in zip(task_ids_B, torch.isfinite(losses_B).tolist(), strict=True) if not is_fine
+    ]
+    if wrong:
+        named = ", ".join(map(str, sorted(wrong)[:NAMED_TASKS])) + (" and others" if len(wrong) > NAMED_TASKS else "")
+        raise TrainingDivergedError(
+            f"the training loss became NaN or infinite at task {named}: look at its text and labels; "
+            "the model version in use stays"
+        )

@@ -1,0 +1,155 @@
+"""What an LLM is asked that labels texts: two wordings, so that a committee can differ by more than its models."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from model.errors import LLMContextError, LLMError
+from model.llm.asking.framing import count_tokens, framed, quoted, shorten
+from model.llm.asking.question import Question, project
+from model.llm.chat import Message
+
+VERSIONS = ("label_v1", "label_v2")
+
+# Most tokens of a text, tried from the first on until everything fits. Encoders read no more than 512 either.
+TEXT_TOKENS = (512, 256, 128, 64, 32)
+# An entry of the answer without its labels; what some models write around it; and what asking again adds: so much of
+# the answer, and what was wrong with it.
+_ENTRY_TOKENS = 20
+_AROUND_TOKENS = 200
+_REPEATED_TOKENS, _REASON_TOKENS = 150, 100
+# Some providers refuse schemas that list hundreds of values. The answer's labels are checked anyway.
+_MOST_LISTED = 200
+_FOLDER = Path(__file__).parent / "prompts"
+
+Example = tuple[str, tuple[str, ...]]
+"""A text, and the labels that people gave it."""
+
+
+@dataclass(frozen=True)
+class LabelPrompt:
+    """A question for an LLM.
+
+    Attributes:
+        schema: the JSON schema of its answer.
+        version: which wording asks.
+    """
+
+    messages: tuple[Message, ...]
+    schema: Mapping[str, Any]
+    version: str
+
+
+def label_prompt(
+    question: Question,
+    texts: Sequence[str],
+    examples: Sequence[Example],
+    context_tokens: int,
+    version: str = VERSIONS[0],
+) -> LabelPrompt:
+    """Ask for the labels of some texts, numbered from 0.
+
+    Long texts and examples are shortened until question and answer fit; if that is not enough, examples are left out.
+
+    Args:
+        question: what people are asked.
+        texts: about 20 at most: more, and LLMs begin to lose count.
+        examples: texts that have labels, the most similar first.
+        context_tokens: most tokens that question and answer may have together.
+        version: which of `VERSIONS` asks; the second lists the labels in reverse, since LLMs favour those listed first.
+
+    Raises:
+        LLMContextError: the question does not fit, however short its texts.
+        LLMError: no wording has that name, or the question has no labels.
+    """
+    instructions = _instructions(question, version)
+    room = context_tokens - count_tokens(instructions) - _answer_tokens(question, len(texts))
+    material = _fitting(question, texts, examples, room) or _fitting(question, texts, (), room)
+    if material is None:
+        raise LLMContextError(
+            f"asked for the labels of {len(texts)} texts in {context_tokens} tokens, of which instructions and answer "
+            f"leave {max(room, 0)}: ask for fewer texts at a time, or use a model with a longer context"
+        )
+    messages = (Message("system", instructions), Message("user", material))
+    return LabelPrompt(messages, _schema(question), version)
+
+
+def again(prompt: LabelPrompt, answer: str, reason: str) -> tuple[Message, ...]:
+    """The conversation that asks once more, after an answer that is of no use.
+
+    Args:
+        answer: what the LLM wrote; its beginning is shown again.
+        reason: what is wrong with it.
+    """
+    # Providers refuse a turn without words.
+    said = shorten(answer, _REPEATED_TOKENS) or "(nothing)"
+    wrong = f"That cannot be used: {reason}. Answer again, with the JSON object alone."
+    return (*prompt.messages, Message("assistant", said), Message("user", wrong))
+
+
+def _instructions(question: Question, version: str) -> str:
+    if version not in VERSIONS:
+        raise LLMError(f"unknown label prompt {version!r}: choose one of {', '.join(VERSIONS)}")
+    if not question.labels:
+        raise LLMError(f"asked for labels of {question.title!r}, of which none are known: nothing could be checked")
+    template = Template((_FOLDER / f"{version}.txt").read_text(encoding="utf-8"))
+    labels = question.labels if version == VERSIONS[0] else tuple(reversed(question.labels))
+    several = "every label that applies, and an empty list where none does"
+    return template.substitute(
+        project=project(question),
+        labels="\n".join(f"- {quoted(label)}" for label in labels),
+        choice=several if question.is_multilabel else "exactly one label, the nearest where none fits well",
+        answer=json.dumps({"labels": [_entry(question, 0, True), _entry(question, 1, False)]}, ensure_ascii=False),
+    ).strip()
+
+
+def _entry(question: Question, number: int, is_sure: bool) -> dict[str, Any]:
+    """An entry as the answer should have it; it names no label, since the one named would be given more often."""
+    labels = {"labels": ["…", "…"]} if question.is_multilabel else {"label": "…"}
+    return {"number": number, **labels, "sure": is_sure}
+
+
+def _answer_tokens(question: Question, count: int) -> int:
+    longest = max(map(count_tokens, question.labels))
+    again = _REPEATED_TOKENS + _REASON_TOKENS
+    return _AROUND_TOKENS + again + count * (_ENTRY_TOKENS + longest * (3 if question.is_multilabel else 1))
+
+
+def _fitting(question: Question, texts: Sequence[str], examples: Sequence[Example], room: int) -> str | None:
+    """Examples and texts, no longer than they have to be shortened; None if they don't fit at all."""
+    for most in TEXT_TOKENS:
+        material = _material(question, texts, examples, most)
+        if count_tokens(material) <= room:
+            return material
+    return None
+
+
+def _material(question: Question, texts: Sequence[str], examples: Sequence[Example], most: int) -> str:
+    shown = [_example(question, shorten(text, most), labels) for text, labels in examples]
+    heading = ["Texts that people labelled, for orientation:", *shown, ""] if shown else []
+    lines = [framed(number, shorten(text, most)) for number, text in enumerate(texts)]
+    return "\n".join([*heading, f"The {len(texts)} texts to label:", *lines])
+
+
+def _example(question: Question, text: str, labels: tuple[str, ...]) -> str:
+    """A labelled text. It has no number: of what is numbered, the LLM answers the label."""
+    listed = ", ".join(map(quoted, labels))
+    answer = f'"labels": [{listed}]' if question.is_multilabel else f'"label": {listed}'
+    return f'{{"text": {quoted(text)}, {answer}}}'
+
+
+def _schema(question: Question) -> dict[str, Any]:
+    label: dict[str, Any] = {"type": "string"}
+    if len(question.labels) <= _MOST_LISTED:
+        label["enum"] = list(question.labels)
+    labels = {"labels": {"type": "array", "items": label}} if question.is_multilabel else {"label": label}
+    entry = _object({"number": {"type": "integer"}, **labels, "sure": {"type": "boolean"}})
+    return _object({"labels": {"type": "array", "items": entry}})
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    """An object with exactly these properties: what providers demand of a schema they hold an answer to."""
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}

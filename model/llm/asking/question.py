@@ -1,0 +1,74 @@
+"""What a prompt says of the project: title, labels, texts that have a label, and how many of each to choose."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from model.llm.asking.framing import quoted, shorten
+
+TITLE_TOKENS, DESCRIPTION_TOKENS, EXAMPLE_TOKENS = 40, 300, 40
+EXAMPLES, EXAMPLES_PER_LABEL = 8, 2
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is to be classified.
+
+    Attributes:
+        title: the project's name, as people gave it; may be empty.
+        description: what it is about, or what annotators are told; may be empty.
+        labels: names as annotations carry them; empty: not known.
+        is_multilabel: whether a text may have several.
+    """
+
+    title: str
+    description: str
+    labels: tuple[str, ...]
+    is_multilabel: bool
+
+
+def project(question: Question) -> str:
+    """Title and description, as far as they are there."""
+    title, description = shorten(question.title, TITLE_TOKENS), shorten(question.description, DESCRIPTION_TOKENS)
+    lines = [f"Project: {quoted(title)}"] * bool(title) + [f"Description: {quoted(description)}"] * bool(description)
+    return "\n".join(lines) or "The project has neither title nor description: find out from labels and texts."
+
+
+def labels(question: Question) -> str:
+    """Which labels there are, and how many of them a text gets."""
+    if not question.labels:
+        return "The labels are not known: find out from the texts what may be told apart.\n"
+    number = "one or several" if question.is_multilabel else "exactly one"
+    return f"A text gets {number} of these {len(question.labels)} labels: {', '.join(map(quoted, question.labels))}\n"
+
+
+def labelled_so_far(question: Question, known: Sequence[tuple[str, str]]) -> str:
+    """Counts and a few examples of texts that have a label; nothing where none has."""
+    if not known:
+        return ""
+    counts = Counter(label for _, label in known)
+    counted = ", ".join(f"{quoted(label)} {counts[label]}" for label in dict.fromkeys((*question.labels, *counts)))
+    lines = [f"{quoted(shorten(text, EXAMPLE_TOKENS))} is {quoted(label)}" for text, label in _examples(known)]
+    return "\n".join(("", f"Texts labeled so far: {counted}. For example:", *lines, ""))
+
+
+def _examples(known: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The first of every label, then the second ones."""
+    seen: Counter[str] = Counter()
+    turns: list[tuple[int, str, str]] = []
+    for text, label in known:
+        turns.append((seen[label], text, label))
+        seen[label] += 1
+    by_turn = sorted((turn for turn in turns if turn[0] < EXAMPLES_PER_LABEL), key=lambda turn: turn[0])
+    return [(text, label) for _, text, label in by_turn[:EXAMPLES]]
+
+
+def balance(question: Question, select: int, *, has_labelled: bool) -> str:
+    """What would be an even share of the labels."""
+    n_labels = len(question.labels)
+    if not n_labels:
+        return "Choose about equally many of each kind that a classifier may have to tell apart."
+    if n_labels > select:
+        return "Choose texts of as many different labels as you can."
+    sentence = f"Choose about equally many of each label, about {max(1, round(select / n_labels))} of each."
+    return f"{sentence} Labels that few labeled texts have so far may get more." if has_labelled else sentence

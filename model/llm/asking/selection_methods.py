@@ -1,0 +1,72 @@
+"""The strategies by which an LLM chooses, by their names in `model.query.strategies`."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from model.errors import LLMError, UnreadableAnswerError
+from model.llm.asking.candidates import Candidates
+from model.llm.asking.label_committee import Member, agreed, committee_votes, disagreement_scores
+from model.llm.asking.label_prompt import VERSIONS
+from model.llm.asking.selector import MOST_PICKS, OnProgress, Pick, Selection, ignore_askings, select_texts, show_groups
+from model.llm.chat import Chat
+
+COMMITTEE = "llm_committee"
+
+
+def select(
+    strategy: str,
+    chats: Sequence[Chat],
+    candidates: Candidates,
+    batch_size: int,
+    rng: np.random.Generator,
+    on_progress: OnProgress = ignore_askings,
+) -> Selection:
+    """Have LLMs choose a batch of N texts in the way that a strategy's name says.
+
+    Args:
+        strategy: `activellm`: the first model picks; `llm_committee`: all label, and where they disagree is asked.
+        chats: the models, at least one.
+        candidates: N texts.
+        batch_size: how many to choose.
+        rng: for shuffles, and what stands for a large pool.
+        on_progress: called with what is done, and how much there is.
+
+    Raises:
+        LLMError: there is no answer of use.
+    """
+    if strategy == COMMITTEE:
+        members = [Member(chat, version) for chat in chats for version in VERSIONS]
+        return _select_disputed(members, candidates, batch_size, rng, on_progress)
+    return select_texts(chats[0], candidates, batch_size, rng, on_progress)
+
+
+def _select_disputed(
+    members: Sequence[Member],
+    candidates: Candidates,
+    batch_size: int,
+    rng: np.random.Generator,
+    on_progress: OnProgress,
+) -> Selection:
+    """The texts on which a committee disagrees most, of those that stand for groups (after APE; Qian et al., 2024).
+
+    Equals stay in the order in which they cover the pool best.
+    """
+    batch_size = min(batch_size, MOST_PICKS, len(candidates))
+    shown = show_groups(candidates, batch_size, rng)
+    votes = committee_votes(members, candidates.some(shown), on_progress)
+    if not (votes.has_voted_N_K.sum(axis=1) > 1).any():
+        raise _why_nobody_voted(votes.failures)
+    scores_N = disagreement_scores(votes)
+    guesses = [guess.labels[0] if guess and guess.labels else "" for guess in agreed(votes)]
+    voted_N = votes.has_voted_N_K.sum(axis=1)
+    best_B = np.argsort(-scores_N, kind="stable")[:batch_size].tolist()
+    picks = [
+        Pick(int(shown[place]), guesses[place], int(voted_N[place]), len(members), float(scores_N[place]))
+        for place in best_B
+    ]
+    return Selection(tuple(picks), votes.failures[0] if votes.failures else None)
+
+
+def _why_nobody_voted(failures: Sequence[LLMError]) -> LLMError:
+    return failures[0] if failures else UnreadableAnswerError("no two members of the committee labelled any text")

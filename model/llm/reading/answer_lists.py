@@ -1,0 +1,99 @@
+"""From what single lines say to lists: columns, items and categories put together, headings given to what is below."""
+
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass, replace
+
+from model.llm.reading.answer_lines import Line, plain_lines
+from model.llm.reading.answer_shapes import Found, Shape, read_line
+
+# Lines of talk that may stand between two items of one list.
+TALK_BETWEEN = 3
+_BETWEEN = {Shape.CELL: 0, Shape.ITEM: TALK_BETWEEN, Shape.LIST: 1}
+# A list with this share of what was asked for is no part of one.
+A_PART_AT_MOST = 0.9
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """What a line gives, and the line's place."""
+
+    place: int
+    found: Found
+
+
+def listings(answer: str, select: int) -> list[Found]:
+    """Every list of numbers that an answer gives, in its order.
+
+    Args:
+        answer: one turn or several.
+        select: how many were asked for: tells a part of a list from a list.
+    """
+    lines = plain_lines(answer)
+    pieces = [_Piece(line.place, _headed(found, line, lines)) for line in lines for found in read_line(line.text)]
+    return [found for found in _joined(_without_torn(pieces), select) if not _is_counting(found, select)]
+
+
+def _headed(found: Found, line: Line, lines: Sequence[Line]) -> Found:
+    """A list at the start of its line gets the line above as its heading, if that ends in a colon."""
+    above = lines[line.place - 1].text.strip() if line.place else ""
+    if found.shape is Shape.LIST and not found.heading and above.endswith(":"):
+        return replace(found, heading=above)
+    return found
+
+
+def _without_torn(pieces: Sequence[_Piece]) -> Iterator[_Piece]:
+    """Leave out `Instance 6` right after items 64 and 65: a turn that ended within `Instance 66: …`."""
+    nothing = _Piece(-TALK_BETWEEN, Found(Shape.MENTION, ()))
+    for before, piece, after in zip([nothing, *pieces], pieces, [*pieces[1:], nothing], strict=False):
+        is_after_items = before.place == piece.place - 1 and before.found.shape is Shape.ITEM
+        is_lone_cell = piece.found.shape is Shape.CELL and after.place != piece.place + 1
+        if not (is_lone_cell and is_after_items and piece.found.numbers < before.found.numbers):
+            yield piece
+
+
+def _joined(pieces: Iterable[_Piece], select: int) -> list[Found]:
+    """Cells of one column, items of one list, and lists of several categories, as one each."""
+    groups: list[list[Found]] = []
+    known: set[int] = set()
+    last_place = -TALK_BETWEEN
+    for piece in pieces:
+        between = piece.place - last_place - 1
+        last_place = piece.place
+        if not (groups and _goes_with(piece.found, groups[-1][-1], known, between, select)):
+            groups.append([])
+            known = set()
+        groups[-1].append(piece.found)
+        known |= set(piece.found.numbers)
+    return [_together(group) for group in groups]
+
+
+def _goes_with(found: Found, last: Found, known: Set[int], between: int, select: int) -> bool:
+    """Whether two that are near each other are parts of one list, not a draft and another; `known` is its numbers."""
+    is_near = found.shape is last.shape and between <= _BETWEEN.get(found.shape, -1)
+    if not is_near or not known.isdisjoint(found.numbers):
+        return False
+    is_part = max(len(found.numbers), len(known)) < A_PART_AT_MOST * select
+    if found.shape is Shape.LIST:
+        return is_part and bool(found.heading) == bool(last.heading)
+    return is_part or not between
+
+
+def _together(group: Sequence[Found]) -> Found:
+    if len(group) == 1:
+        return group[0]
+    numbers = tuple(number for found in group for number in found.numbers)
+    return replace(group[0], numbers=numbers, notes=tuple(note for found in group for note in _notes(found)))
+
+
+def _notes(found: Found) -> Iterator[tuple[int, str]]:
+    """Notes of one of several lists, or items: a list's heading says what its numbers have in common."""
+    if found.shape is Shape.LIST:
+        yield from ((number, found.label) for number in found.numbers)
+    yield from found.notes
+
+
+def _is_counting(found: Found, select: int) -> bool:
+    """A short column such as 1, 2, 3 or 1, 2, 1: pages or drafts that a chat window counts."""
+    numbers = found.numbers
+    is_short = 2 * len(numbers) < select
+    return found.shape is Shape.CELL and is_short and max(numbers) <= len(numbers)

@@ -1,0 +1,124 @@
+"""How an LLM writes numbers down: what one line of its answer says of texts.
+
+A line may hold lists (`3, 17 and 20`), be a cell of a column (`17`), an item (`Instance 17: because …`), or be talk
+whose numbers are counts, years and steps.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from model.llm.reading import answer_patterns as patterns
+
+# A range that is longer is a mistake, or no range.
+LONGEST_RANGE = 1000
+
+
+class Shape(Enum):
+    """How numbers stand in an answer."""
+
+    LIST = auto()
+    CELL = auto()
+    ITEM = auto()
+    MENTION = auto()
+    REMOVAL = auto()
+
+
+@dataclass(frozen=True)
+class Found:
+    """Numbers that one line, or several of the same shape, give.
+
+    Attributes:
+        numbers: in their order; none where an item says that its text is not chosen.
+        notes: what is written beside a number.
+        heading: what is written before them.
+        is_added: they are said to come in addition to what was said before.
+    """
+
+    shape: Shape
+    numbers: tuple[int, ...]
+    notes: tuple[tuple[int, str], ...] = ()
+    heading: str = ""
+    is_added: bool = False
+
+    @property
+    def label(self) -> str:
+        """The heading without the signs around it: what the numbers have in common, where there are several lists."""
+        return self.heading.strip(f" :{patterns.DASH}")
+
+
+def read_line(line: str) -> list[Found]:
+    """Everything that a line, bold marks and paragraph numbers taken off, says of texts by their numbers."""
+    stripped = line.strip()
+    bullet = patterns.BULLET.match(stripped)
+    text = stripped[bullet.end() :] if bullet else stripped
+    if cell := patterns.CELL.fullmatch(text):
+        return [Found(Shape.CELL, (int(cell[1]),))]
+    if patterns.SPACED.fullmatch(text):
+        return [Found(Shape.LIST, tuple(map(int, re.findall(r"\d+", text))))]
+    return list(_changes(text)) or _pairs(text) or _item_or_lists(text)
+
+
+def _changes(text: str) -> Iterator[Found]:
+    """`Replace 199 with 33`, `remove 71 and 72`."""
+    if replaced := patterns.REPLACED.search(text):
+        yield Found(Shape.REMOVAL, _numbers_in(replaced[1]))
+        yield Found(Shape.LIST, _numbers_in(replaced[2]), is_added=True)
+    elif removed := patterns.REMOVED.search(text):
+        yield Found(Shape.REMOVAL, _numbers_in(removed[1]))
+
+
+def _pairs(text: str) -> list[Found]:
+    """`17: positive, 20: negative`."""
+    found = patterns.PAIRS.search(text)
+    if found is None or text[: found.start()].rstrip()[-1:].isalnum():
+        return []
+    pairs = tuple((int(number), note.strip(" .")) for number, note in patterns.PAIR.findall(found[0]))
+    return [Found(Shape.LIST, tuple(number for number, _ in pairs), pairs, text[: found.start()].strip())]
+
+
+def _item_or_lists(text: str) -> list[Found]:
+    lists = list(_lists(text))
+    starts_with_list = bool(lists) and patterns.LIST.match(text) is not None
+    item = patterns.ITEM.fullmatch(text) or patterns.SENTENCE_ITEM.fullmatch(text)
+    if item and not starts_with_list:
+        return [_item(int(item[1]), item[2])]
+    return lists or list(_lone(text))
+
+
+def _item(number: int, rest: str) -> Found:
+    numbers = () if patterns.NOT_PICKED.match(rest) else (number,)
+    return Found(Shape.ITEM, numbers, ((number, rest.strip(f" ():.|\"'{patterns.DASH}")),))
+
+
+def _lists(text: str) -> Iterator[Found]:
+    for found in patterns.LIST.finditer(text):
+        heading, rest = text[: found.start()].strip(" [("), text[found.end() :]
+        is_not_chosen = patterns.NO_PICKS.fullmatch(heading.rstrip(": ")) or patterns.LABELLED.match(rest)
+        if patterns.THOUSANDS.fullmatch(found[0]) or is_not_chosen:
+            continue
+        is_talk = patterns.FOR_EXAMPLE.search(heading) or patterns.SENTENCE_GOES_ON.match(rest)
+        is_added = patterns.IN_ADDITION.search(heading) or patterns.TOO.match(rest)
+        notes = tuple((int(number), note.strip()) for number, note in patterns.NOTED.findall(found[0]))
+        shape = Shape.MENTION if is_talk else Shape.LIST
+        yield Found(shape, _numbers_in(found[0]), notes, heading, bool(is_added))
+
+
+def _lone(text: str) -> Iterator[Found]:
+    """One number that stands for a text by a tag, `(ID: 17)`, or by what is said before it, `I would add 17`."""
+    tags = [int("".join(tag)) for tag in patterns.TAG.findall(text)]
+    if len(tags) == 1:
+        yield Found(Shape.ITEM, tuple(tags))
+    elif not text.endswith("?") and (added := patterns.ADDED.search(text)):
+        yield Found(Shape.LIST, _numbers_in(added[1]), is_added=True)
+
+
+def _numbers_in(written: str) -> tuple[int, ...]:
+    """Numbers of a list, ranges written out."""
+    numbers: list[int] = []
+    for start, end in patterns.RANGE.findall(written):
+        first, last = int(start), int(end or start)
+        is_range = first <= last < first + LONGEST_RANGE
+        numbers.extend(range(first, last + 1) if is_range else (first, last))
+    return tuple(numbers)

@@ -1,0 +1,86 @@
+"""The LLM that the environment names, for commands that run without the service and its settings."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from model.errors import LLMError
+from model.llm.asking.candidates import Candidates
+from model.llm.asking.question import Question
+from model.llm.asking.selection_methods import select
+from model.llm.chat import Chat
+from model.llm.memory.ledger import Ledger
+from model.llm.memory.remembered import RememberedChat
+from model.llm.provider.client import open_chat
+from model.llm.provider.config import KEY_SETTINGS, LLMConfig, model_names
+from model.simulation.simulate import AskLLM
+from model.types import FloatArray, IntArray, Targets
+
+
+def ask_llm_from(environment: Mapping[str, str], memory: Path, title: str, description: str) -> AskLLM:
+    """What asks the LLM of LLM_PROVIDER, LLM_MODEL, LLM_BASE_URL and the provider's key; nothing is sent yet.
+
+    Args:
+        environment: of the process.
+        memory: where answers are kept, so that what is simulated again costs nothing.
+        title: of the texts, for the LLM.
+        description: what the labels are about, for the LLM.
+
+    Raises:
+        LLMError: one of these is missing or wrong.
+    """
+    chats = _open(environment, memory)
+
+    def ask(
+        strategy: str,
+        texts: Sequence[str],
+        embeddings_N_D: FloatArray,
+        labelled: Targets,
+        labelled_L_D: FloatArray,
+        batch_size: int,
+        rng: np.random.Generator,
+    ) -> IntArray:
+        label_set = labelled.label_set
+        question = Question(title, description, label_set.labels, label_set.is_multilabel)
+        candidates = Candidates(question, texts, embeddings_N_D, labelled, labelled_L_D)
+        return select(strategy, chats, candidates, batch_size, rng).rows_B
+
+    return ask
+
+
+def _open(environment: Mapping[str, str], memory: Path) -> list[Chat]:
+    named = environment.get("LLM_PROVIDER", "")
+    provider = next((known for known in KEY_SETTINGS if known == named), None)
+    if provider is None:
+        raise LLMError(f"LLM_PROVIDER is {named!r}: set it to mistral or openai, and LLM_MODEL to one of its models")
+    limit = int(_number(environment, "LLM_MAX_TOKENS_TOTAL", 0))
+    ledger = Ledger(memory / "ledger.json", limit or None)
+    usual = LLMConfig(provider, "")
+    configs = [
+        LLMConfig(
+            provider,
+            model,
+            environment.get("LLM_BASE_URL", ""),
+            environment.get(KEY_SETTINGS[provider], ""),
+            timeout_s=_number(environment, "LLM_TIMEOUT_S", usual.timeout_s),
+            context_tokens=int(_number(environment, "LLM_CONTEXT_TOKENS", usual.context_tokens)),
+        )
+        for model in model_names(provider, environment.get("LLM_MODEL", ""))
+    ]
+    return [
+        RememberedChat(open_chat(config), memory / "answers", ledger, config.identity, config.max_answer_tokens)
+        for config in configs
+    ]
+
+
+def _number(environment: Mapping[str, str], name: str, usual: float) -> float:
+    """A setting above 0; the usual value where it is not set."""
+    text = environment.get(name, "")
+    try:
+        number = float(text) if text else usual
+    except ValueError as error:
+        raise LLMError(f"{name} is {text!r}: it takes a number") from error
+    if text and not 0 < number < 1e9:
+        raise LLMError(f"{name} is {text!r}: it takes a number above 0")
+    return number
