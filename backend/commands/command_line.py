@@ -83,7 +83,7 @@ def doctor(
     project: Annotated[int, typer.Option("--project", help="Look at this project; default: all.")] = 0,
     url: BackendUrlOption = "",
 ) -> None:
-    """Look at everything that has to work together; name what is wrong, and the mend. Exit code 1 if anything is."""
+    """Look at everything that has to work together; name what is wrong, and the fix. Exit code 1 if anything is."""
     with _errors_in_a_sentence():
         settings = _start()
         findings = examine(settings, project or None, url or default_url(settings))

@@ -1,4 +1,4 @@
-"""Look at everything that has to work together; name what is wrong, and the mend."""
+"""Look at everything that has to work together; name what is wrong, and the fix."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from backend.rounds.order import FALLBACK
 from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder
 from backend.studio.client import SAMPLING, LabelStudioClient
-from backend.studio.connecting import BLOCKED_MEND, UNREACHABLE_MEND, is_blocked, refusal_text
+from backend.studio.connecting import BLOCKED_FIX, UNREACHABLE_FIX, is_blocked, refusal_text
 from backend.studio.labeling_config import read_labeling_config
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
@@ -31,17 +31,17 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        mend: what to do; empty if all is well.
+        fix: what to do; empty if all is well.
     """
 
     name: str
     found: str
-    mend: str = ""
+    fix: str = ""
 
     @property
     def is_well(self) -> bool:
-        """Nothing to mend."""
-        return not self.mend
+        """Nothing to fix."""
+        return not self.fix
 
 
 def examine(settings: Settings, project_id: int | None, url: str) -> list[Finding]:
@@ -75,19 +75,19 @@ def _as_seen_by(client: LabelStudioClient, settings: Settings, project_id: int |
 
 
 def print_findings(console: Console, findings: list[Finding]) -> None:
-    """A line a finding; the mend below what is wrong."""
+    """A line a finding; the fix below what is wrong."""
     for finding in findings:
         mark = "[green]well [/]" if finding.is_well else "[bold red]wrong[/]"
         console.print(f"{mark}  [bold]{finding.name}[/]: {finding.found}", soft_wrap=True, highlight=False)
         if not finding.is_well:
-            console.print(f"       → {finding.mend}", soft_wrap=True, highlight=False, markup=False)
+            console.print(f"       → {finding.fix}", soft_wrap=True, highlight=False, markup=False)
 
 
-def _try(name: str, look: Callable[[], str], mend: str) -> Finding:
+def _try(name: str, look: Callable[[], str], fix: str) -> Finding:
     try:
         return Finding(name, look())
     except ShortlistError as error:
-        return Finding(name, str(error), mend)
+        return Finding(name, str(error), fix)
 
 
 def _redis(settings: Settings) -> Finding:
@@ -95,12 +95,12 @@ def _redis(settings: Settings) -> Finding:
         RoundQueue(open_redis(settings)).ping()
         return "answers" if settings.redis_url else "answers (embedded)"
 
-    mend = (
+    fix = (
         "start Redis or correct REDIS_URL"
         if settings.redis_url
         else "start `python -m backend serve`, or set REDIS_URL"
     )
-    return _try("Redis", look, mend)
+    return _try("Redis", look, fix)
 
 
 def _encoder(settings: Settings) -> Finding:
@@ -145,13 +145,13 @@ def _backend(url: str) -> Finding:
 
 def _label_studio(settings: Settings) -> Finding:
     url = settings.label_studio_url
-    mend = "start Label Studio, or set LABEL_STUDIO_URL to the address you open it at"
+    fix = "start Label Studio, or set LABEL_STUDIO_URL to the address you open it at"
     try:
         answer = httpx.get(f"{url}/health", timeout=TIMEOUT_S)
     except httpx.HTTPError as error:
-        return Finding("Label Studio", f"unreachable at {url} ({type(error).__name__})", mend)
+        return Finding("Label Studio", f"unreachable at {url} ({type(error).__name__})", fix)
     if not answer.is_success:
-        return Finding("Label Studio", f"{url} answered {answer.status_code}", mend)
+        return Finding("Label Studio", f"{url} answered {answer.status_code}", fix)
     return Finding("Label Studio", f"answers at {url}")
 
 
@@ -175,11 +175,11 @@ def _door(client: LabelStudioClient, project_ids: list[int], url: str) -> Iterat
         return
     said = refusal_text(client.connect_backend(project_ids[0], {"url": f"{url}/doctor", "title": "doctor"}))
     if is_blocked(said):
-        yield Finding("address", f"Label Studio blocks private addresses, and {url} is one", BLOCKED_MEND)
+        yield Finding("address", f"Label Studio blocks private addresses, and {url} is one", BLOCKED_FIX)
     elif "404 Client Error" in said or "authentication parameters" in said:
         yield Finding("address", f"Label Studio reaches {url}")
     else:
-        yield Finding("address", f"Label Studio cannot reach {url}", UNREACHABLE_MEND)
+        yield Finding("address", f"Label Studio cannot reach {url}", UNREACHABLE_FIX)
 
 
 def _project(settings: Settings, client: LabelStudioClient, project_id: int, url: str) -> Iterator[Finding]:
@@ -209,4 +209,4 @@ def _connection(name: str, backend: Any) -> Finding:
     state = str(backend.readable_state or backend.state)
     if state in ("Connected", "Training", "Predicting"):
         return Finding(name, f"connected ({state})")
-    return Finding(name, f"connected, but Label Studio says {state}: {backend.error_message or ''}", UNREACHABLE_MEND)
+    return Finding(name, f"connected, but Label Studio says {state}: {backend.error_message or ''}", UNREACHABLE_FIX)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from backend.rounds.llm_selection import Means, retry_at
+from backend.rounds.llm_selection import LLMContext, retry_at
 from backend.rounds.order import Order
 from backend.rounds.sync import Synced
 from backend.settings import LLMLabels
@@ -48,70 +48,70 @@ class LabelledOrder:
 
 
 def with_llm_labels(
-    means: Means, ordered: Order, selection: Selection | None, rng: np.random.Generator
+    context: LLMContext, ordered: Order, selection: Selection | None, rng: np.random.Generator
 ) -> LabelledOrder:
     """Bring in an LLM's labels, as far as LLM_LABELS wants them.
 
     Args:
-        means: the project and the LLM.
+        context: the project and the LLM.
         ordered: the strategy's order.
         selection: what the LLM chose, with its guesses.
         rng: draws the blind checks.
     """
-    use = means.synced.settings.llm_labels
-    guessed = {} if means.has_model or use is LLMLabels.OFF else _guessed(means, selection)
-    blind = outstanding_checks(means) if use.includes(LLMLabels.ROUTE) else frozenset()
+    use = context.synced.settings.llm_labels
+    guessed = {} if context.has_model or use is LLMLabels.OFF else _guessed(context, selection)
+    blind = outstanding_checks(context) if use.includes(LLMLabels.ROUTE) else frozenset()
     as_it_was = LabelledOrder(ordered, guessed, blind)
-    if not means.settings.llm_provider or use is LLMLabels.OFF or _is_to_wait(means, selection):
+    if not context.settings.llm_provider or use is LLMLabels.OFF or _is_to_wait(context, selection):
         return as_it_was
-    if not means.has_model:
-        return replace(as_it_was, shown={**guessed, **_labels_of_the_rest(means, ordered, guessed)})
-    if use.includes(LLMLabels.ROUTE) and not means.has_a_say:
-        return _routed(means, as_it_was, rng)
+    if not context.has_model:
+        return replace(as_it_was, shown={**guessed, **_labels_of_the_rest(context, ordered, guessed)})
+    if use.includes(LLMLabels.ROUTE) and not context.has_a_say:
+        return _routed(context, as_it_was, rng)
     return as_it_was
 
 
-def _is_to_wait(means: Means, selection: Selection | None) -> bool:
+def _is_to_wait(context: LLMContext, selection: Selection | None) -> bool:
     """Whether the LLM has just failed, to choose or to label: to wait for it once more would hold the order up."""
-    failed = means.folder.llm_failure()
+    failed = context.folder.llm_failure()
     return bool(selection is not None and selection.failure) or time.time() < (retry_at(failed) or 0.0)
 
 
-def outstanding_checks(means: Means) -> frozenset[int]:
+def outstanding_checks(context: LLMContext) -> frozenset[int]:
     """Tasks that wait for a person to label them blindly: they stay blind, whatever else happens."""
-    known = means.folder.llm_labels()
-    return frozenset(text.task_id for text in means.synced.pool if _is_check(known.get(text.task_id), text.text))
+    known = context.folder.llm_labels()
+    return frozenset(text.task_id for text in context.synced.pool if _is_check(known.get(text.task_id), text.text))
 
 
-def _guessed(means: Means, selection: Selection | None) -> dict[int, tuple[str, ...]]:
+def _guessed(context: LLMContext, selection: Selection | None) -> dict[int, tuple[str, ...]]:
     """The labels that the LLM expected when it picked; one of several that may hold would mislead."""
-    known = means.synced.classification.label_set
+    known = context.synced.classification.label_set
     if selection is None or known.is_multilabel:
         return {}
     return {pick.task_id: (pick.guess,) for pick in selection.picks if pick.guess in known.labels}
 
 
 def _labels_of_the_rest(
-    means: Means, ordered: Order, guessed: Mapping[int, tuple[str, ...]]
+    context: LLMContext, ordered: Order, guessed: Mapping[int, tuple[str, ...]]
 ) -> dict[int, tuple[str, ...]]:
     """Labels for what is next in the order and was not picked with one."""
-    places = _places_to_label(means.synced.pool, ordered, means.synced.settings.query_size)
+    places = _places_to_label(context.synced.pool, ordered, context.synced.settings.query_size)
     rows = ordered.rows_N[places].tolist()
-    texts = [text for row in rows if (text := means.synced.pool[row]).task_id not in guessed]
+    texts = [text for row in rows if (text := context.synced.pool[row]).task_id not in guessed]
     if not texts:
         return {}
     try:
-        guesses, failure = _ask_one(means, [text.text for text in texts])
+        guesses, failure = _ask_one(context, [text.text for text in texts])
     except LLMError as error:
         guesses, failure = (), error
-    _note(means, failure)
+    _note(context, failure)
     return {text.task_id: guess.labels for text, guess in zip(texts, guesses, strict=False) if guess}
 
 
-def _ask_one(means: Means, texts: Sequence[str]) -> tuple[Sequence[Guess | None], LLMError | None]:
+def _ask_one(context: LLMContext, texts: Sequence[str]) -> tuple[Sequence[Guess | None], LLMError | None]:
     """Have the first model label some texts."""
-    chat = means.open_llms()[0]
-    said = label_texts(chat, means.candidates(texts), means.turn.progress)
+    chat = context.open_llms()[0]
+    said = label_texts(chat, context.candidates(texts), context.turn.progress)
     return said.guesses, said.failure
 
 
@@ -126,16 +126,16 @@ def _is_open(text: PoolText) -> bool:
     return bool(text.text) and not text.is_skipped
 
 
-def _routed(means: Means, as_it_was: LabelledOrder, rng: np.random.Generator) -> LabelledOrder:
+def _routed(context: LLMContext, as_it_was: LabelledOrder, rng: np.random.Generator) -> LabelledOrder:
     """Ask people first for what the LLM is unsure of, unless its labels turned out wrong too often."""
-    folder, pool, ordered = means.folder, means.synced.pool, as_it_was.order
-    checks = checks_so_far(folder, means.synced.targets, means.settings.llm_name)
+    folder, pool, ordered = context.folder, context.synced.pool, as_it_was.order
+    checks = checks_so_far(folder, context.synced.targets, context.settings.llm_name)
     if checks.is_paused:
         log.info("event=llm_paused project=%d disagreement=%.2f", folder.project_id, checks.disagreement)
         return as_it_was
-    places = _places_to_label(pool, ordered, BATCHES_ROUTED * means.synced.settings.query_size)
+    places = _places_to_label(pool, ordered, BATCHES_ROUTED * context.synced.settings.query_size)
     rows_M = ordered.rows_N[places]
-    guesses = _ask_committee(means, [pool[row].text for row in rows_M.tolist()])
+    guesses = _ask_committee(context, [pool[row].text for row in rows_M.tolist()])
     if not any(guesses):
         return as_it_was
     known = folder.llm_labels()
@@ -143,22 +143,22 @@ def _routed(means: Means, as_it_was: LabelledOrder, rng: np.random.Generator) ->
     routed = route(rows_M, guesses, rng, checked_before)
     said = dict(zip(rows_M.tolist(), guesses, strict=True))
     blind = frozenset(pool[row].task_id for row in routed.checked_rows.tolist())
-    _remember(means, known, {pool[row]: guess for row, guess in said.items() if guess}, blind)
+    _remember(context, known, {pool[row]: guess for row, guess in said.items() if guess}, blind)
     shown = {pool[row].task_id: guess.labels for row in routed.left_to_llm_rows.tolist() if (guess := said[row])}
     return LabelledOrder(_reordered(ordered, places, routed), shown, as_it_was.blind | blind)
 
 
-def _ask_committee(means: Means, texts: Sequence[str]) -> list[Guess | None]:
+def _ask_committee(context: LLMContext, texts: Sequence[str]) -> list[Guess | None]:
     """Have every model label some texts in every wording: sure is what all of them say."""
     if not texts:
         return []
     try:
-        members = [Member(chat, version) for chat in means.open_llms() for version in VERSIONS]
-        votes = committee_votes(members, means.candidates(texts), means.turn.progress)
+        members = [Member(chat, version) for chat in context.open_llms() for version in VERSIONS]
+        votes = committee_votes(members, context.candidates(texts), context.turn.progress)
     except LLMError as error:
-        _note(means, error)
+        _note(context, error)
         return [None] * len(texts)
-    _note(means, votes.failures[0] if votes.failures else None)
+    _note(context, votes.failures[0] if votes.failures else None)
     return agreed(votes)
 
 
@@ -179,10 +179,10 @@ def _is_check(label: LLMLabel | None, text: str) -> bool:
 
 
 def _remember(
-    means: Means, known: Mapping[int, LLMLabel], said: Mapping[PoolText, Guess], blind: frozenset[int]
+    context: LLMContext, known: Mapping[int, LLMLabel], said: Mapping[PoolText, Guess], blind: frozenset[int]
 ) -> None:
     """Keep what the LLM said; of a check, what it said when that was drawn: people are compared with it."""
-    source = means.settings.llm_name
+    source = context.settings.llm_name
     new = {
         text.task_id: LLMLabel(guess.labels, guess.is_sure, text.task_id in blind, text_digest(text.text), source)
         for text, guess in said.items()
@@ -190,7 +190,7 @@ def _remember(
     old_checks = {
         text.task_id: label for text in said if _is_check(label := known.get(text.task_id), text.text) and label
     }
-    means.folder.save_llm_labels({**known, **new, **old_checks})
+    context.folder.save_llm_labels({**known, **new, **old_checks})
 
 
 def checks_so_far(folder: ProjectFolder, people: Targets, source: str) -> Checks:
@@ -232,15 +232,15 @@ def labels_that_train(folder: ProjectFolder, synced: Synced, source: str) -> Tar
     )
 
 
-def _note(means: Means, failure: LLMError | None) -> None:
+def _note(context: LLMContext, failure: LLMError | None) -> None:
     """Keep why labels could not be had, for the status; or that they could."""
-    folder, before = means.folder, means.folder.llm_failure()
+    folder, before = context.folder, context.folder.llm_failure()
     if failure is None:
         folder.save_llm_failure(None)
         return
     log.warning("event=llm_failed project=%d code=%s reason=%s", folder.project_id, failure.code, failure)
     failures = (before.failures if before else 0) + 1
-    use = means.synced.settings.llm_labels.value
+    use = context.synced.settings.llm_labels.value
     folder.save_llm_failure(
-        Selection(use, means.settings.llm_name, time.time(), (), str(failure), failure.code, failures)
+        Selection(use, context.settings.llm_name, time.time(), (), str(failure), failure.code, failures)
     )

@@ -28,7 +28,7 @@ from model.llm.chat import Chat
 from model.query.strategies import find_strategy
 from model.types import IntArray
 
-# After a failure: soon enough for whoever mends a key, and each time in a row twice as late, so that a provider that is
+# After a failure: soon enough for whoever fixes a key, and each time in a row twice as late, so that a provider that is
 # down or too slow does not keep the worker from others.
 RETRY_S = 60.0
 LONGEST_RETRY_S = 3600.0
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Means:
+class LLMContext:
     """What a round has at hand to ask an LLM.
 
     Attributes:
@@ -91,25 +91,25 @@ def has_a_say(settings: ProjectSettings, labels: int, has_model: bool) -> bool:
     return find_strategy(settings.cold_start).asks_llm and (not has_model or labels < settings.query_size)
 
 
-def choose(means: Means) -> Selection | None:
+def choose(context: LLMContext) -> Selection | None:
     """What an LLM, or a person with a chat window, says should be labelled next; None where neither has a say."""
-    stored = means.folder.selection()
-    rows_M, _ = means.texts_to_choose_from()
-    waiting = {means.synced.pool[row].task_id for row in rows_M.tolist()}
-    if stored is not None and may_be_used(stored, means):
+    stored = context.folder.selection()
+    rows_M, _ = context.texts_to_choose_from()
+    waiting = {context.synced.pool[row].task_id for row in rows_M.tolist()}
+    if stored is not None and may_be_used(stored, context):
         left = stored.among(waiting)
         if left.picks or time.time() < (retry_at(stored) or 0.0):
             return left
-    if not means.has_a_say or not waiting:
+    if not context.has_a_say or not waiting:
         return None
-    means.turn.step(SCORING)
+    context.turn.step(SCORING)
     # A round that is run again asks the same, and the answers are still there; after a failure they would not help.
-    failed = stored if stored is not None and stored.has_failed and _is_current(stored, means) else None
+    failed = stored if stored is not None and stored.has_failed and _is_current(stored, context) else None
     failed_at = round(failed.at) if failed else 0
     chosen = _ask(
-        means, np.random.default_rng([len(means.synced.targets), failed_at]), failed.failures if failed else 0
+        context, np.random.default_rng([len(context.synced.targets), failed_at]), failed.failures if failed else 0
     )
-    means.folder.save_selection(chosen)
+    context.folder.save_selection(chosen)
     return chosen
 
 
@@ -120,43 +120,43 @@ def retry_at(stored: Selection | None) -> float | None:
     return stored.at + min(RETRY_S * 2.0 ** (max(stored.failures, 1) - 1), LONGEST_RETRY_S)
 
 
-def may_be_used(stored: Selection, means: Means) -> bool:
+def may_be_used(stored: Selection, context: LLMContext) -> bool:
     """Whether what was chosen may still lead: pasted picks as long as an LLM's, these if it would be asked now."""
     if stored.is_pasted:
-        return may_paste(means)
-    return means.has_a_say and _is_current(stored, means)
+        return may_paste(context)
+    return context.has_a_say and _is_current(stored, context)
 
 
-def may_paste(means: Means) -> bool:
+def may_paste(context: LLMContext) -> bool:
     """Whether a chat window may choose: as long as an LLM with a key might."""
-    return not means.has_model or len(means.synced.targets) < means.synced.settings.query_size
+    return not context.has_model or len(context.synced.targets) < context.synced.settings.query_size
 
 
-def _is_current(stored: Selection, means: Means) -> bool:
+def _is_current(stored: Selection, context: LLMContext) -> bool:
     """Whether the settings would ask the same LLM in the same way."""
-    return (stored.strategy, stored.source) == (means.synced.settings.cold_start, means.settings.llm_name)
+    return (stored.strategy, stored.source) == (context.synced.settings.cold_start, context.settings.llm_name)
 
 
-def _ask(means: Means, rng: np.random.Generator, failures: int) -> Selection:
+def _ask(context: LLMContext, rng: np.random.Generator, failures: int) -> Selection:
     """Ask the LLM; a failure is an answer, too.
 
     Args:
-        means: the project and the LLM.
+        context: the project and the LLM.
         rng: for shuffles, and what stands for a large pool.
         failures: how often in a row it has failed until now.
     """
-    asked = Selection(means.synced.settings.cold_start, means.settings.llm_name, time.time())
-    project_id, began = means.folder.project_id, time.monotonic()
-    rows_M, texts = means.texts_to_choose_from()
+    asked = Selection(context.synced.settings.cold_start, context.settings.llm_name, time.time())
+    project_id, began = context.folder.project_id, time.monotonic()
+    rows_M, texts = context.texts_to_choose_from()
     try:
-        found = _select(means, texts, rng)
+        found = _select(context, texts, rng)
     except LLMError as error:
         log.warning("event=llm_failed project=%d code=%s reason=%s", project_id, error.code, error)
         failed = replace(asked, at=time.time(), failure=str(error), failure_code=error.code, failures=failures + 1)
         if isinstance(error, LLMUnavailableError):
-            means.turn.come_back((retry_at(failed) or 0.0) - failed.at)
+            context.turn.come_back((retry_at(failed) or 0.0) - failed.at)
         return failed
-    picks = tuple(_picked(means.synced.pool[int(rows_M[pick.row])].task_id, pick) for pick in found.picks)
+    picks = tuple(_picked(context.synced.pool[int(rows_M[pick.row])].task_id, pick) for pick in found.picks)
     log.info(
         "event=llm_chose project=%d strategy=%s picks=%d seconds=%.1f",
         project_id,
@@ -174,12 +174,12 @@ def _ask(means: Means, rng: np.random.Generator, failures: int) -> Selection:
     )
 
 
-def _select(means: Means, texts: Sequence[str], rng: np.random.Generator) -> Picks:
+def _select(context: LLMContext, texts: Sequence[str], rng: np.random.Generator) -> Picks:
     # Settings that cannot work are found out before a long embedding.
-    chats = means.open_llms()
-    batch_size = means.synced.settings.query_size
+    chats = context.open_llms()
+    batch_size = context.synced.settings.query_size
     return select(
-        means.synced.settings.cold_start, chats, means.candidates(texts), batch_size, rng, means.turn.progress
+        context.synced.settings.cold_start, chats, context.candidates(texts), batch_size, rng, context.turn.progress
     )
 
 
@@ -187,23 +187,25 @@ def _picked(task_id: int, pick: Pick) -> Picked:
     return Picked(task_id, pick.guess, pick.votes, pick.askings, pick.score)
 
 
-def write_paste_prompt(means: Means, rng: np.random.Generator) -> None:
+def write_paste_prompt(context: LLMContext, rng: np.random.Generator) -> None:
     """Keep a prompt for people with a chat window and no API key, as long as enough of the texts in it want labels.
 
     Another prompt numbers texts otherwise, and somebody may be waiting for an answer to this one.
     """
-    rows_M, texts = means.texts_to_choose_from()
-    waiting = {means.synced.pool[row].task_id for row in rows_M.tolist()}
-    kept = means.folder.paste_prompt()
+    rows_M, texts = context.texts_to_choose_from()
+    waiting = {context.synced.pool[row].task_id for row in rows_M.tolist()}
+    kept = context.folder.paste_prompt()
     if not texts or (kept is not None and len(waiting.intersection(kept.task_ids)) >= kept.select):
         return
     try:
         prompt = prompt_for_pasting(
-            means.candidates(texts), means.synced.settings.query_size, means.settings.llm_context_tokens, rng
+            context.candidates(texts), context.synced.settings.query_size, context.settings.llm_context_tokens, rng
         )
     except LLMError as error:
-        log.warning("event=no_paste_prompt project=%d code=%s", means.folder.project_id, error.code)
+        log.warning("event=no_paste_prompt project=%d code=%s", context.folder.project_id, error.code)
         return
-    task_ids = tuple(means.synced.pool[int(rows_M[row])].task_id for row in prompt.rows)
-    labels = means.question.labels
-    means.folder.save_paste_prompt(PastePrompt(as_text(prompt.messages), task_ids, prompt.select, labels, time.time()))
+    task_ids = tuple(context.synced.pool[int(rows_M[row])].task_id for row in prompt.rows)
+    labels = context.question.labels
+    context.folder.save_paste_prompt(
+        PastePrompt(as_text(prompt.messages), task_ids, prompt.select, labels, time.time())
+    )

@@ -102,7 +102,7 @@ def is_training_due(folder: ProjectFolder, synced: Synced, turn: Turn) -> bool:
     return turn.asked_to_train or labels_until_training(folder.registry.latest(), synced) <= 0
 
 
-def is_live(
+def reorders_on_every_label(
     folder: ProjectFolder, settings: ProjectSettings, version: ModelVersion | None, *, has_names: bool = False
 ) -> bool:
     """Whether every label orders the queue anew at once, without a training.
@@ -198,7 +198,7 @@ def fingerprint(
     until_hand_over = synced.settings.query_size - len(synced.targets)
     current = folder.registry.current()
     has_say = has_a_say(synced.settings, len(synced.targets), current is not None)
-    live = is_live(folder, synced.settings, usable(current, synced), has_names=has_names)
+    live = reorders_on_every_label(folder, synced.settings, usable(current, synced), has_names=has_names)
     until_order = 1 if live else synced.settings.query_size - since
     return {
         "identity": _identity(folder, synced.project, synced.settings, synced.encoder),

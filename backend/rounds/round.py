@@ -15,20 +15,20 @@ import numpy as np
 from backend.errors import PublicationError
 from backend.rounds.llm_access import open_llms
 from backend.rounds.llm_labels import checks_so_far, labels_that_train, with_llm_labels
-from backend.rounds.llm_selection import Means, choose, may_paste, write_paste_prompt
+from backend.rounds.llm_selection import LLMContext, choose, may_paste, write_paste_prompt
 from backend.rounds.order import order_pool, strategy_for
 from backend.rounds.plan import (
     NEW_LABELS,
     fingerprint,
-    is_live,
     is_training_due,
     nothing_due,
     order_digest,
     publication_due,
+    reorders_on_every_label,
     usable,
 )
 from backend.rounds.publish import KEPT_PUBLICATIONS, clean_up, extend, next_number, publish, switch
-from backend.rounds.score import classify_by_names, embedder, look_at_pool, source_of
+from backend.rounds.score import classify_by_names, compute_pool_features, embedder, source_of
 from backend.rounds.sync import Synced, sync
 from backend.settings import ProjectSettings, Settings
 from backend.store.embeddings import keep_encoders
@@ -42,7 +42,7 @@ from model.encoder.bert import new_classifier
 from model.errors import ShortlistError, TrainingCancelledError
 from model.learner.recipes import TrainingConfig
 from model.learner.registry import ModelVersion, data_sha256
-from model.learner.training import Start, Trained, check_trainable, never, train
+from model.learner.training import Start, Trained, check_trainable, do_not_stop, train
 from model.llm.asking.routing import WEAK_WEIGHT
 from model.query.unlabelled import Need
 from model.text_digests import text_digest
@@ -58,7 +58,7 @@ CLEAN_UP_AGAIN_S = 1.0
 log = logging.getLogger(__name__)
 
 
-def run_round(settings: Settings, turn: Turn, should_stop: Callable[[], bool] = never) -> None:
+def run_round(settings: Settings, turn: Turn, should_stop: Callable[[], bool] = do_not_stop) -> None:
     """Run one round of the turn's project.
 
     Args:
@@ -151,7 +151,7 @@ def _try_fit(
 
 
 def fit(
-    settings: Settings, folder: ProjectFolder, synced: Synced, turn: Turn, should_stop: Callable[[], bool] = never
+    settings: Settings, folder: ProjectFolder, synced: Synced, turn: Turn, should_stop: Callable[[], bool] = do_not_stop
 ) -> ModelVersion | None:
     """Train if a training is due; returns the version to use, None while there is none."""
     if not is_training_due(folder, synced, turn):
@@ -197,14 +197,14 @@ def order_and_publish(
     synced: Synced,
     version: ModelVersion | None,
     turn: Turn,
-    should_stop: Callable[[], bool] = never,
+    should_stop: Callable[[], bool] = do_not_stop,
     named: Trained | None = None,
 ) -> Publication | None:
     """Publish a new order if one is due; otherwise see that annotators get the one there is."""
-    means = _means(settings, folder, synced, version, turn, should_stop)
-    selection = choose(means)
+    context = _llm_context(settings, folder, synced, version, turn, should_stop)
+    selection = choose(context)
     has_names = named is not None
-    live = is_live(folder, synced.settings, version, has_names=has_names)
+    live = reorders_on_every_label(folder, synced.settings, version, has_names=has_names)
     due = publication_due(folder.publication(), synced, version, selection, live=live, has_names=has_names)
     stored = client.prediction_counts(folder.project_id)
     if not due and stored.get(folder.published_name()):
@@ -237,7 +237,7 @@ def order(
     number: int,
     turn: Turn,
     selection: Selection | None = None,
-    should_stop: Callable[[], bool] = never,
+    should_stop: Callable[[], bool] = do_not_stop,
     named: Trained | None = None,
 ) -> Publication:
     """Score the pool and put it in order.
@@ -247,15 +247,15 @@ def order(
     turn.step(SCORING)
     rng = np.random.default_rng(number)
     strategy = strategy_for(synced.settings, version is not None, selection, has_names=named is not None)
-    unlabelled = look_at_pool(settings, folder, synced, strategy, version, rng, turn, should_stop, named)
+    unlabelled = compute_pool_features(settings, folder, synced, strategy, version, rng, turn, should_stop, named)
     ordered = order_pool(synced.pool, unlabelled, strategy, synced.settings, rng, selection)
-    means = _means(settings, folder, synced, version, turn, should_stop)
-    labelled = with_llm_labels(means, ordered, selection, rng)
+    context = _llm_context(settings, folder, synced, version, turn, should_stop)
+    labelled = with_llm_labels(context, ordered, selection, rng)
     ordered = labelled.order
-    if settings.llm_provider or not may_paste(means):
+    if settings.llm_provider or not may_paste(context):
         folder.drop_paste_prompt()
     elif version is None and Need.EMBEDDINGS in strategy.needs:
-        write_paste_prompt(means, rng)
+        write_paste_prompt(context, rng)
     texts = [synced.pool[row] for row in ordered.rows_N]
     is_shown = named is None or named.agreement.is_convincing
     proba_N_C = unlabelled.proba_N_C if unlabelled.proba_N_C is not None and is_shown else np.zeros((len(texts), 0))
@@ -279,18 +279,18 @@ def order(
     )
 
 
-def _means(
+def _llm_context(
     settings: Settings,
     folder: ProjectFolder,
     synced: Synced,
     version: ModelVersion | None,
     turn: Turn,
     should_stop: Callable[[], bool],
-) -> Means:
+) -> LLMContext:
     """What there is to ask an LLM with."""
     embed = embedder(settings, folder, None, turn, should_stop)
     llms = partial(open_llms, settings, folder, should_stop)
-    return Means(settings, folder, synced, version is not None, turn, embed, llms)
+    return LLMContext(settings, folder, synced, version is not None, turn, embed, llms)
 
 
 def _record(

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from backend.rounds.plan import is_live
+from backend.rounds.plan import reorders_on_every_label
 from backend.rounds.sync import Synced
 from backend.settings import Settings
 from backend.store.embeddings import EmbeddingCache
@@ -15,18 +15,18 @@ from backend.work.parts import drop_parts, embed_in_parts
 from backend.work.queue import Turn
 from backend.work.sources import Source
 from model.encoder.bert import TextClassifier, new_classifier
-from model.learner.acquisition import look_at, look_untrained
+from model.learner.acquisition import compute_untrained_features, features_from_embeddings
 from model.learner.knowledge import Embed, Knowledge, know
 from model.learner.recipes import Recipe
 from model.learner.refitting import with_refitted_head
 from model.learner.registry import ModelVersion, data_sha256
-from model.learner.training import Trained, never, train_on_knowledge
+from model.learner.training import Trained, do_not_stop, train_on_knowledge
 from model.query.strategies import Strategy
 from model.query.unlabelled import Need, Unlabelled
 from model.types import FloatArray, LabelSet
 
 
-def look_at_pool(
+def compute_pool_features(
     settings: Settings,
     folder: ProjectFolder,
     synced: Synced,
@@ -34,7 +34,7 @@ def look_at_pool(
     version: ModelVersion | None,
     rng: np.random.Generator,
     turn: Turn,
-    should_stop: Callable[[], bool] = never,
+    should_stop: Callable[[], bool] = do_not_stop,
     named: Trained | None = None,
 ) -> Unlabelled:
     """Compute what the strategy needs: with a model by it, and probabilities always; without one by label names.
@@ -49,7 +49,7 @@ def look_at_pool(
     needs = strategy.needs - {Need.PICKS}
     embed = embedder(settings, folder, version, turn, should_stop, are_all=True)
     if version is None and named is None:
-        return look_untrained(needs, texts, synced.targets, embed)
+        return compute_untrained_features(needs, texts, synced.targets, embed)
     both_M_D = embed([*texts, *synced.targets.texts])
     embeddings_N_D, labelled_L_D = both_M_D[: len(texts)], both_M_D[len(texts) :]
     targets_L_C = synced.targets.targets_N_C
@@ -58,9 +58,15 @@ def look_at_pool(
         classifier = named.classifier
     elif version is not None:
         classifier = version.load()
-        if len(labelled_L_D) and _knows_less(version, synced) and is_live(folder, synced.settings, version):
+        if (
+            len(labelled_L_D)
+            and _knows_less(version, synced)
+            and reorders_on_every_label(folder, synced.settings, version)
+        ):
             classifier = with_refitted_head(classifier, labelled_L_D, targets_L_C, knowledge)
-    return look_at(needs | {Need.PROBA}, classifier, embeddings_N_D, labelled_L_D, targets_L_C, rng, knowledge)
+    return features_from_embeddings(
+        needs | {Need.PROBA}, classifier, embeddings_N_D, labelled_L_D, targets_L_C, rng, knowledge
+    )
 
 
 def know_names(
@@ -69,7 +75,7 @@ def know_names(
     synced: Synced,
     version: ModelVersion | None,
     turn: Turn,
-    should_stop: Callable[[], bool] = never,
+    should_stop: Callable[[], bool] = do_not_stop,
 ) -> Knowledge:
     """Label names as an encoder sees them, and the pool with them where the encoder is as it came."""
     embed = embedder(settings, folder, version, turn, should_stop)
@@ -83,7 +89,7 @@ def classify_by_names(
     folder: ProjectFolder,
     synced: Synced,
     turn: Turn,
-    should_stop: Callable[[], bool] = never,
+    should_stop: Callable[[], bool] = do_not_stop,
 ) -> Trained | None:
     """The classifier of label names, pool and the labels there are, before the first training.
 
@@ -114,7 +120,7 @@ def embedder(
     folder: ProjectFolder,
     version: ModelVersion | None,
     turn: Turn,
-    should_stop: Callable[[], bool] = never,
+    should_stop: Callable[[], bool] = do_not_stop,
     *,
     are_all: bool = False,
 ) -> Embed:

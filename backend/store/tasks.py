@@ -69,7 +69,7 @@ class TaskStore:
     """What is known of a project's tasks; a context that closes the file.
 
     Raises:
-        sqlite3.DatabaseError: from any method, if the file is broken; `set_aside_if_broken` mends that.
+        sqlite3.DatabaseError: from any method, if the file is broken; `set_aside_if_broken` fixes that.
     """
 
     def __init__(self, file: Path) -> None:

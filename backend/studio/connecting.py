@@ -28,7 +28,7 @@ def connect_project(
         descriptions: text by label that says what it means; None to leave descriptions as they are.
 
     Raises:
-        LabelStudioError: Label Studio refused; the message names the reason and the mend.
+        LabelStudioError: Label Studio refused; the message names the reason and the fix.
         UnsupportedConfigError: the project's labeling config cannot be learned.
         LabelDescriptionError: a description is of a label that the labeling config does not have.
     """
@@ -80,16 +80,16 @@ def refusal(response: httpx.Response, url: str) -> LabelStudioError | Configurat
     """What Label Studio's refusal to connect means, and what to do about it."""
     said = refusal_text(response)
     if is_blocked(said):
-        return LabelStudioError(f"Label Studio refuses {url}, a private address: {BLOCKED_MEND}")
+        return LabelStudioError(f"Label Studio refuses {url}, a private address: {BLOCKED_FIX}")
     if "resolve hostname" in said:
         return LabelStudioError(f"Label Studio cannot resolve the host of {url}: give its name as Label Studio sees it")
     if "health check failed" in said:
-        return LabelStudioError(f"Label Studio cannot reach {url}: {UNREACHABLE_MEND}")
+        return LabelStudioError(f"Label Studio cannot reach {url}: {UNREACHABLE_FIX}")
     return LabelStudioError(f"Label Studio refuses {url} ({response.status_code}): {said[:300]}")
 
 
-BLOCKED_MEND = "start it with ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false in its environment"
-UNREACHABLE_MEND = (
+BLOCKED_FIX = "start it with ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false in its environment"
+UNREACHABLE_FIX = (
     "is the backend running, and is that its address as Label Studio sees it? "
     "(in Docker the service's name, not localhost)"
 )

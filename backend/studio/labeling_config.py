@@ -14,7 +14,7 @@ from model.tasks.label_names import has_words, label_texts, label_words, tidy
 from model.types import LabelSet, LabelTexts
 
 # Label Studio shows it as HTML, in which tags would vanish.
-_MEND = "add a Choices tag over a Text, HyperText or Paragraphs tag in Settings, Labeling Interface"
+_FIX = "add a Choices tag over a Text, HyperText or Paragraphs tag in Settings, Labeling Interface"
 _PLAIN_VALUE = re.compile(r"^\$[^$]+$")
 _TAG = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 # Label Studio fills these in from each task's data.
@@ -81,12 +81,12 @@ def read_labeling_config(xml: str) -> Classification:
     try:
         interface = LabelInterface(xml)
     except (LabelStudioXMLSyntaxErrorSentryIgnored, ValueError, AttributeError, KeyError) as error:
-        raise UnsupportedConfigError(f"the labeling config cannot be read ({error}): {_MEND}") from error
+        raise UnsupportedConfigError(f"the labeling config cannot be read ({error}): {_FIX}") from error
     objects = {tag.name: tag for tag in interface.objects if tag.tag in ("Text", "HyperText", "Paragraphs")}
     choices = [tag for tag in interface.controls if tag.tag == "Choices" and tag.attr.get("perRegion") != "true"]
     over_text = [tag for tag in choices if any(name in objects for name in tag.to_name)]
     if not over_text:
-        raise UnsupportedConfigError(f"the labeling config has no Choices over a text: {_MEND}")
+        raise UnsupportedConfigError(f"the labeling config has no Choices over a text: {_FIX}")
     control = over_text[0]
     if interface._tree.xpath("//Choices[@name=$name]//Choice//Choice", name=control.name):
         raise UnsupportedConfigError(
@@ -104,7 +104,7 @@ def read_labeling_config(xml: str) -> Classification:
     # Text written in the config itself is the same for every task.
     fields = tuple(_field(tag) for tag in shown if "$" in str(tag.value))
     if not fields:
-        raise UnsupportedConfigError(f"no text of the labeling config comes from the task's data: {_MEND}")
+        raise UnsupportedConfigError(f"no text of the labeling config comes from the task's data: {_FIX}")
     to_name = next(name for name in control.to_name if name in objects)
     label_set = LabelSet(labels, control.attr.get("choice") == "multiple")
     return Classification(control.name, to_name, fields, label_set, _meaning(interface._tree, control.name))

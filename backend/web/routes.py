@@ -17,7 +17,7 @@ from model.errors import LLMError
 from model.tasks.label_names import check_described
 
 # Connecting makes Label Studio create a webhook, and set the project's model version, right after it called /setup: a
-# second round finds the one and mends the other.
+# second round finds the one and fixes the other.
 AFTER_SETUP_S = 5.0
 
 routes = Blueprint("shortlist", __name__)

@@ -17,7 +17,7 @@ from backend.work.redis_access import redis_errors, redis_key
 from backend.work.sources import LastClassifier, Source
 from model.encoder.inference import embed_pool, embed_texts
 from model.errors import TrainingCancelledError
-from model.learner.training import never
+from model.learner.training import do_not_stop
 from model.progress import Progress, ignore_progress
 from model.types import FloatArray
 
@@ -35,7 +35,7 @@ def embed_in_parts(
     source: Source,
     texts: Sequence[str],
     on_progress: Progress = ignore_progress,
-    should_stop: Callable[[], bool] = never,
+    should_stop: Callable[[], bool] = do_not_stop,
     last: LastClassifier = _last,
 ) -> FloatArray:
     """Embed texts together with whoever is free.
@@ -80,7 +80,7 @@ def embed_part(
     queue: RoundQueue,
     folder: ProjectFolder,
     name: str,
-    should_stop: Callable[[], bool] = never,
+    should_stop: Callable[[], bool] = do_not_stop,
     last: LastClassifier = _last,
 ) -> bool:
     """Help with a part, unless somebody has it; returns False then.

@@ -18,7 +18,7 @@ from rq.job import Job
 from backend.work.claims import LEASE_S, RENEW_S
 from backend.work.cores import Workers
 from backend.work.redis_access import redis_errors, redis_key
-from backend.work.states import RoundState, Told
+from backend.work.states import RoundProgress, RoundState
 
 QUEUE = "shortlist"
 PARTS_QUEUE = "shortlist-parts"
@@ -235,7 +235,7 @@ class RoundQueue:
         with redis_errors():
             runs = bool(self.redis.exists(redis_key("running", project_id)))
             waits = bool(self.redis.exists(redis_key("waiting", project_id)))
-        return Told(self.redis, project_id).read(runs=runs, waits=waits)
+        return RoundProgress(self.redis, project_id).read(runs=runs, waits=waits)
 
     def anybody_waits(self) -> bool:
         """Whether some round waits for a worker."""
@@ -285,7 +285,7 @@ class Turn:
         self.queue = queue
         self._redis = queue.redis
         self._owner = owner
-        self._told = Told(queue.redis, project_id)
+        self._progress = RoundProgress(queue.redis, project_id)
         self._over = Event()
         self._keeper = Thread(target=self._keep, daemon=True, name=f"turn-{project_id}")
         self._keeper.start()
@@ -304,17 +304,17 @@ class Turn:
 
     def step(self, name: str) -> None:
         """Say which step the round is in."""
-        self._told.step(name)
+        self._progress.step(name)
 
     def progress(self, done: int, total: int, loss: float | None = None) -> None:
         """Say how far the step is, and in a training what the loss is."""
-        self._told.progress(done, total, loss)
+        self._progress.progress(done, total, loss)
 
     def end(self, error: str = "", code: str = "") -> None:
         """Give the turn back and say how it went."""
         self._over.set()
         self._keeper.join()
-        self._told.end(error, code)
+        self._progress.end(error, code)
         self._redis.hdel(redis_key("begun"), str(self.project_id))
         self._redis.srem(redis_key("training"), str(self.project_id))
         if not error:

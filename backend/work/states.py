@@ -66,7 +66,7 @@ class RoundState:
     last_error_code: str
 
 
-class Told:
+class RoundProgress:
     """What is told of a project's running round, and of how the last one went."""
 
     def __init__(self, redis: Redis, project_id: int) -> None:

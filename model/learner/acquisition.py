@@ -16,7 +16,7 @@ from model.types import FloatArray, Targets
 Needs = Set[Need]
 
 
-def look_untrained(needs: Needs, texts: Sequence[str], labelled: Targets, embed: Embed) -> Unlabelled:
+def compute_untrained_features(needs: Needs, texts: Sequence[str], labelled: Targets, embed: Embed) -> Unlabelled:
     """Look at N texts before there is a classifier.
 
     Args:
@@ -31,7 +31,7 @@ def look_untrained(needs: Needs, texts: Sequence[str], labelled: Targets, embed:
     return Unlabelled(len(texts), embeddings_N_D=both_M_D[: len(texts)], labelled_L_D=both_M_D[len(texts) :])
 
 
-def look(
+def compute_features(
     needs: Needs,
     classifier: TextClassifier,
     texts: Sequence[str],
@@ -57,14 +57,16 @@ def look(
         return Unlabelled(len(texts), is_multilabel=classifier.config.is_multilabel)
     embed = embed or partial(embed_texts, classifier, on_progress=on_progress)
     if needs == {Need.PROBA}:
-        return look_at(needs, classifier, embed(texts), np.zeros((0, 0)), labelled.targets_N_C, rng, knowledge)
+        return features_from_embeddings(
+            needs, classifier, embed(texts), np.zeros((0, 0)), labelled.targets_N_C, rng, knowledge
+        )
     both_M_D = embed([*texts, *labelled.texts])
-    return look_at(
+    return features_from_embeddings(
         needs, classifier, both_M_D[: len(texts)], both_M_D[len(texts) :], labelled.targets_N_C, rng, knowledge
     )
 
 
-def look_at(
+def features_from_embeddings(
     needs: Needs,
     classifier: TextClassifier,
     embeddings_N_D: FloatArray,

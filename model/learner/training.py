@@ -90,7 +90,7 @@ def ignore_steps(step: int, steps: int, loss: float) -> None:
     """The progress callback of those who do not look."""
 
 
-def never() -> bool:
+def do_not_stop() -> bool:
     """The answer of those who do not cancel."""
     return False
 
@@ -99,7 +99,7 @@ def train(
     targets: Targets,
     config: TrainingConfig,
     on_step: StepProgress = ignore_steps,
-    should_stop: Callable[[], bool] = never,
+    should_stop: Callable[[], bool] = do_not_stop,
     weak: Targets | None = None,
     weak_weight: float = 0.0,
     start: Start | None = None,
@@ -202,7 +202,7 @@ def check_trainable(targets: Targets) -> None:
     """Raise InvalidTargetsError unless something can be learned."""
     for task_id, text, shares_C in zip(targets.task_ids, targets.texts, targets.targets_N_C, strict=True):
         if not text.strip():
-            raise InvalidTargetsError(f"task {task_id} is labelled but has no text: remove its labels or mend its data")
+            raise InvalidTargetsError(f"task {task_id} is labelled but has no text: remove its labels or fix its data")
         if not np.isfinite(shares_C).all():
             raise InvalidTargetsError(f"task {task_id} has a label share that is no number: label it again")
     if len(targets) < 2 or not targets.targets_N_C.any():

@@ -16,7 +16,7 @@ import numpy as np
 from model.encoder.bert import new_classifier
 from model.encoder.inference import embed_texts, head_proba
 from model.errors import InvalidGoldError
-from model.learner.acquisition import look, look_untrained
+from model.learner.acquisition import compute_features, compute_untrained_features
 from model.learner.evaluation import evaluate
 from model.learner.knowledge import MOST_POOL, Knowledge, know
 from model.learner.recipes import Recipe, TrainingConfig
@@ -213,10 +213,12 @@ class Simulation:
     ) -> Unlabelled:
         waiting, labelled = self.pool.some(waiting_N), self.pool.some(labelled_L)
         if trained is None:
-            return look_untrained(strategy.needs, waiting.texts, labelled, self._embed_untrained)
+            return compute_untrained_features(strategy.needs, waiting.texts, labelled, self._embed_untrained)
         embed = partial(self._embed, trained)
         knowledge = self._knowledge(trained)
-        return look(strategy.needs, trained.classifier, waiting.texts, labelled, rng, embed=embed, knowledge=knowledge)
+        return compute_features(
+            strategy.needs, trained.classifier, waiting.texts, labelled, rng, embed=embed, knowledge=knowledge
+        )
 
     def _knowledge(self, trained: Trained) -> Knowledge:
         """Label names as a classifier's encoder sees them; and the pool, as far as that is embedded already."""

@@ -133,7 +133,7 @@ def test_the_dialog_says_why_a_project_without_choices_cannot_be_connected(
     page.fill("input[name=url]", quick.url)
     page.get_by_text("Validate and Save").click()
 
-    # The dialog shows a refusal as HTML: tags written out in the mend would vanish.
+    # The dialog shows a refusal as HTML: tags written out in the fix would vanish.
     refusal = page.get_by_text("no Choices over a text").first
     expect(refusal).to_be_visible()
     expect(refusal).to_contain_text("HyperText", timeout=5_000)

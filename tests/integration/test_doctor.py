@@ -1,4 +1,4 @@
-"""`python -m backend doctor`: names what is wrong, and the mend."""
+"""`python -m backend doctor`: names what is wrong, and the fix."""
 
 import os
 import shutil
@@ -82,7 +82,7 @@ def test_a_label_studio_that_is_not_there(settings: dict[str, Any], quick: Backe
 
     assert list(wrong) == ["Label Studio"]
     assert url in wrong["Label Studio"].found
-    assert "LABEL_STUDIO_URL" in wrong["Label Studio"].mend
+    assert "LABEL_STUDIO_URL" in wrong["Label Studio"].fix
 
 
 def test_private_addresses_that_label_studio_blocks(
@@ -94,8 +94,8 @@ def test_private_addresses_that_label_studio_blocks(
 
     wrong = _wrong({**settings, "label_studio_url": server.url, "label_studio_api_key": key}, project_id, quick.url)
 
-    assert "ML_BLOCK_LOCAL_IP=false" in wrong["address"].mend
-    assert "SSRF_PROTECTION_ENABLED=false" in wrong["address"].mend
+    assert "ML_BLOCK_LOCAL_IP=false" in wrong["address"].fix
+    assert "SSRF_PROTECTION_ENABLED=false" in wrong["address"].fix
 
 
 def test_connecting_to_a_label_studio_that_blocks_private_addresses_names_the_mend(
@@ -125,8 +125,8 @@ def test_a_key_that_is_not_taken(
     wrong = _wrong({**settings, "label_studio_url": server.url, "label_studio_api_key": key}, None, quick.url)
 
     assert list(wrong) == ["API key"]
-    assert "Personal Access Token" in wrong["API key"].mend
-    assert "legacy tokens are off by default" in wrong["API key"].mend
+    assert "Personal Access Token" in wrong["API key"].fix
+    assert "legacy tokens are off by default" in wrong["API key"].fix
     assert key not in wrong["API key"].found
 
 
@@ -134,7 +134,7 @@ def test_a_missing_key(settings: dict[str, Any], quick: BackendServer) -> None:
     wrong = _wrong({**settings, "label_studio_api_key": None}, None, quick.url)
 
     assert list(wrong) == ["API key"]
-    assert "LABEL_STUDIO_API_KEY" in wrong["API key"].mend
+    assert "LABEL_STUDIO_API_KEY" in wrong["API key"].fix
 
 
 def test_a_project_without_choices(owner: Person, settings: dict[str, Any], quick: BackendServer, title: str) -> None:
@@ -145,7 +145,7 @@ def test_a_project_without_choices(owner: Person, settings: dict[str, Any], quic
 
     assert list(wrong) == [f"project {project_id}"]
     assert "no Choices" in wrong[f"project {project_id}"].found
-    assert "labeling config" in wrong[f"project {project_id}"].mend
+    assert "labeling config" in wrong[f"project {project_id}"].fix
 
 
 def test_a_project_that_never_connected(
@@ -156,14 +156,14 @@ def test_a_project_that_never_connected(
     wrong = _wrong(settings, project_id, quick.url)
 
     assert list(wrong) == [f"project {project_id}"]
-    assert f"connect --project {project_id} --url {quick.url}" in wrong[f"project {project_id}"].mend
+    assert f"connect --project {project_id} --url {quick.url}" in wrong[f"project {project_id}"].fix
 
 
 def test_a_project_that_does_not_exist(settings: dict[str, Any], quick: BackendServer) -> None:
     wrong = _wrong(settings, 999_999, quick.url)
 
     assert wrong
-    assert any("999999" in finding.found or "--project" in finding.mend for finding in wrong.values())
+    assert any("999999" in finding.found or "--project" in finding.fix for finding in wrong.values())
 
 
 def test_a_backend_that_label_studio_cannot_reach(owner: Person, settings: dict[str, Any], title: str) -> None:
@@ -172,7 +172,7 @@ def test_a_backend_that_label_studio_cannot_reach(owner: Person, settings: dict[
 
     wrong = _wrong(settings, project_id, url)
 
-    assert "start `python -m backend serve`" in wrong["backend"].mend
+    assert "start `python -m backend serve`" in wrong["backend"].fix
     assert wrong["address"].found == f"Label Studio cannot reach {url}"
 
 
@@ -191,13 +191,13 @@ def test_a_redis_that_is_down(settings: dict[str, Any], quick: BackendServer) ->
 
     wrong = _wrong({**settings, "redis_url": url}, None, quick.url)
 
-    assert "REDIS_URL" in wrong["Redis"].mend
+    assert "REDIS_URL" in wrong["Redis"].fix
 
 
 def test_an_encoder_that_is_not_there(settings: dict[str, Any], quick: BackendServer, tmp_path: Path) -> None:
     wrong = _wrong({**settings, "bert_model": str(tmp_path / "nowhere")}, None, quick.url)
 
-    assert "BERT_MODEL" in wrong["encoder"].mend
+    assert "BERT_MODEL" in wrong["encoder"].fix
 
 
 def test_annotators_who_get_another_order(

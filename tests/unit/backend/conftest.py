@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from backend.rounds.llm_selection import Means
+from backend.rounds.llm_selection import LLMContext
 from backend.rounds.sync import Synced
 from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder
@@ -20,10 +20,10 @@ def llm_settings(tmp_path) -> Settings:
 
 
 @pytest.fixture
-def means(llm_settings):
+def llm_context(llm_settings):
     """What a round has at hand, with an LLM that answers what the test says."""
 
-    def means(answers, labels: int = 0, has_model: bool = False, turn=None, **own) -> tuple[Means, ScriptedChat]:
+    def context(answers, labels: int = 0, has_model: bool = False, turn=None, **own) -> tuple[LLMContext, ScriptedChat]:
         chat = ScriptedChat(answers)
         done = POOL[:labels]
         targets = Targets(
@@ -37,6 +37,6 @@ def means(llm_settings):
         synced = Synced(project, question, llm_settings.for_project(own), targets, POOL[labels:], "")
         folder = ProjectFolder(llm_settings.model_dir, 1)
         embed = lambda texts: np.array([EMBEDDINGS[text] for text in texts]).reshape(-1, 4)  # noqa: E731
-        return Means(llm_settings, folder, synced, has_model, turn or FakeTurn(), embed, lambda: [chat]), chat
+        return LLMContext(llm_settings, folder, synced, has_model, turn or FakeTurn(), embed, lambda: [chat]), chat
 
-    return means
+    return context

@@ -4,7 +4,7 @@ from backend.rounds.llm_access import StoppableChat, open_llms, problem_at_start
 from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder
 from model.errors import LLMKeyError, TrainingCancelledError
-from model.learner.training import never
+from model.learner.training import do_not_stop
 from model.llm.chat import Message
 from tests.fake_chats import ScriptedChat
 
@@ -29,7 +29,7 @@ def test_what_cannot_work_is_seen_before_anybody_is_asked(tmp_path, own, told):
 
 def test_every_model_that_is_named_is_opened_and_nothing_is_sent(tmp_path):
     settings = Settings(llm_provider="openai", llm_base_url="http://127.0.0.1:1", llm_model="one, two,")
-    chats = open_llms(settings, ProjectFolder(tmp_path, 1), never)
+    chats = open_llms(settings, ProjectFolder(tmp_path, 1), do_not_stop)
     assert [chat.model for chat in chats] == ["one", "two"]
     assert chats[0].context_tokens == settings.llm_context_tokens
 
@@ -40,7 +40,7 @@ def test_a_question_that_hangs_ends_soon_enough_for_the_fallback_to_be_there_wit
 
 def test_without_a_provider_there_is_nobody_to_ask(tmp_path):
     with pytest.raises(LLMKeyError, match="LLM_PROVIDER"):
-        open_llms(Settings(), ProjectFolder(tmp_path, 1), never)
+        open_llms(Settings(), ProjectFolder(tmp_path, 1), do_not_stop)
 
 
 def test_a_worker_that_is_told_to_stop_asks_nothing_more():

@@ -25,8 +25,8 @@ def brought_in(asked, ordered=None, selection=None, seed=0):
     return with_llm_labels(asked, ordered, selection, np.random.default_rng(seed))
 
 
-def test_before_a_classifier_the_next_batch_is_labelled_by_the_llm(means):
-    asked, chat = means(labelling(sentiment))
+def test_before_a_classifier_the_next_batch_is_labelled_by_the_llm(llm_context):
+    asked, chat = llm_context(labelling(sentiment))
     labelled = brought_in(asked, in_pool_order(explore=[1]))
     # A batch of 6, but for what was drawn at random.
     assert labelled.shown == {100 + row: (sentiment(FILMS[row]),) for row in (0, 2, 3, 4, 5, 6)}
@@ -34,38 +34,38 @@ def test_before_a_classifier_the_next_batch_is_labelled_by_the_llm(means):
     assert len(chat.asked) == 1
 
 
-def test_what_the_llm_expected_of_its_picks_is_not_asked_again(means):
-    asked, chat = means([])
+def test_what_the_llm_expected_of_its_picks_is_not_asked_again(llm_context):
+    asked, chat = llm_context([])
     picks = tuple(Picked(100 + row, "neg", 3, 3) for row in range(6))
     labelled = brought_in(asked, selection=Selection("activellm", "mistral x", 1.0, picks))
     assert labelled.shown == {100 + row: ("neg",) for row in range(6)}
     assert chat.asked == []
 
 
-def test_a_guess_that_is_no_label_of_the_project_is_not_shown(means):
-    asked, _ = means(lambda _: LLMUnavailableError("down"))
+def test_a_guess_that_is_no_label_of_the_project_is_not_shown(llm_context):
+    asked, _ = llm_context(lambda _: LLMUnavailableError("down"))
     picks = (Picked(100, "so-so", 3, 3), Picked(101, "", 3, 3))
     assert brought_in(asked, selection=Selection("activellm", "mistral x", 1.0, picks)).shown == {}
 
 
 @pytest.mark.parametrize("use", ["off", "show"])
-def test_with_a_classifier_nothing_is_asked_unless_labels_are_routed(means, use):
-    asked, chat = means([], labels=8, has_model=True, llm_labels=use)
+def test_with_a_classifier_nothing_is_asked_unless_labels_are_routed(llm_context, use):
+    asked, chat = llm_context([], labels=8, has_model=True, llm_labels=use)
     labelled = brought_in(asked)
     assert (labelled.shown, labelled.blind) == ({}, frozenset())
     assert chat.asked == []
 
 
-def test_an_llm_that_is_not_wanted_for_labels_is_not_asked(means):
-    asked, chat = means([], llm_labels="off")
+def test_an_llm_that_is_not_wanted_for_labels_is_not_asked(llm_context):
+    asked, chat = llm_context([], llm_labels="off")
     picks = (Picked(100, "neg", 3, 3),)
     assert brought_in(asked, selection=Selection("activellm", "mistral x", 1.0, picks)).shown == {}
     assert chat.asked == []
 
 
-def routed(means, seed=0, **own):
+def routed(llm_context, seed=0, **own):
     """Eight labels, a classifier, and an LLM that is of two minds about plots; places 2 and 5 are random."""
-    asked, _ = means(
+    asked, _ = llm_context(
         lambda messages: labelling(lambda text: _of_two_minds(text, messages))(messages),
         labels=8,
         has_model=True,
@@ -81,8 +81,8 @@ def _of_two_minds(text: str, messages) -> str:
     return sentiment(text)
 
 
-def test_people_are_asked_first_for_what_the_llm_is_not_sure_of(means):
-    asked, labelled = routed(means)
+def test_people_are_asked_first_for_what_the_llm_is_not_sure_of(llm_context):
+    asked, labelled = routed(llm_context)
     order, pool = labelled.order, asked.synced.pool
     kinds = [reason.split(";")[0] for reason in order.reasons_N[:14]]
     assert order.rows_N[[2, 5]].tolist() == [2, 5]
@@ -95,8 +95,8 @@ def test_people_are_asked_first_for_what_the_llm_is_not_sure_of(means):
             assert pool[row].text.startswith("plot")
 
 
-def test_a_fifth_of_what_it_is_sure_of_is_checked_blind_and_the_rest_is_shown(means):
-    asked, labelled = routed(means)
+def test_a_fifth_of_what_it_is_sure_of_is_checked_blind_and_the_rest_is_shown(llm_context):
+    asked, labelled = routed(llm_context)
     text_of = {text.task_id: text.text for text in asked.synced.pool}
     sure = len(labelled.blind) + len(labelled.shown)
     assert len(labelled.blind) == int(np.ceil(sure / 5))
@@ -104,14 +104,14 @@ def test_a_fifth_of_what_it_is_sure_of_is_checked_blind_and_the_rest_is_shown(me
     assert all(labels == (sentiment(text_of[task_id]),) for task_id, labels in labelled.shown.items())
 
 
-def test_checks_stay_checks_however_often_the_order_is_made(means):
-    _, first = routed(means, seed=0)
-    _, second = routed(means, seed=1)
+def test_checks_stay_checks_however_often_the_order_is_made(llm_context):
+    _, first = routed(llm_context, seed=0)
+    _, second = routed(llm_context, seed=1)
     assert first.blind <= second.blind
 
 
-def test_people_who_contradict_the_checks_too_often_put_the_llm_aside(means):
-    asked, chat = means([], labels=12, has_model=True, llm_labels="route")
+def test_people_who_contradict_the_checks_too_often_put_the_llm_aside(llm_context):
+    asked, chat = llm_context([], labels=12, has_model=True, llm_labels="route")
     wrong = {100 + row: "neg" if sentiment(FILMS[row]) == "pos" else "pos" for row in range(12)}
     checks = {id_: LLMLabel((label,), True, True, text_digest(FILMS[id_ - 100]), LLM) for id_, label in wrong.items()}
     asked.folder.save_llm_labels(checks)
@@ -129,14 +129,14 @@ def _training(asked):
 
 
 @pytest.mark.parametrize("use", ["off", "show", "route"])
-def test_the_llms_labels_never_train_unless_somebody_says_so(means, use):
-    asked, _ = routed(means)
+def test_the_llms_labels_never_train_unless_somebody_says_so(llm_context, use):
+    asked, _ = routed(llm_context)
     own = asked.synced.settings.model_copy(update={"llm_labels": LLMLabels(use)})
     assert labels_that_train(asked.folder, replace(asked.synced, settings=own), LLM) is None
 
 
-def test_what_it_is_sure_of_trains_if_asked_for_but_never_a_check_or_what_people_labelled(means):
-    asked, labelled = routed(means)
+def test_what_it_is_sure_of_trains_if_asked_for_but_never_a_check_or_what_people_labelled(llm_context):
+    asked, labelled = routed(llm_context)
     weak = labels_that_train(asked.folder, replace(asked.synced, settings=_training(asked)), LLM)
     assert set(weak.task_ids) == set(labelled.shown)
     assert not set(weak.task_ids) & {*labelled.blind, *asked.synced.targets.task_ids}
@@ -144,23 +144,23 @@ def test_what_it_is_sure_of_trains_if_asked_for_but_never_a_check_or_what_people
     assert said == [sentiment(text) for text in weak.texts]
 
 
-def test_a_text_that_was_changed_since_has_no_label_any_more(means):
-    asked, labelled = routed(means)
+def test_a_text_that_was_changed_since_has_no_label_any_more(llm_context):
+    asked, labelled = routed(llm_context)
     changed = tuple(replace(text, text=f"{text.text} a") for text in asked.synced.pool)
     weak = labels_that_train(asked.folder, replace(asked.synced, settings=_training(asked), pool=changed), LLM)
     assert labelled.shown
     assert len(weak) == 0
 
 
-def test_an_llm_that_fails_leaves_the_order_as_it_was(means):
-    asked, _ = means(lambda _: LLMUnavailableError("down"), labels=8, has_model=True, llm_labels="route")
+def test_an_llm_that_fails_leaves_the_order_as_it_was(llm_context):
+    asked, _ = llm_context(lambda _: LLMUnavailableError("down"), labels=8, has_model=True, llm_labels="route")
     labelled = brought_in(asked)
     assert labelled.order.rows_N.tolist() == list(range(32))
     assert labelled.shown == {}
 
 
-def test_checks_of_another_llm_of_another_text_or_of_a_label_that_is_gone_say_nothing(means):
-    asked, _ = means([], labels=12, has_model=True, llm_labels="route")
+def test_checks_of_another_llm_of_another_text_or_of_a_label_that_is_gone_say_nothing(llm_context):
+    asked, _ = llm_context([], labels=12, has_model=True, llm_labels="route")
     wrong = {100 + row: "neg" if sentiment(FILMS[row]) == "pos" else "pos" for row in range(12)}
 
     def total(**different) -> int:
@@ -180,29 +180,29 @@ def test_checks_of_another_llm_of_another_text_or_of_a_label_that_is_gone_say_no
     assert total(text_digest=5) == 0
 
 
-def test_skipped_texts_are_neither_labelled_nor_moved_forward(means):
-    asked, _ = routed(means)
+def test_skipped_texts_are_neither_labelled_nor_moved_forward(llm_context):
+    asked, _ = routed(llm_context)
     pool = tuple(replace(text, is_skipped=row < 4) for row, text in enumerate(asked.synced.pool))
     labelled = brought_in(replace(asked, synced=replace(asked.synced, pool=pool)), in_pool_order(32))
     assert labelled.order.rows_N[:4].tolist() == [0, 1, 2, 3]
     assert not {100 + 8 + row for row in range(4)} & {*labelled.shown, *labelled.blind}
 
 
-def test_checks_stay_blind_while_the_llm_does_not_answer(means):
-    _, first = routed(means)
-    asked, _ = means(lambda _: LLMUnavailableError("down"), labels=8, has_model=True, llm_labels="route")
+def test_checks_stay_blind_while_the_llm_does_not_answer(llm_context):
+    _, first = routed(llm_context)
+    asked, _ = llm_context(lambda _: LLMUnavailableError("down"), labels=8, has_model=True, llm_labels="route")
     assert first.blind
     assert brought_in(asked).blind == first.blind
 
 
-def test_a_failure_to_label_is_remembered_and_not_waited_for_again_before_its_time(means):
-    failing, _ = means(lambda _: LLMUnavailableError("down"), labels=8, has_model=True, llm_labels="route")
+def test_a_failure_to_label_is_remembered_and_not_waited_for_again_before_its_time(llm_context):
+    failing, _ = llm_context(lambda _: LLMUnavailableError("down"), labels=8, has_model=True, llm_labels="route")
     brought_in(failing)
     assert failing.folder.llm_failure().failure_code == "llm_unavailable"
-    soon, chat = means([], labels=8, has_model=True, llm_labels="route")
+    soon, chat = llm_context([], labels=8, has_model=True, llm_labels="route")
     brought_in(soon)
     assert chat.asked == []
     failing.folder.save_llm_failure(replace(failing.folder.llm_failure(), at=1.0))
-    _, labelled = routed(means)
+    _, labelled = routed(llm_context)
     assert labelled.shown
     assert failing.folder.llm_failure() is None

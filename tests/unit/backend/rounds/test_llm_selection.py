@@ -33,8 +33,8 @@ def test_an_llm_has_a_say_until_there_is_a_model_and_a_batch_of_labels(cold_star
     assert has_a_say(ProjectSettings(cold_start=cold_start), labels, has_model) is expected
 
 
-def test_what_the_llm_picked_comes_with_its_guess_and_its_votes(means):
-    asked, chat = means(picking(6, sentiment))
+def test_what_the_llm_picked_comes_with_its_guess_and_its_votes(llm_context):
+    asked, chat = llm_context(picking(6, sentiment))
     selection = choose(asked)
     assert len(selection.picks) == 6
     assert {pick.guess for pick in selection.picks} == {"neg", "pos"}
@@ -45,8 +45,8 @@ def test_what_the_llm_picked_comes_with_its_guess_and_its_votes(means):
     assert len(chat.asked) == 3
 
 
-def test_the_llm_is_told_the_projects_title_description_and_labels(means):
-    asked, chat = means(picking(6, sentiment))
+def test_the_llm_is_told_the_projects_title_description_and_labels(llm_context):
+    asked, chat = llm_context(picking(6, sentiment))
     choose(asked)
     said = "\n".join(message.content for message in chat.asked[0])
     for part in ("Films", "What critics say", "neg", "pos"):
@@ -56,8 +56,8 @@ def test_the_llm_is_told_the_projects_title_description_and_labels(means):
     assert set(shown_texts(chat.asked[0]).values()) <= set(FILMS)
 
 
-def test_the_picks_lead_the_order_each_with_its_reason(means):
-    asked, _ = means(picking(6, sentiment))
+def test_the_picks_lead_the_order_each_with_its_reason(llm_context):
+    asked, _ = llm_context(picking(6, sentiment))
     selection = choose(asked)
     strategy = strategy_for(asked.synced.settings, has_model=False, selection=selection)
     unlabelled = Unlabelled(len(POOL), embeddings_N_D=asked.embed(FILMS))
@@ -68,19 +68,19 @@ def test_the_picks_lead_the_order_each_with_its_reason(means):
     assert not any("LLM" in reason for reason in ordered.reasons_N[6:])
 
 
-def test_what_was_chosen_is_not_asked_for_again_while_some_of_it_waits(means):
-    first = choose(means(picking(6, sentiment))[0])
-    later, chat = means([])
+def test_what_was_chosen_is_not_asked_for_again_while_some_of_it_waits(llm_context):
+    first = choose(llm_context(picking(6, sentiment))[0])
+    later, chat = llm_context([])
     pool = tuple(text for text in POOL if text.task_id != first.picks[0].task_id)
     left = choose(replace(later, synced=replace(later.synced, pool=pool)))
     assert left.picks == first.picks[1:]
     assert chat.asked == []
 
 
-def test_when_all_picks_are_labelled_the_llm_chooses_anew_and_sees_the_labels(means):
-    first = choose(means(picking(6, sentiment))[0])
+def test_when_all_picks_are_labelled_the_llm_chooses_anew_and_sees_the_labels(llm_context):
+    first = choose(llm_context(picking(6, sentiment))[0])
     taken = {pick.task_id for pick in first.picks}
-    asked, chat = means(picking(6, sentiment), labels=3)
+    asked, chat = llm_context(picking(6, sentiment), labels=3)
     pool = tuple(text for text in asked.synced.pool if text.task_id not in taken)
     second = choose(replace(asked, synced=replace(asked.synced, pool=pool)))
     assert not taken & {pick.task_id for pick in second.picks}
@@ -89,15 +89,15 @@ def test_when_all_picks_are_labelled_the_llm_chooses_anew_and_sees_the_labels(me
     assert sum(f'"{text}" is' in said for text in FILMS[:3]) == 2
 
 
-def test_skipped_and_empty_texts_are_not_shown(means):
-    asked, chat = means(picking(6, sentiment))
+def test_skipped_and_empty_texts_are_not_shown(llm_context):
+    asked, chat = llm_context(picking(6, sentiment))
     pool = (replace(POOL[0], is_skipped=True), replace(POOL[1], text=""), *POOL[2:])
     choose(replace(asked, synced=replace(asked.synced, pool=pool)))
     assert not set(shown_texts(chat.asked[0]).values()) & {FILMS[0], FILMS[1], ""}
 
 
-def test_where_there_is_nothing_to_choose_nobody_is_asked(means):
-    asked, chat = means([])
+def test_where_there_is_nothing_to_choose_nobody_is_asked(llm_context):
+    asked, chat = llm_context([])
     selection = choose(replace(asked, synced=replace(asked.synced, pool=POOL[:5])))
     assert sorted(pick.task_id for pick in selection.picks) == [text.task_id for text in POOL[:5]]
     assert {pick.reason for pick in selection.picks} == {"all that is left: nothing to choose"}
@@ -105,34 +105,34 @@ def test_where_there_is_nothing_to_choose_nobody_is_asked(means):
 
 
 @pytest.mark.parametrize("error", [down(), LLMKeyError("refused"), LLMBudgetError("spent")])
-def test_a_failure_is_recorded_and_the_fallback_chooses(means, error):
-    asked, _ = means([error])
+def test_a_failure_is_recorded_and_the_fallback_chooses(llm_context, error):
+    asked, _ = llm_context([error])
     selection = choose(asked)
     assert (selection.has_failed, selection.failure_code) == (True, error.code)
     assert strategy_for(asked.synced.settings, has_model=False, selection=selection).name == "typiclust"
     assert asked.folder.selection() == selection
 
 
-def test_a_provider_that_is_down_is_asked_again_by_itself_and_not_before_its_time(means):
+def test_a_provider_that_is_down_is_asked_again_by_itself_and_not_before_its_time(llm_context):
     turn = FakeTurn()
-    failed = choose(means([down()], turn=turn)[0])
+    failed = choose(llm_context([down()], turn=turn)[0])
     assert turn.returns_in == [RETRY_S]
     assert retry_at(failed) == failed.at + RETRY_S
-    soon, chat = means([])
+    soon, chat = llm_context([])
     assert choose(soon) == failed
     assert chat.asked == []
 
 
-def test_after_a_while_the_llm_is_asked_again_in_another_shuffle(means):
-    asked, chat = means(["Sorry."] * 9)
+def test_after_a_while_the_llm_is_asked_again_in_another_shuffle(llm_context):
+    asked, chat = llm_context(["Sorry."] * 9)
     failed = choose(asked)
     asked.folder.save_selection(replace(failed, at=failed.at - RETRY_S - 1))
-    again, second = means(picking(6, sentiment))
+    again, second = llm_context(picking(6, sentiment))
     assert len(choose(again).picks) == 6
     assert shown_texts(second.asked[0]) != shown_texts(chat.asked[0])
 
 
-def test_a_failure_halfway_keeps_the_askings_that_went_well(means):
+def test_a_failure_halfway_keeps_the_askings_that_went_well(llm_context):
     pick = picking(6, sentiment)
     asked = []
 
@@ -140,49 +140,49 @@ def test_a_failure_halfway_keeps_the_askings_that_went_well(means):
         asked.append(messages)
         return pick(messages) if len(asked) == 1 else down()
 
-    selection = choose(means(answer)[0])
+    selection = choose(llm_context(answer)[0])
     assert len(selection.picks) == 6
     assert selection.failure_code == "llm_unavailable"
     assert {p.reason for p in selection.picks} == {"LLM: picked 1 of 1 asking"}
 
 
-def test_once_the_classifier_has_a_batch_of_labels_it_takes_over(means):
-    asked, chat = means([], labels=6, has_model=True)
+def test_once_the_classifier_has_a_batch_of_labels_it_takes_over(llm_context):
+    asked, chat = llm_context([], labels=6, has_model=True)
     assert choose(asked) is None
     assert chat.asked == []
     assert strategy_for(asked.synced.settings, has_model=True).name == "hybrid"
 
 
-def test_other_settings_ask_anew(means):
-    choose(means(picking(6, sentiment))[0])
-    asked, chat = means(lambda _: down(), cold_start="llm_committee")
+def test_other_settings_ask_anew(llm_context):
+    choose(llm_context(picking(6, sentiment))[0])
+    asked, chat = llm_context(lambda _: down(), cold_start="llm_committee")
     choose(asked)
     assert chat.asked
 
 
-def test_what_a_person_pasted_comes_first_until_the_classifier_has_a_batch_of_labels(means):
-    asked, chat = means([], labels=5, has_model=True, cold_start="random")
+def test_what_a_person_pasted_comes_first_until_the_classifier_has_a_batch_of_labels(llm_context):
+    asked, chat = llm_context([], labels=5, has_model=True, cold_start="random")
     pasted = Selection("activellm", PASTED, 1.0, (Picked(130, "pos", 1, 1), Picked(1, "neg", 1, 1)))
     asked.folder.save_selection(pasted)
     assert choose(asked).picks == pasted.picks[:1]
-    assert choose(means([], labels=6, has_model=True, cold_start="random")[0]) is None
+    assert choose(llm_context([], labels=6, has_model=True, cold_start="random")[0]) is None
     assert chat.asked == []
 
 
-def test_each_failure_in_a_row_is_waited_for_twice_as_long_up_to_an_hour(means):
+def test_each_failure_in_a_row_is_waited_for_twice_as_long_up_to_an_hour(llm_context):
     turn = FakeTurn()
     for expected_s in (60, 120, 240):
-        asked, _ = means([down()], turn=turn)
+        asked, _ = llm_context([down()], turn=turn)
         failed = choose(asked)
         assert retry_at(failed) - failed.at == pytest.approx(expected_s)
         asked.folder.save_selection(replace(failed, at=failed.at - expected_s - 1))
     assert turn.returns_in == pytest.approx([60, 120, 240])
     assert retry_at(replace(failed, at=0.0, failures=50)) == 3600
-    assert choose(means(picking(6, sentiment))[0]).failures == 0
+    assert choose(llm_context(picking(6, sentiment))[0]).failures == 0
 
 
-def test_a_prompt_for_pasting_knows_which_task_is_under_each_number(means):
-    asked, chat = means([])
+def test_a_prompt_for_pasting_knows_which_task_is_under_each_number(llm_context):
+    asked, chat = llm_context([])
     write_paste_prompt(asked, np.random.default_rng(0))
     prompt = asked.folder.paste_prompt()
     text_of = {text.task_id: text.text for text in POOL}
@@ -193,8 +193,8 @@ def test_a_prompt_for_pasting_knows_which_task_is_under_each_number(means):
     assert chat.asked == []
 
 
-def test_a_prompt_stays_as_it_is_while_enough_of_its_texts_want_labels(means):
-    asked, _ = means([])
+def test_a_prompt_stays_as_it_is_while_enough_of_its_texts_want_labels(llm_context):
+    asked, _ = llm_context([])
     write_paste_prompt(asked, np.random.default_rng(0))
     first = asked.folder.paste_prompt()
     for left, is_kept in ((6, True), (5, False)):

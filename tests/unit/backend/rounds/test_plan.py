@@ -8,11 +8,11 @@ import pytest
 from backend.rounds.plan import (
     NEW_LABELS,
     fingerprint,
-    is_live,
     labels_until_training,
     nothing_due,
     order_digest,
     publication_due,
+    reorders_on_every_label,
     usable,
 )
 from backend.rounds.sync import Synced
@@ -246,19 +246,19 @@ def with_versions(folder: ProjectFolder, *numbers: int) -> ProjectFolder:
 )
 def test_labels_count_at_once_where_a_classifier_decides(tmp_path, version, own, live):
     folder = with_versions(ProjectFolder(tmp_path, 1), 2, 3)
-    assert is_live(folder, ProjectSettings(**own), version) is live
+    assert reorders_on_every_label(folder, ProjectSettings(**own), version) is live
 
 
 @pytest.mark.parametrize(
     ("own", "live"), [({}, True), ({"cold_start": "maxherding"}, False), ({"llm_labels": "route"}, False)]
 )
 def test_labels_count_at_once_from_the_first_on_where_label_names_decide(tmp_path, own, live):
-    assert is_live(ProjectFolder(tmp_path, 1), ProjectSettings(**own), None, has_names=True) is live
+    assert reorders_on_every_label(ProjectFolder(tmp_path, 1), ProjectSettings(**own), None, has_names=True) is live
 
 
 def test_a_version_that_was_rolled_back_to_stays_as_it_was_trained(tmp_path):
     folder = with_versions(ProjectFolder(tmp_path, 1), 3, 4)
-    assert not is_live(folder, ProjectSettings(), MODEL)
+    assert not reorders_on_every_label(folder, ProjectSettings(), MODEL)
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def always() -> bool:
     return True
 
 
-def never() -> bool:
+def do_not_stop() -> bool:
     return False
 
 
@@ -221,7 +221,7 @@ def test_too_many_stale_predictions_do_not_make_way(folder, stale, removed):
     client = FakeLabelStudio(stored=stale)
     folder.save_started_publications(list(stale))
     published(folder, client, 50, 51)
-    assert not clean_up(client, folder, never, ignore)
+    assert not clean_up(client, folder, do_not_stop, ignore)
     assert client.calls == removed
 
 

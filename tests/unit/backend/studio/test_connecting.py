@@ -14,7 +14,7 @@ URL = "http://backend:9090"
 
 
 @pytest.mark.parametrize(
-    ("said", "mend"),
+    ("said", "fix"),
     [
         ({"detail": "URL resolves to a reserved network address"}, "ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION"),
         ({"detail": "Can't resolve hostname backend"}, "as Label Studio sees it"),
@@ -22,10 +22,10 @@ URL = "http://backend:9090"
         ({"detail": "Something new"}, '(403): {"detail": "Something new"}'),
     ],
 )
-def test_a_refusal_to_connect_names_the_address_and_the_mend(said, mend):
+def test_a_refusal_to_connect_names_the_address_and_the_mend(said, fix):
     error = str(refusal(httpx.Response(403, json=said), URL))
     assert URL in error
-    assert mend in error
+    assert fix in error
 
 
 def test_a_refusal_is_read_without_its_markup_whether_it_is_json_or_not():
