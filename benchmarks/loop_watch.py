@@ -98,7 +98,7 @@ class RoundWatch:
 
     def _error(self, state: RoundState) -> str:
         """Why the last round failed, or its training, which keeps the order in use."""
-        failure = self._folder.synced().get("failure") if state.state == IDLE else None
+        failure = self._folder.synced.read().get("failure") if state.state == IDLE else None
         return state.last_error or (str(failure["message"]) if failure else "")
 
     def _why_not(self, state: RoundState, waited_s: float) -> str:

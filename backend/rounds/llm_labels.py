@@ -73,13 +73,13 @@ def with_llm_labels(
 
 def _is_to_wait(context: LLMContext, selection: Selection | None) -> bool:
     """Whether the LLM has just failed, to choose or to label: to wait for it once more would hold the order up."""
-    failed = context.folder.llm_failure()
+    failed = context.folder.llm_failure.read()
     return bool(selection is not None and selection.failure) or time.time() < (retry_at(failed) or 0.0)
 
 
 def outstanding_checks(context: LLMContext) -> frozenset[int]:
     """Tasks that wait for a person to label them blindly: they stay blind, whatever else happens."""
-    known = context.folder.llm_labels()
+    known = context.folder.llm_labels.read()
     return frozenset(text.task_id for text in context.synced.pool if _is_check(known.get(text.task_id), text.text))
 
 
@@ -138,7 +138,7 @@ def _routed(context: LLMContext, as_it_was: LabelledOrder, rng: np.random.Genera
     guesses = _ask_committee(context, [pool[row].text for row in rows_M.tolist()])
     if not any(guesses):
         return as_it_was
-    known = folder.llm_labels()
+    known = folder.llm_labels.read()
     checked_before = [row for row in rows_M.tolist() if _is_check(known.get(pool[row].task_id), pool[row].text)]
     routed = route(rows_M, guesses, rng, checked_before)
     said = dict(zip(rows_M.tolist(), guesses, strict=True))
@@ -190,7 +190,7 @@ def _remember(
     old_checks = {
         text.task_id: label for text in said if _is_check(label := known.get(text.task_id), text.text) and label
     }
-    context.folder.save_llm_labels({**known, **new, **old_checks})
+    context.folder.llm_labels.write({**known, **new, **old_checks})
 
 
 def checks_so_far(folder: ProjectFolder, people: Targets, source: str) -> Checks:
@@ -201,7 +201,7 @@ def checks_so_far(folder: ProjectFolder, people: Targets, source: str) -> Checks
     digest_of = dict(zip(people.task_ids, map(text_digest, people.texts), strict=True))
     checked = {
         task_id: label.labels
-        for task_id, label in folder.llm_labels().items()
+        for task_id, label in folder.llm_labels.read().items()
         if label.is_check
         and label.source == source
         and label.text_digest == digest_of.get(task_id)
@@ -214,7 +214,7 @@ def labels_that_train(folder: ProjectFolder, synced: Synced, source: str) -> Tar
     """The LLM's labels that train besides people's; None unless LLM_LABELS=train."""
     if not synced.settings.llm_labels.includes(LLMLabels.TRAIN):
         return None
-    known = folder.llm_labels()
+    known = folder.llm_labels.read()
     labels = [(text, label) for text in synced.pool if (label := known.get(text.task_id))]
     current = [
         (text, label)
@@ -234,13 +234,13 @@ def labels_that_train(folder: ProjectFolder, synced: Synced, source: str) -> Tar
 
 def _note(context: LLMContext, failure: LLMError | None) -> None:
     """Keep why labels could not be had, for the status; or that they could."""
-    folder, before = context.folder, context.folder.llm_failure()
+    folder, before = context.folder, context.folder.llm_failure.read()
     if failure is None:
-        folder.save_llm_failure(None)
+        folder.llm_failure.remove()
         return
     log.warning("event=llm_failed project=%d code=%s reason=%s", folder.project_id, failure.code, failure)
     failures = (before.failures if before else 0) + 1
     use = context.synced.settings.llm_labels.value
-    folder.save_llm_failure(
+    folder.llm_failure.write(
         Selection(use, context.settings.llm_name, time.time(), (), str(failure), failure.code, failures)
     )

@@ -93,7 +93,7 @@ def has_a_say(settings: ProjectSettings, labels: int, has_model: bool) -> bool:
 
 def choose(context: LLMContext) -> Selection | None:
     """What an LLM, or a person with a chat window, says should be labelled next; None where neither has a say."""
-    stored = context.folder.selection()
+    stored = context.folder.selection.read()
     rows_M, _ = context.texts_to_choose_from()
     waiting = {context.synced.pool[row].task_id for row in rows_M.tolist()}
     if stored is not None and may_be_used(stored, context):
@@ -109,7 +109,7 @@ def choose(context: LLMContext) -> Selection | None:
     chosen = _ask(
         context, np.random.default_rng([len(context.synced.targets), failed_at]), failed.failures if failed else 0
     )
-    context.folder.save_selection(chosen)
+    context.folder.selection.write(chosen)
     return chosen
 
 
@@ -194,7 +194,7 @@ def write_paste_prompt(context: LLMContext, rng: np.random.Generator) -> None:
     """
     rows_M, texts = context.texts_to_choose_from()
     waiting = {context.synced.pool[row].task_id for row in rows_M.tolist()}
-    kept = context.folder.paste_prompt()
+    kept = context.folder.paste_prompt.read()
     if not texts or (kept is not None and len(waiting.intersection(kept.task_ids)) >= kept.select):
         return
     try:
@@ -206,6 +206,6 @@ def write_paste_prompt(context: LLMContext, rng: np.random.Generator) -> None:
         return
     task_ids = tuple(context.synced.pool[int(rows_M[row])].task_id for row in prompt.rows)
     labels = context.question.labels
-    context.folder.save_paste_prompt(
+    context.folder.paste_prompt.write(
         PastePrompt(as_text(prompt.messages), task_ids, prompt.select, labels, time.time())
     )

@@ -17,7 +17,7 @@ def prompt_of(folder: ProjectFolder) -> PastePrompt:
     Raises:
         InvalidRequestError: there is none.
     """
-    prompt = folder.paste_prompt()
+    prompt = folder.paste_prompt.read()
     if prompt is None:
         raise InvalidRequestError(
             f"project {folder.project_id} has no prompt: one is made with each order while there is no model, "
@@ -50,5 +50,5 @@ def take_answer(folder: ProjectFolder, answer: str, made_at: float | None = None
     guesses = {task_id: match_label(label, prompt.labels) for task_id, label in said.items()}
     picks = tuple(Picked(task_id, guesses[task_id], 1, 1) for task_id in balanced(guesses))
     selection = Selection(ACTIVELLM, PASTED, time.time(), picks)
-    folder.save_selection(selection)
+    folder.selection.write(selection)
     return selection

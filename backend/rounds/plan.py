@@ -34,7 +34,7 @@ def nothing_due(folder: ProjectFolder, project: Project, settings: ProjectSettin
     Every annotation asks for a round. Reading 10,000 tasks for each would slow annotators down; a project's counts cost
     one small request.
     """
-    last = folder.synced()
+    last = folder.synced.read()
     if _is_past(last.get("ask_llm_at")):
         return False
     if turn.asked_to_train or not last or last["identity"] != _identity(folder, project, settings, encoder):
@@ -46,7 +46,7 @@ def nothing_due(folder: ProjectFolder, project: Project, settings: ProjectSettin
         return False
     newly = project.labelled_tasks - last["labels"]
     counts = {"labels": project.labelled_tasks, "left": max(0, last["left"] - newly)}
-    folder.save_synced({**last, **counts, "unseen": last["unseen"] + turn.changes})
+    folder.synced.write({**last, **counts, "unseen": last["unseen"] + turn.changes})
     return True
 
 
@@ -58,7 +58,7 @@ def _identity(folder: ProjectFolder, project: Project, settings: ProjectSettings
         encoder,
         project.tasks,
         current.number if current else 0,
-        _selected_at(folder.selection()),
+        _selected_at(folder.selection.read()),
     ]
 
 
@@ -206,7 +206,7 @@ def fingerprint(
         "unseen": 0,
         "quiet_for": min([until_try, until_order, *([until_hand_over] if has_say else [])]),
         "has_llm_a_say": has_say,
-        "ask_llm_at": retry_at(folder.selection()) if has_say else None,
+        "ask_llm_at": retry_at(folder.selection.read()) if has_say else None,
         "labels": len(synced.targets),
         "left": len(synced.pool),
         "failure": {"code": failure.code, "message": str(failure)} if failure else None,

@@ -30,7 +30,7 @@ def next_number(folder: ProjectFolder, stored: dict[str, int]) -> int:
         folder: knows the publications that were begun from here.
         stored: model versions with predictions in Label Studio, which may outlive our folder.
     """
-    matches = (PUBLICATION_NAME.match(name) for name in (*folder.started_publications(), *stored))
+    matches = (PUBLICATION_NAME.match(name) for name in (*folder.started_publications.read(), *stored))
     return max((int(match[2]) for match in matches if match), default=0) + 1
 
 
@@ -52,7 +52,7 @@ def publish(
     noted before anything is written: a round killed half-way is cleaned up by a later one.
     """
     project_id = folder.project_id
-    folder.save_started_publications([*folder.started_publications(), publication.name])
+    folder.started_publications.write([*folder.started_publications.read(), publication.name])
     client.import_predictions(project_id, _predictions(publication, classification, 0), on_progress)
     folder.save_publication(publication)
     client.use_model_version(project_id, publication.name)
@@ -126,8 +126,8 @@ def clean_up(
         Whether all is clean.
     """
     stored = client.prediction_counts(folder.project_id)
-    begun = [name for name in folder.started_publications() if stored.get(name) or name == folder.published_name()]
-    folder.save_started_publications(begun)
+    begun = [name for name in folder.started_publications.read() if stored.get(name) or name == folder.published_name()]
+    folder.started_publications.write(begun)
     stale = _stale(folder, stored)
     removed, to_remove = 0, sum(stale.values())
     in_small = sum(size for size in stale.values() if size <= REMOVED_AT_ONCE)
@@ -140,7 +140,7 @@ def clean_up(
         removed += next(removals, to_remove - removed)
         on_progress(removed, to_remove)
     if stale:
-        folder.save_started_publications([name for name in begun if name not in stale])
+        folder.started_publications.write([name for name in begun if name not in stale])
         log.info("event=removed project=%d versions=%s predictions=%d", folder.project_id, ",".join(stale), removed)
     return True
 
@@ -148,7 +148,7 @@ def clean_up(
 def _stale(folder: ProjectFolder, stored: Mapping[str, int]) -> dict[str, int]:
     """Predictions of each of our publications that nobody needs any more, the smallest first."""
     current = folder.published_name()
-    others = [name for name in folder.started_publications() if stored.get(name) and name != current]
+    others = [name for name in folder.started_publications.read() if stored.get(name) and name != current]
     stale = others[: max(0, len(others) - (KEPT_PUBLICATIONS - 1))]
     return {name: stored[name] for name in sorted(stale, key=lambda name: stored[name])}
 

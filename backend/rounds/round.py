@@ -32,7 +32,7 @@ from backend.rounds.score import classify_by_names, compute_pool_features, embed
 from backend.rounds.sync import Synced, sync
 from backend.settings import ProjectSettings, Settings
 from backend.store.embeddings import keep_encoders
-from backend.store.project_folder import ProjectFolder, Publication
+from backend.store.project_folder import ProjectFolder, Publication, RoundRecord
 from backend.store.selections import Selection
 from backend.studio.client import LabelStudioClient
 from backend.studio.webhooks import let_webhooks_in
@@ -75,8 +75,8 @@ def run_round(settings: Settings, turn: Turn, should_stop: Callable[[], bool] = 
         turn.step(SYNCING)
         project = client.project(turn.project_id)
         folder.belong_to(project.created_at)
-        let_webhooks_in(settings, client, turn.project_id, folder.connection().host)
-        project_settings = settings.for_project(folder.connection().extra_params)
+        let_webhooks_in(settings, client, turn.project_id, folder.connection.read().host)
+        project_settings = settings.for_project(folder.connection.read().extra_params)
         if not nothing_due(folder, project, project_settings, settings.bert_model, turn):
             read = partial(sync, client, folder.tasks_file, project, project_settings, settings.bert_model, turn)
             synced = read()
@@ -107,15 +107,15 @@ def _do_what_is_due(
         folder.registry.point(version.number)
         keep_encoders(folder.embeddings_folder, [settings.bert_model, source_of(settings, version).name])
     checks = asdict(checks_so_far(folder, synced.targets, settings.llm_name))
-    names = {"agreed": named.agreement.agreed, "of": named.agreement.of} if named else folder.synced().get("names")
+    names = {"agreed": named.agreement.agreed, "of": named.agreement.of} if named else folder.synced.read().get("names")
     told = fingerprint(folder, synced, failure, has_names=named is not None)
-    folder.save_synced({**told, "llm_checks": checks, "names": names})
+    folder.synced.write({**told, "llm_checks": checks, "names": names})
     _record(folder, synced, version, published, time.monotonic() - began)
 
 
 def _clean_up(client: LabelStudioClient, folder: ProjectFolder, turn: Turn) -> None:
     """Remove what earlier publications left, unless there is nothing, or somebody waits for the worker."""
-    if len(folder.started_publications()) <= KEPT_PUBLICATIONS:
+    if len(folder.started_publications.read()) <= KEPT_PUBLICATIONS:
         return
     turn.step(PUBLISHING)
     if not clean_up(client, folder, turn.may_linger, turn.progress):
@@ -253,7 +253,7 @@ def order(
     labelled = with_llm_labels(context, ordered, selection, rng)
     ordered = labelled.order
     if settings.llm_provider or not may_paste(context):
-        folder.drop_paste_prompt()
+        folder.paste_prompt.remove()
     elif version is None and Need.EMBEDDINGS in strategy.needs:
         write_paste_prompt(context, rng)
     texts = [synced.pool[row] for row in ordered.rows_N]
@@ -299,14 +299,14 @@ def _record(
     # A file that grew by a line for every label would tell nobody anything.
     if published is None or published.is_live:
         return
-    folder.add_round(
-        {
-            "at": time.time(),
-            "labels": len(synced.targets),
-            "model": version.number if version else 0,
-            "publication": published.name,
-            "strategy": published.strategy,
-            "left": len(synced.pool),
-            "seconds": round(seconds, 2),
-        }
+    folder.rounds.append(
+        RoundRecord(
+            at=time.time(),
+            labels=len(synced.targets),
+            model=version.number if version else 0,
+            publication=published.name,
+            strategy=published.strategy,
+            left=len(synced.pool),
+            seconds=round(seconds, 2),
+        )
     )

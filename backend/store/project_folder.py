@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
+from backend.store.documents import Document, Journal
 from backend.store.selections import LLMLabel, PastePrompt, Selection
 from model.errors import VersionError
+from model.files import replacing
 from model.learner.registry import Registry
 from model.types import BoolArray, FloatArray, IntArray, LabelSet
 
@@ -28,6 +31,36 @@ class Connection:
 
     host: str
     extra_params: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which of all projects that ever had its id a folder belongs to."""
+
+    created_at: str
+
+
+@dataclass(frozen=True)
+class RoundRecord:
+    """One round that published.
+
+    Attributes:
+        at: when it ended, in seconds since 1970.
+        labels: labelled tasks that it knew of.
+        model: number of the model version behind its order; 0 for none.
+        publication: the name of its order.
+        strategy: the query strategy that chose.
+        left: tasks that still wanted labels.
+        seconds: how long it took.
+    """
+
+    at: float
+    labels: int
+    model: int
+    publication: str
+    strategy: str
+    left: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -83,6 +116,15 @@ class Publication:
         return {task_id: place for place, task_id in enumerate(self.task_ids_N.tolist())}
 
 
+_CONNECTION = TypeAdapter(Connection)
+_IDENTITY = TypeAdapter[Identity | None](Identity | None)
+_SELECTION = TypeAdapter[Selection | None](Selection | None)
+_LLM_LABELS = TypeAdapter(dict[int, LLMLabel])
+_PASTE_PROMPT = TypeAdapter[PastePrompt | None](PastePrompt | None)
+_SYNCED = TypeAdapter(dict[str, Any])
+_HEAD = TypeAdapter[dict[str, Any] | None](dict[str, Any] | None)
+_NAMES = TypeAdapter(list[str])
+_ROUND = TypeAdapter(RoundRecord)
 _READ_TRIES = 3
 # How many tasks status says the reasons of.
 SHOWN_NEXT = 10
@@ -90,134 +132,84 @@ PUBLICATION_NAME = re.compile(r"^(\d+)\.(\d+)$")
 
 
 class ProjectFolder:
-    """One project's folder under MODEL_DIR; every file in it is replaced whole."""
+    """One project's folder under MODEL_DIR: every record of it, by name."""
 
     def __init__(self, model_dir: Path, project_id: int) -> None:
         self.project_id = project_id
         self.path = model_dir / "projects" / str(project_id)
+        self.registry = Registry(self.path / "versions")
+        self.embeddings_folder = self.path / "embeddings"
+        self.tasks_file = self.path / "tasks.sqlite"
+        self.llm_folder = self.path / "llm"
 
     @property
-    def registry(self) -> Registry:
-        """The model versions."""
-        return Registry(self.path / "versions")
+    def connection(self) -> Document[Connection]:
+        """What /setup said; empty if it never came."""
+        return Document(self.path / "connection.json", _CONNECTION, Connection("", {}))
 
     @property
-    def embeddings_folder(self) -> Path:
-        """Embeddings of the texts, by encoder."""
-        return self.path / "embeddings"
+    def selection(self) -> Document[Selection | None]:
+        """What an LLM, or a person with a chat window, chose last, or why nothing was chosen."""
+        return Document(self.path / "selection.json", _SELECTION, None)
 
     @property
-    def tasks_file(self) -> Path:
-        """Its tasks and annotations as last read."""
-        return self.path / "tasks.sqlite"
+    def llm_labels(self) -> Document[dict[int, LLMLabel]]:
+        """An LLM's labels by task id: those that people check, and those that may train."""
+        return Document(self.path / "llm_labels.json", _LLM_LABELS, {})
 
     @property
-    def llm_folder(self) -> Path:
-        """What an LLM answered, and what that cost."""
-        return self.path / "llm"
+    def llm_failure(self) -> Document[Selection | None]:
+        """Why an LLM gave no labels when they were wanted last; None if it gave them."""
+        return Document(self.path / "llm_failure.json", _SELECTION, None)
 
-    def selection(self) -> Selection | None:
-        """What an LLM chose last."""
-        raw = self._read("selection.json")
-        return None if raw is None else Selection.from_json(raw)
+    @property
+    def paste_prompt(self) -> Document[PastePrompt | None]:
+        """The prompt for people with a chat window and no API key."""
+        return Document(self.path / "paste.json", _PASTE_PROMPT, None)
 
-    def save_selection(self, selection: Selection) -> None:
-        """Remember what an LLM chose, or that it failed."""
-        self._write("selection.json", selection.to_json())
+    @property
+    def synced(self) -> Document[dict[str, Any]]:
+        """How Label Studio stood after the last round; empty before the first."""
+        return Document(self.path / "synced.json", _SYNCED, {})
 
-    def llm_labels(self) -> dict[int, LLMLabel]:
-        """What an LLM said of tasks, by their ids."""
-        raw = self._read("llm_labels.json") or {}
-        return {int(task_id): LLMLabel(**{**label, "labels": tuple(label["labels"])}) for task_id, label in raw.items()}
+    @property
+    def started_publications(self) -> Document[list[str]]:
+        """Names of every publication whose import was begun, oldest first, whatever became of it.
 
-    def save_llm_labels(self, labels: Mapping[int, LLMLabel]) -> None:
-        """Remember them: those that people check, and those that may train."""
-        self._write("llm_labels.json", {str(task_id): asdict(label) for task_id, label in labels.items()})
+        A name is written before the first prediction is, so that a later round finds what a killed one left.
+        """
+        return Document(self.path / "publications.json", _NAMES, [])
 
-    def paste_prompt(self) -> PastePrompt | None:
-        """What people with a chat window and no key may paste into it."""
-        raw = self._read("paste.json")
-        return None if raw is None else PastePrompt.from_json(raw)
-
-    def drop_paste_prompt(self) -> None:
-        """Nobody is asked by chat window any more."""
-        (self.path / "paste.json").unlink(missing_ok=True)
-
-    def llm_failure(self) -> Selection | None:
-        """Why an LLM's labels could not be had the last time they were wanted; None if they could."""
-        raw = self._read("llm_failure.json")
-        return None if raw is None else Selection.from_json(raw)
-
-    def save_llm_failure(self, failure: Selection | None) -> None:
-        """Remember it, or that all is well again."""
-        if failure is None:
-            (self.path / "llm_failure.json").unlink(missing_ok=True)
-        else:
-            self._write("llm_failure.json", failure.to_json())
-
-    def save_paste_prompt(self, prompt: PastePrompt) -> None:
-        """Keep a prompt for them."""
-        self._write("paste.json", prompt.to_json())
+    @property
+    def rounds(self) -> Journal[RoundRecord]:
+        """One record for every round that published."""
+        return Journal(self.path / "rounds.jsonl", _ROUND)
 
     def exists(self) -> bool:
         """Whether anything is known of the project."""
         return self.path.exists()
 
-    def connection(self) -> Connection:
-        """What /setup left here; empty if it never came."""
-        raw = self._read("connection.json") or {"host": "", "extra_params": {}}
-        return Connection(raw["host"], raw["extra_params"])
-
-    def save_connection(self, connection: Connection) -> None:
-        """Remember what /setup said."""
-        if connection != self.connection() or not self.exists():
-            self._write("connection.json", asdict(connection))
-
     def belong_to(self, created_at: str) -> None:
-        """Set what is here aside if it belonged to another project of the same id (a database made anew)."""
-        known = self._read("identity.json")
-        if known is not None and known["created_at"] != created_at:
-            connection = self.connection()
-            aside = self.path.with_name(f"{self.project_id}.{re.sub(r'[^0-9]', '', known['created_at'])}")
+        """Set the folder aside if it belongs to an earlier project with the same id (the database was made anew).
+
+        Args:
+            created_at: when Label Studio created the project; tells one project from another with its id.
+        """
+        identity = Document[Identity | None](self.path / "identity.json", _IDENTITY, None)
+        known = identity.read()
+        if known is not None and known.created_at != created_at:
+            connection = self.connection.read()
+            aside = self.path.with_name(f"{self.project_id}.{re.sub(r'[^0-9]', '', known.created_at)}")
             shutil.rmtree(aside, ignore_errors=True)
             self.path.rename(aside)
-            self._write("connection.json", asdict(connection))
-        if known is None or known["created_at"] != created_at:
-            self._write("identity.json", {"created_at": created_at})
-
-    def rounds(self) -> list[dict[str, Any]]:
-        """A record a finished round that trained or published, oldest first."""
-        file = self.path / "rounds.jsonl"
-        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-        return [record for line in lines if (record := _parsed(line)) is not None]
-
-    def add_round(self, record: Mapping[str, Any]) -> None:
-        """Append a finished round."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / "rounds.jsonl").open("a", encoding="utf-8") as file:
-            # A line break before it too: what a killed process left half written stays a line of its own.
-            file.write("\n" + json.dumps(record) + "\n")
-
-    def synced(self) -> dict[str, Any]:
-        """How Label Studio stood after the last round, to see cheaply whether anything is due."""
-        return self._read("synced.json") or {}
-
-    def save_synced(self, record: Mapping[str, Any]) -> None:
-        """Remember how Label Studio stands."""
-        self._write("synced.json", record)
-
-    def started_publications(self) -> list[str]:
-        """Names of every publication whose import was begun, oldest first, whatever became of it."""
-        return list(self._read("publications.json") or [])
-
-    def save_started_publications(self, names: list[str]) -> None:
-        """Remember them before the first prediction is written, so that what a killed round left is found again."""
-        self._write("publications.json", names)
+            self.connection.write(connection)
+        if known is None or known.created_at != created_at:
+            identity.write(Identity(created_at))
 
     def publication(self) -> Publication | None:
         """The one in use."""
         for _ in range(_READ_TRIES):
-            raw = self._read("published.json")
+            raw = self._head.read()
             try:
                 return None if raw is None else self._read_publication(raw)
             except FileNotFoundError:
@@ -227,35 +219,32 @@ class ProjectFolder:
 
     def published_name(self) -> str:
         """The model_version in use, without reading its arrays; empty before the first."""
-        raw = self._read("published.json")
+        raw = self._head.read()
         return "" if raw is None else f"{raw['model']}.{raw['number']}"
 
     def published_labels(self) -> int:
         """How many labelled tasks the order in use knew of, without reading its arrays."""
-        return int((self._read("published.json") or {}).get("labelled_tasks", 0))
+        return int((self._head.read() or {}).get("labelled_tasks", 0))
 
     def next_tasks(self) -> list[dict[str, Any]]:
         """The first tasks of the order in use, and why each stands there, without reading its arrays."""
-        return list((self._read("published.json") or {}).get("next", []))
+        return list((self._head.read() or {}).get("next", []))
 
     def save_publication(self, publication: Publication) -> None:
         """Write a publication's arrays, then make it the one in use."""
-        self.path.mkdir(parents=True, exist_ok=True)
         arrays = self.path / f"order-{publication.number}.npz"
-        beside = self.path / ".order.tmp.npz"
         # Uncompressed, this takes 4 ms for 10,000 tasks and 77 labels; compressed it took 100, and loading 15.
-        np.savez(
-            beside,
-            task_ids_N=publication.task_ids_N,
-            text_digests_N=publication.text_digests_N,
-            proba_N_C=publication.proba_N_C,
-            is_explore_N=publication.is_explore_N,
-            # An array of strings gives each the room of the longest.
-            reasons_json=np.frombuffer(json.dumps(publication.reasons_N).encode(), dtype=np.uint8),
-        )
-        beside.replace(arrays)
-        self._write(
-            "published.json",
+        with replacing(arrays) as beside, beside.open("wb") as file:
+            np.savez(
+                file,
+                task_ids_N=publication.task_ids_N,
+                text_digests_N=publication.text_digests_N,
+                proba_N_C=publication.proba_N_C,
+                is_explore_N=publication.is_explore_N,
+                # An array of strings gives each the room of the longest.
+                reasons_json=np.frombuffer(json.dumps(publication.reasons_N).encode(), dtype=np.uint8),
+            )
+        self._head.write(
             {
                 "number": publication.number,
                 "model": publication.model,
@@ -304,17 +293,9 @@ class ProjectFolder:
                 blind=frozenset(raw.get("blind", [])),
             )
 
-    def _read(self, name: str) -> Any:
-        try:
-            return json.loads((self.path / name).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-
-    def _write(self, name: str, value: Any) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
-        beside = self.path / f".{name}.tmp"
-        beside.write_text(json.dumps(value), encoding="utf-8")
-        beside.replace(self.path / name)
+    @property
+    def _head(self) -> Document[dict[str, Any] | None]:
+        return Document(self.path / "published.json", _HEAD, None)
 
 
 def _reasons(arrays: Mapping[str, Any]) -> tuple[str, ...]:
@@ -322,15 +303,6 @@ def _reasons(arrays: Mapping[str, Any]) -> tuple[str, ...]:
     if "reasons_N" in arrays:
         return tuple(arrays["reasons_N"].tolist())
     return tuple(json.loads(arrays["reasons_json"].tobytes()))
-
-
-def _parsed(line: str) -> dict[str, Any] | None:
-    """A record, or None for an empty or half-written line."""
-    try:
-        record: dict[str, Any] = json.loads(line)
-    except ValueError:
-        return None
-    return record
 
 
 def known_projects(model_dir: Path) -> list[int]:

@@ -1,8 +1,7 @@
 """What an LLM chose and said for a project, as it is kept on disk."""
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 # A chat window that a person pasted into.
 PASTED = "pasted"
@@ -72,15 +71,6 @@ class Selection:
         """Only those picks that still want labels."""
         return replace(self, picks=tuple(pick for pick in self.picks if pick.task_id in task_ids))
 
-    def to_json(self) -> dict[str, Any]:
-        """For disk."""
-        return asdict(self)
-
-    @staticmethod
-    def from_json(raw: dict[str, Any]) -> "Selection":
-        """From disk."""
-        return Selection(**{**raw, "picks": tuple(Picked(**pick) for pick in raw["picks"])})
-
 
 @dataclass(frozen=True)
 class LLMLabel:
@@ -117,12 +107,3 @@ class PastePrompt:
     select: int
     labels: tuple[str, ...]
     at: float
-
-    def to_json(self) -> dict[str, Any]:
-        """For disk."""
-        return asdict(self)
-
-    @staticmethod
-    def from_json(raw: dict[str, Any]) -> "PastePrompt":
-        """From disk."""
-        return PastePrompt(raw["text"], tuple(raw["task_ids"]), raw["select"], tuple(raw["labels"]), raw["at"])

@@ -38,7 +38,7 @@ def setup() -> Response:
     labels = read_labeling_config(asked.label_config).label_set.labels
     check_described(labels, service.settings.for_project(asked.extra_params).label_descriptions)
     folder = service.folder(asked.project_id)
-    folder.save_connection(Connection(request.host, asked.extra_params))
+    folder.connection.write(Connection(request.host, asked.extra_params))
     service.rounds.request(asked.project_id)
     service.rounds.request_later(asked.project_id, AFTER_SETUP_S)
     return jsonify({"model_version": folder.published_name(), "status": "queued"})

@@ -32,8 +32,8 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
             f"project {project_id} never connected here: connect it in Label Studio → Settings → Model"
         )
     state = service.rounds.state(project_id)
-    synced = folder.synced()
-    rounds = folder.rounds()
+    synced = folder.synced.read()
+    rounds = folder.rounds.read()
     current = folder.registry.current()
     failure = synced.get("failure") or {"code": state.last_error_code, "message": state.last_error}
     return {
@@ -54,7 +54,7 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
         "labels_in_order": folder.published_labels(),
         "unlabelled": synced.get("left", 0),
         "rounds": len(rounds),
-        "last_round": rounds[-1] if rounds else None,
+        "last_round": asdict(rounds[-1]) if rounds else None,
         "last_error": state.last_error or failure["message"],
         "last_error_code": state.last_error_code or failure["code"],
         "next": folder.next_tasks(),
@@ -64,7 +64,7 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
 
 def llm_status(settings: Settings, folder: ProjectFolder) -> dict[str, Any] | None:
     """Who is asked, what it chose or why it could not, what it cost, and how its labels fare; None without an LLM."""
-    selection = folder.selection()
+    selection = folder.selection.read()
     if not settings.llm_provider and selection is None:
         return None
     ledger = open_ledger(settings, folder)
@@ -72,11 +72,11 @@ def llm_status(settings: Settings, folder: ProjectFolder) -> dict[str, Any] | No
         spent, cost, problem = ledger.read(), ledger.cost, problem_at_start(settings)
     except LLMBudgetError as error:
         spent, cost, problem = Spent(), None, str(error)
-    synced = folder.synced()
+    synced = folder.synced.read()
     chosen = selection or Selection(strategy="", source=settings.llm_name, at=0.0)
     # A failure to choose is of no interest any more once the classifier leads.
     failed = chosen if synced.get("has_llm_a_say", True) and chosen.failure else None
-    failed = failed or (folder.llm_failure() if settings.llm_provider else None)
+    failed = failed or (folder.llm_failure.read() if settings.llm_provider else None)
     return {
         "source": chosen.source,
         "problem": problem or (failed.failure if failed else ""),

@@ -22,7 +22,7 @@ def _describe(server: BackendServer, project_id: int, file: Path, **descriptions
 
 
 def _extra_params(server: BackendServer, project_id: int) -> dict[str, Any]:
-    return dict(ProjectFolder(server.model_dir, project_id).connection().extra_params)
+    return dict(ProjectFolder(server.model_dir, project_id).connection.read().extra_params)
 
 
 def test_a_project_connects_with_descriptions_and_gets_others_later(

@@ -119,7 +119,7 @@ def test_what_three_askings_picked_is_served_first_in_the_published_order(
         for messages, answer in zip(provider.asked[title], LISTS, strict=True)
         for number in answer.replace("*", "").replace("`", "").strip().split("\n")[-1].split(", ")
     )
-    picked = asking.folder(project_id).selection()
+    picked = asking.folder(project_id).selection.read()
     assert picked is not None
     assert served == [pick.task_id for pick in picked.picks] == publication.task_ids_N[:8].tolist()
     assert [votes[text_of[task_id]] for task_id in served] == [pick.votes for pick in picked.picks]

@@ -30,7 +30,7 @@ def test_a_pasted_answer_is_asked_for_first(owner: Person, quick: BackendServer,
     project_id = _connected(owner, quick, title)
     before = quick.publication(project_id).number
     printed = quick.command("prompt", "--project", str(project_id))
-    asked = quick.folder(project_id).paste_prompt()
+    asked = quick.folder(project_id).paste_prompt.read()
     assert asked is not None
     numbers = ["13", "2", "16", "5", "11", "0"]
     wanted = [_shown(asked.text)[number] for number in numbers]
@@ -61,7 +61,7 @@ def test_an_answer_without_a_choice_is_refused_with_the_reason_and_changes_nothi
     assert (refused.status_code, foreign.status_code, late.status_code) == (422, 400, 422)
     assert "&lt;b&gt;all&lt;/b&gt;" in refused.text
     assert "the texts have changed" in late.text
-    assert quick.folder(project_id).selection() is None
+    assert quick.folder(project_id).selection.read() is None
 
 
 @pytest.fixture(scope="module")

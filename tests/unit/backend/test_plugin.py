@@ -116,7 +116,7 @@ TASKS = [{"id": id_, "project": 1, "data": {"text": f"text {id_}"}} for id_ in r
 
 
 def test_what_was_published_is_predicted_with_the_same_rank(model, service):
-    service.folder(1).save_connection(service.folder(1).connection())
+    service.folder(1).connection.write(service.folder(1).connection.read())
     service.folder(1).save_publication(a_publication(4, queued=2))
     answers = model().predict(TASKS[::-1])
     assert [answer["score"] for answer in answers] == [1.0, pytest.approx(2 / 3), pytest.approx(1 / 3), 0.0]
@@ -144,7 +144,7 @@ def test_a_text_that_was_never_published_is_read_by_the_model_and_ranked_last(mo
 
 
 def test_what_was_published_for_other_labels_is_not_predicted(model, service):
-    service.folder(1).save_connection(service.folder(1).connection())
+    service.folder(1).connection.write(service.folder(1).connection.read())
     service.folder(1).save_publication(a_publication(4))
     (answer,) = model(labeling_config("yes", "no")).predict(TASKS[:1])
     assert answer["result"] == []

@@ -114,7 +114,7 @@ def test_people_who_contradict_the_checks_too_often_put_the_llm_aside(llm_contex
     asked, chat = llm_context([], labels=12, has_model=True, llm_labels="route")
     wrong = {100 + row: "neg" if sentiment(FILMS[row]) == "pos" else "pos" for row in range(12)}
     checks = {id_: LLMLabel((label,), True, True, text_digest(FILMS[id_ - 100]), LLM) for id_, label in wrong.items()}
-    asked.folder.save_llm_labels(checks)
+    asked.folder.llm_labels.write(checks)
     assert checks_so_far(asked.folder, asked.synced.targets, LLM).is_paused
     labelled = brought_in(asked)
     assert labelled.order.rows_N.tolist() == list(range(28))
@@ -165,7 +165,7 @@ def test_checks_of_another_llm_of_another_text_or_of_a_label_that_is_gone_say_no
 
     def total(**different) -> int:
         label = LLMLabel(("neg",), True, True, 0, LLM)
-        asked.folder.save_llm_labels(
+        asked.folder.llm_labels.write(
             {
                 id_: replace(label, labels=(said,), text_digest=text_digest(FILMS[id_ - 100]), **different)
                 if "text_digest" not in different
@@ -198,11 +198,11 @@ def test_checks_stay_blind_while_the_llm_does_not_answer(llm_context):
 def test_a_failure_to_label_is_remembered_and_not_waited_for_again_before_its_time(llm_context):
     failing, _ = llm_context(lambda _: LLMUnavailableError("down"), labels=8, has_model=True, llm_labels="route")
     brought_in(failing)
-    assert failing.folder.llm_failure().failure_code == "llm_unavailable"
+    assert failing.folder.llm_failure.read().failure_code == "llm_unavailable"
     soon, chat = llm_context([], labels=8, has_model=True, llm_labels="route")
     brought_in(soon)
     assert chat.asked == []
-    failing.folder.save_llm_failure(replace(failing.folder.llm_failure(), at=1.0))
+    failing.folder.llm_failure.write(replace(failing.folder.llm_failure.read(), at=1.0))
     _, labelled = routed(llm_context)
     assert labelled.shown
-    assert failing.folder.llm_failure() is None
+    assert failing.folder.llm_failure.read() is None

@@ -110,7 +110,7 @@ def test_a_failure_is_recorded_and_the_fallback_chooses(llm_context, error):
     selection = choose(asked)
     assert (selection.has_failed, selection.failure_code) == (True, error.code)
     assert strategy_for(asked.synced.settings, has_model=False, selection=selection).name == "typiclust"
-    assert asked.folder.selection() == selection
+    assert asked.folder.selection.read() == selection
 
 
 def test_a_provider_that_is_down_is_asked_again_by_itself_and_not_before_its_time(llm_context):
@@ -126,7 +126,7 @@ def test_a_provider_that_is_down_is_asked_again_by_itself_and_not_before_its_tim
 def test_after_a_while_the_llm_is_asked_again_in_another_shuffle(llm_context):
     asked, chat = llm_context(["Sorry."] * 9)
     failed = choose(asked)
-    asked.folder.save_selection(replace(failed, at=failed.at - RETRY_S - 1))
+    asked.folder.selection.write(replace(failed, at=failed.at - RETRY_S - 1))
     again, second = llm_context(picking(6, sentiment))
     assert len(choose(again).picks) == 6
     assert shown_texts(second.asked[0]) != shown_texts(chat.asked[0])
@@ -163,7 +163,7 @@ def test_other_settings_ask_anew(llm_context):
 def test_what_a_person_pasted_comes_first_until_the_classifier_has_a_batch_of_labels(llm_context):
     asked, chat = llm_context([], labels=5, has_model=True, cold_start="random")
     pasted = Selection("activellm", PASTED, 1.0, (Picked(130, "pos", 1, 1), Picked(1, "neg", 1, 1)))
-    asked.folder.save_selection(pasted)
+    asked.folder.selection.write(pasted)
     assert choose(asked).picks == pasted.picks[:1]
     assert choose(llm_context([], labels=6, has_model=True, cold_start="random")[0]) is None
     assert chat.asked == []
@@ -175,7 +175,7 @@ def test_each_failure_in_a_row_is_waited_for_twice_as_long_up_to_an_hour(llm_con
         asked, _ = llm_context([down()], turn=turn)
         failed = choose(asked)
         assert retry_at(failed) - failed.at == pytest.approx(expected_s)
-        asked.folder.save_selection(replace(failed, at=failed.at - expected_s - 1))
+        asked.folder.selection.write(replace(failed, at=failed.at - expected_s - 1))
     assert turn.returns_in == pytest.approx([60, 120, 240])
     assert retry_at(replace(failed, at=0.0, failures=50)) == 3600
     assert choose(llm_context(picking(6, sentiment))[0]).failures == 0
@@ -184,7 +184,7 @@ def test_each_failure_in_a_row_is_waited_for_twice_as_long_up_to_an_hour(llm_con
 def test_a_prompt_for_pasting_knows_which_task_is_under_each_number(llm_context):
     asked, chat = llm_context([])
     write_paste_prompt(asked, np.random.default_rng(0))
-    prompt = asked.folder.paste_prompt()
+    prompt = asked.folder.paste_prompt.read()
     text_of = {text.task_id: text.text for text in POOL}
     assert len(prompt.task_ids) == 18
     assert prompt.select == 6
@@ -196,9 +196,9 @@ def test_a_prompt_for_pasting_knows_which_task_is_under_each_number(llm_context)
 def test_a_prompt_stays_as_it_is_while_enough_of_its_texts_want_labels(llm_context):
     asked, _ = llm_context([])
     write_paste_prompt(asked, np.random.default_rng(0))
-    first = asked.folder.paste_prompt()
+    first = asked.folder.paste_prompt.read()
     for left, is_kept in ((6, True), (5, False)):
         gone = set(first.task_ids[left:])
         pool = tuple(text for text in POOL if text.task_id not in gone)
         write_paste_prompt(replace(asked, synced=replace(asked.synced, pool=pool)), np.random.default_rng(1))
-        assert (asked.folder.paste_prompt() == first) is is_kept
+        assert (asked.folder.paste_prompt.read() == first) is is_kept

@@ -267,7 +267,7 @@ def folder(tmp_path) -> ProjectFolder:
     home = ProjectFolder(tmp_path, 1)
     home.belong_to("2026")
     home.save_publication(published_for(SERVED))
-    home.save_synced(fingerprint(home, SERVED, None))
+    home.synced.write(fingerprint(home, SERVED, None))
     return home
 
 
@@ -340,15 +340,15 @@ def test_after_an_llm_failed_a_round_looks_again_when_its_time_has_come(folder):
     project = replace(waits.project, model_version=folder.published_name(), sampling=SAMPLING)
     waits = replace(waits, project=project)
     for failed_at, is_quiet in ((time.time(), True), (time.time() - 61, False)):
-        folder.save_selection(replace(FAILED, at=failed_at))
-        folder.save_synced(fingerprint(folder, waits, None))
+        folder.selection.write(replace(FAILED, at=failed_at))
+        folder.synced.write(fingerprint(folder, waits, None))
         assert nothing_due(folder, project, waits.settings, "", FakeTurn()) is is_quiet
 
 
 def test_picks_that_somebody_pasted_are_seen_by_the_next_round(folder):
     folder.save_publication(published_for(synced(), model=0))
     project = replace(synced().project, model_version=folder.published_name(), sampling=SAMPLING)
-    folder.save_synced(fingerprint(folder, replace(synced(), project=project), None))
+    folder.synced.write(fingerprint(folder, replace(synced(), project=project), None))
     assert nothing_due(folder, project, SETTINGS, "", FakeTurn())
-    folder.save_selection(replace(PICKED, source=PASTED))
+    folder.selection.write(replace(PICKED, source=PASTED))
     assert not nothing_due(folder, project, SETTINGS, "", FakeTurn())

@@ -80,7 +80,7 @@ def test_scores_rise_with_the_place_and_stay_where_label_studio_keeps_them(size,
     ],
 )
 def test_a_publication_number_is_one_that_nobody_has_seen(folder, begun, stored, number):
-    folder.save_started_publications(begun)
+    folder.started_publications.write(begun)
     assert next_number(folder, stored) == number
 
 
@@ -89,7 +89,7 @@ def test_predictions_are_written_before_annotators_are_switched_to_them(folder):
     publish(client, folder, a_publication(4), QUESTION, ignore)
     assert client.calls == ["import 4", "use 3.7"]
     assert folder.published_name() == "3.7"
-    assert folder.started_publications() == ["3.7"]
+    assert folder.started_publications.read() == ["3.7"]
 
 
 def test_an_import_that_fails_leaves_the_order_before_in_use_and_is_remembered(folder):
@@ -100,7 +100,7 @@ def test_an_import_that_fails_leaves_the_order_before_in_use_and_is_remembered(f
         publish(client, folder, a_publication(4, number=8), QUESTION, ignore)
     assert client.calls == ["import 4"]
     assert client.current.model_version == folder.published_name() == "3.7"
-    assert folder.started_publications() == ["3.7", "3.8"]
+    assert folder.started_publications.read() == ["3.7", "3.8"]
 
 
 def test_the_queue_is_written_and_the_rest_keeps_its_rank_for_predict(folder):
@@ -149,7 +149,7 @@ def test_the_newest_two_publications_are_kept(folder):
     published(folder, client, 1, 2, 3, 4)
     assert clean_up(client, folder, always, ignore)
     assert client.prediction_counts(1) == {"3.3": 2, "3.4": 2}
-    assert folder.started_publications() == ["3.3", "3.4"]
+    assert folder.started_publications.read() == ["3.3", "3.4"]
 
 
 def test_predictions_of_other_models_are_not_ours_to_remove(folder):
@@ -200,7 +200,7 @@ def test_cleaning_up_makes_way_for_whoever_waits_and_goes_on_later(folder):
     assert clean_up(client, folder, always, ignore)
     assert client.calls == ["delete 3.1", "delete 3.2"]
     assert client.prediction_counts(1) == {"3.3": 2, "3.4": 2}
-    assert folder.started_publications() == ["3.3", "3.4"]
+    assert folder.started_publications.read() == ["3.3", "3.4"]
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_cleaning_up_makes_way_for_whoever_waits_and_goes_on_later(folder):
 )
 def test_too_many_stale_predictions_do_not_make_way(folder, stale, removed):
     client = FakeLabelStudio(stored=stale)
-    folder.save_started_publications(list(stale))
+    folder.started_publications.write(list(stale))
     published(folder, client, 50, 51)
     assert not clean_up(client, folder, do_not_stop, ignore)
     assert client.calls == removed
@@ -238,7 +238,7 @@ def test_where_nothing_is_stale_nothing_is_touched(folder):
     published(folder, client, 1, 2)
     assert clean_up(client, folder, always, ignore)
     assert client.calls == []
-    assert folder.started_publications() == ["3.1", "3.2"]
+    assert folder.started_publications.read() == ["3.1", "3.2"]
 
 
 def test_a_publication_in_use_grows_under_its_own_name(folder):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from backend.store.project_folder import Connection, ProjectFolder, known_projects
+from backend.store.project_folder import Connection, ProjectFolder, RoundRecord, known_projects
 from model.errors import VersionError
 from tests.fakes import a_publication
 
@@ -72,15 +72,15 @@ def test_a_publication_whose_arrays_are_gone_is_an_error_that_names_the_project(
 def test_a_connection_is_remembered(tmp_path):
     folder = ProjectFolder(tmp_path, 6)
     assert not folder.exists()
-    assert folder.connection() == Connection("", {})
-    folder.save_connection(Connection("localhost:9090", {"query_size": 5}))
-    assert folder.connection() == Connection("localhost:9090", {"query_size": 5})
+    assert folder.connection.read() == Connection("", {})
+    folder.connection.write(Connection("localhost:9090", {"query_size": 5}))
+    assert folder.connection.read() == Connection("localhost:9090", {"query_size": 5})
     assert folder.exists()
 
 
 def test_a_project_that_connected_without_saying_anything_exists_all_the_same(tmp_path):
     folder = ProjectFolder(tmp_path, 6)
-    folder.save_connection(Connection("", {}))
+    folder.connection.write(Connection("", {}))
     assert folder.exists()
 
 
@@ -91,11 +91,11 @@ def test_a_project_stays_at_home(folder):
 
 
 def test_a_stranger_of_the_same_number_finds_an_empty_house_but_for_how_it_connected(folder, tmp_path):
-    folder.save_connection(Connection("localhost:9090", {"query_size": 5}))
+    folder.connection.write(Connection("localhost:9090", {"query_size": 5}))
     folder.save_publication(a_publication(3))
     folder.belong_to(BORN_AGAIN)
     assert folder.published_name() == ""
-    assert folder.connection() == Connection("localhost:9090", {"query_size": 5})
+    assert folder.connection.read() == Connection("localhost:9090", {"query_size": 5})
     assert len(list((tmp_path / "projects").glob("5.*/order-7.npz"))) == 1
     folder.save_publication(a_publication(2, number=1))
     folder.belong_to(BORN_AGAIN)
@@ -105,7 +105,7 @@ def test_a_stranger_of_the_same_number_finds_an_empty_house_but_for_how_it_conne
 def test_projects_that_were_set_aside_are_not_known(folder, tmp_path):
     folder.belong_to(BORN_AGAIN)
     for other in (12, 3):
-        ProjectFolder(tmp_path, other).save_connection(Connection("", {}))
+        ProjectFolder(tmp_path, other).connection.write(Connection("", {}))
     assert known_projects(tmp_path) == [3, 5, 12]
 
 
@@ -113,26 +113,30 @@ def test_nothing_is_known_before_the_first_project(tmp_path):
     assert known_projects(tmp_path / "nowhere") == []
 
 
-def test_rounds_are_told_oldest_first(folder):
-    assert folder.rounds() == []
-    folder.add_round({"labels": 16})
-    folder.add_round({"labels": 32})
-    assert [record["labels"] for record in folder.rounds()] == [16, 32]
+def a_round(labels: int) -> RoundRecord:
+    return RoundRecord(1.0, labels, 1, "1.1", "hybrid", 40, 2.5)
+
+
+def test_rounds_come_oldest_first(folder):
+    assert folder.rounds.read() == []
+    folder.rounds.append(a_round(16))
+    folder.rounds.append(a_round(32))
+    assert folder.rounds.read() == [a_round(16), a_round(32)]
 
 
 def test_a_round_that_was_written_half_does_not_hide_the_others(folder):
-    folder.add_round({"labels": 16})
+    folder.rounds.append(a_round(16))
     with (folder.path / "rounds.jsonl").open("a") as file:
         file.write('{"labels": 3')
-    assert [record["labels"] for record in folder.rounds()] == [16]
-    folder.add_round({"labels": 48})
-    assert folder.rounds()[0] == {"labels": 16}
+    assert folder.rounds.read() == [a_round(16)]
+    folder.rounds.append(a_round(48))
+    assert folder.rounds.read() == [a_round(16), a_round(48)]
 
 
 def test_what_label_studio_said_last_is_remembered(folder):
-    assert folder.synced() == {}
-    folder.save_synced({"labels": 3})
-    assert folder.synced() == {"labels": 3}
+    assert folder.synced.read() == {}
+    folder.synced.write({"labels": 3})
+    assert folder.synced.read() == {"labels": 3}
 
 
 def test_projects_do_not_share_anything(folder, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from backend.rounds.llm_access import open_ledger
 from backend.rounds.publish import rank_score
 from backend.settings import Settings
-from backend.store.project_folder import Connection
+from backend.store.project_folder import Connection, RoundRecord
 from backend.store.selections import PastePrompt, Selection
 from backend.studio.webhooks import webhook_headers
 from backend.web.app import create_app
@@ -40,7 +40,7 @@ def browser(service):
 def published(service):
     """A project that published tasks 10 to 14, two of them in the queue, the last at random."""
     folder = service.folder(1)
-    folder.save_connection(Connection("localhost:9090", {}))
+    folder.connection.write(Connection("localhost:9090", {}))
     folder.save_publication(a_publication(5, queued=2))
     return folder
 
@@ -103,14 +103,14 @@ def test_label_studios_webhook_comes_in_with_the_headers_we_give_it(locked):
 def test_setup_remembers_how_the_project_connected_and_asks_for_a_round(browser, service):
     answer = browser.post("/setup", json={**SETUP, "extra_params": '{"QUERY_SIZE": 5}'})
     assert (answer.status_code, answer.get_json()) == (200, {"model_version": "", "status": "queued"})
-    assert service.folder(1).connection() == Connection("localhost", {"query_size": 5})
+    assert service.folder(1).connection.read() == Connection("localhost", {"query_size": 5})
     assert service.rounds.requests == [{"project": 1, "changes": 0, "train": False}]
 
 
 def test_setup_remembers_what_labels_mean(browser, service):
     extra_params = {"label_descriptions": {"pos": "praise"}}
     assert browser.post("/setup", json={**SETUP, "extra_params": extra_params}).status_code == 200
-    assert service.folder(1).connection().extra_params == extra_params
+    assert service.folder(1).connection.read().extra_params == extra_params
 
 
 def test_setup_has_the_project_looked_at_again_once_label_studio_has_finished_connecting(browser, service):
@@ -282,8 +282,8 @@ def test_versions_of_no_project_are_none(browser, given):
 @pytest.mark.usefixtures("published")
 def test_a_projects_status_says_where_it_stands(browser, service, published):
     service.rounds.current = RoundState(TRAINING, {"done": 20, "total": 60}, "", "")
-    published.save_synced({"labels": 12, "left": 30, "failure": None})
-    published.add_round({"labels": 12})
+    published.synced.write({"labels": 12, "left": 30, "failure": None})
+    published.rounds.append(RoundRecord(1.0, 12, 3, "3.7", "hybrid", 30, 2.0))
     told = browser.get("/projects/1/status").get_json()
     assert (told["project"], told["state"], told["progress"]) == (1, "training", {"done": 20, "total": 60})
     assert (told["model_version"], told["labels"], told["unlabelled"], told["rounds"]) == ("3.7", 12, 30, 1)
@@ -291,14 +291,14 @@ def test_a_projects_status_says_where_it_stands(browser, service, published):
 
 
 def test_a_failed_training_stays_in_the_status_though_the_round_went_well(browser, published):
-    published.save_synced({"failure": {"code": "training_diverged", "message": "the loss became nan"}})
+    published.synced.write({"failure": {"code": "training_diverged", "message": "the loss became nan"}})
     told = browser.get("/projects/1/status").get_json()
     assert (told["state"], told["last_error_code"]) == ("failed", "training_diverged")
 
 
 @pytest.mark.usefixtures("published")
 def test_metrics_are_told_a_project(browser, published):
-    published.save_synced({"labels": 12, "left": 30, "failure": None})
+    published.synced.write({"labels": 12, "left": 30, "failure": None})
     lines = browser.get("/metrics").text.splitlines()
     assert 'shortlist_labels{project="1"} 12.0' in lines
     assert 'shortlist_unlabelled{project="1"} 30.0' in lines
@@ -340,8 +340,8 @@ def test_what_nobody_thought_of_is_a_500_that_gives_nothing_away(tmp_path):
 def asking(service):
     """A project with a prompt for chat windows: tasks 10 to 19 under the numbers 0 to 9, three of them asked for."""
     folder = service.folder(1)
-    folder.save_connection(Connection("localhost:9090", {}))
-    folder.save_paste_prompt(PastePrompt('0: "A & B"', tuple(range(10, 20)), 3, ("neg", "pos"), 7.5))
+    folder.connection.write(Connection("localhost:9090", {}))
+    folder.paste_prompt.write(PastePrompt('0: "A & B"', tuple(range(10, 20)), 3, ("neg", "pos"), 7.5))
     return folder
 
 
@@ -356,9 +356,9 @@ def test_a_pasted_answer_is_kept_by_task_in_turns_of_the_labels_and_a_round_is_a
     answer = f'I thought about it. {{"picks": {json.dumps(picks)}}}'
     page = browser.post("/projects/1/prompt", data={"answer": answer, "made_at": "7.5"})
     assert page.status_code == 200
-    assert [pick.task_id for pick in asking.selection().picks] == [14, 12, 17]
-    assert [pick.guess for pick in asking.selection().picks] == ["pos", "neg", "pos"]
-    assert asking.selection().is_pasted
+    assert [pick.task_id for pick in asking.selection.read().picks] == [14, 12, 17]
+    assert [pick.guess for pick in asking.selection.read().picks] == ["pos", "neg", "pos"]
+    assert asking.selection.read().is_pasted
     assert service.rounds.requests == [{"project": 1, "changes": 0, "train": False}]
 
 
@@ -376,7 +376,7 @@ def test_an_answer_that_cannot_be_used_is_shown_again_with_the_reason(browser, a
     page = browser.post("/projects/1/prompt", data=form)
     assert page.status_code == 422
     assert told in page.text
-    assert asking.selection() is None
+    assert asking.selection.read() is None
     assert service.rounds.requests == []
 
 
@@ -388,7 +388,7 @@ def test_an_answer_to_an_earlier_question_is_not_offered_for_sending_again(brows
 def test_another_sites_form_is_refused(browser, asking):
     headers = {"Origin": "http://elsewhere.example"}
     refused(browser.post("/projects/1/prompt", data={"answer": "1, 5, 7"}, headers=headers), 400)
-    assert asking.selection() is None
+    assert asking.selection.read() is None
 
 
 def test_a_project_without_a_prompt_says_when_there_is_one(browser, published):
@@ -401,7 +401,7 @@ def test_status_and_metrics_speak_of_the_llm_only_where_there_is_one(browser, pu
     prices = {"llm_price_input": 2.0, "llm_price_output": 4.0}
     settings = Settings(model_dir=tmp_path, llm_provider="mistral", **prices)
     open_ledger(settings, published).add(Reply("", prompt_tokens=1000, completion_tokens=500))
-    published.save_selection(Selection("activellm", "mistral x", 1.0, failure="spent", failure_code="llm_budget"))
+    published.selection.write(Selection("activellm", "mistral x", 1.0, failure="spent", failure_code="llm_budget"))
     asking_one = create_app(Service(settings, service.rounds, service.models)).test_client()
     llm = asking_one.get("/projects/1/status").get_json()["llm"]
     assert (llm["problem_code"], llm["fallback"], llm["asked"], llm["cost"]) == ("llm_budget", "typiclust", 1, 0.004)
@@ -412,18 +412,18 @@ def test_status_and_metrics_speak_of_the_llm_only_where_there_is_one(browser, pu
 
 
 def test_a_failure_to_choose_is_no_fallback_any_more_once_the_classifier_leads(published, service, tmp_path):
-    published.save_selection(Selection("activellm", "mistral x", 1.0, failure="down", failure_code="llm_unavailable"))
+    published.selection.write(Selection("activellm", "mistral x", 1.0, failure="down", failure_code="llm_unavailable"))
     settings = Settings(model_dir=tmp_path, llm_provider="openai", llm_base_url="http://127.0.0.1:1")
     asking_one = create_app(Service(settings, service.rounds, service.models)).test_client()
     assert asking_one.get("/projects/1/status").get_json()["llm"]["fallback"] == "typiclust"
-    published.save_synced({"has_llm_a_say": False})
+    published.synced.write({"has_llm_a_say": False})
     llm = asking_one.get("/projects/1/status").get_json()["llm"]
     assert (llm["fallback"], llm["problem"]) == ("", "")
 
 
 def test_a_failure_to_label_is_a_problem_in_status(published, service, tmp_path):
-    published.save_llm_failure(Selection("route", "x", 1.0, failure="refused", failure_code="llm_key"))
-    published.save_synced({"has_llm_a_say": False})
+    published.llm_failure.write(Selection("route", "x", 1.0, failure="refused", failure_code="llm_key"))
+    published.synced.write({"has_llm_a_say": False})
     settings = Settings(model_dir=tmp_path, llm_provider="openai", llm_base_url="http://127.0.0.1:1")
     asking_one = create_app(Service(settings, service.rounds, service.models)).test_client()
     assert asking_one.get("/projects/1/status").get_json()["llm"]["problem_code"] == "llm_key"

@@ -1,0 +1,100 @@
+import multiprocessing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter
+
+from backend.store.documents import Document, Journal
+
+WRITES = 1000
+
+
+@dataclass(frozen=True)
+class Note:
+    words: tuple[str, ...]
+    of: dict[int, float]
+
+
+NOTE = TypeAdapter[Note | None](Note | None)
+LONG = Note(("größer", "例え", "x" * 5000), {7: 0.1, 8: 1 / 3})
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    return tmp_path / "folder" / "note.json"
+
+
+@pytest.fixture
+def note(file) -> Document[Note | None]:
+    return Document(file, NOTE, None)
+
+
+def test_a_record_comes_back_as_it_went(note):
+    assert note.read() is None
+    note.write(LONG)
+    assert note.read() == LONG
+
+
+def test_a_record_that_was_removed_is_the_default_again(note):
+    note.write(LONG)
+    note.remove()
+    note.remove()
+    assert note.read() is None
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"words": 3}', b"\xff\xfe", b"[]"], ids=repr)
+def test_a_file_that_holds_no_such_record_is_set_aside_with_a_warning(note, file, content, caplog):
+    file.parent.mkdir()
+    file.write_bytes(content)
+    assert note.read() is None
+    assert not file.exists()
+    assert file.with_name("note.json.broken").read_bytes() == content
+    assert "event=document_set_aside" in caplog.text
+    note.write(LONG)
+    assert note.read() == LONG
+
+
+def _write_often(file: Path, letter: str) -> None:
+    document = Document(file, NOTE, None)
+    for number in range(WRITES):
+        document.write(Note((letter * 3000,), {number: 1.0}))
+
+
+def test_two_processes_that_write_a_record_a_thousand_times_at_once_never_tear_it(note, file):
+    note.write(Note(("a" * 3000,), {}))
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write_often, args=(file, letter)) for letter in "ab"]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        (words,) = note.read().words
+        assert words in ("a" * 3000, "b" * 3000)
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    assert [path.name for path in file.parent.iterdir()] == ["note.json"]
+
+
+def test_a_write_that_fails_leaves_the_record_and_no_other_file(note, file, monkeypatch):
+    note.write(LONG)
+
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        note.write(Note((), {}))
+    assert note.read() == LONG
+    assert [path.name for path in file.parent.iterdir()] == ["note.json"]
+
+
+def test_a_journal_keeps_the_order_and_passes_over_what_is_no_record(file):
+    journal = Journal(file, TypeAdapter(Note))
+    assert journal.read() == []
+    first, second = Note(("one",), {}), Note(("two",), {})
+    journal.append(first)
+    with file.open("ab") as opened:
+        opened.write(b'{"words": ["ha')
+    journal.append(second)
+    assert journal.read() == [first, second]
