@@ -152,10 +152,9 @@ class Annotator:
     def next_and_why(self) -> tuple[str, str]:
         """The next text, and the ordering hook's reason for it."""
         task = self.next_task()
-        publication = self.folder.publication()
-        place = publication.places.get(task["id"]) if publication is not None else None
-        reason = publication.reasons_N[place] if publication is not None and place is not None else "not in the order"
-        return task["data"]["text"], reason
+        with self.folder.publications.open() as order:
+            place = order.find([task["id"]]).get(task["id"]) if order else None
+        return task["data"]["text"], place.reason if place else "not in the order"
 
     def await_model(self, number: int, on_wait: Callable[[str], None]) -> None:
         """Wait until model version `number` is in use.
@@ -174,7 +173,7 @@ class Annotator:
 
     def _has_model(self, number: int) -> bool:
         current = self.folder.registry.current()
-        has_order = self.folder.published_name().startswith(f"{number}.")
+        has_order = self.folder.publications.name().startswith(f"{number}.")
         return has_order and (number == 0 or (current is not None and current.number == number))
 
 
@@ -255,13 +254,13 @@ class Story:
     def _measure_names(self) -> None:
         """The row of 0 labels: no order has a part in it, so nothing stands beside it."""
         self._say("measuring label names alone")("on held-out texts")
-        self._add(Row(0, self._annotator.folder.published_name(), self._learner.accuracy_on_names()))
+        self._add(Row(0, self._annotator.folder.publications.name(), self._learner.accuracy_on_names()))
         self._print_last()
 
     def _measure(self, number: int) -> None:
         self._say("measuring")("on held-out texts")
         classifier = self._annotator.folder.registry.find(number).load()
-        version = self._annotator.folder.published_name()
+        version = self._annotator.folder.publications.name()
         self._add(Row(len(self._annotator.labelled), version, self._learner.accuracy_of(classifier)))
 
     def _train_random_twin(self) -> None:

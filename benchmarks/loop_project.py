@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.progress import track
 
 from backend.demo_servers import DemoServers
-from backend.store.project_folder import ProjectFolder, Publication
+from backend.store.project_folder import ProjectFolder
+from backend.store.publications import Publication
 from backend.studio.client import LabelStudioClient
 from backend.studio.connecting import refusal
 from backend.work.queue import RoundQueue
@@ -46,8 +47,8 @@ class BenchProject:
         items = list(gold.items())
         self.labelled_ids = self._import([self._task(text, label) for text, label in items[:labelled]])
         self._import([self._task(text) for text, _ in items[labelled:]])
-        self._publication: Publication | None = None
         self._annotated: set[int] = set()
+        self._ordered: tuple[str, list[int]] = ("", [])
 
     def connect(self) -> None:
         """Do what the Connect Model dialog does; the first round follows.
@@ -103,16 +104,13 @@ class BenchProject:
         before, served, after = self._first_open(), self.open_next(), self._first_open()
         if served not in (before, after):
             raise LoopError(
-                f"Label Studio hands out task {served}; the order {self._folder.published_name()} has {after} first"
+                f"Label Studio hands out task {served}; the order {self._folder.publications.name()} has {after} first"
             )
         return True
 
     def publication(self) -> Publication | None:
-        """The order in use; its arrays are read once."""
-        name = self._folder.published_name()
-        if self._publication is None or self._publication.name != name:
-            self._publication = self._folder.publication()
-        return self._publication
+        """The head of the order in use."""
+        return self._folder.publications.current()
 
     def recipe(self) -> str:
         """By which the model in use was trained."""
@@ -160,9 +158,15 @@ class BenchProject:
         return {"from_name": "topic", "to_name": "text", "type": "choices", "value": {"choices": [label]}}
 
     def _first_open(self) -> int | None:
-        publication = self.publication()
-        ids = publication.task_ids_N.tolist() if publication else []
-        return next((task_id for task_id in ids if task_id not in self._annotated), None)
+        return next((task_id for task_id in self._ordered_ids() if task_id not in self._annotated), None)
+
+    def _ordered_ids(self) -> list[int]:
+        """Every task of the order in use, first = next; read once for each order."""
+        name = self._folder.publications.name()
+        if self._ordered[0] != name:
+            with self._folder.publications.open() as order:
+                self._ordered = (name, order.texts()[0].tolist() if order else [])
+        return self._ordered[1]
 
     def _model_version(self) -> str:
         return str(self.call("GET", f"/api/projects/{self.project_id}/")["model_version"])

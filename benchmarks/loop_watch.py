@@ -98,13 +98,13 @@ class RoundWatch:
 
     def _error(self, state: RoundState) -> str:
         """Why the last round failed, or its training, which keeps the order in use."""
-        failure = self._folder.synced.read().get("failure") if state.state == IDLE else None
-        return state.last_error or (str(failure["message"]) if failure else "")
+        last = self._folder.sync_record.read() if state.state == IDLE else None
+        return state.last_error or (last.failure.message if last and last.failure else "")
 
     def _why_not(self, state: RoundState, waited_s: float) -> str:
         if error := self._error(state):
             return f"the round failed: {error}"
-        publication = self._folder.publication()
+        publication = self._folder.publications.current()
         order = f"{publication.name}, made of {publication.labelled_tasks} labels" if publication else "none yet"
         return f"not within {waited_s:.0f} s; the order in use is {order}, and the state is {state.state}"
 

@@ -17,9 +17,11 @@ import numpy as np
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 from backend.commands.serving import Child
-from backend.store.project_folder import ProjectFolder, Publication
+from backend.store.project_folder import ProjectFolder
+from backend.store.publications import Places, Publication
 from backend.studio.labeling_config import read_labeling_config
-from model.text_digests import text_digest
+from backend.studio.results import results_of
+from model.text_digests import text_digests
 from model.types import LabelSet
 
 REPETITIONS = 3
@@ -69,21 +71,22 @@ class Server:
         """Make an order of these texts, as tasks 1, 2, 3 …, the one in use."""
         label_set = read_labeling_config(self.config).label_set
         proba_N_C = np.random.default_rng(0).dirichlet(np.ones(len(label_set.labels)), size=len(texts))
-        self.folder.save_publication(
-            Publication(
-                number=number,
-                model=1,
-                queued=len(texts),
-                settings_digest="",
-                labelled_tasks=0,
-                label_set=label_set,
-                task_ids_N=np.arange(1, len(texts) + 1),
-                text_digests_N=np.array([text_digest(text) for text in texts], dtype=np.uint64),
-                proba_N_C=proba_N_C.astype(np.float32),
-                is_explore_N=np.zeros(len(texts), dtype=np.bool_),
-                reasons_N=("margin: score 0.50, place 1",) * len(texts),
-            )
+        head = Publication(
+            number=number,
+            model=1,
+            queued=len(texts),
+            size=len(texts),
+            settings_digest="",
+            labelled_tasks=0,
+            label_set=label_set,
         )
+        places = Places(
+            task_ids_N=np.arange(1, len(texts) + 1),
+            text_digests_N=text_digests(texts),
+            reasons_N=("margin: score 0.50, place 1",) * len(texts),
+            results_N=results_of(read_labeling_config(self.config), proba_N_C.astype(np.float32)),
+        )
+        self.folder.publications.write(head, places)
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from redis import Redis
 
 from backend.commands.serving import embedded_redis
 from backend.store.project_folder import ProjectFolder
-from backend.work.parts import drop_parts, embed_in_parts
+from backend.work.classifiers import Classifiers
+from backend.work.parts import PartWorker, drop_parts, embed_in_parts
 from backend.work.queue import RoundQueue
 from backend.work.sources import Source
 from backend.work.worker import NICENESS
@@ -56,23 +57,23 @@ def run(data: Path) -> None:
     texts = read_set(data, SET).pool.texts[:TEXTS]
     with tempfile.TemporaryDirectory() as folder, embedded_redis(Path(folder)) as url:
         queue = RoundQueue(Redis.from_url(url))
-        project = ProjectFolder(Path(folder), 1)
+        worker = PartWorker(queue, ProjectFolder(Path(folder), 1), Classifiers(1))
         with _worker(queue, url, Path(folder), second) as helper:
             # Both have the encoder warm afterwards, as workers have after their first part.
-            _seconds(queue, project, texts)
+            _seconds(worker, texts)
             pairs = []
             for _ in range(PAIRS):
                 with _stopped(helper):
-                    alone_s = _seconds(queue, project, texts)
-                pairs.append(Pair(alone_s, _seconds(queue, project, texts)))
+                    alone_s = _seconds(worker, texts)
+                pairs.append(Pair(alone_s, _seconds(worker, texts)))
                 print(f"{pairs[-1].alone_s:.1f} s, {pairs[-1].together_s:.1f} s: {pairs[-1].ratio:.2f}", flush=True)
     TABLE.write_text(_table(machine, len(texts), pairs), encoding="utf-8")
 
 
-def _seconds(queue: RoundQueue, folder: ProjectFolder, texts: tuple[str, ...]) -> float:
-    drop_parts(folder)
+def _seconds(worker: PartWorker, texts: tuple[str, ...]) -> float:
+    drop_parts(worker.folder)
     began = time.monotonic()
-    embed_in_parts(queue, folder, Source(), texts)
+    embed_in_parts(worker, Source(), texts)
     return time.monotonic() - began
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 
-from backend.store.project_folder import Publication
 from tests.fakes import BLAME, NEUTRAL, PRAISE
+from tests.served_orders import ServedOrder
 from tests.servers import OWNER_EMAIL, OWNER_PASSWORD, BackendServer, eventually
 
 
@@ -165,7 +165,7 @@ def _send_form(http: httpx.Client, path: str, email: str, password: str) -> None
     assert who.json()["email"] == email
 
 
-def until_published(person: Person, backend: BackendServer, project_id: int, model: int = 0) -> Publication:
+def until_published(person: Person, backend: BackendServer, project_id: int, model: int = 0) -> ServedOrder:
     """Wait until no round is left to run and annotators get the published order; returns it.
 
     Args:
@@ -180,7 +180,7 @@ def until_published(person: Person, backend: BackendServer, project_id: int, mod
 
     def is_served() -> bool:
         backend.until_settled(project_id)
-        return bool(person.project(project_id)["model_version"] == backend.folder(project_id).published_name())
+        return bool(person.project(project_id)["model_version"] == backend.folder(project_id).publications.name())
 
     backend.until(project_id, is_published, f"project {project_id} to be published by model {model} or later")
     eventually(is_served, f"Label Studio to serve the published order of project {project_id}")

@@ -9,11 +9,21 @@ import torch
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from backend.errors import PublicationError
-from backend.store.project_folder import Publication
+from backend.rounds.context import RoundContext
+from backend.rounds.order import RANDOM_SAMPLE
+from backend.settings import Settings
+from backend.store.project_folder import ProjectFolder
+from backend.store.publications import Places, Publication
+from backend.store.sync_record import Facts, SyncRecord
 from backend.studio.client import SAMPLING
 from backend.studio.contract import Project
+from backend.studio.labeling_config import read_labeling_config
+from backend.studio.results import NO_RESULT, results_of
+from backend.work.classifiers import Classifiers
 from backend.work.states import IDLE, RoundState
-from model.text_digests import text_digest
+from model.learner.training import do_not_stop
+from model.llm.asking.routing import Checks
+from model.text_digests import text_digests
 from model.types import LabelSet
 
 PRAISE = ("good", "fine", "great", "lovely")
@@ -62,23 +72,38 @@ def a_project(**different) -> Project:
     return replace(project, **different)
 
 
+(POS,) = results_of(read_labeling_config(labeling_config()), np.array([[0.25, 0.75]]))
+
+
 def a_publication(size: int = 4, **different) -> Publication:
-    """Tasks 10, 11 … in that order with the texts "text 10" …, all said to be "pos" with 0.75; the last is random."""
-    task_ids_N = np.arange(10, 10 + size)
+    """The head of an order of so many tasks."""
     publication = Publication(
         number=7,
         model=3,
         queued=size,
+        size=size,
         settings_digest="",
         labelled_tasks=0,
         label_set=SENTIMENT,
-        task_ids_N=task_ids_N,
-        text_digests_N=np.array([text_digest(f"text {id_}") for id_ in task_ids_N], dtype=np.uint64),
-        proba_N_C=np.tile(np.float32([0.25, 0.75]), (size, 1)),
-        is_explore_N=np.arange(size) == size - 1,
-        reasons_N=("margin: score 0.50, place 1",) * size,
     )
     return replace(publication, **different)
+
+
+def some_places(size: int = 4, **different) -> Places:
+    """Tasks 10, 11 … in that order with the texts "text 10" …, all said to be "pos" with 0.75; the last is random."""
+    task_ids_N = np.arange(10, 10 + size)
+    places = Places(
+        task_ids_N=task_ids_N,
+        text_digests_N=text_digests(f"text {id_}" for id_ in task_ids_N),
+        reasons_N=(*["margin: score 0.50, place 1"] * (size - 1), RANDOM_SAMPLE)[:size],
+        results_N=(*[POS] * (size - 1), NO_RESULT)[:size],
+    )
+    return replace(places, **different)
+
+
+def write_publication(folder: ProjectFolder, size: int = 4, places: Places | None = None, **different) -> Publication:
+    """Make an order the one in use, without a Label Studio."""
+    return folder.publications.write(a_publication(size, **different), places or some_places(size))
 
 
 class FakeLabelStudio:
@@ -192,3 +217,38 @@ class FakeTurn:
 
     def come_back(self, delay_s):
         self.returns_in.append(delay_s)
+
+
+def a_context(settings: Settings, client=None, turn=None, classifiers=None, should_stop=do_not_stop) -> RoundContext:
+    """A round of project 1, by default with nobody outside."""
+    folder = ProjectFolder(settings.model_dir, 1)
+    client, turn = client or FakeLabelStudio(), turn or FakeTurn()
+    return RoundContext(settings, folder, client, turn, classifiers or Classifiers(1), should_stop)
+
+
+def a_sync_record(**different) -> SyncRecord:
+    """A project with 12 labels and 30 texts to label, at rest."""
+    facts = Facts(
+        labels=12,
+        waiting=30,
+        can_teach=True,
+        trained_labels=None,
+        is_outdated=False,
+        changed_labels=0,
+        retrain_every=16,
+        query_size=32,
+        order=None,
+    )
+    record = SyncRecord(
+        identity=(),
+        annotations=12,
+        unseen=0,
+        facts=facts,
+        labels=12,
+        left=30,
+        has_llm_a_say=True,
+        failure=None,
+        llm_checks=Checks(),
+        names=None,
+    )
+    return replace(record, **different)

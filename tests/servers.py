@@ -19,7 +19,8 @@ import pytest
 from redis import Redis
 
 from backend.commands.serving import embedded_redis
-from backend.store.project_folder import ProjectFolder, Publication
+from backend.store.project_folder import ProjectFolder
+from tests.served_orders import ServedOrder, served_order
 
 ROOT = Path(__file__).resolve().parent.parent
 OWNER_EMAIL = "owner@example.com"
@@ -198,9 +199,9 @@ class BackendServer:
         """What it keeps of a project."""
         return ProjectFolder(self.model_dir, project_id)
 
-    def publication(self, project_id: int) -> Publication:
+    def publication(self, project_id: int) -> ServedOrder:
         """The order in use."""
-        publication = self.folder(project_id).publication()
+        publication = served_order(self.folder(project_id))
         assert publication is not None, f"nothing is published for project {project_id}"
         return publication
 

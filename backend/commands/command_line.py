@@ -19,10 +19,10 @@ from backend.demo import run_demo
 from backend.logs import start_logging
 from backend.rounds.llm_access import problem_at_start
 from backend.rounds.order import FALLBACK
-from backend.rounds.pasting import prompt_of, take_answer
 from backend.settings import Settings, load_settings
 from backend.store.project_folder import ProjectFolder, known_projects
 from backend.studio.connecting import connect_project
+from backend.web.pasting import prompt_of, take_answer
 from backend.web.service import open_service
 from backend.web.status import project_status
 from backend.work.worker import run_worker

@@ -196,7 +196,7 @@ def _project(settings: Settings, client: LabelStudioClient, project_id: int, url
         yield Finding(name, f"not connected to {url}", f"python -m backend connect --project {project_id} --url {url}")
         return
     yield _connection(name, ours[0])
-    published = ProjectFolder(settings.model_dir, project_id).published_name()
+    published = ProjectFolder(settings.model_dir, project_id).publications.name()
     if published and (project.model_version != published or project.sampling != SAMPLING):
         yield Finding(
             name,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from backend.rounds.context import RoundContext
 from backend.rounds.sync import Synced
 from backend.settings import ProjectSettings, Settings
 from backend.store.project_folder import ProjectFolder
@@ -42,22 +43,33 @@ class LLMContext:
     """What a round has at hand to ask an LLM.
 
     Attributes:
-        settings: the process's.
-        folder: remembers what was asked and answered.
+        round: settings, folder and turn of the round.
         synced: the project.
         has_model: whether there is a classifier to go by.
-        turn: hears of progress.
         embed: the untrained encoder.
         open_llms: every model of the settings, the one that chooses first; may raise LLMError.
     """
 
-    settings: Settings
-    folder: ProjectFolder
+    round: RoundContext
     synced: Synced
     has_model: bool
-    turn: Turn
     embed: Embed
     open_llms: Callable[[], list[Chat]]
+
+    @property
+    def settings(self) -> Settings:
+        """The process's settings."""
+        return self.round.settings
+
+    @property
+    def folder(self) -> ProjectFolder:
+        """Remembers what was asked and answered."""
+        return self.round.folder
+
+    @property
+    def turn(self) -> Turn:
+        """Hears of progress."""
+        return self.round.turn
 
     @property
     def question(self) -> Question:

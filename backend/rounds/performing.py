@@ -6,7 +6,7 @@ import time
 from backend.errors import LabelStudioUnreachableError, UnknownProjectError
 from backend.rounds.round import run_round
 from backend.store.project_folder import ProjectFolder
-from backend.work.parts import embed_part
+from backend.work.parts import PartWorker, embed_part
 from backend.work.worker import this_worker
 from model.errors import ShortlistError, TrainingCancelledError
 
@@ -30,7 +30,7 @@ def perform_round(project_id: int) -> None:
         )
         return
     try:
-        run_round(here.settings, turn, here.stopping.is_set)
+        run_round(here.settings, turn, here.classifiers, here.stopping.is_set)
     except TrainingCancelledError:
         turn.end()
         # Whoever works next takes it up, with all that this turn had taken along.
@@ -58,9 +58,10 @@ def perform_part(project_id: int, part: str) -> None:
     """The job: help another worker's round. Nothing it raises may stop the worker; the round does without."""
     here = this_worker()
     folder = ProjectFolder(here.settings.model_dir, project_id)
+    helper = PartWorker(here.rounds, folder, here.classifiers, here.stopping.is_set)
     try:
         began = time.monotonic()
-        if embed_part(here.rounds, folder, part, here.stopping.is_set):
+        if embed_part(helper, part):
             log.info("event=part_done project=%d part=%s seconds=%.1f", project_id, part, time.monotonic() - began)
     except FileNotFoundError:
         # It was done before its turn came; if it never is found here, the workers do not share their MODEL_DIR.

@@ -7,45 +7,36 @@ Label Studio, so it may come twice, late, or be killed anywhere and run again.
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
-from functools import partial
-
-import numpy as np
+from dataclasses import replace
+from functools import cached_property, partial
 
 from backend.errors import PublicationError
+from backend.rounds.clean_up import KEPT_PUBLICATIONS, clean_up
+from backend.rounds.context import InUse, RoundContext
+from backend.rounds.facts import PublishedTexts, order_digest, published_texts, training_facts, with_order
+from backend.rounds.fit import try_fit
 from backend.rounds.llm_access import open_llms
-from backend.rounds.llm_labels import checks_so_far, labels_that_train, with_llm_labels
-from backend.rounds.llm_selection import LLMContext, choose, may_paste, write_paste_prompt
-from backend.rounds.order import order_pool, strategy_for
-from backend.rounds.plan import (
-    NEW_LABELS,
-    fingerprint,
-    is_training_due,
-    nothing_due,
-    order_digest,
-    publication_due,
-    reorders_on_every_label,
-    usable,
-)
-from backend.rounds.publish import KEPT_PUBLICATIONS, clean_up, extend, next_number, publish, switch
-from backend.rounds.score import classify_by_names, compute_pool_features, embedder, source_of
+from backend.rounds.llm_labels import checks_so_far
+from backend.rounds.llm_selection import LLMContext, choose, has_a_say
+from backend.rounds.ordering import Ordered, make_order
+from backend.rounds.plan import NEW_LABELS, Plan, plan
+from backend.rounds.publish import extend, next_number, publish, switch
+from backend.rounds.score import classify_by_names, embedder, source_of
 from backend.rounds.sync import Synced, sync
 from backend.settings import ProjectSettings, Settings
 from backend.store.embeddings import keep_encoders
-from backend.store.project_folder import ProjectFolder, Publication, RoundRecord
+from backend.store.project_folder import ProjectFolder, RoundRecord
+from backend.store.publications import Publication
 from backend.store.selections import Selection
-from backend.studio.client import LabelStudioClient
+from backend.store.sync_record import Agreed, Facts, Failure, SyncRecord
+from backend.studio.client import SAMPLING, LabelStudioClient
+from backend.studio.contract import Project
 from backend.studio.webhooks import let_webhooks_in
+from backend.work.classifiers import Classifiers
 from backend.work.queue import Turn
-from backend.work.states import PUBLISHING, SCORING, SYNCING, TRAINING
-from model.encoder.bert import new_classifier
-from model.errors import ShortlistError, TrainingCancelledError
-from model.learner.recipes import TrainingConfig
-from model.learner.registry import ModelVersion, data_sha256
-from model.learner.training import Start, Trained, check_trainable, do_not_stop, train
-from model.llm.asking.routing import WEAK_WEIGHT
-from model.query.unlabelled import Need
-from model.text_digests import text_digest
+from backend.work.states import PUBLISHING, SYNCING
+from model.errors import ShortlistError
+from model.learner.training import do_not_stop
 
 # An order that only knows more labels is soon followed by another: so many of its first texts are written, two batches,
 # in one import; annotators who work on them while the next comes do not run out.
@@ -58,12 +49,15 @@ CLEAN_UP_AGAIN_S = 1.0
 log = logging.getLogger(__name__)
 
 
-def run_round(settings: Settings, turn: Turn, should_stop: Callable[[], bool] = do_not_stop) -> None:
+def run_round(
+    settings: Settings, turn: Turn, classifiers: Classifiers, should_stop: Callable[[], bool] = do_not_stop
+) -> None:
     """Run one round of the turn's project.
 
     Args:
         settings: the process's.
         turn: the right to run it.
+        classifiers: those that the process keeps in memory.
         should_stop: whether the process wants to end: a training then does, between two steps.
 
     Raises:
@@ -72,241 +66,205 @@ def run_round(settings: Settings, turn: Turn, should_stop: Callable[[], bool] = 
     """
     folder = ProjectFolder(settings.model_dir, turn.project_id)
     with LabelStudioClient(settings) as client:
-        turn.step(SYNCING)
-        project = client.project(turn.project_id)
-        folder.belong_to(project.created_at)
-        let_webhooks_in(settings, client, turn.project_id, folder.connection.read().host)
-        project_settings = settings.for_project(folder.connection.read().extra_params)
-        if not nothing_due(folder, project, project_settings, settings.bert_model, turn):
-            read = partial(sync, client, folder.tasks_file, project, project_settings, settings.bert_model, turn)
-            synced = read()
-            if is_training_due(folder, synced, turn):
-                # What left no trace, such as an edited text, is found before it is learned from.
-                synced = read(is_thorough=True)
-            _do_what_is_due(settings, folder, client, synced, turn, should_stop)
-        _clean_up(client, folder, turn)
+        Round(RoundContext(settings, folder, client, turn, classifiers, should_stop)).run()
 
 
-def _do_what_is_due(
-    settings: Settings,
-    folder: ProjectFolder,
-    client: LabelStudioClient,
-    synced: Synced,
-    turn: Turn,
-    should_stop: Callable[[], bool],
-) -> None:
-    """Fit, score, order and publish, as far as each is due; a version becomes current after its order is published."""
-    began = time.monotonic()
-    if is_training_due(folder, synced, turn):
-        _provide_for_annotators(folder, client, synced, turn)
-    version, failure = _try_fit(settings, folder, synced, turn, should_stop)
-    named = classify_by_names(settings, folder, synced, turn, should_stop) if version is None else None
-    published = order_and_publish(settings, folder, client, synced, version, turn, should_stop, named)
-    current = folder.registry.current()
-    if version is not None and (current is None or version.number != current.number):
-        folder.registry.point(version.number)
-        keep_encoders(folder.embeddings_folder, [settings.bert_model, source_of(settings, version).name])
-    checks = asdict(checks_so_far(folder, synced.targets, settings.llm_name))
-    names = {"agreed": named.agreement.agreed, "of": named.agreement.of} if named else folder.synced.read().get("names")
-    told = fingerprint(folder, synced, failure, has_names=named is not None)
-    folder.synced.write({**told, "llm_checks": checks, "names": names})
-    _record(folder, synced, version, published, time.monotonic() - began)
+class Round:
+    """One round of one project. Each fact is read once."""
 
+    def __init__(self, context: RoundContext) -> None:
+        self._context = context
+        self._folder = context.folder
+        self._turn = context.turn
 
-def _clean_up(client: LabelStudioClient, folder: ProjectFolder, turn: Turn) -> None:
-    """Remove what earlier publications left, unless there is nothing, or somebody waits for the worker."""
-    if len(folder.started_publications.read()) <= KEPT_PUBLICATIONS:
-        return
-    turn.step(PUBLISHING)
-    if not clean_up(client, folder, turn.may_linger, turn.progress):
-        turn.come_back(CLEAN_UP_AGAIN_S)
+    def run(self) -> None:
+        """Find out what is due, and do it; see `run_round`."""
+        self._turn.step(SYNCING)
+        self._folder.belong_to(self._project.created_at)
+        host = self._folder.connection.read().host
+        let_webhooks_in(self._context.settings, self._context.client, self._turn.project_id, host)
+        if self.is_anything_due():
+            self._catch_up()
+        self._clean_up()
 
+    @cached_property
+    def _project(self) -> Project:
+        """The project as Label Studio counts it now."""
+        return self._context.client.project(self._turn.project_id)
 
-def _provide_for_annotators(folder: ProjectFolder, client: LabelStudioClient, synced: Synced, turn: Turn) -> None:
-    """Write more of a short queue before a training, which may take minutes."""
-    publication = folder.publication()
-    if publication is not None:
-        wanted = min(WRITTEN_BEFORE_TRAINING, synced.settings.queue_size)
+    @cached_property
+    def _settings(self) -> ProjectSettings:
+        """The project's own settings."""
+        return self._context.settings.for_project(self._folder.connection.read().extra_params)
+
+    @cached_property
+    def _published(self) -> PublishedTexts | None:
+        """The order in use when the round began."""
+        return published_texts(self._folder)
+
+    def is_anything_due(self) -> bool:
+        """See from Label Studio's counts alone whether anything can be due.
+
+        Every annotation asks for a round. Reading 10,000 tasks for each would slow annotators down; a project's counts
+        cost one small request.
+        """
+        last = self._folder.sync_record.read()
+        if self._turn.asked_to_train or last is None or last.identity != self._identity():
+            return True
+        if self._project.model_version != self._folder.publications.name() or self._project.sampling != SAMPLING:
+            return True
+        unseen = last.unseen + self._turn.changes
+        came = max(unseen, abs(self._project.annotations - last.annotations))
+        if not plan(last.facts.after(came), time.time()).is_empty:
+            return True
+        self._folder.sync_record.write(last.counted_anew(self._project.labelled_tasks, unseen))
+        return False
+
+    def _identity(self) -> tuple[str, ...]:
+        """Everything whose change makes the facts of the last round void."""
+        current = self._folder.registry.current()
+        selection = self._folder.selection.read()
+        # An LLM's failure changes nothing by itself.
+        chosen_at = selection.at if selection is not None and not selection.has_failed else 0.0
+        return (
+            order_digest(self._project.label_config, self._settings),
+            self._context.settings.bert_model,
+            str(self._project.tasks),
+            str(current.number if current else 0),
+            repr(chosen_at),
+        )
+
+    def _catch_up(self) -> None:
+        """Fit, score, order and publish, as far as each is due; a version becomes current after its order is out."""
+        synced, is_training_due = self._sync()
+        began = time.monotonic()
+        if is_training_due:
+            self._provide_for_annotators()
+        version, failure = try_fit(self._context, synced, is_due=is_training_due)
+        named = classify_by_names(self._context, synced) if version is None else None
+        in_use = InUse(version, named)
+        llm = self.llm_context(synced, in_use)
+        selection = choose(llm)
+        published = self.publish_if_due(llm, in_use, selection)
+        self._make_current(in_use)
+        self._remember(synced, in_use, selection, failure)
+        # A file that grew by a line for every label would tell nobody anything.
+        if published is not None and not published.is_live:
+            self._folder.rounds.append(_record(synced, published, time.monotonic() - began))
+
+    def _sync(self) -> tuple[Synced, bool]:
+        """Read the project; returns it, and whether a training is due."""
+        read = partial(sync, self._context, self._project, self._settings)
+        synced = read()
+        if not self._plan_training(synced).train:
+            return synced, False
+        # Changes that left no trace, such as an edited text, are found before they are learned from.
+        synced = read(is_thorough=True)
+        return synced, self._plan_training(synced).train
+
+    def _plan_training(self, synced: Synced) -> Plan:
+        return plan(training_facts(self._context, synced), time.time())
+
+    def _provide_for_annotators(self) -> None:
+        """Write more of a short queue before a training, which may take minutes."""
+        wanted = min(WRITTEN_BEFORE_TRAINING, self._settings.queue_size)
         try:
-            extend(client, folder, publication, synced.classification, wanted, turn.progress)
+            extend(self._context.client, self._folder, wanted, self._turn.progress)
         except PublicationError as error:
             # A task of it was deleted: the order after the training knows.
-            log.warning("event=not_extended project=%d reason=%s", folder.project_id, error)
+            log.warning("event=not_extended project=%d reason=%s", self._folder.project_id, error)
 
+    def llm_context(self, synced: Synced, in_use: InUse) -> LLMContext:
+        """Everything to ask an LLM with."""
+        llms = partial(open_llms, self._context.settings, self._folder, self._context.should_stop)
+        return LLMContext(self._context, synced, in_use.has_model, embedder(self._context, None), llms)
 
-def _try_fit(
-    settings: Settings, folder: ProjectFolder, synced: Synced, turn: Turn, should_stop: Callable[[], bool]
-) -> tuple[ModelVersion | None, ShortlistError | None]:
-    """A training that fails leaves the version in use, and the order still wants publishing.
+    def publish_if_due(self, llm: LLMContext, in_use: InUse, selection: Selection | None) -> Publication | None:
+        """Publish a new order if one is due; otherwise see that annotators get the one there is.
 
-    The failure stays in the project's status until a later round reads the whole project again.
-    """
-    try:
-        return fit(settings, folder, synced, turn, should_stop), None
-    except TrainingCancelledError:
-        raise
-    except ShortlistError as error:
-        log.error("event=training_failed project=%d code=%s reason=%s", folder.project_id, error.code, error)
-        return usable(folder.registry.current(), synced), error
+        Args:
+            llm: the project, and the LLM for labels.
+            in_use: the classifier to go by.
+            selection: what an LLM chose, where it has a say.
 
+        Returns:
+            The new order's head; None if none was published.
+        """
+        synced, client = llm.synced, self._context.client
+        why = plan(self._facts(synced, in_use, selection), time.time()).why
+        stored = client.prediction_counts(self._folder.project_id)
+        if not why and self._published is not None and stored.get(self._published.head.name):
+            switch(client, self._folder, synced.project, self._published.head.name)
+            return None
+        if not synced.pool:
+            return None
+        reason = (why or "predictions are gone").replace(" ", "_")
+        log.info("event=ordering project=%d reason=%s", self._folder.project_id, reason)
+        ordered = make_order(llm, in_use, selection, next_number(self._folder, stored))
+        return self._publish(ordered.made_live(_live_queue(synced.settings)) if why == NEW_LABELS else ordered)
 
-def fit(
-    settings: Settings, folder: ProjectFolder, synced: Synced, turn: Turn, should_stop: Callable[[], bool] = do_not_stop
-) -> ModelVersion | None:
-    """Train if a training is due; returns the version to use, None while there is none."""
-    if not is_training_due(folder, synced, turn):
-        return usable(folder.registry.pending() or folder.registry.current(), synced)
-    check_trainable(synced.targets)
-    turn.step(TRAINING)
-    config = TrainingConfig(recipe=synced.settings.recipe, encoder=settings.bert_model)
-    weak = labels_that_train(folder, synced, settings.llm_name)
-    # Most of the labelled texts were embedded when the pool was put in order first.
-    start = Start(
-        new_classifier(settings.bert_model, synced.targets.label_set),
-        embedder(settings, folder, None, turn, should_stop),
-    )
-    trained = train(
-        synced.targets,
-        config,
-        turn.progress,
-        should_stop,
-        weak,
-        WEAK_WEIGHT,
-        start,
-        synced.background,
-    )
-    version = folder.registry.write(trained, synced.targets, config, synced.label_texts)
-    log.info(
-        "event=trained project=%d version=%d labels=%d recipe=%s seconds=%.1f out_of_fold_accuracy=%s",
-        folder.project_id,
-        version.number,
-        version.labels,
-        trained.recipe.value,
-        trained.train_s,
-        f"{trained.out_of_fold.accuracy:.3f}" if trained.out_of_fold else "none",
-    )
-    for warning in trained.warnings:
-        log.warning("event=weak_version project=%d version=%d reason=%s", folder.project_id, version.number, warning)
-    return version
+    def _facts(self, synced: Synced, in_use: InUse, selection: Selection | None) -> Facts:
+        facts = training_facts(self._context, synced)
+        return with_order(facts, self._context, synced, in_use, selection, self._published)
 
+    def _publish(self, ordered: Ordered) -> Publication:
+        self._turn.step(PUBLISHING)
+        head = publish(self._context.client, self._folder, ordered, self._turn.progress)
+        self._published = PublishedTexts(head, ordered.places.task_ids_N, ordered.places.text_digests_N)
+        return head
 
-def order_and_publish(
-    settings: Settings,
-    folder: ProjectFolder,
-    client: LabelStudioClient,
-    synced: Synced,
-    version: ModelVersion | None,
-    turn: Turn,
-    should_stop: Callable[[], bool] = do_not_stop,
-    named: Trained | None = None,
-) -> Publication | None:
-    """Publish a new order if one is due; otherwise see that annotators get the one there is."""
-    context = _llm_context(settings, folder, synced, version, turn, should_stop)
-    selection = choose(context)
-    has_names = named is not None
-    live = reorders_on_every_label(folder, synced.settings, version, has_names=has_names)
-    due = publication_due(folder.publication(), synced, version, selection, live=live, has_names=has_names)
-    stored = client.prediction_counts(folder.project_id)
-    if not due and stored.get(folder.published_name()):
-        switch(client, folder, synced.project, folder.published_name())
-        return None
-    if not synced.pool:
-        return None
-    log.info(
-        "event=ordering project=%d reason=%s", folder.project_id, (due or "predictions are gone").replace(" ", "_")
-    )
-    number = next_number(folder, stored)
-    publication = order(settings, folder, synced, version, number, turn, selection, should_stop, named)
-    if due == NEW_LABELS:
-        queued = min(_live_queue(synced.settings), publication.queued)
-        publication = replace(publication, queued=queued, is_live=True)
-    turn.step(PUBLISHING)
-    publish(client, folder, publication, synced.classification, turn.progress)
-    return publication
+    def _make_current(self, in_use: InUse) -> None:
+        """Point the project to the version that its order was made by."""
+        registry, version = self._folder.registry, in_use.version
+        current = registry.current()
+        if version is not None and (current is None or version.number != current.number):
+            registry.point(version.number)
+            encoders = [self._context.settings.bert_model, source_of(self._context, version).name]
+            keep_encoders(self._folder.embeddings_folder, encoders)
+
+    def _remember(
+        self, synced: Synced, in_use: InUse, selection: Selection | None, failure: ShortlistError | None
+    ) -> None:
+        """Keep how the project stands, to see cheaply next time whether anything is due."""
+        facts = self._facts(synced, in_use, selection)
+        agreement = in_use.agreement
+        last = self._folder.sync_record.read()
+        names = Agreed(agreement.agreed, agreement.of) if agreement else last.names if last else None
+        self._folder.sync_record.write(
+            SyncRecord(
+                identity=self._identity(),
+                annotations=synced.project.annotations,
+                unseen=0,
+                facts=replace(facts, asked_to_train=False, labels_since_failure=0 if failure else None),
+                labels=len(synced.targets),
+                left=len(synced.pool),
+                has_llm_a_say=has_a_say(synced.settings, len(synced.targets), in_use.has_model),
+                failure=Failure(failure.code, str(failure)) if failure else None,
+                llm_checks=checks_so_far(self._folder, synced.targets, self._context.settings.llm_name),
+                names=names,
+            )
+        )
+
+    def _clean_up(self) -> None:
+        """Remove what earlier publications left, unless there is nothing, or somebody waits for the worker."""
+        if len(self._folder.started_publications.read()) <= KEPT_PUBLICATIONS:
+            return
+        self._turn.step(PUBLISHING)
+        if not clean_up(self._context.client, self._folder, self._turn.may_linger, self._turn.progress):
+            self._turn.come_back(CLEAN_UP_AGAIN_S)
 
 
 def _live_queue(settings: ProjectSettings) -> int:
     return min(LIVE_BATCHES * settings.query_size, LIVE_MOST)
 
 
-def order(
-    settings: Settings,
-    folder: ProjectFolder,
-    synced: Synced,
-    version: ModelVersion | None,
-    number: int,
-    turn: Turn,
-    selection: Selection | None = None,
-    should_stop: Callable[[], bool] = do_not_stop,
-    named: Trained | None = None,
-) -> Publication:
-    """Score the pool and put it in order.
-
-    What label names say decides the order from the first text on; people see it once they have agreed with it.
-    """
-    turn.step(SCORING)
-    rng = np.random.default_rng(number)
-    strategy = strategy_for(synced.settings, version is not None, selection, has_names=named is not None)
-    unlabelled = compute_pool_features(settings, folder, synced, strategy, version, rng, turn, should_stop, named)
-    ordered = order_pool(synced.pool, unlabelled, strategy, synced.settings, rng, selection)
-    context = _llm_context(settings, folder, synced, version, turn, should_stop)
-    labelled = with_llm_labels(context, ordered, selection, rng)
-    ordered = labelled.order
-    if settings.llm_provider or not may_paste(context):
-        folder.paste_prompt.remove()
-    elif version is None and Need.EMBEDDINGS in strategy.needs:
-        write_paste_prompt(context, rng)
-    texts = [synced.pool[row] for row in ordered.rows_N]
-    is_shown = named is None or named.agreement.is_convincing
-    proba_N_C = unlabelled.proba_N_C if unlabelled.proba_N_C is not None and is_shown else np.zeros((len(texts), 0))
-    return Publication(
-        number=number,
-        model=version.number if version else 0,
-        queued=min(synced.settings.queue_size, len(texts)),
-        settings_digest=order_digest(synced.project.label_config, synced.settings),
-        labelled_tasks=len(synced.targets),
-        label_set=synced.classification.label_set,
-        task_ids_N=np.array([text.task_id for text in texts], dtype=np.int64),
-        text_digests_N=np.array([text_digest(text.text) for text in texts], dtype=np.uint64),
-        proba_N_C=proba_N_C[ordered.rows_N].astype(np.float32),
-        is_explore_N=ordered.is_explore_N,
-        reasons_N=ordered.reasons_N,
-        strategy=strategy.name,
-        labels_sha256=data_sha256(synced.targets),
-        selected_at=selection.at if selection and selection.picks else 0.0,
-        llm_labels=labelled.shown,
-        blind=labelled.blind,
-    )
-
-
-def _llm_context(
-    settings: Settings,
-    folder: ProjectFolder,
-    synced: Synced,
-    version: ModelVersion | None,
-    turn: Turn,
-    should_stop: Callable[[], bool],
-) -> LLMContext:
-    """What there is to ask an LLM with."""
-    embed = embedder(settings, folder, None, turn, should_stop)
-    llms = partial(open_llms, settings, folder, should_stop)
-    return LLMContext(settings, folder, synced, version is not None, turn, embed, llms)
-
-
-def _record(
-    folder: ProjectFolder, synced: Synced, version: ModelVersion | None, published: Publication | None, seconds: float
-) -> None:
-    # A file that grew by a line for every label would tell nobody anything.
-    if published is None or published.is_live:
-        return
-    folder.rounds.append(
-        RoundRecord(
-            at=time.time(),
-            labels=len(synced.targets),
-            model=version.number if version else 0,
-            publication=published.name,
-            strategy=published.strategy,
-            left=len(synced.pool),
-            seconds=round(seconds, 2),
-        )
+def _record(synced: Synced, published: Publication, seconds: float) -> RoundRecord:
+    return RoundRecord(
+        at=time.time(),
+        labels=len(synced.targets),
+        model=published.model,
+        publication=published.name,
+        strategy=published.strategy,
+        left=len(synced.pool),
+        seconds=round(seconds, 2),
     )

@@ -1,96 +1,89 @@
-"""What is known of a pool when it is put in order: kept embeddings, and a head that knows every label there is."""
+"""The pool as a query strategy sees it: kept embeddings, and a head that knows every label there is."""
 
 import time
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 
 import numpy as np
 
-from backend.rounds.plan import reorders_on_every_label
+from backend.rounds.context import InUse, RoundContext
+from backend.rounds.facts import reorders_on_every_label
 from backend.rounds.sync import Synced
-from backend.settings import Settings
 from backend.store.embeddings import EmbeddingCache
-from backend.store.project_folder import ProjectFolder
-from backend.work.parts import drop_parts, embed_in_parts
-from backend.work.queue import Turn
+from backend.work.classifiers import with_labels
+from backend.work.parts import PartWorker, drop_parts, embed_in_parts
 from backend.work.sources import Source
-from model.encoder.bert import TextClassifier, new_classifier
+from model.encoder.bert import TextClassifier
 from model.learner.acquisition import compute_untrained_features, features_from_embeddings
 from model.learner.knowledge import Embed, Knowledge, know
 from model.learner.recipes import Recipe
 from model.learner.refitting import with_refitted_head
 from model.learner.registry import ModelVersion, data_sha256
-from model.learner.training import Trained, do_not_stop, train_on_knowledge
+from model.learner.training import Trained, train_on_knowledge
 from model.query.strategies import Strategy
 from model.query.unlabelled import Need, Unlabelled
-from model.types import FloatArray, LabelSet
+from model.types import FloatArray
 
 
 def compute_pool_features(
-    settings: Settings,
-    folder: ProjectFolder,
-    synced: Synced,
-    strategy: Strategy,
-    version: ModelVersion | None,
-    rng: np.random.Generator,
-    turn: Turn,
-    should_stop: Callable[[], bool] = do_not_stop,
-    named: Trained | None = None,
+    context: RoundContext, synced: Synced, in_use: InUse, strategy: Strategy, rng: np.random.Generator
 ) -> Unlabelled:
-    """Compute what the strategy needs: with a model by it, and probabilities always; without one by label names.
-
-    `named` is the classifier of label names, where there is no model and names say something.
+    """Compute the strategy's inputs, and class probabilities wherever there is a classifier.
 
     Labels that came since the model was trained count already: its head is fitted anew on kept embeddings, which takes
     a fraction of a second.
+
+    Args:
+        context: the round.
+        synced: the project.
+        in_use: the classifier to go by.
+        strategy: whose inputs are computed.
+        rng: draws a committee.
     """
     texts = [text.text for text in synced.pool]
     # An LLM's picks are there already.
     needs = strategy.needs - {Need.PICKS}
-    embed = embedder(settings, folder, version, turn, should_stop, are_all=True)
-    if version is None and named is None:
+    embed = embedder(context, in_use.version, prune=True)
+    if not in_use.has_model and not in_use.has_names:
         return compute_untrained_features(needs, texts, synced.targets, embed)
     both_M_D = embed([*texts, *synced.targets.texts])
     embeddings_N_D, labelled_L_D = both_M_D[: len(texts)], both_M_D[len(texts) :]
-    targets_L_C = synced.targets.targets_N_C
-    knowledge = know_names(settings, folder, synced, version, turn, should_stop)
-    if named is not None:
-        classifier = named.classifier
-    elif version is not None:
-        classifier = version.load()
-        if (
-            len(labelled_L_D)
-            and _knows_less(version, synced)
-            and reorders_on_every_label(folder, synced.settings, version)
-        ):
-            classifier = with_refitted_head(classifier, labelled_L_D, targets_L_C, knowledge)
+    knowledge = know_names(context, synced, in_use.version)
     return features_from_embeddings(
-        needs | {Need.PROBA}, classifier, embeddings_N_D, labelled_L_D, targets_L_C, rng, knowledge
+        needs | {Need.PROBA},
+        _classifier(context, synced, in_use, labelled_L_D, knowledge),
+        embeddings_N_D,
+        labelled_L_D,
+        synced.targets.targets_N_C,
+        rng,
+        knowledge,
     )
 
 
-def know_names(
-    settings: Settings,
-    folder: ProjectFolder,
-    synced: Synced,
-    version: ModelVersion | None,
-    turn: Turn,
-    should_stop: Callable[[], bool] = do_not_stop,
-) -> Knowledge:
-    """Label names as an encoder sees them, and the pool with them where the encoder is as it came."""
-    embed = embedder(settings, folder, version, turn, should_stop)
-    pool = synced.background.pool if not source_of(settings, version).version else ()
+def _classifier(
+    context: RoundContext, synced: Synced, in_use: InUse, labelled_L_D: FloatArray, knowledge: Knowledge
+) -> TextClassifier:
+    """The classifier in use, with a head that knows every label where labels count at once."""
+    if in_use.named is not None:
+        return in_use.named.classifier
+    version = in_use.version
+    if version is None:
+        raise ValueError("there is neither a model version nor a classifier of label names")
+    classifier = context.classifiers.get(context.folder, Source(version.encoder, version.number))
+    knows_all = version.data_sha256 == data_sha256(synced.targets)
+    if knows_all or not len(labelled_L_D) or not reorders_on_every_label(context.folder, synced.settings, in_use):
+        return classifier
+    return with_refitted_head(classifier, labelled_L_D, synced.targets.targets_N_C, knowledge)
+
+
+def know_names(context: RoundContext, synced: Synced, version: ModelVersion | None) -> Knowledge:
+    """Label names as an encoder sees them, and unlabelled texts with them where the encoder is as it came."""
+    embed = embedder(context, version)
+    pool = () if source_of(context, version).version else synced.background.pool
     label_set = synced.classification.label_set
     return know(synced.label_texts, len(label_set.labels), embed(pool), embed, is_multilabel=label_set.is_multilabel)
 
 
-def classify_by_names(
-    settings: Settings,
-    folder: ProjectFolder,
-    synced: Synced,
-    turn: Turn,
-    should_stop: Callable[[], bool] = do_not_stop,
-) -> Trained | None:
+def classify_by_names(context: RoundContext, synced: Synced) -> Trained | None:
     """The classifier of label names, pool and the labels there are, before the first training.
 
     Returns:
@@ -99,54 +92,39 @@ def classify_by_names(
     if not any(synced.label_texts) or not synced.pool:
         return None
     began = time.monotonic()
-    embed = embedder(settings, folder, None, turn, should_stop)
-    knowledge = know_names(settings, folder, synced, None, turn, should_stop)
-    classifier = _as_it_came(settings.bert_model, synced.classification.label_set)
-    return train_on_knowledge(synced.targets, embed(synced.targets.texts), classifier, knowledge, began)
+    knowledge = know_names(context, synced, None)
+    untrained = context.classifiers.get(context.folder, source_of(context, None))
+    classifier = with_labels(untrained, synced.classification.label_set)
+    embeddings_L_D = embedder(context, None)(synced.targets.texts)
+    return train_on_knowledge(synced.targets, embeddings_L_D, classifier, knowledge, began)
 
 
-@lru_cache(maxsize=1)
-def _as_it_came(encoder: str, label_set: LabelSet) -> TextClassifier:
-    """The encoder before any training, read once for the many labels that come before the first one."""
-    return new_classifier(encoder, label_set).eval()
-
-
-def _knows_less(version: ModelVersion, synced: Synced) -> bool:
-    return version.data_sha256 != data_sha256(synced.targets)
-
-
-def embedder(
-    settings: Settings,
-    folder: ProjectFolder,
-    version: ModelVersion | None,
-    turn: Turn,
-    should_stop: Callable[[], bool] = do_not_stop,
-    *,
-    are_all: bool = False,
-) -> Embed:
-    """A model version's encoder, or without one the encoder before any training; what it says is kept on disk.
+def embedder(context: RoundContext, version: ModelVersion | None, *, prune: bool = False) -> Embed:
+    """The encoder of a model version, or without one the encoder before any training; embeddings are kept on disk.
 
     Args:
-        are_all: whether it is asked for all of the project's texts at once, so that what is of others may go.
+        context: the round.
+        version: whose encoder.
+        prune: drop embeddings of texts that are not given.
     """
-
-    source = source_of(settings, version)
+    source = source_of(context, version)
+    worker = PartWorker(context.turn.queue, context.folder, context.classifiers, context.should_stop)
 
     def embed_missing(missing: Sequence[str]) -> FloatArray:
-        return embed_in_parts(turn.queue, folder, source, missing, turn.progress, should_stop)
+        return embed_in_parts(worker, source, missing, context.turn.progress)
 
     def embed(texts: Sequence[str]) -> FloatArray:
-        embeddings_N_D = EmbeddingCache(folder.embeddings_folder, source.name).embed(
-            texts, embed_missing, are_all=are_all
-        )
-        drop_parts(folder)
+        cache = EmbeddingCache(context.folder.embeddings_folder, source.name)
+        embeddings_N_D = cache.embed(texts, embed_missing, are_all=prune)
+        drop_parts(context.folder)
         return embeddings_N_D
 
     return embed
 
 
-def source_of(settings: Settings, version: ModelVersion | None) -> Source:
-    """What embeds: a head alone leaves the encoder, and what is kept of it, as they were."""
-    if version is None or (version.recipe_used == Recipe.HEAD.value and version.encoder == settings.bert_model):
-        return Source(settings.bert_model)
-    return Source(settings.bert_model, version.number)
+def source_of(context: RoundContext, version: ModelVersion | None) -> Source:
+    """The encoder to embed with: a head alone leaves the encoder, and its kept embeddings, as they were."""
+    encoder = context.settings.bert_model
+    if version is None or (version.recipe_used == Recipe.HEAD.value and version.encoder == encoder):
+        return Source(encoder)
+    return Source(encoder, version.number)

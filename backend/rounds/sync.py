@@ -3,18 +3,19 @@
 import logging
 import sqlite3
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 
+from backend.rounds.context import RoundContext
 from backend.settings import ProjectSettings
 from backend.store.tasks import TaskStore, set_aside_if_broken
 from backend.studio.client import LabelStudioClient
 from backend.studio.contract import Project
 from backend.studio.labeling_config import Classification, read_label_texts, read_labeling_config, read_text
 from backend.studio.reading import Reading
-from backend.work.queue import Turn
 from model.learner.knowledge import MOST_POOL
 from model.tasks.annotations import build_targets
-from model.types import AnnotatedText, Background, LabelTexts, PoolText, Targets
+from model.text_digests import text_digests
+from model.types import AnnotatedText, Background, IntArray, LabelTexts, PoolText, Targets
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,11 @@ class Synced:
     encoder: str
     label_texts: LabelTexts = ()
 
+    @cached_property
+    def text_digests_N(self) -> IntArray:
+        """What stands for each text of the pool; uint64."""
+        return text_digests(text.text for text in self.pool)
+
     @property
     def background(self) -> Background:
         """What everybody can see before anybody labels: what labels mean, and some of the unlabelled texts."""
@@ -48,26 +54,16 @@ class Synced:
         return Background(self.label_texts, tuple(texts[::step]))
 
 
-def sync(
-    client: LabelStudioClient,
-    file: Path,
-    project: Project,
-    settings: ProjectSettings,
-    encoder: str,
-    turn: Turn,
-    is_thorough: bool = False,
-) -> Synced:
+def sync(context: RoundContext, project: Project, settings: ProjectSettings, is_thorough: bool = False) -> Synced:
     """Read what changed, and reduce annotations and pool to texts, targets and a question.
 
     Args:
-        client: to read with.
-        file: where the project's tasks are kept.
+        context: the round; its turn knows which tasks changed.
         project: as it stands now.
         settings: the project's own.
-        encoder: BERT_MODEL.
-        turn: knows which tasks changed.
         is_thorough: find even changes of which there is no trace, unless that was done not long ago.
     """
+    turn, file = context.turn, context.folder.tasks_file
     classification = read_labeling_config(project.label_config)
     label_texts = read_label_texts(
         classification, project.description, settings.label_descriptions, is_on=settings.names != "off"
@@ -75,11 +71,19 @@ def sync(
 
     def read() -> Synced:
         with TaskStore(file) as store:
-            reading = Reading(client, store, project, classification, turn.progress)
+            reading = Reading(context.client, store, project, classification, turn.progress)
             reading.catch_up(turn.changed_tasks, turn.are_all_named, is_thorough)
             turn.has_read_changes()
             targets = build_targets(store.annotated(), classification.label_set)
-            return Synced(project, classification, settings, targets, tuple(store.pool()), encoder, label_texts)
+            return Synced(
+                project,
+                classification,
+                settings,
+                targets,
+                tuple(store.pool()),
+                context.settings.bert_model,
+                label_texts,
+            )
 
     try:
         synced = read()

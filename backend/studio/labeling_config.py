@@ -220,31 +220,3 @@ def _read_paragraphs(text_field: TextField, value: Any) -> str:
     lines = (line for line in value if isinstance(line, Mapping))
     spoken = (f"{line.get(text_field.speaker_key) or ''}: {line.get(text_field.said_key) or ''}" for line in lines)
     return "\n".join(line.strip().removeprefix(": ") for line in spoken).strip()
-
-
-def prediction_result(classification: Classification, proba_C: Sequence[float]) -> list[dict[str, Any]]:
-    """Label Studio's result items for one text: the likeliest label, or every label from 0.5 up where several may hold.
-
-    An item's own score is the class probability; the prediction's score is the place in the order.
-    """
-    labels = classification.label_set.labels
-    if classification.label_set.is_multilabel:
-        chosen = [index for index, probability in enumerate(proba_C) if probability >= 0.5]
-    else:
-        chosen = [max(range(len(labels)), key=lambda index: proba_C[index])]
-    score = round(float(min((proba_C[index] for index in chosen), default=0.0)), 6)
-    return [{**item, "score": score} for item in label_result(classification, [labels[index] for index in chosen])]
-
-
-def label_result(classification: Classification, labels: Sequence[str]) -> list[dict[str, Any]]:
-    """Label Studio's result items for a text with these labels, of which nobody knows how sure they are."""
-    if not labels:
-        return []
-    return [
-        {
-            "from_name": classification.control,
-            "to_name": classification.to_name,
-            "type": "choices",
-            "value": {"choices": list(labels)},
-        }
-    ]

@@ -6,11 +6,12 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, current_app, jsonify, render_template, request
 
 from backend.errors import InvalidRequestError, StaleAnswerError, UnknownProjectError
-from backend.plugin import ShortlistModel
-from backend.rounds.pasting import prompt_of, take_answer
 from backend.store.project_folder import Connection, ProjectFolder
 from backend.studio.contract import START_TRAINING, Event, parse_event, parse_predict, parse_project_id, parse_setup
 from backend.studio.labeling_config import read_labeling_config
+from backend.web.events import take_event
+from backend.web.pasting import prompt_of, take_answer
+from backend.web.predicting import predict as answer_tasks
 from backend.web.service import Service
 from backend.web.status import metrics_text, project_status
 from model.errors import LLMError
@@ -19,6 +20,8 @@ from model.tasks.label_names import check_described
 # Connecting makes Label Studio create a webhook, and set the project's model version, right after it called /setup: a
 # second round finds the one and fixes the other.
 AFTER_SETUP_S = 5.0
+# What Label Studio shows of a backend; `backend/plugin.py` has the class.
+MODEL_CLASS = "ShortlistModel"
 
 routes = Blueprint("shortlist", __name__)
 
@@ -27,7 +30,7 @@ routes = Blueprint("shortlist", __name__)
 @routes.get("/")
 def health() -> Response:
     """Alive. Asks nobody anything: Label Studio waits one second."""
-    return jsonify({"status": "UP", "model_class": ShortlistModel.__name__})
+    return jsonify({"status": "UP", "model_class": MODEL_CLASS})
 
 
 @routes.post("/setup")
@@ -41,27 +44,22 @@ def setup() -> Response:
     folder.connection.write(Connection(request.host, asked.extra_params))
     service.rounds.request(asked.project_id)
     service.rounds.request_later(asked.project_id, AFTER_SETUP_S)
-    return jsonify({"model_version": folder.published_name(), "status": "queued"})
+    return jsonify({"model_version": folder.publications.name(), "status": "queued"})
 
 
 @routes.post("/predict")
 def predict() -> Response:
     """One prediction a task, always."""
     asked = parse_predict(_body())
-    model = ShortlistModel(asked.label_config, project_id=asked.project_id, service=_service())
-    return jsonify(
-        {
-            "results": model.predict_tasks(asked.tasks, asked.project_id),
-            "model_version": _service().folder(asked.project_id).published_name(),
-        }
-    )
+    results = answer_tasks(_service(), asked.project_id, asked.label_config, asked.tasks)
+    return jsonify({"results": results, "model_version": _service().folder(asked.project_id).publications.name()})
 
 
 @routes.post("/webhook")
 def receive_event() -> tuple[Response, int]:
     """Something changed: ask for a round; never train here."""
     event = parse_event(_body())
-    answer = ShortlistModel(project_id=event.project_id, service=_service()).fit_on(event)
+    answer = take_event(_service(), event)
     return jsonify(answer), 201 if answer["status"] == "queued" else 200
 
 
@@ -70,7 +68,7 @@ def start_training() -> tuple[Response, int]:
     """Start Training, as older Label Studio versions ask for it."""
     body = _body()
     event = Event(START_TRAINING, parse_project_id(body.get("project") if isinstance(body, dict) else None))
-    return jsonify(ShortlistModel(project_id=event.project_id, service=_service()).fit_on(event)), 201
+    return jsonify(take_event(_service(), event)), 201
 
 
 @routes.route("/versions", methods=["GET", "POST"])
@@ -81,7 +79,7 @@ def versions() -> Response:
     if named is None:
         return jsonify({"versions": []})
     folder = _service().folder(parse_project_id(named))
-    name = folder.published_name()
+    name = folder.publications.name()
     return jsonify({"versions": [name] if name else [], "models": folder.registry.numbers()})
 
 

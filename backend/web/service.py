@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from backend.errors import RedisUnavailableError
 from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder
-from backend.web.loaded_models import LoadedModels
+from backend.web.classifying import WebClassifier
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
 from model.encoder.processor import available_cores
@@ -17,10 +17,10 @@ class Service:
 
     settings: Settings
     rounds: RoundQueue
-    models: LoadedModels
+    classifier: WebClassifier
 
     def folder(self, project_id: int) -> ProjectFolder:
-        """What is kept of a project."""
+        """The project's folder."""
         return ProjectFolder(self.settings.model_dir, project_id)
 
     def threads(self) -> int:
@@ -33,4 +33,4 @@ class Service:
 
 def open_service(settings: Settings) -> Service:
     """A service over the settings' Redis and folder."""
-    return Service(settings, RoundQueue(open_redis(settings)), LoadedModels())
+    return Service(settings, RoundQueue(open_redis(settings)), WebClassifier())

@@ -13,6 +13,7 @@ from backend.rounds.order import FALLBACK
 from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder, known_projects
 from backend.store.selections import Selection
+from backend.store.sync_record import Failure
 from backend.web.service import Service
 from backend.work.states import FAILED, IDLE, STATES
 from model.errors import LLMBudgetError
@@ -32,15 +33,16 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
             f"project {project_id} never connected here: connect it in Label Studio → Settings → Model"
         )
     state = service.rounds.state(project_id)
-    synced = folder.synced.read()
+    last = folder.sync_record.read()
+    published = folder.publications.current()
     rounds = folder.rounds.read()
     current = folder.registry.current()
-    failure = synced.get("failure") or {"code": state.last_error_code, "message": state.last_error}
+    failure = (last.failure if last else None) or Failure(state.last_error_code, state.last_error)
     return {
         "project": project_id,
-        "state": FAILED if failure["message"] and state.state == IDLE else state.state,
+        "state": FAILED if failure.message and state.state == IDLE else state.state,
         "progress": dict(state.progress),
-        "model_version": folder.published_name(),
+        "model_version": published.name if published else "",
         "model": current.number if current else 0,
         "trained_on": current.labels if current else 0,
         "recipe": current.recipe if current else "",
@@ -49,15 +51,15 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
         "warnings": list(current.warnings) if current else [],
         "weak_labels": current.weak_labels if current else 0,
         "trust": asdict(current.trust) if current else None,
-        "names": synced.get("names"),
-        "labels": synced.get("labels", 0),
-        "labels_in_order": folder.published_labels(),
-        "unlabelled": synced.get("left", 0),
+        "names": asdict(last.names) if last and last.names else None,
+        "labels": last.labels if last else 0,
+        "labels_in_order": published.labelled_tasks if published else 0,
+        "unlabelled": last.left if last else 0,
         "rounds": len(rounds),
         "last_round": asdict(rounds[-1]) if rounds else None,
-        "last_error": state.last_error or failure["message"],
-        "last_error_code": state.last_error_code or failure["code"],
-        "next": folder.next_tasks(),
+        "last_error": state.last_error or failure.message,
+        "last_error_code": state.last_error_code or failure.code,
+        "next": [asdict(task) for task in published.next] if published else [],
         "llm": llm_status(service.settings, folder),
     }
 
@@ -72,10 +74,10 @@ def llm_status(settings: Settings, folder: ProjectFolder) -> dict[str, Any] | No
         spent, cost, problem = ledger.read(), ledger.cost, problem_at_start(settings)
     except LLMBudgetError as error:
         spent, cost, problem = Spent(), None, str(error)
-    synced = folder.synced.read()
+    last = folder.sync_record.read()
     chosen = selection or Selection(strategy="", source=settings.llm_name, at=0.0)
     # A failure to choose is of no interest any more once the classifier leads.
-    failed = chosen if synced.get("has_llm_a_say", True) and chosen.failure else None
+    failed = chosen if (last is None or last.has_llm_a_say) and chosen.failure else None
     failed = failed or (folder.llm_failure.read() if settings.llm_provider else None)
     return {
         "source": chosen.source,
@@ -86,7 +88,7 @@ def llm_status(settings: Settings, folder: ProjectFolder) -> dict[str, Any] | No
         **asdict(spent),
         "tokens_limit": settings.llm_max_tokens_total,
         "cost": cost,
-        "checks": synced.get("llm_checks"),
+        "checks": asdict(last.llm_checks) if last else None,
     }
 
 

@@ -13,11 +13,14 @@ from rq.worker import SimpleWorker
 from backend.errors import RedisUnavailableError
 from backend.settings import Settings
 from backend.store.project_folder import known_projects
+from backend.work.classifiers import Classifiers
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis, redis_errors
 
 # Annotators wait for Label Studio and for webhooks, never for a training: it takes what they leave.
 NICENESS = 10
+# A round needs one classifier at a time, and there need not be memory for two.
+KEPT_CLASSIFIERS = 1
 _TICK_S = 1.0
 
 log = logging.getLogger(__name__)
@@ -30,6 +33,7 @@ class WorkerProcess:
     settings: Settings
     rounds: RoundQueue
     stopping: Event
+    classifiers: Classifiers
 
 
 # RQ calls a job by its function's name with the ids it carries; the rest of what a round needs is the process's own.
@@ -58,7 +62,7 @@ def run_worker(settings: Settings) -> None:
     """
     rounds = RoundQueue(open_redis(settings))
     rounds.ping()
-    _here[:] = [WorkerProcess(settings, rounds, Event())]
+    _here[:] = [WorkerProcess(settings, rounds, Event(), Classifiers(KEPT_CLASSIFIERS))]
     os.nice(NICENESS)
     rounds.workers.sign()
     rounds.recover(known_projects(settings.model_dir))

@@ -29,7 +29,7 @@ def test_labelling_48_questions_gives_a_model_that_orders_and_answers_the_rest(
     cold = until_published(owner, real, project_id)
     first = owner.next_task(project_id)
     assert first is not None
-    assert first["id"] == cold.task_ids_N[0]
+    assert first["id"] == cold.task_ids[0]
     assert cold.model == 0
     assert all(prediction["result"] == [] for prediction in owner.predictions(project_id))
 
@@ -45,17 +45,17 @@ def test_labelling_48_questions_gives_a_model_that_orders_and_answers_the_rest(
     task = owner.next_task(project_id)
     assert task is not None
     open_ids = {t["id"] for t in owner.tasks(project_id)} - {t["id"] for t in served}
-    place = next(i for i, task_id in enumerate(publication.task_ids_N.tolist()) if task_id in open_ids)
-    assert task["id"] == publication.task_ids_N[place]
+    place = next(i for i, task_id in enumerate(publication.task_ids) if task_id in open_ids)
+    assert task["id"] == publication.task_ids[place]
     [prediction] = [p for p in task["predictions"] if p["model_version"] == publication.name]
-    assert bool(prediction["result"]) == (not publication.is_explore_N[place])
+    assert bool(prediction["result"]) == (not publication.is_random(place))
 
     # /predict agrees with the order, and beats always answering the commonest intent, on texts nobody labelled.
     left = [t for t in owner.tasks(project_id) if t["id"] in open_ids]
     body = {"tasks": left, "project": f"{project_id}.1", "label_config": config}
     results = real.http.post("/predict", json=body).json()["results"]
     by_score = sorted(zip(left, results, strict=True), key=lambda pair: pair[1]["score"])
-    assert [t["id"] for t, _ in by_score] == [i for i in publication.task_ids_N.tolist() if i in open_ids]
+    assert [t["id"] for t, _ in by_score] == [i for i in publication.task_ids if i in open_ids]
     answered = [(t, r["result"][0]["value"]["choices"][0]) for t, r in zip(left, results, strict=True) if r["result"]]
     right = sum(gold[t["data"]["text"]] == answer for t, answer in answered) / len(answered)
     commonest = Counter(gold[t["data"]["text"]] for t, _ in answered).most_common(1)[0][1] / len(answered)

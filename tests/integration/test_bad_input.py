@@ -137,7 +137,7 @@ def test_odd_texts_are_served_last_or_cut_and_stop_nothing(owner: Person, quick:
     owner.connect(project_id, quick.url, retrain_every=4, explore=0)
     publication = until_published(owner, quick, project_id)
     texts = {task["id"]: task["data"]["text"] for task in owner.tasks(project_id)}
-    order = [texts[task_id] for task_id in publication.task_ids_N.tolist()]
+    order = [texts[task_id] for task_id in publication.task_ids]
     assert len(order) == 12
     assert [text.strip() for text in order[-2:]] == ["", ""]
 
@@ -188,7 +188,7 @@ def test_a_label_outside_the_config_names_its_task_and_the_version_in_use_stays(
     until_published(owner, quick, project_id)
     owner.label_both(project_id, gold, 6)
     publication = until_published(owner, quick, project_id, model=1)
-    odd = publication.task_ids_N.tolist()[-1]
+    odd = publication.task_ids[-1]
     owner.post_annotation(odd, "angry")
 
     owner.call("POST", f"/api/ml/{backend_id}/train", {})

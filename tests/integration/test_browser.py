@@ -81,7 +81,7 @@ def test_a_project_is_connected_labelled_and_trained_by_clicking(
     page.screenshot(path=tmp_path / "connected.png")
 
     # Label All Tasks: the texts come in the published order, and nothing is preselected before there is a model.
-    published = until_published(owner, quick, project_id).task_ids_N.tolist()
+    published = until_published(owner, quick, project_id).task_ids
     assert published != sorted(published)
     page.goto(f"/projects/{project_id}/data")
     page.get_by_text("Label All Tasks").click()
@@ -101,7 +101,7 @@ def test_a_project_is_connected_labelled_and_trained_by_clicking(
     on_screen = published[len(asked)]
     _choice(page, TEXTS[text_of[on_screen]]).check()
     _submit(page)
-    task_id = next(task_id for task_id in order.task_ids_N.tolist() if task_id != on_screen)
+    task_id = next(task_id for task_id in order.task_ids if task_id != on_screen)
     expect(shown).to_have_text(text_of[task_id])
     prediction = next(
         p for p in owner.predictions(project_id) if (p["task"], p["model_version"]) == (task_id, order.name)

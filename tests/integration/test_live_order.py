@@ -24,14 +24,14 @@ def test_every_label_orders_the_queue_anew_without_a_training(owner: Person, qui
         [task] = owner.label_next(project_id, GOLD, 1)
         publication = until_published(owner, quick, project_id, model=1)
         names.append(publication.name)
-        assert publication.labelled_tasks == len(GOLD) - len(publication.task_ids_N)
-        assert task["id"] not in publication.places
+        assert publication.labelled_tasks == len(GOLD) - len(publication.task_ids)
+        assert task["id"] not in publication.task_ids
         # Two batches are written under the new name, and /next gives the first of them.
         versions = stored_predictions(owner, project_id)
         assert versions[publication.name] == 10
         following = owner.next_task(project_id)
         assert following is not None
-        assert following["id"] == publication.task_ids_N[0]
+        assert following["id"] == publication.task_ids[0]
         assert [p["result"] != [] for p in following["predictions"] if p["model_version"] == publication.name] == [True]
 
     assert len(set(names)) == 4
@@ -58,7 +58,7 @@ def test_labels_that_come_faster_than_orders_all_count_in_the_end_and_leave_noth
     publication = until_published(owner, quick, project_id, model=1)
 
     assert len(set(served)) == 12
-    assert publication.labelled_tasks == len(GOLD) - len(publication.task_ids_N) >= 28
+    assert publication.labelled_tasks == len(GOLD) - len(publication.task_ids) >= 28
     kept = eventually(
         lambda: len(versions) <= 2 and versions if (versions := stored_predictions(owner, project_id)) else None,
         "old publications to go",

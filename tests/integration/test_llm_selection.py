@@ -121,12 +121,10 @@ def test_what_three_askings_picked_is_served_first_in_the_published_order(
     )
     picked = asking.folder(project_id).selection.read()
     assert picked is not None
-    assert served == [pick.task_id for pick in picked.picks] == publication.task_ids_N[:8].tolist()
+    assert served == [pick.task_id for pick in picked.picks] == publication.task_ids[:8]
     assert [votes[text_of[task_id]] for task_id in served] == [pick.votes for pick in picked.picks]
-    assert publication.reasons_N[:8] == tuple(
-        f"LLM: picked {votes[text_of[task_id]]} of 3 askings" for task_id in served
-    )
-    assert asking.status(project_id)["next"][0] == {"task": served[0], "reason": publication.reasons_N[0]}
+    assert publication.reasons[:8] == [f"LLM: picked {votes[text_of[task_id]]} of 3 askings" for task_id in served]
+    assert asking.status(project_id)["next"][0] == {"task": served[0], "reason": publication.reasons[0]}
     assert asking.status(project_id)["last_round"]["strategy"] == "activellm"
 
 
@@ -156,10 +154,8 @@ def test_answers_that_real_models_gave_are_picked_and_served_in_order(
         for messages, answer in zip(provider.asked[title], answers, strict=True)
         for number in answer["reading"][:32]
     )
-    assert served == publication.task_ids_N[:32].tolist()
-    assert publication.reasons_N[:32] == tuple(
-        f"LLM: picked {votes[text_of[task_id]]} of 3 askings" for task_id in served
-    )
+    assert served == publication.task_ids[:32]
+    assert publication.reasons[:32] == [f"LLM: picked {votes[text_of[task_id]]} of 3 askings" for task_id in served]
     assert set(votes) <= set(texts)
 
 
@@ -185,8 +181,8 @@ def test_two_garbage_answers_and_then_a_good_one_do(
     task = owner.next_task(project_id)
 
     assert task is not None
-    assert task["id"] == publication.task_ids_N[0]
-    assert publication.reasons_N[0] == "LLM: picked 3 of 3 askings"
+    assert task["id"] == publication.task_ids[0]
+    assert publication.reasons[0] == "LLM: picked 3 of 3 askings"
     assert len(provider.asked[title]) == 5
     # What the LLM expects is filled in, while there is no classifier.
     (prediction,) = task["predictions"]
@@ -216,8 +212,8 @@ def test_an_llm_in_trouble_ends_in_the_recorded_fallback_within_a_minute(
     assert status["llm"]["problem_code"] == ("llm_answer" if trouble == "garbage" else "llm_unavailable")
     assert status["llm"]["fallback"] == status["last_round"]["strategy"] == "typiclust"
     assert (status["state"], status["last_error"]) == ("idle", "")
-    assert publication.reasons_N[0].startswith("typiclust, pick 1")
-    assert owner.next_task(project_id)["id"] == publication.task_ids_N[0]  # type: ignore[index]
+    assert publication.reasons[0].startswith("typiclust, pick 1")
+    assert owner.next_task(project_id)["id"] == publication.task_ids[0]  # type: ignore[index]
     metrics = asking.http.get("/metrics").text
     assert f'shortlist_llm_fallback{{project="{project_id}"}} 1.0' in metrics
 
@@ -261,9 +257,9 @@ def test_after_the_first_batch_the_classifier_takes_over(
     later = until_published(owner, asking, project_id, model=1)
 
     assert middle.strategy == "activellm"
-    assert middle.reasons_N[0].startswith("LLM: picked")
+    assert middle.reasons[0].startswith("LLM: picked")
     assert middle.proba_N_C.shape[1] == 2
-    assert later.reasons_N[0].startswith("margin")
+    assert later.reasons[0].startswith("margin")
     assert len(provider.asked[title]) == asked == 3
 
 

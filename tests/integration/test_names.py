@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from backend.store.project_folder import Publication
 from tests.annotators import Person, choices_config, until_published
 from tests.banking import intents, questions
+from tests.served_orders import ServedOrder
 from tests.servers import BackendServer
 
 GOLD = dict(questions("pool")[:200])
@@ -22,7 +22,7 @@ def test_names_order_the_texts_before_the_first_label_and_answer_nothing(
 
     assert _served_texts(owner, project_id, publication) != by_coverage
     assert publication.strategy == "hybrid"
-    assert all("margin" in reason for reason in publication.reasons_N[:8])
+    assert all("margin" in reason for reason in publication.reasons[:8])
     assert _answers(owner, project_id, publication) == {}
     status = real.status(project_id)
     assert (status["model"], status["names"]) == (0, {"agreed": 0, "of": 0})
@@ -72,7 +72,7 @@ def test_names_that_say_nothing_never_answer(owner: Person, real: BackendServer,
 
 def _connected(
     owner: Person, server: BackendServer, title: str, config: str = CONFIG, **extra_params: Any
-) -> tuple[int, Publication]:
+) -> tuple[int, ServedOrder]:
     """A project with the questions, and its first order; none of it is drawn at random."""
     project_id = owner.create_project(title, config, list(GOLD))
     owner.connect(project_id, server.url, explore=0, **extra_params)
@@ -81,7 +81,7 @@ def _connected(
 
 def _label_one_by_one(
     owner: Person, server: BackendServer, project_id: int, gold: Mapping[str, str], labels: int
-) -> Publication:
+) -> ServedOrder:
     """Label what is handed out, and wait each time for the order that knows of it; returns the last one."""
     for known in range(1, labels + 1):
         owner.label_next(project_id, gold, 1)
@@ -94,9 +94,9 @@ def _texts(owner: Person, project_id: int) -> dict[int, str]:
     return {task["id"]: task["data"]["text"] for task in owner.tasks(project_id)}
 
 
-def _served_texts(owner: Person, project_id: int, publication: Publication) -> list[str]:
+def _served_texts(owner: Person, project_id: int, publication: ServedOrder) -> list[str]:
     text_of = _texts(owner, project_id)
-    return [text_of[task_id] for task_id in publication.task_ids_N.tolist()]
+    return [text_of[task_id] for task_id in publication.task_ids]
 
 
 def _right(answers: Mapping[str, str]) -> float:
@@ -104,7 +104,7 @@ def _right(answers: Mapping[str, str]) -> float:
     return sum(GOLD[text] == label for text, label in answers.items()) / len(answers)
 
 
-def _answers(owner: Person, project_id: int, publication: Publication) -> dict[str, str]:
+def _answers(owner: Person, project_id: int, publication: ServedOrder) -> dict[str, str]:
     """Preselected answers by text, as Label Studio holds them for the version in use."""
     text_of = _texts(owner, project_id)
     return {

@@ -10,11 +10,12 @@ from redis import Redis
 from rq.worker import SimpleWorker
 
 from backend.store.project_folder import ProjectFolder
+from backend.work.classifiers import Classifiers
 from backend.work.cores import Workers
 from backend.work.part_files import cut
-from backend.work.parts import drop_parts, embed_in_parts, embed_part
+from backend.work.parts import PartWorker, drop_parts, embed_in_parts, embed_part
 from backend.work.queue import RoundQueue
-from backend.work.sources import LastClassifier, Source
+from backend.work.sources import Source
 from model.encoder.bert import new_classifier
 from model.encoder.inference import embed_texts
 from model.errors import TrainingCancelledError
@@ -57,15 +58,20 @@ def expected_M_D(source: Source) -> FloatArray:
     return embed_texts(new_classifier(source.encoder, SENTIMENT), TEXTS)
 
 
+@pytest.fixture
+def worker(queue: RoundQueue, folder: ProjectFolder) -> PartWorker:
+    return PartWorker(queue, folder, Classifiers(1))
+
+
 def _key(redis: Redis, part: str) -> str:
     return f"shortlist:part:{PROJECT}:{part}"
 
 
 def test_a_helper_and_the_round_share_the_parts_and_none_is_done_twice(
-    queue: RoundQueue, folder: ProjectFolder, source: Source, expected_M_D: FloatArray
+    worker: PartWorker, queue: RoundQueue, folder: ProjectFolder, source: Source, expected_M_D: FloatArray
 ) -> None:
-    helper = LastClassifier()
-    _help[:] = [lambda part: embed_part(queue, folder, part, last=helper)]
+    helper = PartWorker(queue, folder, Classifiers(1))
+    _help[:] = [lambda part: embed_part(helper, part)]
     heard: list[tuple[int, int]] = []
     answers: list[FloatArray] = []
 
@@ -75,7 +81,7 @@ def test_a_helper_and_the_round_share_the_parts_and_none_is_done_twice(
             # The round rests in its first part, until the helper has done two.
             eventually(lambda: len(_helped) >= 2, "the helper", timeout_s=30)
 
-    round_ = threading.Thread(target=lambda: answers.append(embed_in_parts(queue, folder, source, TEXTS, on_progress)))
+    round_ = threading.Thread(target=lambda: answers.append(embed_in_parts(worker, source, TEXTS, on_progress)))
     round_.start()
     eventually(lambda: len(queue.parts) == 4, "an invitation", timeout_s=30, every_s=0.01)
     SimpleWorker([queue.queue, queue.parts], connection=queue.redis).work(max_jobs=2, logging_level="ERROR")
@@ -90,19 +96,19 @@ def test_a_helper_and_the_round_share_the_parts_and_none_is_done_twice(
 
 
 def test_a_part_whose_helper_died_is_taken_over(
-    queue: RoundQueue, folder: ProjectFolder, source: Source, expected_M_D: FloatArray
+    worker: PartWorker, queue: RoundQueue, folder: ProjectFolder, source: Source, expected_M_D: FloatArray
 ) -> None:
     dying = cut(source, TEXTS, np.arange(len(TEXTS)))[1].name
     queue.redis.set(_key(queue.redis, dying), "who died", px=400)
 
-    embeddings_M_D = embed_in_parts(queue, folder, source, TEXTS)
+    embeddings_M_D = embed_in_parts(worker, source, TEXTS)
 
     np.testing.assert_allclose(embeddings_M_D, expected_M_D, atol=1e-5)
     assert queue.redis.get(_key(queue.redis, dying)) == b"done"
 
 
 def test_what_a_round_did_before_it_was_stopped_is_found_again_though_texts_came_and_went(
-    queue: RoundQueue, folder: ProjectFolder, source: Source, expected_M_D: FloatArray
+    worker: PartWorker, queue: RoundQueue, folder: ProjectFolder, source: Source, expected_M_D: FloatArray
 ) -> None:
     reached = [0]
 
@@ -110,18 +116,24 @@ def test_what_a_round_did_before_it_was_stopped_is_found_again_though_texts_came
         reached[0] = done
 
     with pytest.raises(TrainingCancelledError):
-        embed_in_parts(queue, folder, source, TEXTS, on_progress, should_stop=lambda: reached[0] >= 1000)
+        embed_in_parts(
+            PartWorker(queue, folder, Classifiers(1), lambda: reached[0] >= 1000), source, TEXTS, on_progress
+        )
     assert len(queue.parts) == 0, "an invitation was left to whatever nobody wants"
 
     heard: list[int] = []
     texts = ["the plot the plot", *TEXTS[1:]]
-    embeddings_M_D = embed_in_parts(queue, folder, source, texts, lambda done, _: heard.append(done))
+    embeddings_M_D = embed_in_parts(
+        PartWorker(queue, folder, Classifiers(1)), source, texts, lambda done, _: heard.append(done)
+    )
     assert heard[0] >= 500
     np.testing.assert_allclose(embeddings_M_D[1:], expected_M_D[1:], atol=1e-5)
 
     drop_parts(folder)
     heard.clear()
-    again_M_D = embed_in_parts(queue, folder, source, texts, lambda done, _: heard.append(done))
+    again_M_D = embed_in_parts(
+        PartWorker(queue, folder, Classifiers(1)), source, texts, lambda done, _: heard.append(done)
+    )
     assert heard[0] == 0, "what was dropped is not believed to be there, whatever Redis remembers"
     np.testing.assert_allclose(again_M_D, embeddings_M_D, atol=1e-5)
 

@@ -44,7 +44,7 @@ def test_a_pasted_answer_is_asked_for_first(owner: Person, quick: BackendServer,
     assert printed.returncode == pasted.returncode == 0, pasted.stderr
     assert printed.stdout.strip() == asked.text.strip()
     assert served == wanted
-    assert publication.reasons_N[0] == "LLM: picked 1 of 1 asking"
+    assert publication.reasons[0] == "LLM: picked 1 of 1 asking"
     assert quick.status(project_id)["llm"]["source"] == "pasted"
 
 

@@ -62,7 +62,7 @@ def test_retrieving_predictions_by_hand_adds_none_to_tasks_that_have_one(
     assert len(pairs) == 12
     assert set(pairs.values()) == {1}
     by_task = {prediction["task"]: prediction["score"] for prediction in owner.predictions(project_id)}
-    in_order = [by_task[task_id] for task_id in publication.task_ids_N.tolist()]
+    in_order = [by_task[task_id] for task_id in publication.task_ids]
     assert in_order == sorted(in_order), "tasks past the queue do not carry their rank"
     assert len(set(in_order)) == 12
 
@@ -84,8 +84,8 @@ def test_predict_agrees_with_what_was_published(owner: Person, quick: BackendSer
     assert len(stored) == 10
     for task_id, prediction in stored.items():
         assert _essence(predicted[task_id]) == _essence(prediction)
-    order = sorted(publication.task_ids_N.tolist(), key=lambda task_id: predicted[task_id]["score"])
-    assert order == publication.task_ids_N.tolist()
+    order = sorted(publication.task_ids, key=lambda task_id: predicted[task_id]["score"])
+    assert order == publication.task_ids
 
 
 def _essence(prediction: Mapping[str, Any]) -> tuple[str, float, list[tuple[Any, Any]]]:
@@ -117,7 +117,7 @@ def test_new_tasks_join_the_order(owner: Person, quick: BackendServer, title: st
     quick.until(project_id, lambda status: status["unlabelled"] == 14, "the new tasks to be seen")
     second = until_published(owner, quick, project_id)
     assert second.number == first.number + 1
-    assert sorted(second.task_ids_N.tolist()) == sorted(task["id"] for task in owner.tasks(project_id))
+    assert sorted(second.task_ids) == sorted(task["id"] for task in owner.tasks(project_id))
 
 
 def test_an_order_that_somebody_switched_off_comes_back(owner: Person, quick: BackendServer, title: str) -> None:

@@ -16,13 +16,13 @@ def test_connecting_publishes_an_order_that_nobody_asked_for(owner: Person, quic
     publication = until_published(owner, quick, project_id)
 
     assert command.returncode == 0, command.stderr
-    assert sorted(publication.task_ids_N.tolist()) == sorted(task["id"] for task in owner.tasks(project_id))
+    assert sorted(publication.task_ids) == sorted(task["id"] for task in owner.tasks(project_id))
     assert publication.name == "0.1"
     assert owner.project(project_id)["model_version"] == "0.1"
     assert owner.project(project_id)["sampling"] == "Uncertainty sampling"
     task = owner.next_task(project_id)
     assert task is not None
-    assert task["id"] == publication.task_ids_N[0]
+    assert task["id"] == publication.task_ids[0]
     assert [(p["model_version"], p["score"], p["result"]) for p in task["predictions"]] == [("0.1", 0, [])]
 
 
@@ -51,7 +51,7 @@ def test_label_studio_serves_our_order_however_fast_it_was_published(
 def test_an_annotator_gets_the_tasks_in_the_published_order(owner: Person, quick: BackendServer, title: str) -> None:
     project_id = owner.create_project(title, CONFIG, TEXTS)
     owner.connect(project_id, quick.url, retrain_every=1000, query_size=1000)
-    published = until_published(owner, quick, project_id).task_ids_N.tolist()
+    published = until_published(owner, quick, project_id).task_ids
 
     served, scores = [], []
     while (task := owner.next_task(project_id)) is not None:
@@ -71,7 +71,7 @@ def test_two_annotators_share_the_published_order_and_never_get_the_same_task(
 ) -> None:
     project_id = owner.create_project(title, CONFIG, TEXTS)
     owner.connect(project_id, quick.url, retrain_every=1000, query_size=1000)
-    published = until_published(owner, quick, project_id).task_ids_N.tolist()
+    published = until_published(owner, quick, project_id).task_ids
 
     served = []
     while len(served) < len(TEXTS):

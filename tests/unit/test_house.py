@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "backend.studio": ("backend.store",),
     "backend.work": ("backend.store", "backend.studio"),
     "backend.rounds": ("backend.store", "backend.studio", "backend.work"),
-    "backend.web": ("backend.store", "backend.studio", "backend.work", "backend.rounds", "backend.plugin"),
+    "backend.web": ("backend.store", "backend.studio", "backend.work", "backend.rounds"),
     "backend.plugin": ("backend.store", "backend.studio", "backend.work", "backend.rounds", "backend.web"),
     "backend.demo": ("backend",),
     "backend.demo_servers": ("backend",),
@@ -41,7 +41,7 @@ MAY_IMPORT = {
 # Single modules that every folder may import.
 GROUND = (
     *("backend.errors", "backend.settings", "backend.logs"),
-    *("model.errors", "model.types", "model.progress", "model.text_digests", "model.llm.chat"),
+    *("model.errors", "model.types", "model.files", "model.progress", "model.text_digests", "model.llm.chat"),
 )
 # What computes from arrays alone.
 PURE = ("model.query", "model.llm.reading", "model.llm.asking", "model.learner.evaluation")

@@ -6,11 +6,10 @@ import pytest
 from backend.rounds.llm_selection import LLMContext
 from backend.rounds.sync import Synced
 from backend.settings import Settings
-from backend.store.project_folder import ProjectFolder
 from backend.studio.labeling_config import read_labeling_config
 from model.types import Targets
 from tests.fake_chats import ScriptedChat
-from tests.fakes import SENTIMENT, FakeTurn, a_project, labeling_config
+from tests.fakes import SENTIMENT, a_context, a_project, labeling_config
 from tests.unit.backend.films import EMBEDDINGS, POOL, sentiment
 
 
@@ -35,8 +34,8 @@ def llm_context(llm_settings):
         question = read_labeling_config(labeling_config())
         project = a_project(title="Films", description="What critics say")
         synced = Synced(project, question, llm_settings.for_project(own), targets, POOL[labels:], "")
-        folder = ProjectFolder(llm_settings.model_dir, 1)
+        round_ = a_context(llm_settings, turn=turn)
         embed = lambda texts: np.array([EMBEDDINGS[text] for text in texts]).reshape(-1, 4)  # noqa: E731
-        return LLMContext(llm_settings, folder, synced, has_model, turn or FakeTurn(), embed, lambda: [chat]), chat
+        return LLMContext(round_, synced, has_model, embed, lambda: [chat]), chat
 
     return context

@@ -3,9 +3,10 @@ import pytest
 from label_studio_ml.model import LabelStudioMLBase
 
 from backend.errors import InvalidRequestError, UnsupportedConfigError
-from backend.plugin import LOOK_AGAIN_S, ShortlistModel
+from backend.plugin import ShortlistModel
 from backend.settings import Settings
-from backend.web.loaded_models import LoadedModels
+from backend.web.classifying import WebClassifier
+from backend.web.events import LOOK_AGAIN_S
 from backend.web.service import Service
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
@@ -14,7 +15,7 @@ from model.encoder.processor import available_cores
 from model.learner.recipes import TrainingConfig
 from model.learner.training import Trained
 from model.types import Targets
-from tests.fakes import SENTIMENT, FakeRounds, a_publication, labeling_config
+from tests.fakes import SENTIMENT, FakeRounds, labeling_config, write_publication
 
 LABELS_CHANGED = ["ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED"]
 TASKS_CHANGED = ["TASKS_CREATED", "TASKS_DELETED", "PROJECT_UPDATED"]
@@ -25,7 +26,7 @@ EXPORTED = [{"id": 1, "project": 5, "data": {"text": "good"}, "annotations": [{"
 
 @pytest.fixture
 def service(tmp_path) -> Service:
-    return Service(Settings(model_dir=tmp_path), FakeRounds(), LoadedModels())
+    return Service(Settings(model_dir=tmp_path), FakeRounds(), WebClassifier())
 
 
 @pytest.fixture
@@ -117,7 +118,7 @@ TASKS = [{"id": id_, "project": 1, "data": {"text": f"text {id_}"}} for id_ in r
 
 def test_what_was_published_is_predicted_with_the_same_rank(model, service):
     service.folder(1).connection.write(service.folder(1).connection.read())
-    service.folder(1).save_publication(a_publication(4, queued=2))
+    write_publication(service.folder(1), 4, queued=2)
     answers = model().predict(TASKS[::-1])
     assert [answer["score"] for answer in answers] == [1.0, pytest.approx(2 / 3), pytest.approx(1 / 3), 0.0]
     assert [bool(answer["result"]) for answer in answers] == [False, True, True, True]
@@ -133,7 +134,7 @@ def test_a_text_that_was_never_published_is_read_by_the_model_and_ranked_last(mo
     targets = Targets((1, 2), ("good", "bad"), np.float32([[0, 1], [1, 0]]), SENTIMENT)
     folder.registry.write(Trained(new_classifier(encoder, SENTIMENT)), targets, TrainingConfig())
     folder.registry.point(1)
-    folder.save_publication(a_publication(4, model=1))
+    write_publication(folder, 4, model=1)
     changed = {"id": 10, "project": 1, "data": {"text": "changed since"}}
     unknown = {"id": 99, "project": 1, "data": {"text": "good film"}}
     published, *others = model().predict([TASKS[1], changed, unknown])
@@ -145,7 +146,7 @@ def test_a_text_that_was_never_published_is_read_by_the_model_and_ranked_last(mo
 
 def test_what_was_published_for_other_labels_is_not_predicted(model, service):
     service.folder(1).connection.write(service.folder(1).connection.read())
-    service.folder(1).save_publication(a_publication(4))
+    write_publication(service.folder(1), 4)
     (answer,) = model(labeling_config("yes", "no")).predict(TASKS[:1])
     assert answer["result"] == []
 
@@ -176,4 +177,4 @@ def test_a_request_has_one_core_while_a_round_runs_and_all_of_them_otherwise(ser
     service.rounds.is_running = False
     assert service.threads() == available_cores()
     nobody = Settings(model_dir=tmp_path, redis_url=f"unix://{tmp_path}/nobody.sock")
-    assert Service(nobody, RoundQueue(open_redis(nobody)), LoadedModels()).threads() == 1
+    assert Service(nobody, RoundQueue(open_redis(nobody)), WebClassifier()).threads() == 1

@@ -6,10 +6,13 @@ import pytest
 from backend.commands.serving import web_command
 from backend.errors import ConfigurationError, TokenRefusedError
 from backend.logs import start_logging
+from backend.rounds.context import InUse
+from backend.rounds.facts import order_digest, training_facts
 from backend.rounds.llm_access import llm_config, open_ledger
 from backend.rounds.order import Order, order_pool, strategy_for
-from backend.rounds.plan import labels_until_training, order_digest
-from backend.rounds.round import order
+from backend.rounds.ordering import make_order
+from backend.rounds.plan import labels_until_training
+from backend.rounds.round import Round
 from backend.rounds.sync import Synced
 from backend.settings import LLMLabels, Settings, environment_names, load_settings
 from backend.store.project_folder import ProjectFolder
@@ -24,7 +27,7 @@ from model.llm.provider.config import LLMConfig
 from model.query.unlabelled import Unlabelled
 from model.tasks.label_names import MAX_CHARACTERS
 from model.types import PoolText, Targets
-from tests.fakes import SENTIMENT, FakeTurn, a_project, labeling_config
+from tests.fakes import SENTIMENT, a_context, a_project, labeling_config
 
 POOL = tuple(PoolText(id_, f"text {id_}") for id_ in range(40))
 
@@ -81,9 +84,13 @@ def _order(settings: Settings) -> Order:
 
 
 def _queued(settings: Settings) -> int:
-    folder = ProjectFolder(settings.model_dir, 1)
     by_chance = settings.model_copy(update={"cold_start": "random"})
-    return order(by_chance, folder, _synced(by_chance), None, 1, FakeTurn()).queued
+    llm = Round(a_context(by_chance)).llm_context(_synced(by_chance), InUse())
+    return make_order(llm, InUse(), None, 1).publication.queued
+
+
+def _labels_missing(settings: Settings) -> int:
+    return labels_until_training(training_facts(a_context(settings), _synced(settings)))
 
 
 def _llms(settings: Settings, provider: str = "mistral") -> list[LLMConfig]:
@@ -127,7 +134,10 @@ EFFECTS = {
     "WORKERS": ("3", web_command),
     "THREADS": ("3", web_command),
     "BERT_MODEL": ("another/encoder", lambda settings: _synced(settings).encoder),
-    "RETRAIN_EVERY": ("50", lambda settings: labels_until_training(None, _synced(settings))),
+    "RETRAIN_EVERY": (
+        "50",
+        _labels_missing,
+    ),
     "QUERY_SIZE": ("7", lambda settings: sum("pick" in reason for reason in _order(settings).reasons_N)),
     "QUEUE_SIZE": ("5", _queued),
     "STRATEGY": ("entropy", lambda settings: strategy_for(settings.for_project({}), has_model=True)),

@@ -4,12 +4,13 @@ import pytest
 
 from backend.errors import UnsupportedConfigError
 from backend.rounds.sync import sync
-from backend.settings import ProjectSettings
+from backend.settings import ProjectSettings, Settings
+from backend.store.project_folder import ProjectFolder
 from backend.store.tasks import TaskStore
 from model.errors import UnknownLabelError
 from model.types import PoolText
 from tests.fake_tasks import TaskedLabelStudio
-from tests.fakes import FakeTurn, labeling_config
+from tests.fakes import FakeTurn, a_context, labeling_config
 
 FILMS = ("good film", "bad film", "dull plot", "fine cast", "poor cast", "great plot")
 
@@ -28,7 +29,8 @@ def read(tmp_path, studio):
         turn.changed_tasks, turn.are_all_named = frozenset(changed), are_all_named
         studio.asked.clear()
         project = studio.project(1)
-        synced = sync(studio, tmp_path / "tasks.sqlite", project, ProjectSettings(), "an/encoder", turn, is_thorough)
+        context = a_context(Settings(model_dir=tmp_path, bert_model="an/encoder"), studio, turn)
+        synced = sync(context, project, ProjectSettings(), is_thorough)
         return synced, list(studio.asked)
 
     return read
@@ -39,7 +41,7 @@ def time_passes(tmp_path):
     """As if what is stored had been read so long ago."""
 
     def time_passes(**seconds):
-        with TaskStore(tmp_path / "tasks.sqlite") as store:
+        with TaskStore(ProjectFolder(tmp_path, 1).tasks_file) as store:
             facts = store.facts()
             store.note({name: facts[name] - passed_s for name, passed_s in seconds.items()})
 
@@ -279,7 +281,7 @@ def test_a_clock_that_was_set_back_does_not_stop_the_looking(read, time_passes):
 
 def test_a_broken_file_is_set_aside_and_everything_read(tmp_path, read, caplog):
     first, _ = read()
-    file = tmp_path / "tasks.sqlite"
+    file = ProjectFolder(tmp_path, 1).tasks_file
     whole = file.read_bytes()
     for broken in (b"no database", whole[:4096] + b"\xff" * (len(whole) - 4096)):
         file.write_bytes(broken)
@@ -293,7 +295,7 @@ def test_what_labels_mean_comes_from_the_config_and_the_projects_description(stu
 
     def label_texts(**own):
         settings = ProjectSettings(**own)
-        return sync(studio, tmp_path / "tasks.sqlite", project, settings, "", FakeTurn()).label_texts
+        return sync(a_context(Settings(model_dir=tmp_path), studio), project, settings).label_texts
 
     assert label_texts() == (("neg", "Is the film good ? neg"), ("pos", "Is the film good ? pos"))
     assert label_texts(label_descriptions={"pos": "praise"})[1][0] == "praise"

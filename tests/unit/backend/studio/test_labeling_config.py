@@ -5,11 +5,11 @@ from backend.studio.labeling_config import (
     Classification,
     Meaning,
     TextField,
-    prediction_result,
     read_label_texts,
     read_labeling_config,
     read_text,
 )
+from backend.studio.results import prediction_result
 from model.types import LabelSet
 from tests.fakes import labeling_config
 

@@ -7,16 +7,17 @@ from backend.rounds.publish import rank_score
 from backend.settings import Settings
 from backend.store.project_folder import Connection, RoundRecord
 from backend.store.selections import PastePrompt, Selection
+from backend.store.sync_record import Failure
 from backend.studio.webhooks import webhook_headers
 from backend.web.app import create_app
-from backend.web.loaded_models import LoadedModels
+from backend.web.classifying import WebClassifier
 from backend.web.routes import AFTER_SETUP_S
 from backend.web.service import Service
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
 from backend.work.states import TRAINING, RoundState
 from model.llm.chat import Reply
-from tests.fakes import FakeRounds, a_publication, labeling_config
+from tests.fakes import FakeRounds, a_sync_record, labeling_config, write_publication
 
 EVENT = {"action": "ANNOTATION_CREATED", "project": {"id": 1}, "annotation": {"id": 2}}
 SETUP = {"project": "1.1767193600", "schema": labeling_config(), "hostname": "http://labels", "access_token": "geheim"}
@@ -28,7 +29,7 @@ NO_REQUESTS += [b"[" * 100_000, b'{"project": ' * 100_000, b"9" * 5000, b'{"proj
 
 @pytest.fixture
 def service(tmp_path) -> Service:
-    return Service(Settings(model_dir=tmp_path), FakeRounds(), LoadedModels())
+    return Service(Settings(model_dir=tmp_path), FakeRounds(), WebClassifier())
 
 
 @pytest.fixture
@@ -41,14 +42,14 @@ def published(service):
     """A project that published tasks 10 to 14, two of them in the queue, the last at random."""
     folder = service.folder(1)
     folder.connection.write(Connection("localhost:9090", {}))
-    folder.save_publication(a_publication(5, queued=2))
+    write_publication(folder, 5, queued=2)
     return folder
 
 
 @pytest.fixture
 def locked(tmp_path):
     settings = Settings(model_dir=tmp_path, basic_auth_user="ann", basic_auth_pass="geheim")
-    return create_app(Service(settings, FakeRounds(), LoadedModels()))
+    return create_app(Service(settings, FakeRounds(), WebClassifier()))
 
 
 def refused(answer, status: int, code: str | None = None) -> str:
@@ -282,7 +283,7 @@ def test_versions_of_no_project_are_none(browser, given):
 @pytest.mark.usefixtures("published")
 def test_a_projects_status_says_where_it_stands(browser, service, published):
     service.rounds.current = RoundState(TRAINING, {"done": 20, "total": 60}, "", "")
-    published.synced.write({"labels": 12, "left": 30, "failure": None})
+    published.sync_record.write(a_sync_record())
     published.rounds.append(RoundRecord(1.0, 12, 3, "3.7", "hybrid", 30, 2.0))
     told = browser.get("/projects/1/status").get_json()
     assert (told["project"], told["state"], told["progress"]) == (1, "training", {"done": 20, "total": 60})
@@ -291,14 +292,14 @@ def test_a_projects_status_says_where_it_stands(browser, service, published):
 
 
 def test_a_failed_training_stays_in_the_status_though_the_round_went_well(browser, published):
-    published.synced.write({"failure": {"code": "training_diverged", "message": "the loss became nan"}})
+    published.sync_record.write(a_sync_record(failure=Failure("training_diverged", "the loss became nan")))
     told = browser.get("/projects/1/status").get_json()
     assert (told["state"], told["last_error_code"]) == ("failed", "training_diverged")
 
 
 @pytest.mark.usefixtures("published")
 def test_metrics_are_told_a_project(browser, published):
-    published.synced.write({"labels": 12, "left": 30, "failure": None})
+    published.sync_record.write(a_sync_record())
     lines = browser.get("/metrics").text.splitlines()
     assert 'shortlist_labels{project="1"} 12.0' in lines
     assert 'shortlist_unlabelled{project="1"} 30.0' in lines
@@ -320,7 +321,7 @@ def test_the_reason_phrase_says_what_is_wrong_since_people_see_nothing_else(brow
 
 def test_a_redis_that_does_not_answer_makes_a_503(tmp_path):
     settings = Settings(model_dir=tmp_path, redis_url=f"unix://{tmp_path}/nobody.sock")
-    browser = create_app(Service(settings, RoundQueue(open_redis(settings)), LoadedModels())).test_client()
+    browser = create_app(Service(settings, RoundQueue(open_redis(settings)), WebClassifier())).test_client()
     assert browser.get("/health").status_code == 200
     refused(browser.post("/webhook", json=EVENT), 503, "redis_unavailable")
     refused(browser.post("/setup", json=SETUP), 503, "redis_unavailable")
@@ -332,7 +333,7 @@ class Broken(FakeRounds):
 
 
 def test_what_nobody_thought_of_is_a_500_that_gives_nothing_away(tmp_path):
-    browser = create_app(Service(Settings(model_dir=tmp_path), Broken(), LoadedModels())).test_client()
+    browser = create_app(Service(Settings(model_dir=tmp_path), Broken(), WebClassifier())).test_client()
     assert "geheim" not in refused(browser.post("/webhook", json=EVENT), 500, "internal")
 
 
@@ -402,7 +403,7 @@ def test_status_and_metrics_speak_of_the_llm_only_where_there_is_one(browser, pu
     settings = Settings(model_dir=tmp_path, llm_provider="mistral", **prices)
     open_ledger(settings, published).add(Reply("", prompt_tokens=1000, completion_tokens=500))
     published.selection.write(Selection("activellm", "mistral x", 1.0, failure="spent", failure_code="llm_budget"))
-    asking_one = create_app(Service(settings, service.rounds, service.models)).test_client()
+    asking_one = create_app(Service(settings, service.rounds, service.classifier)).test_client()
     llm = asking_one.get("/projects/1/status").get_json()["llm"]
     assert (llm["problem_code"], llm["fallback"], llm["asked"], llm["cost"]) == ("llm_budget", "typiclust", 1, 0.004)
     assert "MISTRAL_API_KEY" in llm["problem"]
@@ -414,18 +415,18 @@ def test_status_and_metrics_speak_of_the_llm_only_where_there_is_one(browser, pu
 def test_a_failure_to_choose_is_no_fallback_any_more_once_the_classifier_leads(published, service, tmp_path):
     published.selection.write(Selection("activellm", "mistral x", 1.0, failure="down", failure_code="llm_unavailable"))
     settings = Settings(model_dir=tmp_path, llm_provider="openai", llm_base_url="http://127.0.0.1:1")
-    asking_one = create_app(Service(settings, service.rounds, service.models)).test_client()
+    asking_one = create_app(Service(settings, service.rounds, service.classifier)).test_client()
     assert asking_one.get("/projects/1/status").get_json()["llm"]["fallback"] == "typiclust"
-    published.synced.write({"has_llm_a_say": False})
+    published.sync_record.write(a_sync_record(has_llm_a_say=False))
     llm = asking_one.get("/projects/1/status").get_json()["llm"]
     assert (llm["fallback"], llm["problem"]) == ("", "")
 
 
 def test_a_failure_to_label_is_a_problem_in_status(published, service, tmp_path):
     published.llm_failure.write(Selection("route", "x", 1.0, failure="refused", failure_code="llm_key"))
-    published.synced.write({"has_llm_a_say": False})
+    published.sync_record.write(a_sync_record(has_llm_a_say=False))
     settings = Settings(model_dir=tmp_path, llm_provider="openai", llm_base_url="http://127.0.0.1:1")
-    asking_one = create_app(Service(settings, service.rounds, service.models)).test_client()
+    asking_one = create_app(Service(settings, service.rounds, service.classifier)).test_client()
     assert asking_one.get("/projects/1/status").get_json()["llm"]["problem_code"] == "llm_key"
 
 
@@ -433,6 +434,6 @@ def test_a_damaged_account_is_a_problem_in_status_and_no_error(browser, publishe
     settings = Settings(model_dir=tmp_path, llm_provider="mistral", mistral_api_key="geheim")
     published.llm_folder.mkdir(parents=True)
     (published.llm_folder / "ledger.json").write_text("{", encoding="utf-8")
-    page = create_app(Service(settings, service.rounds, service.models)).test_client().get("/projects/1/status")
+    page = create_app(Service(settings, service.rounds, service.classifier)).test_client().get("/projects/1/status")
     assert "delete it" in page.get_json()["llm"]["problem"]
     assert "geheim" not in page.text

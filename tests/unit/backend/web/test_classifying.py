@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from backend.store.project_folder import ProjectFolder
-from backend.web.loaded_models import LoadedModels
+from backend.web.classifying import WebClassifier
 from model.encoder.bert import new_classifier
 from model.encoder.inference import score_texts
 from model.learner.recipes import TrainingConfig
@@ -27,23 +27,23 @@ def folder(tmp_path, encoder) -> ProjectFolder:
 
 
 def test_a_project_without_a_model_has_none_loaded(tmp_path):
-    assert LoadedModels().current(ProjectFolder(tmp_path, 1)) is None
+    assert WebClassifier().current(ProjectFolder(tmp_path, 1)) is None
 
 
 def test_a_model_is_loaded_once(folder):
-    models = LoadedModels()
+    models = WebClassifier()
     assert models.current(folder) is models.current(folder)
 
 
 def test_a_new_model_version_is_noticed(folder):
-    models = LoadedModels()
+    models = WebClassifier()
     before = models.current(folder)
     folder.registry.point(2)
     assert models.current(folder) is not before
 
 
 def test_a_model_that_could_not_be_loaded_is_tried_again(folder, tmp_path):
-    models = LoadedModels()
+    models = WebClassifier()
     weights = folder.registry.find(1).folder / "head.safetensors"
     shutil.move(weights, tmp_path / "away")
     with pytest.raises(Exception, match=r"head\.safetensors"):
@@ -53,7 +53,7 @@ def test_a_model_that_could_not_be_loaded_is_tried_again(folder, tmp_path):
 
 
 def test_texts_are_scored_with_the_threads_there_are_at_every_moment(folder):
-    models = LoadedModels()
+    models = WebClassifier()
     classifier = models.current(folder)
     texts = ["good film"] * 1000
     asked = []

@@ -1,0 +1,162 @@
+"""The facts of a project that decide what a round does; `plan.py` decides."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from backend.rounds.context import InUse, RoundContext
+from backend.rounds.llm_selection import has_a_say, retry_at
+from backend.rounds.order import strategy_for
+from backend.rounds.sync import Synced
+from backend.settings import LLMLabels, ProjectSettings
+from backend.store.project_folder import ProjectFolder
+from backend.store.publications import Publication
+from backend.store.selections import Selection
+from backend.store.sync_record import Facts, OrderFacts
+from model.learner.registry import ModelVersion, data_sha256, label_digests
+from model.query.strategies import find_strategy
+from model.types import IntArray
+
+
+@dataclass(frozen=True)
+class PublishedTexts:
+    """The order in use, with the texts that it knew.
+
+    Attributes:
+        head: its head.
+        task_ids_N: every task that was ordered, first = next.
+        digests_N: which text each had; uint64.
+    """
+
+    head: Publication
+    task_ids_N: IntArray
+    digests_N: IntArray
+
+
+def published_texts(folder: ProjectFolder) -> PublishedTexts | None:
+    """Read the order in use; None before the first."""
+    with folder.publications.open() as order:
+        return None if order is None else PublishedTexts(order.head, *order.texts())
+
+
+def training_facts(context: RoundContext, synced: Synced) -> Facts:
+    """The facts that decide whether a training is due; those of the order are left out."""
+    latest = context.folder.registry.latest()
+    fits = latest is not None and latest.label_set == synced.classification.label_set
+    classes = np.count_nonzero(synced.targets.targets_N_C.sum(axis=0))
+    return Facts(
+        labels=len(synced.targets),
+        waiting=len(synced.pool),
+        can_teach=classes >= (1 if synced.classification.label_set.is_multilabel else 2),
+        trained_labels=latest.labels if latest and fits else None,
+        is_outdated=latest is not None and _is_outdated(latest, synced),
+        changed_labels=_changed(latest, synced) if latest and fits else 0,
+        retrain_every=synced.settings.retrain_every,
+        query_size=synced.settings.query_size,
+        order=None,
+        asked_to_train=context.turn.asked_to_train,
+    )
+
+
+def with_order(
+    facts: Facts,
+    context: RoundContext,
+    synced: Synced,
+    in_use: InUse,
+    selection: Selection | None,
+    published: PublishedTexts | None,
+) -> Facts:
+    """The facts with those of the order in use.
+
+    Args:
+        facts: see `training_facts`.
+        context: the round.
+        synced: the project.
+        in_use: the classifier to go by.
+        selection: what an LLM chose, where it has a say.
+        published: the order in use.
+    """
+    has_say = has_a_say(synced.settings, len(synced.targets), in_use.has_model)
+    facts = replace(facts, ask_llm_at=retry_at(context.folder.selection.read()) if has_say else None)
+    if published is None:
+        return facts
+    head, pool_ids_N = published.head, np.array([text.task_id for text in synced.pool], dtype=np.int64)
+    order = OrderFacts(
+        model_fits=head.model == in_use.model,
+        settings_fit=head.settings_digest == order_digest(synced.project.label_config, synced.settings),
+        tasks_fit=_knows_texts(published, pool_ids_N, synced.text_digests_N),
+        labels_since=len(synced.targets) - head.labelled_tasks,
+        llm_reason=_llm_reason(head, synced, in_use, selection),
+        hand_over_at=synced.settings.query_size if has_say and in_use.has_model else None,
+        left=int(np.isin(published.task_ids_N[: head.queued], pool_ids_N).sum()),
+        least_left=_least_left(head, synced.settings),
+        follows_labels=reorders_on_every_label(context.folder, synced.settings, in_use),
+        has_all_labels=head.labels_sha256 == data_sha256(synced.targets),
+    )
+    return replace(facts, order=order)
+
+
+def _is_outdated(latest: ModelVersion, synced: Synced) -> bool:
+    asked = (synced.settings.recipe.value, synced.encoder, synced.label_texts)
+    return (latest.recipe, latest.encoder, latest.label_texts) != asked
+
+
+def _changed(latest: ModelVersion, synced: Synced) -> int:
+    """How many labels came, changed or went since a version was trained.
+
+    A corrected label has another digest: it went from before and came now, and is one change all the same.
+    """
+    before, now = latest.label_digests_N, label_digests(synced.targets)
+    return max(len(np.setdiff1d(now, before)), len(np.setdiff1d(before, now)))
+
+
+def _knows_texts(published: PublishedTexts, pool_ids_N: IntArray, digests_N: IntArray) -> bool:
+    """Whether an order has every task of the pool with the text that the task has now."""
+    if not len(pool_ids_N):
+        return True
+    if not len(published.task_ids_N):
+        return False
+    rows_N = np.argsort(published.task_ids_N)
+    sorted_ids_N = published.task_ids_N[rows_N]
+    at_N = np.minimum(np.searchsorted(sorted_ids_N, pool_ids_N), len(sorted_ids_N) - 1)
+    is_there_N = sorted_ids_N[at_N] == pool_ids_N
+    return bool(is_there_N.all() and (published.digests_N[rows_N[at_N]] == digests_N).all())
+
+
+def _least_left(head: Publication, settings: ProjectSettings) -> int:
+    """With fewer tasks left than these, a queue is used up; one made between trainings may be shorter than a batch."""
+    return min(settings.query_size, head.queued // 2) if head.is_live else settings.query_size
+
+
+def _llm_reason(head: Publication, synced: Synced, in_use: InUse, selection: Selection | None) -> str:
+    """Why an LLM's choice, or the end of it, calls for a new order; empty if it does not."""
+    if selection is not None and selection.picks and selection.at > head.selected_at:
+        return "the LLM chose"
+    decides = strategy_for(synced.settings, in_use.has_model, selection, has_names=in_use.has_names).name
+    if head.strategy and head.strategy != decides:
+        return "another strategy decides"
+    return ""
+
+
+def reorders_on_every_label(folder: ProjectFolder, settings: ProjectSettings, in_use: InUse) -> bool:
+    """Whether every label orders the queue anew at once, without a training.
+
+    There has to be a classifier, of label names if there is no other, and a strategy that goes by it. A version that
+    somebody rolled back to stays as it was trained: the labels that came since may be why. Where an LLM's labels
+    arrange the order as well, the LLM would be asked for every label that people give: there an order stays until its
+    batch is used up.
+    """
+    if settings.llm_labels.includes(LLMLabels.ROUTE):
+        return False
+    if in_use.version is None:
+        return in_use.has_names and find_strategy(settings.cold_start).needs_classifier
+    is_newest = folder.registry.numbers()[-1:] == [in_use.version.number]
+    return is_newest and find_strategy(settings.strategy).needs_classifier
+
+
+def order_digest(label_config: str, settings: ProjectSettings) -> str:
+    """Stands for everything that shapes an order besides texts and labels."""
+    text = json.dumps([label_config, settings.model_dump(mode="json")])
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -1,0 +1,90 @@
+"""The training of a round, and which model version serves after it."""
+
+import logging
+
+from backend.rounds.context import RoundContext
+from backend.rounds.llm_labels import labels_that_train
+from backend.rounds.score import embedder
+from backend.rounds.sync import Synced
+from backend.work.states import TRAINING
+from model.encoder.bert import new_classifier
+from model.errors import ShortlistError, TrainingCancelledError
+from model.learner.recipes import TrainingConfig
+from model.learner.registry import ModelVersion
+from model.learner.training import Start, Trained, check_trainable, train
+from model.llm.asking.routing import WEAK_WEIGHT
+
+log = logging.getLogger(__name__)
+
+
+def try_fit(
+    context: RoundContext, synced: Synced, *, is_due: bool
+) -> tuple[ModelVersion | None, ShortlistError | None]:
+    """Train if a training is due. A training that fails leaves the version in use: an order is still published.
+
+    Returns:
+        The version to use, None while there is none; and why the training failed, None if it did not.
+
+    Raises:
+        TrainingCancelledError: the process wants to end.
+    """
+    try:
+        return fit(context, synced, is_due=is_due), None
+    except TrainingCancelledError:
+        raise
+    except ShortlistError as error:
+        log.error("event=training_failed project=%d code=%s reason=%s", context.project_id, error.code, error)
+        return usable(context.folder.registry.current(), synced), error
+
+
+def fit(context: RoundContext, synced: Synced, *, is_due: bool) -> ModelVersion | None:
+    """Train if a training is due; returns the version to use, None while there is none.
+
+    Raises:
+        ShortlistError: nothing can be learned from the labels, or the training diverged.
+        TrainingCancelledError: the process wants to end.
+    """
+    registry = context.folder.registry
+    if not is_due:
+        # A version that a killed round trained and never made current is found here.
+        return usable(registry.pending() or registry.current(), synced)
+    check_trainable(synced.targets)
+    context.turn.step(TRAINING)
+    config = TrainingConfig(recipe=synced.settings.recipe, encoder=context.settings.bert_model)
+    trained = _train(context, synced, config)
+    version = registry.write(trained, synced.targets, config, synced.label_texts)
+    _log_trained(context.project_id, version, trained)
+    return version
+
+
+def _train(context: RoundContext, synced: Synced, config: TrainingConfig) -> Trained:
+    return train(
+        synced.targets,
+        config,
+        context.turn.progress,
+        context.should_stop,
+        labels_that_train(context.folder, synced, context.settings.llm_name),
+        WEAK_WEIGHT,
+        # Most of the labelled texts were embedded when the pool was put in order first.
+        Start(new_classifier(config.encoder, synced.targets.label_set), embedder(context, None)),
+        synced.background,
+    )
+
+
+def _log_trained(project_id: int, version: ModelVersion, trained: Trained) -> None:
+    log.info(
+        "event=trained project=%d version=%d labels=%d recipe=%s seconds=%.1f out_of_fold_accuracy=%s",
+        project_id,
+        version.number,
+        version.labels,
+        trained.recipe.value,
+        trained.train_s,
+        f"{trained.out_of_fold.accuracy:.3f}" if trained.out_of_fold else "none",
+    )
+    for warning in trained.warnings:
+        log.warning("event=weak_version project=%d version=%d reason=%s", project_id, version.number, warning)
+
+
+def usable(version: ModelVersion | None, synced: Synced) -> ModelVersion | None:
+    """The version, unless its labels are not the project's any more."""
+    return version if version is not None and version.label_set == synced.classification.label_set else None

@@ -1,0 +1,59 @@
+"""Texts that no publication holds, answered by the classifier itself."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from threading import Lock
+
+import torch
+
+from backend.store.project_folder import ProjectFolder
+from backend.work.classifiers import Classifiers
+from backend.work.sources import Source
+from model.encoder.bert import TextClassifier
+from model.encoder.inference import embed_pool, head_proba
+from model.types import FloatArray
+
+# Label Studio gives /predict 100 s.
+LOAD_TIMEOUT_S = 60.0
+# Most web processes never load any: only texts that no publication holds need one.
+KEPT_CLASSIFIERS = 2
+
+
+class WebClassifier:
+    """Scores texts in a web process, with the classifiers of the projects that were asked for last."""
+
+    def __init__(self) -> None:
+        self._classifiers = Classifiers(KEPT_CLASSIFIERS)
+        self._loader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="load-classifier")
+        self._scoring = Lock()
+
+    def current(self, folder: ProjectFolder) -> TextClassifier | None:
+        """The project's current classifier; None while it has none, or while it takes too long to load.
+
+        Raises:
+            VersionError: the version is damaged.
+        """
+        version = folder.registry.current()
+        if version is None:
+            return None
+        source = Source(version.encoder, version.number)
+        if (classifier := self._classifiers.find(folder, source)) is not None:
+            return classifier
+        try:
+            return self._loader.submit(self._classifiers.get, folder, source).result(timeout=LOAD_TIMEOUT_S)
+        except FutureTimeoutError:
+            return None
+
+    def score(self, classifier: TextClassifier, texts: Sequence[str], threads: Callable[[], int]) -> FloatArray:
+        """Class probabilities, proba_N_C; one request at a time, for they would only fight for the cores.
+
+        Args:
+            classifier: the project's.
+            texts: N texts.
+            threads: how many threads to take; asked again all the while, for a round may begin.
+        """
+        with self._scoring:
+            torch.set_num_threads(threads())
+            embeddings_N_D = embed_pool(classifier, texts, lambda *_: torch.set_num_threads(threads()))
+            return head_proba(classifier, classifier.head, embeddings_N_D)

@@ -1,0 +1,78 @@
+"""/predict: answers from the order in use, and from the classifier for texts that the order does not hold."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from backend.store.project_folder import ProjectFolder
+from backend.store.publications import Place, Publication
+from backend.studio.contract import Task
+from backend.studio.labeling_config import Classification, read_labeling_config, read_text
+from backend.studio.results import empty_prediction, prediction, prediction_result, rank_score
+from backend.web.service import Service
+from model.text_digests import text_digest
+
+log = logging.getLogger(__name__)
+
+
+def predict(service: Service, project_id: int, label_config: str, tasks: Sequence[Task]) -> list[dict[str, Any]]:
+    """Answer for some tasks.
+
+    Args:
+        service: the web process's.
+        project_id: whose tasks.
+        label_config: the labeling config as Label Studio sent it.
+        tasks: N tasks.
+
+    Returns:
+        One prediction a task, in order. Its score is the place in the order in use (0 = next). Without a classifier, or
+        a text to read, its result is empty.
+
+    Raises:
+        UnsupportedConfigError: the labeling config asks nothing that can be answered.
+    """
+    folder = service.folder(project_id)
+    classification = read_labeling_config(label_config)
+    texts = [read_text(classification, task.data) for task in tasks]
+    _warn_of_empty_texts(project_id, tasks, texts)
+    head, places = _published(folder, classification, [task.task_id for task in tasks])
+    answers = [_from_order(head, places.get(task.task_id), text) for task, text in zip(tasks, texts, strict=True)]
+    unknown = [row for row, answer in enumerate(answers) if answer is None and texts[row]]
+    scored = _score(service, folder, classification, [texts[row] for row in unknown])
+    results = dict(zip(unknown, scored, strict=True))
+    rest = empty_prediction(folder.publications.name())
+    return [answer or {**rest, "result": results.get(row, [])} for row, answer in enumerate(answers)]
+
+
+def _published(
+    folder: ProjectFolder, classification: Classification, task_ids: Sequence[int]
+) -> tuple[Publication | None, dict[int, Place]]:
+    """The order in use and the places of some tasks in it; nothing of an order for other labels."""
+    with folder.publications.open() as order:
+        if order is None or order.head.label_set != classification.label_set:
+            return None, {}
+        return order.head, order.find(task_ids)
+
+
+def _from_order(head: Publication | None, place: Place | None, text: str) -> dict[str, Any] | None:
+    """The published answer, if this very text was published."""
+    if head is None or place is None or place.text_digest != text_digest(text):
+        return None
+    return prediction(head.name, rank_score(place.place, head.size), place.result)
+
+
+def _score(
+    service: Service, folder: ProjectFolder, classification: Classification, texts: Sequence[str]
+) -> list[list[dict[str, Any]]]:
+    """Result items for texts that the order does not hold, by the classifier."""
+    classifier = service.classifier.current(folder) if texts else None
+    if classifier is None or classifier.config.label_set != classification.label_set:
+        return [[] for _ in texts]
+    proba_N_C = service.classifier.score(classifier, texts, service.threads)
+    return [prediction_result(classification, proba_C) for proba_C in proba_N_C]
+
+
+def _warn_of_empty_texts(project_id: int, tasks: Sequence[Task], texts: Sequence[str]) -> None:
+    empty = [task.task_id for task, text in zip(tasks, texts, strict=True) if not text]
+    if empty:
+        log.warning("event=no_text project=%d tasks=%d first=%d", project_id, len(empty), empty[0])

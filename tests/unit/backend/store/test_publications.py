@@ -1,0 +1,119 @@
+import sqlite3
+
+import numpy as np
+import pytest
+
+from backend.store.publications import NextTask, Place, Publications
+from model.errors import VersionError
+from model.text_digests import text_digest
+from tests.fakes import POS, a_publication, some_places
+
+
+@pytest.fixture
+def publications(tmp_path) -> Publications:
+    return Publications(tmp_path / "5")
+
+
+def test_before_the_first_publication_there_is_none(publications):
+    assert publications.current() is None
+    assert publications.name() == ""
+    with publications.open() as order:
+        assert order is None
+
+
+def test_a_publication_comes_back_as_it_went_with_its_first_tasks_named(publications):
+    written = publications.write(a_publication(12, strategy="hybrid", selected_at=1 / 3), some_places(12))
+    assert publications.current() == written
+    assert publications.name() == "3.7"
+    assert written.next == tuple(NextTask(10 + n, "margin: score 0.50, place 1") for n in range(10))
+
+
+def test_every_place_comes_back_as_it_went(publications):
+    publications.write(a_publication(3), some_places(3))
+    with publications.open() as order:
+        assert order.places() == [
+            Place(0, 10, text_digest("text 10"), "margin: score 0.50, place 1", POS),
+            Place(1, 11, text_digest("text 11"), "margin: score 0.50, place 1", POS),
+            Place(2, 12, text_digest("text 12"), "random sample", "[]"),
+        ]
+        assert [place.task_id for place in order.places(1, 2)] == [11]
+
+
+def test_digests_keep_all_of_their_64_bits(publications):
+    digests_N = np.array([0, 2**63 - 1, 2**63, 2**64 - 1], dtype=np.uint64)
+    publications.write(a_publication(4), some_places(4, text_digests_N=digests_N))
+    with publications.open() as order:
+        assert [place.text_digest for place in order.places()] == digests_N.tolist()
+        np.testing.assert_array_equal(order.texts()[1], digests_N)
+
+
+def test_tasks_are_found_by_their_ids_and_others_are_left_out(publications):
+    publications.write(a_publication(4), some_places(4))
+    with publications.open() as order:
+        assert {task: place.place for task, place in order.find([13, 99, 10]).items()} == {13: 3, 10: 0}
+        assert order.find([]) == {}
+        assert len(order.find(range(100_000))) == 4
+
+
+def test_all_tasks_and_texts_are_read_at_once(publications):
+    publications.write(a_publication(3), some_places(3))
+    with publications.open() as order:
+        task_ids_N, digests_N = order.texts()
+    assert task_ids_N.tolist() == [10, 11, 12]
+    assert digests_N.tolist() == [text_digest(f"text {id_}") for id_ in (10, 11, 12)]
+
+
+def test_a_publication_without_tasks_comes_back_too(publications):
+    publications.write(a_publication(0), some_places(0))
+    with publications.open() as order:
+        assert order.places() == []
+        assert order.texts()[0].tolist() == []
+
+
+def test_reasons_come_back_in_any_script_and_length(publications):
+    reasons = ("margin: score 0.50, place 1", "", "wie 'größer' — 例え")
+    publications.write(a_publication(3), some_places(3, reasons_N=reasons))
+    with publications.open() as order:
+        assert tuple(place.reason for place in order.places()) == reasons
+
+
+def test_the_last_publication_is_the_one_in_use_and_the_tables_of_others_are_dropped(publications, tmp_path):
+    for number in (1, 2):
+        publications.write(a_publication(3, number=number), some_places(3))
+    assert publications.current().number == 2
+    assert [path.name for path in (tmp_path / "5").glob("order-*")] == ["order-2.sqlite"]
+
+
+def test_an_order_that_is_being_read_stays_readable_while_another_is_published(publications):
+    publications.write(a_publication(3, number=1), some_places(3))
+    with publications.open() as order:
+        publications.write(a_publication(2, number=2), some_places(2))
+        assert [place.task_id for place in order.places()] == [10, 11, 12]
+
+
+def test_a_publication_whose_table_is_gone_is_an_error_that_says_what_to_do(publications, tmp_path):
+    publications.write(a_publication(3), some_places(3))
+    next((tmp_path / "5").glob("order-*")).unlink()
+    with pytest.raises(VersionError, match="ask for a round"), publications.open():
+        pass
+
+
+def test_a_table_that_cannot_be_written_leaves_the_order_in_use(publications):
+    publications.write(a_publication(3, number=1), some_places(3))
+    with pytest.raises(ValueError, match="argument"):
+        publications.write(a_publication(3, number=2), some_places(3, results_N=["[]"]))
+    assert publications.current().number == 1
+
+
+def test_a_task_stands_in_one_place(publications):
+    twice = some_places(2, task_ids_N=np.array([10, 10]))
+    with pytest.raises(sqlite3.IntegrityError):
+        publications.write(a_publication(2), twice)
+
+
+def test_an_order_of_an_earlier_release_is_set_aside(publications, tmp_path, caplog):
+    (tmp_path / "5").mkdir()
+    (tmp_path / "5" / "published.json").write_text('{"number": 4, "model": 1, "queued": 10, "llm_labels": []}')
+    assert publications.current() is None
+    assert (tmp_path / "5" / "published.json.broken").exists()
+    assert "event=document_set_aside" in caplog.text
