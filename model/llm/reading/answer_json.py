@@ -1,68 +1,66 @@
-"""The structured answer: a JSON object with "picks", wherever in the text it stands and even if its end is cut off."""
+"""The picks of a structured answer: a JSON object with "picks", wherever in the text it stands and however damaged."""
 
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from model.llm.reading.answer_shapes import Found, Shape
+from model.llm.reading.json_values import JsonValue, entry_number, json_values, parts_of, text_number
 
-_PICK = re.compile(
-    r"""["']number["']\s*:\s*["']?(\d{1,7})\b["']?(?:\s*,\s*["']label["']\s*:\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'))?"""
-)
 _REASONING = re.compile(r'"reasoning"\s*:\s*"(?:[^"\\]|\\.)*(?:"|$)')
-_NUMBER_KEYS = ("number", "index", "id")
+# Where a pick lacks its opening brace.
+_LOST_BRACE = re.compile(r"""(?<=[}\[])[\s,]*(?=["']?number["']?\s*:)""")
+
+_Pair = tuple[int, str]
+"""The number of a picked text and the label that the answer gives the text; empty where the answer gives none."""
 
 
 def json_listings(answer: str) -> list[Found]:
-    """The picks of every such object, in the answer's order."""
-    decoder, found, start = json.JSONDecoder(), [], answer.find("{")
-    while start >= 0:
-        end = start + 1
-        try:
-            value, end = decoder.raw_decode(answer, start)
-        except (ValueError, RecursionError):
-            # No JSON begins here, or none that somebody wrote for us.
-            pass
-        else:
-            found += list(_listing(value))
-        start = answer.find("{", end)
-    return found or _damaged(answer)
+    """The picks of every whole object with "picks", in the answer's order; without one, all after the last "picks"."""
+    whole = [value.content for value in json_values(answer) if not value.is_repaired]
+    found = [listing for content in whole for listing in _listings(content)]
+    return found or _as_listing(_scattered_picks(answer[max(answer.rfind('"picks"'), 0) :]))
 
 
 def without_reasoning(answer: str) -> str:
-    """An answer less the thoughts in its JSON object: numbers in those are none that it chooses."""
+    """An answer without the thoughts in its JSON object: a number in the thoughts is no pick."""
     return _REASONING.sub("", answer)
 
 
-def _listing(value: Any) -> Iterator[Found]:
-    picks = value.get("picks") if isinstance(value, dict) else None
-    pairs = [pair for pick in picks for pair in _pick(pick)] if isinstance(picks, list) else []
-    if pairs:
-        notes = tuple((number, label) for number, label in pairs if label)
-        yield Found(Shape.LIST, tuple(number for number, _ in pairs), notes)
+def _listings(content: Any) -> Iterator[Found]:
+    for part in parts_of(content, is_entry=_is_pick):
+        picks = part.get("picks") if isinstance(part, dict) else None
+        if isinstance(picks, list):
+            yield from _as_listing(pair for pick in picks for pair in _pair(pick))
 
 
-def _pick(pick: Any) -> Iterator[tuple[int, str]]:
-    fields = pick if isinstance(pick, dict) else {"number": pick}
-    number = next((fields[key] for key in _NUMBER_KEYS if key in fields), None)
-    label = fields.get("label")
-    if isinstance(number, str) and re.fullmatch(r"\s*\d{1,9}\s*", number):
-        number = int(number)
-    if isinstance(number, int) and not isinstance(number, bool) and number >= 0:
+def _scattered_picks(answer: str) -> Iterator[_Pair]:
+    """Every object with a number, in whatever list or object it stands."""
+    for value in json_values(_LOST_BRACE.sub(", {", answer)):
+        for part in parts_of(value.content, is_entry=_is_pick):
+            if isinstance(part, dict):
+                yield from _uncut(part, value)
+
+
+def _uncut(pick: Mapping[str, Any], value: JsonValue) -> Iterator[_Pair]:
+    """A pick; without its label where the answer ends within the label."""
+    yield from ((number, "" if value.is_cut else label) for number, label in _pair(pick))
+
+
+def _as_listing(pairs: Iterable[_Pair]) -> list[Found]:
+    given = tuple(pairs)
+    labels = tuple((number, label) for number, label in given if label)
+    return [Found(Shape.LIST, tuple(number for number, _ in given), labels)] if given else []
+
+
+def _is_pick(part: Mapping[str, Any]) -> bool:
+    return entry_number(part) is not None
+
+
+def _pair(pick: Any) -> Iterator[_Pair]:
+    if isinstance(pick, dict):
+        number, label = entry_number(pick), pick.get("label")
+    else:
+        number, label = text_number(pick), None
+    if number is not None:
         yield number, label if isinstance(label, str) else ""
-
-
-def _damaged(answer: str) -> list[Found]:
-    """Picks of an object that is cut off, or has commas and quotes that JSON has not."""
-    picks = _PICK.findall(answer, max(answer.rfind('"picks"'), 0))
-    numbers = tuple(int(number) for number, *_ in picks)
-    notes = tuple((int(number), _unescaped(double) or single) for number, double, single in picks if double or single)
-    return [Found(Shape.LIST, numbers, notes)] if numbers else []
-
-
-def _unescaped(label: str) -> str:
-    try:
-        return str(json.loads(f'"{label}"', strict=False))
-    except ValueError:
-        return label
