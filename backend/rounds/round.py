@@ -43,7 +43,7 @@ from model.errors import ShortlistError, TrainingCancelledError
 from model.learner.recipes import TrainingConfig
 from model.learner.registry import ModelVersion, data_sha256
 from model.learner.training import Start, Trained, check_trainable, do_not_stop, train
-from model.llm.asking.routing import WEAK_WEIGHT
+from model.llm.asking import WEAK_WEIGHT
 from model.query.unlabelled import Need
 from model.text_digests import text_digest
 

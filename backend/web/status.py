@@ -16,7 +16,7 @@ from backend.store.selections import Selection
 from backend.web.service import Service
 from backend.work.states import FAILED, IDLE, STATES
 from model.errors import LLMBudgetError
-from model.llm.memory.ledger import Spent
+from model.llm.memory import Spent
 
 
 def project_status(service: Service, project_id: int) -> dict[str, Any]:

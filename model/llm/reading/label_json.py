@@ -5,13 +5,13 @@ from typing import Any
 
 from model.llm.reading.json_values import entry_number, json_values, parts_of, text_number
 
-Entry = tuple[int, Any, bool]
+LabelEntry = tuple[int, Any, bool]
 """A text's number, the value that stands for its labels, and whether the answer calls the labels sure."""
 
 _LABEL_KEYS = ("labels", "label")
 
 
-def json_entries(answer: str, count_in_order: int) -> Iterator[list[Entry]]:
+def json_entries(answer: str, count_in_order: int) -> Iterator[list[LabelEntry]]:
     """The entries of each JSON value in an answer, from left to right.
 
     Args:
@@ -24,7 +24,7 @@ def json_entries(answer: str, count_in_order: int) -> Iterator[list[Entry]]:
             yield list(_entries(value.content, count_in_order))
 
 
-def _entries(content: Any, count_in_order: int) -> Iterator[Entry]:
+def _entries(content: Any, count_in_order: int) -> Iterator[LabelEntry]:
     for part in parts_of(content, is_entry=_is_entry):
         if isinstance(part, list):
             yield from _by_place(part, count_in_order)
@@ -38,12 +38,12 @@ def _is_entry(part: Mapping[str, Any]) -> bool:
     return entry_number(part) is not None
 
 
-def _by_place(part: Sequence[Any], count_in_order: int) -> Iterator[Entry]:
+def _by_place(part: Sequence[Any], count_in_order: int) -> Iterator[LabelEntry]:
     if part and len(part) == count_in_order and all(isinstance(name, str) for name in part):
         yield from ((number, name, False) for number, name in enumerate(part))
 
 
-def _by_key(part: Mapping[str, Any]) -> Iterator[Entry]:
+def _by_key(part: Mapping[str, Any]) -> Iterator[LabelEntry]:
     """The entries of an object whose keys are the numbers of texts."""
     for key, value in part.items():
         number = text_number(key)
@@ -51,7 +51,7 @@ def _by_key(part: Mapping[str, Any]) -> Iterator[Entry]:
             yield _entry(number, value) if isinstance(value, dict) else (number, value, False)
 
 
-def _entry(number: int, part: Mapping[str, Any]) -> Entry:
+def _entry(number: int, part: Mapping[str, Any]) -> LabelEntry:
     labels = next((part[key] for key in _LABEL_KEYS if key in part), None)
     return number, labels, _is_yes(part.get("sure"))
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from model.llm.reading.answer_shapes import Found, Shape
 from model.llm.reading.json_values import JsonValue, entry_number, json_values, parts_of, text_number
+from model.llm.reading.pick_shapes import FoundNumbers, Shape
 
 _REASONING = re.compile(r'"reasoning"\s*:\s*"(?:[^"\\]|\\.)*(?:"|$)')
 # Where a pick lacks its opening brace.
@@ -15,7 +15,7 @@ _Pair = tuple[int, str]
 """The number of a picked text and the label that the answer gives the text; empty where the answer gives none."""
 
 
-def json_listings(answer: str) -> list[Found]:
+def json_listings(answer: str) -> list[FoundNumbers]:
     """The picks of every whole object with "picks", in the answer's order; without one, all after the last "picks"."""
     whole = [value.content for value in json_values(answer) if not value.is_repaired]
     found = [listing for content in whole for listing in _listings(content)]
@@ -27,7 +27,7 @@ def without_reasoning(answer: str) -> str:
     return _REASONING.sub("", answer)
 
 
-def _listings(content: Any) -> Iterator[Found]:
+def _listings(content: Any) -> Iterator[FoundNumbers]:
     for part in parts_of(content, is_entry=_is_pick):
         picks = part.get("picks") if isinstance(part, dict) else None
         if isinstance(picks, list):
@@ -47,10 +47,10 @@ def _uncut(pick: Mapping[str, Any], value: JsonValue) -> Iterator[_Pair]:
     yield from ((number, "" if value.is_cut else label) for number, label in _pair(pick))
 
 
-def _as_listing(pairs: Iterable[_Pair]) -> list[Found]:
+def _as_listing(pairs: Iterable[_Pair]) -> list[FoundNumbers]:
     given = tuple(pairs)
     labels = tuple((number, label) for number, label in given if label)
-    return [Found(Shape.LIST, tuple(number for number, _ in given), labels)] if given else []
+    return [FoundNumbers(Shape.LIST, tuple(number for number, _ in given), labels)] if given else []
 
 
 def _is_pick(part: Mapping[str, Any]) -> bool:
