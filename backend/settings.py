@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -15,13 +15,14 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    create_model,
 )
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from backend.errors import ConfigurationError
 from model.learner.recipes import Recipe
-from model.llm.provider.config import model_names
+from model.llm.provider import PROVIDER_CHOICE, PROVIDERS, model_names
 from model.query.strategies import find_start, find_strategy
 from model.tasks.label_names import tidy
 
@@ -118,7 +119,23 @@ class ProjectSettings(BaseModel):
     label_descriptions: dict[str, LabelDescription] = Field(default_factory=dict)
 
 
-class Settings(BaseSettings):
+if TYPE_CHECKING:
+    ProviderName = str
+    _ProviderKeys = BaseSettings
+else:
+    ProviderName = Literal[tuple(PROVIDERS)]
+    # One field for the API key of each provider: mistral_api_key, openai_api_key.
+    _ProviderKeys = create_model(
+        "_ProviderKeys",
+        __base__=BaseSettings,
+        **{
+            row.key_setting.lower(): (SecretStr | None, Field(default=None, validation_alias=row.key_setting))
+            for row in PROVIDERS.values()
+        },
+    )
+
+
+class Settings(_ProviderKeys):
     """Everything that the environment decides.
 
     Attributes:
@@ -153,11 +170,9 @@ class Settings(BaseSettings):
     threads: int = Field(default=8, ge=1, le=256, validation_alias="THREADS")
     bert_model: str = Field(default="", validation_alias=AliasChoices("BERT_MODEL", "BASELINE_MODEL_NAME"))
 
-    llm_provider: Literal["mistral", "openai"] | None = Field(default=None, validation_alias="LLM_PROVIDER")
+    llm_provider: ProviderName | None = Field(default=None, validation_alias="LLM_PROVIDER")
     llm_model: str = Field(default="", validation_alias="LLM_MODEL")
     llm_base_url: HttpUrl | None = Field(default=None, validation_alias="LLM_BASE_URL")
-    mistral_api_key: SecretStr | None = Field(default=None, validation_alias="MISTRAL_API_KEY")
-    openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
     llm_max_tokens_total: int | None = Field(default=None, ge=1, validation_alias="LLM_MAX_TOKENS_TOTAL")
     llm_timeout_s: float = Field(default=45.0, ge=1, le=3600, validation_alias="LLM_TIMEOUT_S")
     llm_context_tokens: int = Field(default=32_000, ge=1_000, validation_alias="LLM_CONTEXT_TOKENS")
@@ -193,7 +208,9 @@ class Settings(BaseSettings):
     @property
     def llm_key(self) -> str:
         """The provider's API key; empty if there is none."""
-        key = self.mistral_api_key if self.llm_provider == "mistral" else self.openai_api_key
+        if self.llm_provider is None:
+            return ""
+        key: SecretStr | None = getattr(self, PROVIDERS[self.llm_provider].key_setting.lower())
         return key.get_secret_value() if key else ""
 
     def for_project(self, extra_params: Mapping[str, Any]) -> ProjectSettings:
@@ -216,7 +233,7 @@ class Settings(BaseSettings):
     def _check_start(self, project: ProjectSettings) -> None:
         if find_strategy(project.cold_start).asks_llm and not self.llm_provider:
             raise ConfigurationError(
-                f"COLD_START: {project.cold_start} asks an LLM: set LLM_PROVIDER to mistral or openai, "
+                f"COLD_START: {project.cold_start} asks an LLM: set LLM_PROVIDER to {PROVIDER_CHOICE}, "
                 f"or COLD_START to {COLD_START}"
             )
 

@@ -14,9 +14,7 @@ from benchmarks.llm_records import PICKS, Habits, Record, Slip, read_habits, rea
 from benchmarks.llm_stand_in import StandIn
 from benchmarks.llm_worth import Bench, build_bench, texts_sha256
 from model.learner.recipes import Recipe
-from model.llm.asking.candidates import Candidates
-from model.llm.asking.question import Question
-from model.llm.asking.selector import select_texts
+from model.llm.asking import Candidates, Question, select_texts
 from model.llm.chat import Message
 from model.query.herding import maxherding
 from model.query.ranking import rank

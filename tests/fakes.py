@@ -22,7 +22,7 @@ from backend.studio.results import NO_RESULT, results_of
 from backend.work.classifiers import Classifiers
 from backend.work.states import IDLE, RoundState
 from model.learner.training import do_not_stop
-from model.llm.asking.routing import Checks
+from model.llm.asking import Checks
 from model.text_digests import text_digests
 from model.types import LabelSet
 

@@ -19,8 +19,7 @@ from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
 from model.encoder.bert import new_classifier
 from model.errors import ShortlistError
-from model.llm.provider.client import LLMConfig
-from model.llm.provider.client import check as check_llm
+from model.llm.provider import LLMConfig, check_llm
 from model.types import LabelSet
 
 TIMEOUT_S = 5.0

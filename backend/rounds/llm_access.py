@@ -7,13 +7,10 @@ from typing import Any
 from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder
 from model.errors import LLMError, LLMKeyError, TrainingCancelledError
-from model.llm.asking.prompt import selection_prompt
-from model.llm.asking.question import Question
-from model.llm.asking.selector import MOST_PICKS, SHOWN_PER_PICK
+from model.llm.asking import MOST_PICKS, SHOWN_PER_PICK, Question, build_selection_prompt
 from model.llm.chat import Chat, Message, Reply
-from model.llm.memory.ledger import Ledger
-from model.llm.memory.remembered import RememberedChat
-from model.llm.provider.client import LLMConfig, open_chat
+from model.llm.memory import Ledger, RememberedChat
+from model.llm.provider import PROVIDER_CHOICE, LLMConfig, open_chat
 
 
 def llm_config(settings: Settings, model: str = "") -> LLMConfig | None:
@@ -78,7 +75,7 @@ def open_llms(settings: Settings, folder: ProjectFolder, should_stop: Callable[[
         if config
     ]
     if not chats:
-        raise LLMKeyError("no LLM: set LLM_PROVIDER to mistral or openai")
+        raise LLMKeyError(f"no LLM: set LLM_PROVIDER to {PROVIDER_CHOICE}")
     return chats
 
 
@@ -111,4 +108,4 @@ def check_context(settings: Settings) -> None:
     batch_size = min(settings.query_size, MOST_PICKS)
     texts = ["text"] * (SHOWN_PER_PICK * batch_size)
     nothing_asked = Question("", "", (), is_multilabel=False)
-    selection_prompt(nothing_asked, texts, range(len(texts)), batch_size, settings.llm_context_tokens)
+    build_selection_prompt(nothing_asked, texts, range(len(texts)), batch_size, settings.llm_context_tokens)

@@ -17,11 +17,20 @@ from backend.settings import LLMLabels
 from backend.store.project_folder import ProjectFolder
 from backend.store.selections import LLMLabel, Selection
 from model.errors import LLMError
-from model.llm.asking.label_committee import Member, agreed, committee_votes
-from model.llm.asking.label_prompt import VERSIONS
-from model.llm.asking.labeler import label_texts
-from model.llm.asking.routing import Checks, Route, count_checks, route, weak_targets
-from model.llm.reading.label_answer import Guess
+from model.llm.asking import (
+    LABEL_WORDINGS,
+    Checks,
+    CommitteeMember,
+    LLMGuesses,
+    Route,
+    agreed_guesses,
+    ask_for_labels,
+    committee_votes,
+    count_checks,
+    route,
+    weak_targets,
+)
+from model.llm.reading import Guess
 from model.text_digests import text_digest
 from model.types import IntArray, PoolText, Targets
 
@@ -111,7 +120,7 @@ def _labels_of_the_rest(
 def _ask_one(context: LLMContext, texts: Sequence[str]) -> tuple[Sequence[Guess | None], LLMError | None]:
     """Have the first model label some texts."""
     chat = context.open_llms()[0]
-    said = label_texts(chat, context.candidates(texts), context.turn.progress)
+    said = ask_for_labels(chat, context.candidates(texts), context.turn.progress)
     return said.guesses, said.failure
 
 
@@ -153,13 +162,13 @@ def _ask_committee(context: LLMContext, texts: Sequence[str]) -> list[Guess | No
     if not texts:
         return []
     try:
-        members = [Member(chat, version) for chat in context.open_llms() for version in VERSIONS]
+        members = [CommitteeMember(chat, version) for chat in context.open_llms() for version in LABEL_WORDINGS]
         votes = committee_votes(members, context.candidates(texts), context.turn.progress)
     except LLMError as error:
         _note(context, error)
         return [None] * len(texts)
     _note(context, votes.failures[0] if votes.failures else None)
-    return agreed(votes)
+    return agreed_guesses(votes)
 
 
 def _reordered(ordered: Order, places: IntArray, routed: Route) -> Order:
@@ -221,10 +230,13 @@ def labels_that_train(folder: ProjectFolder, synced: Synced, source: str) -> Tar
         for text, label in labels
         if label.text_digest == text_digest(text.text) and label.source == source
     ]
-    return weak_targets(
+    guessed = LLMGuesses(
         [text.task_id for text, _ in current],
         [text.text for text, _ in current],
         [Guess(label.labels, label.is_sure) for _, label in current],
+    )
+    return weak_targets(
+        guessed,
         [task_id for task_id, label in known.items() if label.is_check],
         checks_so_far(folder, synced.targets, source),
         synced.targets,

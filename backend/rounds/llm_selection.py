@@ -19,12 +19,7 @@ from backend.work.queue import Turn
 from backend.work.states import SCORING
 from model.errors import LLMError, LLMUnavailableError
 from model.learner.knowledge import Embed
-from model.llm.asking.candidates import Candidates
-from model.llm.asking.prompt import as_text
-from model.llm.asking.question import Question
-from model.llm.asking.selection_methods import select
-from model.llm.asking.selector import Pick, prompt_for_pasting
-from model.llm.asking.selector import Selection as Picks
+from model.llm.asking import Candidates, Pick, Question, SelectedTexts, as_text, prompt_for_pasting, select_by_strategy
 from model.llm.chat import Chat
 from model.query.strategies import find_strategy
 from model.types import IntArray
@@ -186,11 +181,11 @@ def _ask(context: LLMContext, rng: np.random.Generator, failures: int) -> Select
     )
 
 
-def _select(context: LLMContext, texts: Sequence[str], rng: np.random.Generator) -> Picks:
+def _select(context: LLMContext, texts: Sequence[str], rng: np.random.Generator) -> SelectedTexts:
     # Settings that cannot work are found out before a long embedding.
     chats = context.open_llms()
     batch_size = context.synced.settings.query_size
-    return select(
+    return select_by_strategy(
         context.synced.settings.cold_start, chats, context.candidates(texts), batch_size, rng, context.turn.progress
     )
 

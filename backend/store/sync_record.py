@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from model.llm.asking.routing import Checks
+from model.llm.asking import Checks
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ from backend.errors import InvalidRequestError, StaleAnswerError
 from backend.rounds.llm_selection import ACTIVELLM
 from backend.store.project_folder import ProjectFolder
 from backend.store.selections import PASTED, PastePrompt, Picked, Selection
-from model.llm.asking.picks import read_picks
-from model.llm.asking.selector import balanced
-from model.llm.reading.labels import match_label
+from model.llm.asking import balanced, read_picks
+from model.llm.reading import match_label
 
 
 def prompt_of(folder: ProjectFolder) -> PastePrompt:

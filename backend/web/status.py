@@ -17,7 +17,7 @@ from backend.store.sync_record import Failure
 from backend.web.service import Service
 from backend.work.states import FAILED, IDLE, STATES
 from model.errors import LLMBudgetError
-from model.llm.memory.ledger import Spent
+from model.llm.memory import Spent
 
 
 def project_status(service: Service, project_id: int) -> dict[str, Any]:

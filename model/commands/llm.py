@@ -12,8 +12,8 @@ import typer
 
 from model.commands.terminal import console, errors_in_a_sentence
 from model.errors import InvalidGoldError, ShortlistError, UnreadableAnswerError
-from model.llm.asking.prompt import Question, as_text, selection_prompt
-from model.llm.reading.answer import read_answer
+from model.llm.asking import Question, as_text, build_selection_prompt
+from model.llm.reading import read_picked_numbers
 
 Row = tuple[str, tuple[str, ...]]
 # So many numbers are not all in the upper half by chance.
@@ -40,7 +40,7 @@ def prompt(
         is_multilabel = any(len(several) > 1 for _, several in rows)
         shown = _shown(len(texts), show, seed)
         question = Question(title, description, chosen, is_multilabel)
-        print(as_text(selection_prompt(question, texts, shown, select, context).messages))
+        print(as_text(build_selection_prompt(question, texts, shown, select, context).messages))
         if seed is not None:
             console.print(f"Numbers 0, 1, 2 … are these texts of {data}, counted from 0: {shown}", soft_wrap=True)
 
@@ -125,7 +125,7 @@ def _chosen(answer: str, select: int, presented: int | None) -> list[int]:
     Raises:
         UnreadableAnswerError: none is left.
     """
-    numbers = read_answer(answer, select, presented).numbers
+    numbers = read_picked_numbers(answer, select, presented).numbers
     within = _within(numbers, presented)
     if not within:
         raise UnreadableAnswerError(f"none of the {len(numbers)} numbers is one of the {presented} texts shown")

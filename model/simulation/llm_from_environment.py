@@ -6,14 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from model.errors import LLMError
-from model.llm.asking.candidates import Candidates
-from model.llm.asking.question import Question
-from model.llm.asking.selection_methods import select
+from model.llm.asking import Candidates, Question, select_by_strategy
 from model.llm.chat import Chat
-from model.llm.memory.ledger import Ledger
-from model.llm.memory.remembered import RememberedChat
-from model.llm.provider.client import open_chat
-from model.llm.provider.config import KEY_SETTINGS, LLMConfig, model_names
+from model.llm.memory import Ledger, RememberedChat
+from model.llm.provider import PROVIDER_CHOICE, PROVIDERS, LLMConfig, model_names, open_chat
 from model.simulation.simulate import AskLLM
 from model.types import FloatArray, IntArray, Targets
 
@@ -44,16 +40,15 @@ def ask_llm_from(environment: Mapping[str, str], memory: Path, title: str, descr
         label_set = labelled.label_set
         question = Question(title, description, label_set.labels, label_set.is_multilabel)
         candidates = Candidates(question, texts, embeddings_N_D, labelled, labelled_L_D)
-        return select(strategy, chats, candidates, batch_size, rng).rows_B
+        return select_by_strategy(strategy, chats, candidates, batch_size, rng).rows_B
 
     return ask
 
 
 def _open(environment: Mapping[str, str], memory: Path) -> list[Chat]:
-    named = environment.get("LLM_PROVIDER", "")
-    provider = next((known for known in KEY_SETTINGS if known == named), None)
-    if provider is None:
-        raise LLMError(f"LLM_PROVIDER is {named!r}: set it to mistral or openai, and LLM_MODEL to one of its models")
+    provider = environment.get("LLM_PROVIDER", "")
+    if provider not in PROVIDERS:
+        raise LLMError(f"LLM_PROVIDER is {provider!r}: set it to {PROVIDER_CHOICE}, and LLM_MODEL to one of its models")
     limit = int(_number(environment, "LLM_MAX_TOKENS_TOTAL", 0))
     ledger = Ledger(memory / "ledger.json", limit or None)
     usual = LLMConfig(provider, "")
@@ -62,7 +57,7 @@ def _open(environment: Mapping[str, str], memory: Path) -> list[Chat]:
             provider,
             model,
             environment.get("LLM_BASE_URL", ""),
-            environment.get(KEY_SETTINGS[provider], ""),
+            environment.get(PROVIDERS[provider].key_setting, ""),
             timeout_s=_number(environment, "LLM_TIMEOUT_S", usual.timeout_s),
             context_tokens=int(_number(environment, "LLM_CONTEXT_TOKENS", usual.context_tokens)),
         )

@@ -22,6 +22,7 @@ from model.learner.knowledge import MOST_POOL, Knowledge, know
 from model.learner.recipes import Recipe, TrainingConfig
 from model.learner.registry import data_sha256
 from model.learner.training import Start, Trained, train, train_on_names
+from model.llm.provider import PROVIDER_CHOICE
 from model.query.explore import mix_in_random
 from model.query.ranking import rank
 from model.query.strategies import Strategy, find_strategy
@@ -40,7 +41,7 @@ AskLLM = Callable[[str, Sequence[str], FloatArray, Targets, FloatArray, int, np.
 
 def no_llm(strategy: str, *_: Any) -> IntArray:
     """What asks an LLM where there is none."""
-    raise InvalidGoldError(f"{strategy} asks an LLM: set LLM_PROVIDER to mistral or openai, and LLM_MODEL")
+    raise InvalidGoldError(f"{strategy} asks an LLM: set LLM_PROVIDER to {PROVIDER_CHOICE}, and LLM_MODEL")
 
 
 @dataclass(frozen=True)

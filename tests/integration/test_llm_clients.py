@@ -14,8 +14,7 @@ import pytest
 
 from model.errors import LLMContextError, LLMError, LLMKeyError, LLMModelError, LLMUnavailableError
 from model.llm.chat import Message, Reply
-from model.llm.provider.client import LLMConfig, check, open_chat
-from model.llm.provider.refusals import LLMTimeoutError
+from model.llm.provider import LLMConfig, LLMTimeoutError, check_llm, open_chat
 from tests.llm_servers import KEY, MODEL, LLMServer, Silence, completion, llm_server, refusal
 from tests.servers import ROOT, free_port
 
@@ -257,7 +256,7 @@ def test_opening_a_chat_loads_no_sdk(provider):
     """It takes half a second, and a service whose LLM is never asked need not have it in memory."""
     lines = (
         "import sys",
-        "from model.llm.provider.client import LLMConfig, open_chat",
+        "from model.llm.provider.opening import LLMConfig, open_chat",
         f"open_chat(LLMConfig({provider!r}, 'm', api_key='k'))",
         "print({'openai', 'mistralai', 'httpx2'} & sys.modules.keys())",
     )
@@ -290,28 +289,28 @@ def test_an_address_that_is_none_is_named(provider, address):
 
 def test_a_listed_model_is_seen_without_a_question(provider):
     with llm_server(provider) as server:
-        assert check(config_for(server)).endswith(f"answers and has the model {MODEL!r}")
+        assert check_llm(config_for(server)).endswith(f"answers and has the model {MODEL!r}")
     assert not server.questions
 
 
 @pytest.mark.parametrize("models", [None, ["another"]])
 def test_a_model_that_is_not_listed_is_asked_for_a_word(provider, models):
     with llm_server(provider, models=models) as server:
-        assert check(config_for(server)).endswith(f"answers with the model {MODEL!r}")
+        assert check_llm(config_for(server)).endswith(f"answers with the model {MODEL!r}")
     [question] = server.questions
     assert question["max_tokens"] <= 16
 
 
 def test_a_model_that_there_is_not_is_named_beside_those_that_there_are(provider):
     with llm_server(provider, [refusal(provider, "model")], models=["one", "two"]) as server:
-        text = failure(LLMModelError, lambda: check(config_for(server)))
+        text = failure(LLMModelError, lambda: check_llm(config_for(server)))
     assert text.endswith("it lists one, two")
 
 
 def test_a_check_tells_a_wrong_key_and_an_address_where_nobody_is(provider):
     with llm_server(provider, [refusal(provider, "key")], models=None) as server:
-        assert "refuses the API key" in failure(LLMKeyError, lambda: check(config_for(server)))
-    assert "cannot be reached" in failure(LLMUnavailableError, lambda: check(config_for(server)))
+        assert "refuses the API key" in failure(LLMKeyError, lambda: check_llm(config_for(server)))
+    assert "cannot be reached" in failure(LLMUnavailableError, lambda: check_llm(config_for(server)))
 
 
 # Secrets

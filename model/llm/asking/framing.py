@@ -73,6 +73,6 @@ def quoted(text: str) -> str:
     return json.dumps(whole, ensure_ascii=False).replace("</", "<\\/")
 
 
-def framed(number: int, text: str) -> str:
+def numbered_line(number: int, text: str) -> str:
     """One text under the only number it is shown with."""
     return f"{number}: {quoted(text)}"

@@ -7,10 +7,9 @@ import numpy as np
 
 from model.errors import LLMError
 from model.llm.asking.candidates import Candidates
-from model.llm.asking.labeler import Labelled, label_texts
+from model.llm.asking.labeler import GuessedLabels, ask_for_labels
 from model.llm.chat import Chat
-from model.llm.reading.label_answer import Guess
-from model.llm.reading.label_rows import majority, row_of
+from model.llm.reading import Guess, majority, row_of
 from model.progress import Progress, ignore_progress
 from model.query.committee import vote_entropy_scores
 from model.query.unlabelled import Unlabelled
@@ -18,7 +17,7 @@ from model.types import BoolArray, FloatArray, LabelSet
 
 
 @dataclass(frozen=True)
-class Member:
+class CommitteeMember:
     """A model and the wording that it is asked with."""
 
     chat: Chat
@@ -43,7 +42,7 @@ class Votes:
 
 
 def committee_votes(
-    members: Sequence[Member],
+    members: Sequence[CommitteeMember],
     candidates: Candidates,
     on_progress: Progress = ignore_progress,
 ) -> Votes:
@@ -55,15 +54,15 @@ def committee_votes(
         on_progress: called with (texts labelled, N times K) after every batch.
     """
     size, question = len(candidates), candidates.question
-    everybody: list[Labelled] = []
+    everybody: list[GuessedLabels] = []
     failed: dict[int, LLMError] = {}
     for place, member in enumerate(members):
         # A model that did not answer one wording does not answer the next either, and each wait is a long one.
         if (failure := failed.get(id(member.chat))) is not None:
-            everybody.append(Labelled((None,) * size, failure))
+            everybody.append(GuessedLabels((None,) * size, failure))
             continue
         progress = _continuing(on_progress, place * size, len(members) * size)
-        everybody.append(label_texts(member.chat, candidates, progress, member.version))
+        everybody.append(ask_for_labels(member.chat, candidates, progress, member.version))
         if (failure := everybody[-1].failure) is not None:
             failed[id(member.chat)] = failure
     votes = count_votes([said.guesses for said in everybody], LabelSet(tuple(question.labels), question.is_multilabel))
@@ -114,7 +113,7 @@ def disagreement_scores(votes: Votes) -> FloatArray:
     return scores_N
 
 
-def agreed(votes: Votes) -> list[Guess | None]:
+def agreed_guesses(votes: Votes) -> list[Guess | None]:
     """What most of the members that voted say of each text.
 
     Returns:

@@ -8,11 +8,11 @@ from string import Template
 from typing import Any
 
 from model.errors import LLMContextError, LLMError
-from model.llm.asking.framing import count_tokens, framed, quoted, shorten
-from model.llm.asking.question import Question, project
+from model.llm.asking.framing import count_tokens, numbered_line, quoted, shorten
+from model.llm.asking.question import Question, describe_project
 from model.llm.chat import Message
 
-VERSIONS = ("label_v1", "label_v2")
+LABEL_WORDINGS = ("label_v1", "label_v2")
 
 # Most tokens of a text, tried from the first on until everything fits. Encoders read no more than 512 either.
 TEXT_TOKENS = (512, 256, 128, 64, 32)
@@ -43,12 +43,12 @@ class LabelPrompt:
     version: str
 
 
-def label_prompt(
+def build_label_prompt(
     question: Question,
     texts: Sequence[str],
     examples: Sequence[Example],
     context_tokens: int,
-    version: str = VERSIONS[0],
+    version: str = LABEL_WORDINGS[0],
 ) -> LabelPrompt:
     """Ask for the labels of some texts, numbered from 0.
 
@@ -59,7 +59,7 @@ def label_prompt(
         texts: about 20 at most: more, and LLMs begin to lose count.
         examples: texts that have labels, the most similar first.
         context_tokens: most tokens that question and answer may have together.
-        version: which of `VERSIONS` asks; the second lists the labels in reverse, since LLMs favour those listed first.
+        version: one of `LABEL_WORDINGS`; the second lists the labels in reverse, since LLMs favour labels listed first.
 
     Raises:
         LLMContextError: the question does not fit, however short its texts.
@@ -77,7 +77,7 @@ def label_prompt(
     return LabelPrompt(messages, _schema(question), version)
 
 
-def again(prompt: LabelPrompt, answer: str, reason: str) -> tuple[Message, ...]:
+def repeat_label_prompt(prompt: LabelPrompt, answer: str, reason: str) -> tuple[Message, ...]:
     """The conversation that asks once more, after an answer that is of no use.
 
     Args:
@@ -91,15 +91,15 @@ def again(prompt: LabelPrompt, answer: str, reason: str) -> tuple[Message, ...]:
 
 
 def _instructions(question: Question, version: str) -> str:
-    if version not in VERSIONS:
-        raise LLMError(f"unknown label prompt {version!r}: choose one of {', '.join(VERSIONS)}")
+    if version not in LABEL_WORDINGS:
+        raise LLMError(f"unknown label prompt {version!r}: choose one of {', '.join(LABEL_WORDINGS)}")
     if not question.labels:
         raise LLMError(f"asked for labels of {question.title!r}, of which none are known: nothing could be checked")
     template = Template((_FOLDER / f"{version}.txt").read_text(encoding="utf-8"))
-    labels = question.labels if version == VERSIONS[0] else tuple(reversed(question.labels))
+    labels = question.labels if version == LABEL_WORDINGS[0] else tuple(reversed(question.labels))
     several = "every label that applies, and an empty list where none does"
     return template.substitute(
-        project=project(question),
+        project=describe_project(question),
         labels="\n".join(f"- {quoted(label)}" for label in labels),
         choice=several if question.is_multilabel else "exactly one label, the nearest where none fits well",
         answer=json.dumps({"labels": [_entry(question, 0, True), _entry(question, 1, False)]}, ensure_ascii=False),
@@ -130,7 +130,7 @@ def _fitting(question: Question, texts: Sequence[str], examples: Sequence[Exampl
 def _material(question: Question, texts: Sequence[str], examples: Sequence[Example], most: int) -> str:
     shown = [_example(question, shorten(text, most), labels) for text, labels in examples]
     heading = ["Texts that people labelled, for orientation:", *shown, ""] if shown else []
-    lines = [framed(number, shorten(text, most)) for number, text in enumerate(texts)]
+    lines = [numbered_line(number, shorten(text, most)) for number, text in enumerate(texts)]
     return "\n".join([*heading, f"The {len(texts)} texts to label:", *lines])
 
 

@@ -6,11 +6,10 @@ import numpy as np
 
 from model.errors import LLMError, UnreadableAnswerError
 from model.llm.asking.candidates import Candidates
-from model.llm.asking.label_prompt import VERSIONS, Example, LabelPrompt, again, label_prompt
+from model.llm.asking.label_prompt import LABEL_WORDINGS, Example, LabelPrompt, build_label_prompt, repeat_label_prompt
 from model.llm.asking.question import Question
 from model.llm.chat import Chat
-from model.llm.reading.label_answer import Guess, read_labels
-from model.llm.reading.label_rows import majority
+from model.llm.reading import Guess, majority, read_labels
 from model.progress import Progress, ignore_progress
 from model.query.diversity import unit
 from model.types import FloatArray, IntArray, Targets
@@ -18,12 +17,12 @@ from model.types import FloatArray, IntArray, Targets
 # With more, LLMs skip texts and slip in their numbers.
 BATCH_SIZE = 20
 # Examples that each text asks for, and most that a batch gets.
-NEIGHBOURS = 2
+EXAMPLES_PER_TEXT = 2
 MOST_EXAMPLES = 16
 
 
 @dataclass(frozen=True)
-class Labelled:
+class GuessedLabels:
     """What an LLM said of N texts.
 
     Attributes:
@@ -35,12 +34,12 @@ class Labelled:
     failure: LLMError | None = None
 
 
-def label_texts(
+def ask_for_labels(
     chat: Chat,
     candidates: Candidates,
     on_progress: Progress = ignore_progress,
-    version: str = VERSIONS[0],
-) -> Labelled:
+    version: str = LABEL_WORDINGS[0],
+) -> GuessedLabels:
     """Label N texts, about 20 a question: with examples as soon as there are labelled texts, else without.
 
     Texts that resemble each other are asked together, so that they share their examples (nearest neighbours as
@@ -66,15 +65,15 @@ def label_texts(
         nearest = usable[nearest_examples(group.embeddings_N_D, candidates.labelled_L_D[usable])]
         shown = [example for row in nearest if (example := examples[row])]
         try:
-            prompt = label_prompt(question, group.texts, shown, chat.context_tokens, version)
+            prompt = build_label_prompt(question, group.texts, shown, chat.context_tokens, version)
             read = _ask(chat, prompt, question, len(group))
         except LLMError as failure:
-            return Labelled(tuple(guesses), failure)
+            return GuessedLabels(tuple(guesses), failure)
         for row, guess in zip(rows, read, strict=True):
             guesses[row] = guess
         done += len(rows)
         on_progress(done, len(candidates))
-    return Labelled(tuple(guesses))
+    return GuessedLabels(tuple(guesses))
 
 
 def _said_by_people(labelled: Targets, row: int) -> Example | None:
@@ -88,7 +87,7 @@ def _ask(chat: Chat, prompt: LabelPrompt, question: Question, count: int) -> lis
     try:
         return read_labels(reply.text, question.labels, count, question.is_multilabel)
     except UnreadableAnswerError as error:
-        repeated = chat.ask(again(prompt, reply.text, str(error)), prompt.schema)
+        repeated = chat.ask(repeat_label_prompt(prompt, reply.text, str(error)), prompt.schema)
     try:
         return read_labels(repeated.text, question.labels, count, question.is_multilabel)
     except UnreadableAnswerError:
@@ -123,7 +122,7 @@ def nearest_examples(embeddings_N_D: FloatArray, labelled_L_D: FloatArray) -> In
     if not len(labelled_L_D) or not len(embeddings_N_D):
         return np.zeros(0, dtype=np.int64)
     cosines_N_L = unit(embeddings_N_D) @ unit(labelled_L_D).T
-    nearest_N_K = np.argsort(-cosines_N_L, axis=1, kind="stable")[:, :NEIGHBOURS]
+    nearest_N_K = np.argsort(-cosines_N_L, axis=1, kind="stable")[:, :EXAMPLES_PER_TEXT]
     cosines_N_K = np.take_along_axis(cosines_N_L, nearest_N_K, axis=1)
     places_N_K = np.broadcast_to(np.arange(nearest_N_K.shape[1]), nearest_N_K.shape)
     order = np.lexsort((-cosines_N_K.ravel(), places_N_K.ravel()))

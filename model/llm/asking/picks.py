@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from model.errors import UnreadableAnswerError
-from model.llm.asking.prompt import SelectionPrompt, again
+from model.llm.asking.selection_prompt import SelectionPrompt, repeat_selection_prompt
 from model.llm.chat import Chat
-from model.llm.reading.answer import Reading, find_faults, is_degenerate, read_answer
+from model.llm.reading import PickedNumbers, find_faults, is_degenerate, read_picked_numbers
 
 # The study's people asked again in 45 of 255 cases; what is not right after the second time does not get better.
 TRIES = 3
 
 
 @dataclass(frozen=True)
-class Answer:
+class PickedRows:
     """What one asking gave: rows of the caller's texts, as picked, each with the label that the LLM expects ("": none).
 
     Attributes:
@@ -27,7 +27,7 @@ class Answer:
     tries: int = 1
 
 
-def ask_for_picks(chat: Chat, prompt: SelectionPrompt) -> Answer:
+def ask_for_picks(chat: Chat, prompt: SelectionPrompt) -> PickedRows:
     """Ask, and ask again up to twice, saying what was wrong.
 
     An answer that stays faulty is used as far as it goes: too long, its first picks; too short, those there are.
@@ -37,7 +37,7 @@ def ask_for_picks(chat: Chat, prompt: SelectionPrompt) -> Answer:
         LLMError: the LLM does not answer.
     """
     messages = prompt.messages
-    best: Answer | None = None
+    best: PickedRows | None = None
     wrong = ""
     for tries in range(1, TRIES + 1):
         reply = chat.ask(messages, prompt.schema)
@@ -51,13 +51,13 @@ def ask_for_picks(chat: Chat, prompt: SelectionPrompt) -> Answer:
             if not answer.faults:
                 return answer
             wrong = " ".join(answer.faults)
-        messages = again(prompt, reply.text, wrong)
+        messages = repeat_selection_prompt(prompt, reply.text, wrong)
     if best is None:
         raise UnreadableAnswerError(f"asked {TRIES} times, and no answer can be used: {wrong}")
     return best
 
 
-def read_picks(text: str, rows: Sequence[int], select: int, tries: int = 1) -> Answer:
+def read_picks(text: str, rows: Sequence[int], select: int, tries: int = 1) -> PickedRows:
     """Read which texts an answer picks, through the prompt's own map from number to row.
 
     Args:
@@ -70,7 +70,7 @@ def read_picks(text: str, rows: Sequence[int], select: int, tries: int = 1) -> A
         UnreadableAnswerError: it picks nothing, or counts instead of picking.
     """
     presented = len(rows)
-    reading = read_answer(text, select, presented)
+    reading = read_picked_numbers(text, select, presented)
     if is_degenerate(reading.numbers):
         raise UnreadableAnswerError(
             "the numbers run on by a constant step, as if nothing had been read: choose by text"
@@ -79,8 +79,8 @@ def read_picks(text: str, rows: Sequence[int], select: int, tries: int = 1) -> A
     if not numbers:
         raise UnreadableAnswerError(f"none of the numbers is one of those shown, 0 to {presented - 1}")
     guesses = {rows[number]: _guess(reading, number) for number in numbers}
-    return Answer(guesses, find_faults(reading.numbers, select, presented), tries)
+    return PickedRows(guesses, find_faults(reading.numbers, select, presented), tries)
 
 
-def _guess(reading: Reading, number: int) -> str:
+def _guess(reading: PickedNumbers, number: int) -> str:
     return reading.guesses.get(number, "")

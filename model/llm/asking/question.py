@@ -27,14 +27,14 @@ class Question:
     is_multilabel: bool
 
 
-def project(question: Question) -> str:
+def describe_project(question: Question) -> str:
     """Title and description, as far as they are there."""
     title, description = shorten(question.title, TITLE_TOKENS), shorten(question.description, DESCRIPTION_TOKENS)
     lines = [f"Project: {quoted(title)}"] * bool(title) + [f"Description: {quoted(description)}"] * bool(description)
     return "\n".join(lines) or "The project has neither title nor description: find out from labels and texts."
 
 
-def labels(question: Question) -> str:
+def describe_labels(question: Question) -> str:
     """Which labels there are, and how many of them a text gets."""
     if not question.labels:
         return "The labels are not known: find out from the texts what may be told apart.\n"
@@ -42,7 +42,7 @@ def labels(question: Question) -> str:
     return f"A text gets {number} of these {len(question.labels)} labels: {', '.join(map(quoted, question.labels))}\n"
 
 
-def labelled_so_far(question: Question, known: Sequence[tuple[str, str]]) -> str:
+def describe_labelled(question: Question, known: Sequence[tuple[str, str]]) -> str:
     """Counts and a few examples of texts that have a label; nothing where none has."""
     if not known:
         return ""
@@ -63,7 +63,7 @@ def _examples(known: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(text, label) for _, text, label in by_turn[:EXAMPLES]]
 
 
-def balance(question: Question, select: int, *, has_labelled: bool) -> str:
+def describe_balance(question: Question, select: int, *, has_labelled: bool) -> str:
     """What would be an even share of the labels."""
     n_labels = len(question.labels)
     if not n_labels:

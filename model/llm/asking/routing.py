@@ -11,8 +11,7 @@ from math import ceil
 
 import numpy as np
 
-from model.llm.reading.label_answer import Guess
-from model.llm.reading.label_rows import majority, row_of
+from model.llm.reading import Guess, majority, row_of
 from model.types import BoolArray, IntArray, LabelSet, Targets
 
 # Of the texts of which the LLM is sure, so many are asked blindly.
@@ -126,10 +125,23 @@ def count_checks(checked: Mapping[int, tuple[str, ...]], people: Targets) -> Che
     return Checks(agreed=sum(same), disagreed=len(same) - sum(same))
 
 
+@dataclass(frozen=True)
+class LLMGuesses:
+    """N texts of a project, and an LLM's guess of the labels of each.
+
+    Attributes:
+        task_ids: N ids of tasks.
+        texts: their texts.
+        guesses: the LLM's guesses, None where the LLM gave no label.
+    """
+
+    task_ids: Sequence[int]
+    texts: Sequence[str]
+    guesses: Sequence[Guess | None]
+
+
 def weak_targets(
-    task_ids: Sequence[int],
-    texts: Sequence[str],
-    guesses: Sequence[Guess | None],
+    guessed: LLMGuesses,
     checked: Collection[int],
     checks: Checks,
     people: Targets,
@@ -143,9 +155,7 @@ def weak_targets(
     the pool.
 
     Args:
-        task_ids: of the texts that the LLM labelled.
-        texts: those texts.
-        guesses: what it said of them. One with a label that the project has no more is left out.
+        guessed: the texts that the LLM labelled. A guess with a label that the project no longer has is left out.
         checked: task ids of the blind checks.
         checks: how these went.
         people: what people labelled; its label set is the weak targets' too.
@@ -155,7 +165,7 @@ def weak_targets(
     taken = {*people.task_ids, *checked}
     usable = [
         (id_, text, guess.labels)
-        for id_, text, guess in zip(task_ids, texts, guesses, strict=True)
+        for id_, text, guess in zip(guessed.task_ids, guessed.texts, guessed.guesses, strict=True)
         if guess and _may_train(guess, label_set) and id_ not in taken and not checks.is_paused
     ]
     most = int(len(people) / WEAK_WEIGHT)

@@ -6,22 +6,23 @@ import numpy as np
 
 from model.errors import LLMError, UnreadableAnswerError
 from model.llm.asking.candidates import Candidates
-from model.llm.asking.label_committee import Member, agreed, committee_votes, disagreement_scores
-from model.llm.asking.label_prompt import VERSIONS
-from model.llm.asking.selector import MOST_PICKS, OnProgress, Pick, Selection, ignore_askings, select_texts, show_groups
+from model.llm.asking.label_committee import CommitteeMember, agreed_guesses, committee_votes, disagreement_scores
+from model.llm.asking.label_prompt import LABEL_WORDINGS
+from model.llm.asking.selector import MOST_PICKS, Pick, SelectedTexts, select_texts, show_groups
 from model.llm.chat import Chat
+from model.progress import Progress, ignore_progress
 
 COMMITTEE = "llm_committee"
 
 
-def select(
+def select_by_strategy(
     strategy: str,
     chats: Sequence[Chat],
     candidates: Candidates,
     batch_size: int,
     rng: np.random.Generator,
-    on_progress: OnProgress = ignore_askings,
-) -> Selection:
+    on_progress: Progress = ignore_progress,
+) -> SelectedTexts:
     """Have LLMs choose a batch of N texts in the way that a strategy's name says.
 
     Args:
@@ -36,18 +37,18 @@ def select(
         LLMError: there is no answer of use.
     """
     if strategy == COMMITTEE:
-        members = [Member(chat, version) for chat in chats for version in VERSIONS]
+        members = [CommitteeMember(chat, version) for chat in chats for version in LABEL_WORDINGS]
         return _select_disputed(members, candidates, batch_size, rng, on_progress)
     return select_texts(chats[0], candidates, batch_size, rng, on_progress)
 
 
 def _select_disputed(
-    members: Sequence[Member],
+    members: Sequence[CommitteeMember],
     candidates: Candidates,
     batch_size: int,
     rng: np.random.Generator,
-    on_progress: OnProgress,
-) -> Selection:
+    on_progress: Progress,
+) -> SelectedTexts:
     """The texts on which a committee disagrees most, of those that stand for groups (after APE; Qian et al., 2024).
 
     Equals stay in the order in which they cover the pool best.
@@ -58,14 +59,14 @@ def _select_disputed(
     if not (votes.has_voted_N_K.sum(axis=1) > 1).any():
         raise _why_nobody_voted(votes.failures)
     scores_N = disagreement_scores(votes)
-    guesses = [guess.labels[0] if guess and guess.labels else "" for guess in agreed(votes)]
+    guesses = [guess.labels[0] if guess and guess.labels else "" for guess in agreed_guesses(votes)]
     voted_N = votes.has_voted_N_K.sum(axis=1)
     best_B = np.argsort(-scores_N, kind="stable")[:batch_size].tolist()
     picks = [
         Pick(int(shown[place]), guesses[place], int(voted_N[place]), len(members), float(scores_N[place]))
         for place in best_B
     ]
-    return Selection(tuple(picks), votes.failures[0] if votes.failures else None)
+    return SelectedTexts(tuple(picks), votes.failures[0] if votes.failures else None)
 
 
 def _why_nobody_voted(failures: Sequence[LLMError]) -> LLMError:

@@ -6,18 +6,18 @@ itself an LLM picks one-sidedly, and that costs more than its reading gains (ben
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
 
 from model.errors import LLMError, UnreadableAnswerError
 from model.llm.asking.candidates import Candidates
-from model.llm.asking.picks import Answer, ask_for_picks
-from model.llm.asking.prompt import SelectionPrompt, selection_prompt
+from model.llm.asking.picks import PickedRows, ask_for_picks
+from model.llm.asking.selection_prompt import SelectionPrompt, build_selection_prompt
 from model.llm.chat import Chat
-from model.llm.reading.label_rows import majority
-from model.llm.reading.labels import match_label
+from model.llm.reading import majority, match_label
+from model.progress import Progress, ignore_progress
 from model.query.diversity import unit
 from model.query.herding import cover, maxherding
 from model.query.unlabelled import check_embeddings
@@ -30,13 +30,7 @@ SHOWN_PER_PICK = 3
 # No LLM chooses hundreds of texts well; what is asked for beyond that comes by further selections.
 MOST_PICKS = 50
 # Examples that an iterated selection is shown.
-EXAMPLES = 16
-
-OnProgress = Callable[[int, int], None]
-
-
-def ignore_askings(done: int, askings: int) -> None:
-    """The progress callback of those who do not look."""
+MOST_EXAMPLES_SHOWN = 16
 
 
 @dataclass(frozen=True)
@@ -58,7 +52,7 @@ class Pick:
 
 
 @dataclass(frozen=True)
-class Selection:
+class SelectedTexts:
     """What to label next, first = next.
 
     Attributes:
@@ -79,8 +73,8 @@ def select_texts(
     candidates: Candidates,
     batch_size: int,
     rng: np.random.Generator,
-    on_progress: OnProgress = ignore_askings,
-) -> Selection:
+    on_progress: Progress = ignore_progress,
+) -> SelectedTexts:
     """Have an LLM choose a batch of N texts.
 
     Args:
@@ -99,8 +93,8 @@ def select_texts(
     batch_size = min(batch_size, MOST_PICKS, len(candidates))
     shown = show_groups(candidates, batch_size, rng)
     if len(shown) <= batch_size:
-        return Selection(tuple(Pick(row, "", 0, 0) for row in shown.tolist()))
-    answers: list[Answer] = []
+        return SelectedTexts(tuple(Pick(row, "", 0, 0) for row in shown.tolist()))
+    answers: list[PickedRows] = []
     failure: LLMError | None = None
     for asking in range(ASKINGS):
         prompt = _prompt(candidates, rng.permutation(shown), batch_size, chat.context_tokens)
@@ -115,7 +109,7 @@ def select_texts(
         on_progress(asking + 1, ASKINGS)
     if not answers:
         raise failure or LLMError("the LLM was not asked")
-    return Selection(tuple(merge(answers, shown, candidates, batch_size, rng)), failure)
+    return SelectedTexts(tuple(merge_askings(answers, shown, candidates, batch_size, rng)), failure)
 
 
 def prompt_for_pasting(
@@ -129,7 +123,7 @@ def prompt_for_pasting(
 def _prompt(candidates: Candidates, rows_M: IntArray, batch_size: int, context_tokens: int) -> SelectionPrompt:
     examples = _examples(candidates.labelled)
     rows = rows_M.tolist()
-    return selection_prompt(candidates.question, candidates.texts, rows, batch_size, context_tokens, examples)
+    return build_selection_prompt(candidates.question, candidates.texts, rows, batch_size, context_tokens, examples)
 
 
 def balanced(guesses: Mapping[int, str]) -> list[int]:
@@ -144,7 +138,7 @@ def balanced(guesses: Mapping[int, str]) -> list[int]:
 
 def _examples(labelled: Targets) -> list[tuple[str, str]]:
     """The latest labelled texts with their labels, but for those that have none or on which people are split."""
-    last = range(max(0, len(labelled) - EXAMPLES), len(labelled))
+    last = range(max(0, len(labelled) - MOST_EXAMPLES_SHOWN), len(labelled))
     said = [(labelled.texts[row], majority(labelled.targets_N_C[row], labelled.label_set)) for row in last]
     return [(text, ", ".join(labels)) for text, labels in said if labels]
 
@@ -159,8 +153,8 @@ def show_groups(candidates: Candidates, batch_size: int, rng: np.random.Generato
     return maxherding(candidates.embeddings_N_D, candidates.labelled_L_D, SHOWN_PER_PICK * batch_size, rng)
 
 
-def merge(
-    answers: Sequence[Answer], shown: IntArray, candidates: Candidates, batch_size: int, rng: np.random.Generator
+def merge_askings(
+    answers: Sequence[PickedRows], shown: IntArray, candidates: Candidates, batch_size: int, rng: np.random.Generator
 ) -> list[Pick]:
     """Merge askings into one batch, balanced over the labels that the LLM expects.
 
@@ -202,7 +196,7 @@ def _of_the_rarest_label(waiting: Set[int], guess: Mapping[int, str], per_label:
     return [row for row in picked if per_label[guess[row]] == fewest]
 
 
-def _commonest_guess(answers: Sequence[Answer], row: int, labels: Sequence[str]) -> str:
+def _commonest_guess(answers: Sequence[PickedRows], row: int, labels: Sequence[str]) -> str:
     """The label that most askings expect; the first one's where they differ evenly."""
     said = [match_label(answer.guesses[row], labels) for answer in answers if row in answer.guesses]
     known = [label for label in said if label]

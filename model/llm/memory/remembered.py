@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import LLMError
-from model.llm.asking.framing import count_tokens
+from model.llm.asking import count_tokens
 from model.llm.chat import Chat, Message, Reply
 from model.llm.memory.ledger import Ledger
-from model.llm.provider.refusals import LLMTimeoutError
+from model.llm.provider import LLMTimeoutError
 
 
 class RememberedChat:

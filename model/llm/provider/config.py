@@ -1,37 +1,28 @@
-"""How to reach an LLM, and what of it can be seen to be wrong before anybody is asked."""
+"""How to reach a model of a provider, and the checks of that before anything is sent."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 from urllib.parse import urlsplit
 
 from model.errors import LLMError, LLMKeyError, LLMModelError
-
-ProviderName = Literal["mistral", "openai"]
-ADDRESSES: dict[ProviderName, str] = {"mistral": "https://api.mistral.ai", "openai": "https://api.openai.com"}
-DEFAULT_MODELS: dict[ProviderName, str] = {"mistral": "mistral-large-latest", "openai": "gpt-4o"}
-KEY_SETTINGS: dict[ProviderName, str] = {"mistral": "MISTRAL_API_KEY", "openai": "OPENAI_API_KEY"}
-
-
-def model_names(provider: ProviderName, named: str) -> tuple[str, ...]:
-    """The models of LLM_MODEL, several with commas between them; where it names none, the provider's usual one."""
-    names = tuple(name.strip() for name in named.split(",") if name.strip())
-    return names or (DEFAULT_MODELS[provider],)
+from model.llm.provider.providers import PROVIDERS
 
 
 @dataclass(frozen=True)
 class LLMConfig:
-    """A model of a provider.
+    """How to reach a model of a provider.
 
     Attributes:
-        provider: whose protocol; `openai` is anything that speaks OpenAI's chat completions.
-        base_url: the server's address, with or without the /v1 at its end; empty: the provider's own.
-        timeout_s: most seconds for one asking, all retries and waits included.
-        retries: how often more it is asked after 429, 5xx or a connection that did not come about.
-        context_tokens: most tokens that question and answer may have together.
-        max_answer_tokens: most tokens that the answer may have.
+        provider: a key of `PROVIDERS`; `openai` is any server with OpenAI's chat completions.
+        model: the model's name.
+        base_url: the server's address, with or without the /v1 at its end; empty: the provider's own server.
+        api_key: the secret that the provider wants; empty where a server wants none.
+        timeout_s: upper limit for one question, with all retries and waits.
+        retries: upper limit of further tries after 429, 5xx or a failed connection.
+        context_tokens: upper limit of question and answer together.
+        max_answer_tokens: upper limit of the answer.
     """
 
-    provider: ProviderName
+    provider: str
     model: str
     base_url: str = ""
     api_key: str = field(default="", repr=False)
@@ -42,41 +33,41 @@ class LLMConfig:
 
     @property
     def address(self) -> str:
-        """Where the provider is, without a slash at the end."""
-        return (self.base_url or ADDRESSES[self.provider]).rstrip("/")
+        """The server's base URL without a slash at the end."""
+        return (self.base_url or PROVIDERS[self.provider].address).rstrip("/")
 
     @property
     def host(self) -> str:
-        """Who is asked, for messages: an address may have more in it than people should read in a log."""
+        """The server's host and port, for messages; the rest of an address may hold a secret."""
         parts = urlsplit(self.address)
         return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
 
     @property
     def key_setting(self) -> str:
-        """The setting that has the API key."""
-        return KEY_SETTINGS[self.provider]
+        """The environment variable with the API key."""
+        return PROVIDERS[self.provider].key_setting
 
     @property
     def identity(self) -> str:
-        """What an answer depends on besides the question and the model's name."""
+        """Everything in this config that an answer depends on, without the model's name."""
         return f"{self.provider} {self.address} {self.max_answer_tokens}"
 
 
 def require_usable(config: LLMConfig) -> None:
-    """Look at address, model and key without asking anybody.
+    """Check address, model and key without sending anything.
 
     Raises:
-        LLMKeyError: there is no key and the provider wants one, or it has characters that no key has.
-        LLMModelError: no model is named.
-        LLMError: the address is none.
+        LLMKeyError: the key is missing where the provider wants one, or has a character that no key has.
+        LLMModelError: the config names no model.
+        LLMError: the address is no URL of a server.
     """
     _require_address(config)
     if not config.model.strip():
         raise LLMModelError(f"no model: set LLM_MODEL to one that {config.host} offers")
     key = config.api_key.strip()
-    if not key and not (config.provider == "openai" and config.base_url):
+    if not key and (not config.base_url or PROVIDERS[config.provider].needs_key_elsewhere):
         raise LLMKeyError(f"no API key for {config.host}: set {config.key_setting}")
-    # A header cannot carry anything else; the HTTP client's own error would show the key.
+    # An HTTP header takes no other characters, and the HTTP client's own error would show the key.
     if not all("!" <= character <= "~" for character in key):
         raise LLMKeyError(f"{config.key_setting} has spaces or other characters that no key has: copy it anew")
 

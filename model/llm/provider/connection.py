@@ -1,4 +1,4 @@
-"""One HTTP connection for one attempt, the same for every SDK."""
+"""The HTTP connection of one attempt, the same for every SDK."""
 
 from httpx2 import (
     AsyncClient,
@@ -12,25 +12,25 @@ from httpx2 import (
     WriteTimeout,
 )
 
-from model.llm.provider.answers import AttemptError, GarbledError, SilentError, UnreachedError
+from model.llm.provider.attempts import AttemptError, GarbledError, SilentError, UnreachedError
 
-# A server that is there takes a connection in milliseconds; one that is not would use up all the time.
+# A running server takes a connection in milliseconds; a dead one would use up the whole time.
 CONNECT_TIMEOUT_S = 5.0
 
 
 def open_http(timeout_s: float) -> AsyncClient:
-    """A client to give to an SDK. It follows no redirects: key and texts go to the configured address alone."""
+    """An HTTP client for an SDK. The client follows no redirects: key and texts go to the configured address alone."""
     timeout = Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
 
     async def limit(request: Request) -> None:
-        # Mistral's SDK has one number for everything here, connecting included.
+        # Mistral's SDK sets one limit for connecting and reading.
         request.extensions["timeout"] = timeout.as_dict()
 
     return AsyncClient(timeout=timeout, follow_redirects=False, event_hooks={"request": [limit]})
 
 
 def connection_error(error: RequestError) -> AttemptError:
-    """What the client's error is to us."""
+    """The attempt error for an error of the HTTP client."""
     if isinstance(error, ReadTimeout | WriteTimeout):
         return SilentError()
     if isinstance(error, ConnectTimeout):

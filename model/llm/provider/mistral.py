@@ -1,4 +1,4 @@
-"""Mistral, by its SDK."""
+"""The connection to Mistral, through Mistral's SDK."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,9 +11,15 @@ from mistralai.client.errors import MistralError, NoResponseError, ResponseValid
 from mistralai.client.utils.logger import NoOpLogger
 
 from model.llm.chat import Reply
-from model.llm.provider.answers import GarbledError, RefusedError, read_completion
+from model.llm.provider.attempts import GarbledError, Provider, RefusedError
+from model.llm.provider.completions import read_completion
 from model.llm.provider.config import LLMConfig
 from model.llm.provider.connection import connection_error, open_http
+
+
+def connect(config: LLMConfig) -> Provider:
+    """The entry that `PROVIDERS` calls."""
+    return MistralProvider(config)
 
 
 class MistralProvider:
@@ -28,7 +34,7 @@ class MistralProvider:
 
     async def complete(self, parameters: Mapping[str, Any]) -> Reply:
         """See `Provider`."""
-        with _translated():
+        with _mistral_errors():
             async with open_http(self._timeout_s) as http:
                 return read_completion(await self._completion(http, parameters))
 
@@ -38,32 +44,32 @@ class MistralProvider:
         except ResponseValidationError as error:
             if error.status_code != 200:
                 raise
-            # The SDK insists on fields that imitators leave out and we don't read.
+            # The SDK wants fields that imitators of Mistral leave out; nothing here reads the fields.
             return json.loads(error.body)
 
     async def model_names(self) -> frozenset[str]:
         """See `Provider`."""
-        with _translated():
+        with _mistral_errors():
             async with open_http(self._timeout_s) as http:
                 listed = await self._open(http).models.list_async()
         models = [model.model_dump() for model in listed.data or ()]
         return frozenset(name for model in models for name in (model.get("id"), *(model.get("aliases") or ())) if name)
 
     def _open(self, http: AsyncClient) -> Mistral:
-        # Without a logger of ours, MISTRAL_DEBUG has the SDK log headers and bodies.
+        # Without a logger from us, MISTRAL_DEBUG makes the SDK log headers and bodies.
         sdk = Mistral(api_key=self._key, server_url=self._url, async_client=http, debug_logger=NoOpLogger())
-        # MISTRAL_SDK_TELEMETRY has it send questions and answers to another address.
+        # MISTRAL_SDK_TELEMETRY makes the SDK send questions and answers to another address.
         vars(sdk.sdk_configuration)["telemetry"] = False
         return sdk
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """Turn what the SDK raises into our errors."""
+def _mistral_errors() -> Iterator[None]:
+    """Turn the SDK's errors into attempt errors."""
     try:
         yield
     except MistralError as error:
-        # A success in another content type is an error to the SDK, too.
+        # The SDK also raises for a success in another content type.
         is_refusal = error.status_code >= 300
         raise (RefusedError(error.status_code, error.body, error.headers) if is_refusal else GarbledError()) from None
     except RequestError as error:

@@ -1,4 +1,4 @@
-"""A chat with a provider: parameters that it takes, retries, and a deadline."""
+"""A chat with a provider, without the parameters that the provider refuses, and within a deadline."""
 
 import logging
 import time
@@ -8,20 +8,20 @@ from functools import cached_property
 from typing import Any
 
 from model.llm.chat import Message, Reply
-from model.llm.provider.answers import Provider, RefusedError
+from model.llm.provider.attempts import Provider, RefusedError
 from model.llm.provider.config import LLMConfig
 from model.llm.provider.refusals import refused_parameter
-from model.llm.provider.retrying import insist
+from model.llm.provider.retrying import retry_until_deadline
 
 log = logging.getLogger(__name__)
 
-# An answer that is remembered should be the one that would come again. The study took the chat pages' default; what
-# differs between askings here is the order of the texts.
+# A remembered answer should be the answer that the LLM would give again. The study took the chat pages' default; here
+# askings differ in the order of the texts.
 TEMPERATURE = 0.0
 
 
 class ProviderChat:
-    """One model of one provider. It keeps no connection, and remembers only which parameters were refused."""
+    """A chat with one model of one provider. It keeps no connection, and remembers which parameters were refused."""
 
     def __init__(self, connect: Callable[[LLMConfig], Provider], config: LLMConfig) -> None:
         self._connect = connect
@@ -43,14 +43,14 @@ class ProviderChat:
 
         Raises:
             LLMKeyError: the provider refuses the key.
-            LLMModelError: it does not know the model.
+            LLMModelError: the provider does not know the model.
             LLMContextError: the question is too long for the model.
-            LLMUnavailableError: it did not answer within the time, retries included; an `LLMTimeoutError` where it
-                took the question.
-            LLMError: it refuses the question for another reason, or what it answered cannot be read.
+            LLMUnavailableError: no answer came within the time, retries included; an `LLMTimeoutError` where the
+                provider took the question.
+            LLMError: the provider refuses the question for another reason, or its answer cannot be read.
         """
         started = time.monotonic()
-        reply = insist(self._config, lambda: self._complete(messages, schema))
+        reply = retry_until_deadline(self._config, lambda: self._complete(messages, schema))
         log.info(
             "event=llm_answered model=%s prompt_tokens=%d completion_tokens=%d seconds=%.1f",
             *(self.model, reply.prompt_tokens, reply.completion_tokens, time.monotonic() - started),
@@ -59,7 +59,7 @@ class ProviderChat:
 
     @cached_property
     def _provider(self) -> Provider:
-        """The first question loads the SDK, which takes half a second."""
+        """The connection. The first question loads the SDK, which takes half a second."""
         return self._connect(self._config)
 
     async def _complete(self, messages: Sequence[Message], schema: Mapping[str, Any] | None) -> Reply:
@@ -75,7 +75,7 @@ class ProviderChat:
             self._refused |= {name}
 
     def _parameters(self, messages: Sequence[Message], schema: Mapping[str, Any] | None) -> dict[str, Any]:
-        """A chat completion's, without those that were refused before."""
+        """The parameters of a chat completion, without those that were refused before."""
         parameters: dict[str, Any] = {
             "model": self.model,
             "messages": [asdict(message) for message in messages],
@@ -86,9 +86,9 @@ class ProviderChat:
             parameters["response_format"] = _response_format(schema)
         for name in self._refused:
             value = parameters.pop(name, None)
-            instead = self._provider.optional[name]
-            if instead is not None:
-                parameters[instead] = value
+            substitute = self._provider.optional[name]
+            if substitute is not None:
+                parameters[substitute] = value
         return parameters
 
 

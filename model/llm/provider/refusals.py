@@ -1,4 +1,4 @@
-"""What a provider's refusal means. Its body is read for that and never shown: it may repeat the question or the key."""
+"""What a refusal of a provider means. Its body is never shown, since it may repeat the question or the key."""
 
 import json
 import re
@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from model.errors import LLMContextError, LLMError, LLMKeyError, LLMModelError, LLMUnavailableError
-from model.llm.provider.answers import AttemptError, RefusedError, SilentError, UnreachedError
+from model.llm.provider.attempts import AttemptError, RefusedError, SilentError, UnreachedError
 from model.llm.provider.config import LLMConfig
 
 # Words of OpenAI, Mistral, vLLM, Ollama, llama.cpp and gateways to them.
@@ -25,24 +25,24 @@ _PARAMETERS = {
     "max_tokens": re.compile(r"max_tokens|max_completion_tokens"),
     "temperature": re.compile("temperature"),
 }
-# What validators repeat of the question.
+# The fields in which validators repeat the question.
 _ECHOES = ("input", "ctx", "value")
 
 
 class LLMTimeoutError(LLMUnavailableError):
-    """The provider took the question and did not answer in time; it may charge for it all the same."""
+    """The provider took the question and did not answer in time, and may charge for the question all the same."""
 
 
 def refused_parameter(refused: RefusedError, parameters: Collection[str]) -> str | None:
-    """Which of the parameters it is that the provider does not take; None if the reason is another."""
-    said = _said(refused.body)
-    if refused.status not in (400, 422) or _CONTEXT.search(said):
+    """The parameter that the provider does not take; None where the refusal has another reason."""
+    body = _body_text(refused.body)
+    if refused.status not in (400, 422) or _CONTEXT.search(body):
         return None
-    return next((name for name in parameters if name in _PARAMETERS and _PARAMETERS[name].search(said)), None)
+    return next((name for name in parameters if name in _PARAMETERS and _PARAMETERS[name].search(body)), None)
 
 
 def as_llm_error(error: AttemptError, config: LLMConfig, attempts: int, seconds: float) -> LLMError:
-    """The error for people: status codes and our own words, nothing that the provider wrote."""
+    """The error for people: status codes and our own words, no words of the provider."""
     so_far = f"asked {attempts} times in {seconds:.0f} s" if attempts > 1 else "asked once"
     if isinstance(error, RefusedError):
         return _refusal(error, config, so_far)
@@ -62,12 +62,12 @@ def as_llm_error(error: AttemptError, config: LLMConfig, attempts: int, seconds:
 
 
 def _refusal(refused: RefusedError, config: LLMConfig, so_far: str) -> LLMError:
-    status, said, who = refused.status, _said(refused.body), config.host
-    if status in (400, 403, 404, 422) and _MODEL.search(said):
+    status, body, who = refused.status, _body_text(refused.body), config.host
+    if status in (400, 403, 404, 422) and _MODEL.search(body):
         return LLMModelError(f"{who} does not know the model {config.model!r} ({status}): set LLM_MODEL to another")
     if status in (401, 403):
         return LLMKeyError(f"{who} refuses the API key ({status}): look at {config.key_setting}")
-    if status == 413 or (status in (400, 422) and _CONTEXT.search(said)):
+    if status == 413 or (status in (400, 422) and _CONTEXT.search(body)):
         return LLMContextError(
             f"the question does not fit into the context of {config.model!r} ({status} from {who}): "
             f"set LLM_CONTEXT_TOKENS to what the model can take"
@@ -77,7 +77,7 @@ def _refusal(refused: RefusedError, config: LLMConfig, so_far: str) -> LLMError:
             f"{who} has no model {config.model!r}, or no chat API at this address ({status}): "
             f"look at LLM_MODEL and LLM_BASE_URL"
         )
-    if status == 402 or (status == 429 and _CREDIT.search(said)):
+    if status == 402 or (status == 429 and _CREDIT.search(body)):
         return LLMUnavailableError(f"the account at {who} has no credit left ({status}, {so_far}): top it up there")
     if refused.is_passing:
         return LLMUnavailableError(f"{who} answers {status} ({so_far}): it is overloaded, broken or limits requests")
@@ -86,8 +86,8 @@ def _refusal(refused: RefusedError, config: LLMConfig, so_far: str) -> LLMError:
     return LLMError(f"{who} refuses the question ({status}) and does not say why in words that we know")
 
 
-def _said(body: str) -> str:
-    """The strings of an error body but for those that repeat the question."""
+def _body_text(body: str) -> str:
+    """The strings of an error body, without the fields that repeat the question."""
     try:
         return "\n".join(_strings(json.loads(body)))
     except (ValueError, RecursionError):

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.errors import UnreadableAnswerError
-from model.llm.reading.label_json import Entry, json_entries
+from model.llm.reading.label_json import LabelEntry, json_entries
 from model.llm.reading.label_lines import line_entries
-from model.llm.reading.labels import match_label
+from model.llm.reading.label_matching import match_label
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _what_is_wrong(said: str, found: Guesses, count: int) -> str:
     return "the answer gives no text a label that is on the list: each has to be spelled as it is there"
 
 
-def _without_contradictions(entries: Iterable[Entry], labels: Sequence[str], is_multilabel: bool) -> Guesses:
+def _without_contradictions(entries: Iterable[LabelEntry], labels: Sequence[str], is_multilabel: bool) -> Guesses:
     found: Guesses = {}
     for number, names, is_sure in entries:
         guess = _guess(names, is_sure, labels, is_multilabel)

@@ -1,89 +1,59 @@
-"""Labels in JSON, wherever in an answer it stands and even if its end is cut off."""
+"""The labels of a structured answer: JSON, wherever in the text it stands and however damaged."""
 
-import json
-import re
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-Entry = tuple[int, Any, bool]
-"""A text's number, what is said to be its labels, and whether that is said to be sure."""
+from model.llm.reading.json_values import entry_number, json_values, parts_of, text_number
 
-_OPENING = re.compile(r"[{\[]")
-_NUMBER_KEYS = ("number", "id", "index")
+LabelEntry = tuple[int, Any, bool]
+"""A text's number, the value that stands for its labels, and whether the answer calls the labels sure."""
+
 _LABEL_KEYS = ("labels", "label")
-# Brackets in prose, and two of an answer that is cut off, begin nothing that ends; thousands are an answer run wild.
-_MOST_UNFINISHED = 200
 
 
-def json_entries(said: str, in_order: int) -> Iterator[list[Entry]]:
-    """What each JSON value in a text says of texts, from left to right.
+def json_entries(answer: str, count_in_order: int) -> Iterator[list[LabelEntry]]:
+    """The entries of each JSON value in an answer, from left to right.
 
     Args:
-        said: an answer.
-        in_order: a bare list of so many strings says the label of every text in turn; 0 where that could mislead.
+        answer: the LLM's text.
+        count_in_order: a bare list of so many strings gives the label of every text in turn; 0 reads no such list.
     """
-    for value in _values(said):
-        yield list(_entries(value, in_order))
+    for value in json_values(answer):
+        # A label without its end may be another label.
+        if not value.is_cut:
+            yield list(_entries(value.content, count_in_order))
 
 
-def _values(said: str) -> Iterator[Any]:
-    """Every object and list, none within another that is whole."""
-    decoder, unfinished = json.JSONDecoder(), 0
-    opening = _OPENING.search(said)
-    while opening and unfinished < _MOST_UNFINISHED:
-        end = opening.end()
-        try:
-            value, end = decoder.raw_decode(said, opening.start())
-        except (ValueError, RecursionError):
-            unfinished += 1
-        else:
-            yield value
-        opening = _OPENING.search(said, end)
-
-
-def _entries(value: Any, in_order: int) -> Iterator[Entry]:
-    """Entries of a value, however deep they are."""
-    waiting = deque([value])
-    while waiting:
-        part = waiting.popleft()
+def _entries(content: Any, count_in_order: int) -> Iterator[LabelEntry]:
+    for part in parts_of(content, is_entry=_is_entry):
         if isinstance(part, list):
-            yield from _by_place(part, in_order)
-            waiting.extend(part)
-        elif isinstance(part, dict):
-            number = _number(_first(part, _NUMBER_KEYS))
-            if number is None:
-                yield from _by_key(part)
-                waiting.extend(part.values())
-            else:
-                yield _entry(number, part)
+            yield from _by_place(part, count_in_order)
+        elif (number := entry_number(part)) is not None:
+            yield _entry(number, part)
+        else:
+            yield from _by_key(part)
 
 
-def _by_place(part: Sequence[Any], in_order: int) -> Iterator[Entry]:
-    if part and len(part) == in_order and all(isinstance(name, str) for name in part):
+def _is_entry(part: Mapping[str, Any]) -> bool:
+    return entry_number(part) is not None
+
+
+def _by_place(part: Sequence[Any], count_in_order: int) -> Iterator[LabelEntry]:
+    if part and len(part) == count_in_order and all(isinstance(name, str) for name in part):
         yield from ((number, name, False) for number, name in enumerate(part))
 
 
-def _by_key(part: Mapping[str, Any]) -> Iterator[Entry]:
-    """Of an object whose keys are the numbers."""
-    for key, said in part.items():
-        number = _number(key)
+def _by_key(part: Mapping[str, Any]) -> Iterator[LabelEntry]:
+    """The entries of an object whose keys are the numbers of texts."""
+    for key, value in part.items():
+        number = text_number(key)
         if number is not None:
-            yield _entry(number, said) if isinstance(said, dict) else (number, said, False)
+            yield _entry(number, value) if isinstance(value, dict) else (number, value, False)
 
 
-def _entry(number: int, part: Mapping[str, Any]) -> Entry:
-    return number, _first(part, _LABEL_KEYS), _is_yes(part.get("sure"))
-
-
-def _first(part: Mapping[str, Any], keys: Sequence[str]) -> Any:
-    return next((part[key] for key in keys if key in part), None)
-
-
-def _number(value: Any) -> int | None:
-    """A text's number, which may be written as a string."""
-    is_number = isinstance(value, int | str) and not isinstance(value, bool) and re.fullmatch(r"\d{1,6}", str(value))
-    return int(value) if is_number else None
+def _entry(number: int, part: Mapping[str, Any]) -> LabelEntry:
+    labels = next((part[key] for key in _LABEL_KEYS if key in part), None)
+    return number, labels, _is_yes(part.get("sure"))
 
 
 def _is_yes(value: Any) -> bool:

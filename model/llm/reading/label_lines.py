@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from model.llm.reading.label_json import Entry
-from model.llm.reading.labels import match_label
+from model.llm.reading.label_json import LabelEntry
+from model.llm.reading.label_matching import match_label
 
 _LINE = re.compile(
     r"[\s>*•|#\[(\"'`-]*(?:(?:text|number|no\.?)\s*#?)?(\d{1,6})[\s*\"'`]*[:.)\]=|→\u2013\u2014-][>\s]*(.+)",
@@ -23,7 +23,7 @@ _BETWEEN_LABELS = re.compile(r"[,;|+]|\s(?:and|&)\s")
 _NO_LABELS = {"none", "nolabel", "nolabels", "noneofthem"}
 
 
-def line_entries(said: str, labels: Sequence[str], is_multilabel: bool) -> Iterator[Entry]:
+def line_entries(said: str, labels: Sequence[str], is_multilabel: bool) -> Iterator[LabelEntry]:
     """What each line that begins with a number says of that text; labels are None where it names none of `labels`."""
     read = _read_several if is_multilabel else _read_one
     for line in said.splitlines():

@@ -23,7 +23,7 @@ from backend.work.redis_access import redis_url
 from model.errors import LLMBudgetError
 from model.learner.recipes import Recipe
 from model.llm.chat import Reply
-from model.llm.provider.config import LLMConfig
+from model.llm.provider import LLMConfig
 from model.query.unlabelled import Unlabelled
 from model.tasks.label_names import MAX_CHARACTERS
 from model.types import PoolText, Targets

@@ -24,7 +24,7 @@ from backend.studio.client import SAMPLING
 from backend.studio.labeling_config import read_labeling_config
 from backend.work.classifiers import Classifiers
 from model.errors import InvalidTargetsError, TrainingCancelledError
-from model.llm.asking.routing import Checks
+from model.llm.asking import Checks
 from model.types import PoolText, Targets
 from tests.fake_tasks import TaskedLabelStudio
 from tests.fakes import (

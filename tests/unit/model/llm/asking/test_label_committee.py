@@ -5,7 +5,13 @@ import pytest
 
 from model.errors import LLMUnavailableError
 from model.llm.asking.candidates import Candidates
-from model.llm.asking.label_committee import Member, agreed, committee_votes, count_votes, disagreement_scores
+from model.llm.asking.label_committee import (
+    CommitteeMember,
+    agreed_guesses,
+    committee_votes,
+    count_votes,
+    disagreement_scores,
+)
 from model.llm.asking.question import Question
 from model.llm.reading.label_answer import Guess
 from model.types import LabelSet, Targets
@@ -23,7 +29,7 @@ def scores(*texts, label_set=SENTIMENT):
 
 
 def majorities(*texts, label_set=SENTIMENT):
-    return agreed(count_votes(list(zip(*texts, strict=True)), label_set))
+    return agreed_guesses(count_votes(list(zip(*texts, strict=True)), label_set))
 
 
 def test_votes_are_one_hot_and_an_abstention_is_not_a_vote():
@@ -109,7 +115,7 @@ def ask(members, texts, done=None):
 def test_every_member_is_asked_about_every_text_in_its_own_wording():
     praising, blaming = ScriptedChat([saying("pos", 2)]), ScriptedChat([saying("neg", 2)])
     done = []
-    votes = ask([Member(praising, "label_v1"), Member(blaming, "label_v2")], ["a", "b"], done)
+    votes = ask([CommitteeMember(praising, "label_v1"), CommitteeMember(blaming, "label_v2")], ["a", "b"], done)
     assert votes.votes_N_K_C.tolist() == [[[0, 0, 1], [1, 0, 0]]] * 2
     assert votes.failures == ()
     assert done == [(2, 4), (4, 4)]
@@ -122,6 +128,8 @@ def test_a_member_that_fails_keeps_what_it_said_and_abstains_from_the_rest():
         ScriptedChat([saying("pos", 20), down]),
         ScriptedChat([saying("neg", 20), saying("neg", 10)]),
     )
-    votes = ask([Member(failing, "label_v1"), Member(going_on, "label_v1")], [f"text {n}" for n in range(30)])
+    votes = ask(
+        [CommitteeMember(failing, "label_v1"), CommitteeMember(going_on, "label_v1")], [f"text {n}" for n in range(30)]
+    )
     assert votes.has_voted_N_K.sum(axis=0).tolist() == [20, 30]
     assert votes.failures == (down,)

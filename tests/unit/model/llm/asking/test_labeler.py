@@ -6,7 +6,7 @@ import pytest
 
 from model.errors import LLMBudgetError, LLMContextError, LLMKeyError, LLMModelError, LLMUnavailableError
 from model.llm.asking.candidates import Candidates
-from model.llm.asking.labeler import BATCH_SIZE, MOST_EXAMPLES, group_alike, label_texts, nearest_examples
+from model.llm.asking.labeler import BATCH_SIZE, MOST_EXAMPLES, ask_for_labels, group_alike, nearest_examples
 from model.llm.asking.question import Question
 from model.llm.reading.label_answer import Guess
 from model.llm.reading.label_rows import majority, row_of
@@ -33,7 +33,7 @@ def label(chat, texts, embeddings_N_D=None, labelled=None, labelled_L_D=None, la
     embeddings_N_D = along_a_line(*range(len(texts))) if embeddings_N_D is None else embeddings_N_D
     labelled = people(label_set=label_set) if labelled is None else labelled
     labelled_L_D = along_a_line() if labelled_L_D is None else labelled_L_D
-    return label_texts(chat, Candidates(question, texts, embeddings_N_D, labelled, labelled_L_D), **more)
+    return ask_for_labels(chat, Candidates(question, texts, embeddings_N_D, labelled, labelled_L_D), **more)
 
 
 def shown(messages):

@@ -6,6 +6,7 @@ from model.llm.asking.routing import (
     LEAST_CHECKS,
     WEAK_WEIGHT,
     Checks,
+    LLMGuesses,
     count_checks,
     route,
     weak_targets,
@@ -108,7 +109,8 @@ def test_nothing_is_paused_by_few_checks_or_by_a_fifth_of_them():
 def weak(guesses, checked=(), checks=None, said=None, seed=0):
     ids = range(10, 10 + len(guesses))
     said = people({1: [1, 0], 2: [0, 1]}) if said is None else said
-    return weak_targets(ids, [f"text {id_}" for id_ in ids], guesses, checked, checks or Checks(), said, rng(seed))
+    guessed = LLMGuesses(ids, [f"text {id_}" for id_ in ids], guesses)
+    return weak_targets(guessed, checked, checks or Checks(), said, rng(seed))
 
 
 def test_labels_train_of_which_the_llm_is_sure():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from model.errors import LLMUnavailableError, UnreadableAnswerError
-from model.llm.asking.selection_methods import select
+from model.llm.asking.selection_methods import select_by_strategy
 from tests.fake_chats import ScriptedChat, labelling, picking
 from tests.unit.model.llm.asking.test_selector import candidates, rng, sentiment
 
@@ -14,13 +14,13 @@ def contrary(text: str) -> str:
 
 def test_activellm_asks_the_first_model_to_pick():
     chats = [ScriptedChat(picking(6, sentiment)), ScriptedChat([])]
-    assert len(select("activellm", chats, candidates(), 6, rng()).picks) == 6
+    assert len(select_by_strategy("activellm", chats, candidates(), 6, rng()).picks) == 6
     assert chats[1].asked == []
 
 
 def test_a_committee_asks_first_for_what_its_models_disagree_on():
     chats = [ScriptedChat(labelling(sentiment)), ScriptedChat(labelling(contrary))]
-    selection = select("llm_committee", chats, candidates(), 20, rng())
+    selection = select_by_strategy("llm_committee", chats, candidates(), 20, rng())
     texts = candidates().texts
     disputed = [texts[pick.row].endswith("7") for pick in selection.picks]
     assert any(disputed)
@@ -36,20 +36,22 @@ def test_one_model_in_two_wordings_is_a_committee_too():
     def by_wording(messages):
         return labelling(sentiment if "people who train a classifier" in messages[0].content else contrary)(messages)
 
-    selection = select("llm_committee", [ScriptedChat(by_wording)], candidates(), 4, rng())
+    selection = select_by_strategy("llm_committee", [ScriptedChat(by_wording)], candidates(), 4, rng())
     assert candidates().texts[selection.picks[0].row].endswith("7")
 
 
 def test_a_committee_of_which_nobody_answers_is_an_error():
     with pytest.raises(LLMUnavailableError):
-        select("llm_committee", [ScriptedChat(lambda _: LLMUnavailableError("down"))], candidates(), 4, rng())
+        select_by_strategy(
+            "llm_committee", [ScriptedChat(lambda _: LLMUnavailableError("down"))], candidates(), 4, rng()
+        )
     with pytest.raises(UnreadableAnswerError):
-        select("llm_committee", [ScriptedChat(lambda _: "no")], candidates(), 4, rng())
+        select_by_strategy("llm_committee", [ScriptedChat(lambda _: "no")], candidates(), 4, rng())
 
 
 def test_a_model_that_does_not_answer_is_asked_once_and_the_others_still():
     silent, other = ScriptedChat(lambda _: LLMUnavailableError("down")), ScriptedChat(labelling(sentiment))
-    selection = select("llm_committee", [silent, other], candidates(), 4, rng())
+    selection = select_by_strategy("llm_committee", [silent, other], candidates(), 4, rng())
     assert len(silent.asked) == 1
     assert len(selection.picks) == 4
     assert isinstance(selection.failure, LLMUnavailableError)

@@ -5,13 +5,13 @@ import pytest
 
 from model.errors import InvalidEmbeddingsError, LLMBudgetError, LLMUnavailableError, UnreadableAnswerError
 from model.llm.asking.candidates import Candidates
-from model.llm.asking.picks import Answer
+from model.llm.asking.picks import PickedRows
 from model.llm.asking.question import Question
 from model.llm.asking.selector import (
     ASKINGS,
     MOST_PICKS,
     balanced,
-    merge,
+    merge_askings,
     prompt_for_pasting,
     select_texts,
     show_groups,
@@ -41,31 +41,31 @@ def sentiment(text: str) -> str:
     return "pos" if text.startswith("good") else "neg"
 
 
-def answer(*rows: int) -> Answer:
-    return Answer({row: ("neg", "pos")[row % 2] for row in rows})
+def answer(*rows: int) -> PickedRows:
+    return PickedRows({row: ("neg", "pos")[row % 2] for row in rows})
 
 
 def test_a_batch_is_balanced_over_the_labels_that_the_llm_expects_however_one_sidedly_it_picks():
     # Three askings, each of eleven good films and one bad one.
     answers = [answer(*range(1 + asking, 23 + asking, 2), 2 * asking) for asking in (0, 2, 4)]
-    picks = merge(answers, np.arange(60), candidates(), 6, rng())
+    picks = merge_askings(answers, np.arange(60), candidates(), 6, rng())
     assert Counter(pick.guess for pick in picks) == {"neg": 3, "pos": 3}
     assert all(pick.votes > 0 for pick in picks)
 
 
 def test_any_beginning_of_a_batch_is_balanced():
-    picks = merge([answer(*range(24))], np.arange(60), candidates(), 12, rng())
+    picks = merge_askings([answer(*range(24))], np.arange(60), candidates(), 12, rng())
     for cut in range(2, 13, 2):
         assert Counter(pick.guess for pick in picks[:cut]) == {"neg": cut // 2, "pos": cut // 2}
 
 
 def test_what_people_labelled_so_far_corrects_the_balance():
-    picks = merge([answer(*range(24))], np.arange(60), candidates(labelled=[1, 1, 1, 1]), 4, rng())
+    picks = merge_askings([answer(*range(24))], np.arange(60), candidates(labelled=[1, 1, 1, 1]), 4, rng())
     assert [pick.guess for pick in picks] == ["neg"] * 4
 
 
 def test_places_that_no_asking_filled_go_to_other_texts_shown_without_votes():
-    picks = merge([answer(3, 8)], np.arange(10, dtype=np.int64), candidates(), 5, rng())
+    picks = merge_askings([answer(3, 8)], np.arange(10, dtype=np.int64), candidates(), 5, rng())
     assert {pick.row for pick in picks[:2]} == {3, 8}
     assert [pick.votes for pick in picks] == [1, 1, 0, 0, 0]
     assert len({pick.row for pick in picks}) == 5
@@ -76,20 +76,20 @@ def test_of_what_was_picked_the_text_that_is_near_to_most_others_comes_first():
     # A crowd at one end of the plane, and two bad films of which one stands in it.
     embeddings_N_D = np.tile([[1.0, 0.1]], (60, 1)).astype(np.float32)
     embeddings_N_D[4] = [-1.0, 0.0]
-    picks = merge([answer(4, 8)], np.arange(60), candidates(embeddings_N_D=embeddings_N_D), 2, rng())
+    picks = merge_askings([answer(4, 8)], np.arange(60), candidates(embeddings_N_D=embeddings_N_D), 2, rng())
     assert [pick.row for pick in picks] == [8, 4]
 
 
 def test_votes_are_counted_over_askings_and_break_ties():
     alike_N_D = np.ones((60, 4), dtype=np.float32)
     answers = [answer(2, 4, 6), answer(4, 8, 10), answer(4, 6, 12)]
-    picks = merge(answers, np.arange(60), candidates(embeddings_N_D=alike_N_D), 3, rng())
+    picks = merge_askings(answers, np.arange(60), candidates(embeddings_N_D=alike_N_D), 3, rng())
     assert [(pick.row, pick.votes, pick.askings) for pick in picks[:2]] == [(4, 3, 3), (6, 2, 3)]
 
 
 def test_a_guess_is_what_most_askings_expect_and_is_matched_to_the_projects_labels():
-    answers = [Answer({4: "Positive!", 6: "POS"}), Answer({4: "neg"}), Answer({4: "NEG "})]
-    guesses = {pick.row: pick.guess for pick in merge(answers, np.arange(60), candidates(), 2, rng())}
+    answers = [PickedRows({4: "Positive!", 6: "POS"}), PickedRows({4: "neg"}), PickedRows({4: "NEG "})]
+    guesses = {pick.row: pick.guess for pick in merge_askings(answers, np.arange(60), candidates(), 2, rng())}
     assert guesses == {4: "neg", 6: "pos"}
 
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from model.errors import LLMContextError, LLMError, LLMKeyError, LLMModelError, LLMUnavailableError
-from model.llm.provider.answers import GarbledError, RefusedError, SilentError, UnreachedError, retry_after_s
+from model.llm.provider.attempts import GarbledError, RefusedError, SilentError, UnreachedError, parse_retry_after
 from model.llm.provider.config import LLMConfig
 from model.llm.provider.refusals import LLMTimeoutError, as_llm_error, refused_parameter
 
@@ -117,4 +117,4 @@ def test_a_refused_parameter_is_found_by_what_the_provider_says_of_it(body, para
     ],
 )
 def test_when_to_come_back_is_seconds_or_a_date(said, seconds):
-    assert retry_after_s({"retry-after": said}) == seconds
+    assert parse_retry_after({"retry-after": said}) == seconds

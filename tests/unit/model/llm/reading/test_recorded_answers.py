@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from model.errors import UnreadableAnswerError
-from model.llm.reading.answer import is_degenerate, read_answer
+from model.llm.reading.pick_answer import is_degenerate, read_picked_numbers
 
 RECORDS = Path(__file__).resolve().parents[6] / "shared" / "activellm" / "answers.jsonl"
 needs_records = pytest.mark.skipif(not RECORDS.exists(), reason="the study's recorded answers are not here")
@@ -18,7 +18,9 @@ def records() -> list[dict]:
 
 def chosen(record) -> list[int] | None:
     try:
-        reading = read_answer(record["answer"], record["requested"], record["presented"], record["first_index"] or 0)
+        reading = read_picked_numbers(
+            record["answer"], record["requested"], record["presented"], record["first_index"] or 0
+        )
     except UnreadableAnswerError:
         return None
     return list(reading.numbers[: record["requested"]])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import UnreadableAnswerError
-from model.llm.reading.answer import read_answer
+from model.llm.reading.pick_answer import read_picked_numbers
 
 TEN = (3, 17, 20, 4, 55, 61, 8, 90, 12, 33)
 TEN_COMMAS = "3, 17, 20, 4, 55, 61, 8, 90, 12, 33"
@@ -214,13 +214,13 @@ def named(table):
 
 @pytest.mark.parametrize(("answer", "numbers"), named(UGLY))
 def test_an_answer_is_read_as_a_careful_reader_would(answer, numbers):
-    assert read_answer(answer, 10, 200).numbers == numbers
+    assert read_picked_numbers(answer, 10, 200).numbers == numbers
 
 
 @pytest.mark.parametrize("answer", named(UNREADABLE))
 def test_an_answer_without_a_selection_is_refused_with_a_reason(answer):
     with pytest.raises(UnreadableAnswerError) as refused:
-        read_answer(answer, 10, 200)
+        read_picked_numbers(answer, 10, 200)
     assert "10" in str(refused.value)
 
 
@@ -249,17 +249,17 @@ def test_an_answer_without_a_selection_is_refused_with_a_reason(answer):
     ],
 )
 def test_a_label_is_guessed_where_the_answer_gives_one(answer, guesses):
-    assert read_answer(answer, 4, 200).guesses == guesses
+    assert read_picked_numbers(answer, 4, 200).guesses == guesses
 
 
 def test_numbers_may_begin_elsewhere_and_the_count_of_texts_be_unknown():
-    assert read_answer("Years: 2001, 2002\n\n1045, 1050, 1199, 1100", 4, 201, first=1045).numbers == (
+    assert read_picked_numbers("Years: 2001, 2002\n\n1045, 1050, 1199, 1100", 4, 201, first=1045).numbers == (
         1045,
         1050,
         1199,
         1100,
     )
-    assert read_answer("5, 2001", 4, None).numbers == (5, 2001)
+    assert read_picked_numbers("5, 2001", 4, None).numbers == (5, 2001)
 
 
 SHAPES = {
@@ -286,13 +286,13 @@ def test_any_choice_in_any_shape_is_read_back(shape, numbers, has_prose):
     # A column that begins 1, 2 … may be pages of a chat window.
     prose = f"{NUMBERED_PROSE}\nSo I choose:\n\n" if has_prose else ""
     answer = f"{prose}{SHAPES[shape]([str(number) for number in numbers])}\n\nThese differ in 3 ways."
-    assert read_answer(answer, len(numbers), 200).numbers == tuple(numbers)
+    assert read_picked_numbers(answer, len(numbers), 200).numbers == tuple(numbers)
 
 
 @given(st.text())
 def test_no_text_is_an_accident(answer):
     try:
-        reading = read_answer(answer, 4, 20)
+        reading = read_picked_numbers(answer, 4, 20)
     except UnreadableAnswerError:
         return
     assert reading.numbers

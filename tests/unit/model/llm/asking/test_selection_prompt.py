@@ -5,15 +5,15 @@ import pytest
 
 from model.errors import LLMContextError, UnreadableAnswerError
 from model.llm.asking.framing import count_tokens
-from model.llm.asking.prompt import Question, again, as_text, selection_prompt
-from model.llm.reading.answer import read_answer
+from model.llm.asking.selection_prompt import Question, as_text, build_selection_prompt, repeat_selection_prompt
+from model.llm.reading.pick_answer import read_picked_numbers
 
 FILMS = Question("Film reviews", "Is it praise?\nOr blame?", ("praise", "blame"), is_multilabel=False)
 TEXTS = [f"film number {'abcdefghij'[row]}" for row in range(10)]
 
 
 def asked(question=FILMS, texts=TEXTS, rows=(7, 2, 5), select=2, context_tokens=8_000, labelled=()):
-    return selection_prompt(question, texts, rows, select, context_tokens, labelled)
+    return build_selection_prompt(question, texts, rows, select, context_tokens, labelled)
 
 
 def said(prompt) -> str:
@@ -132,7 +132,9 @@ def test_title_and_description_are_shortened():
 
 def test_asking_again_says_what_was_wrong_and_repeats_the_form():
     prompt = asked()
-    messages = again(prompt, "thoughts " * 5000 + "17, 18, 19", "No text has these numbers: 17, 18, 19.")
+    messages = repeat_selection_prompt(
+        prompt, "thoughts " * 5000 + "17, 18, 19", "No text has these numbers: 17, 18, 19."
+    )
     assert messages[:2] == prompt.messages
     assert [message.role for message in messages[2:]] == ["assistant", "user"]
     assert messages[2].content.startswith("[…] thoughts")
@@ -144,7 +146,7 @@ def test_asking_again_says_what_was_wrong_and_repeats_the_form():
 
 
 def test_an_empty_answer_can_be_asked_about():
-    assert again(asked(), "", "Nothing was chosen.")[2].content == "(no answer)"
+    assert repeat_selection_prompt(asked(), "", "Nothing was chosen.")[2].content == "(no answer)"
 
 
 def test_an_answer_in_the_form_that_is_asked_for_can_be_read():
@@ -152,7 +154,7 @@ def test_an_answer_in_the_form_that_is_asked_for_can_be_read():
     assert '{"reasoning": ' in said(prompt)
     picks = '[{"number": 2, "label": "praise"}, {"number": 0, "label": "blame"}]'
     answer = f'Film 1 and 2 differ.\n{{"reasoning": "0, 1, 2", "picks": {picks}}}'
-    reading = read_answer(answer, 2, 3)
+    reading = read_picked_numbers(answer, 2, 3)
     assert reading.numbers == (2, 0)
     assert reading.guesses == {2: "praise", 0: "blame"}
 
@@ -160,4 +162,6 @@ def test_an_answer_in_the_form_that_is_asked_for_can_be_read():
 def test_a_prompt_that_comes_back_is_no_answer():
     texts = ["a film"] * 40
     with pytest.raises(UnreadableAnswerError):
-        read_answer(asked(texts=texts, rows=range(40), select=8).messages[1].content.split("</texts>")[1], 8, 40)
+        read_picked_numbers(
+            asked(texts=texts, rows=range(40), select=8).messages[1].content.split("</texts>")[1], 8, 40
+        )

@@ -7,12 +7,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from model.errors import UnreadableAnswerError
-from model.llm.reading.answer_faults import find_faults, is_degenerate
-from model.llm.reading.answer_json import json_listings, without_reasoning
-from model.llm.reading.answer_lists import listings
-from model.llm.reading.answer_shapes import Found, Shape
+from model.llm.reading.pick_faults import find_faults, is_degenerate
+from model.llm.reading.pick_json import json_listings, without_reasoning
+from model.llm.reading.pick_lists import listings
+from model.llm.reading.pick_shapes import FoundNumbers, Shape
 
-__all__ = ["Reading", "find_faults", "is_degenerate", "read_answer"]
+__all__ = ["PickedNumbers", "find_faults", "is_degenerate", "read_picked_numbers"]
 
 # A list with this share of what was asked for is an answer of its own, not a piece of one.
 WHOLE = 0.6
@@ -25,7 +25,7 @@ LABEL_WORDS = 5
 
 
 @dataclass(frozen=True)
-class Reading:
+class PickedNumbers:
     """What an answer chooses.
 
     Attributes:
@@ -37,7 +37,7 @@ class Reading:
     guesses: dict[int, str] = field(default_factory=dict)
 
 
-def read_answer(answer: str, select: int, presented: int | None, first: int = 0) -> Reading:
+def read_picked_numbers(answer: str, select: int, presented: int | None, first: int = 0) -> PickedNumbers:
     """Read a selection in any form that LLMs give it: a structured answer first of all, lists in prose otherwise.
 
     The last whole list wins. Lists that are too short to be whole are pieces, and are put together: categories, late
@@ -59,10 +59,10 @@ def read_answer(answer: str, select: int, presented: int | None, first: int = 0)
     is_listed = any(listing.shape is Shape.LIST for listing in found)
     if not numbers or (len(numbers) < FEWEST * select and not is_listed):
         raise UnreadableAnswerError(f"asked for the numbers of {select} texts, read {len(numbers)}")
-    return Reading(tuple(numbers), _guesses(found, numbers))
+    return PickedNumbers(tuple(numbers), _guesses(found, numbers))
 
 
-def _may_be(listing: Found, select: int, presented: int | None, first: int) -> bool:
+def _may_be(listing: FoundNumbers, select: int, presented: int | None, first: int) -> bool:
     """Whether a list can be one of texts: a short one whose numbers were mostly not shown is years or the like."""
     if presented is None or 2 * len(listing.numbers) >= select:
         return True
@@ -70,7 +70,7 @@ def _may_be(listing: Found, select: int, presented: int | None, first: int) -> b
     return 2 * shown >= len(listing.numbers)
 
 
-def _settled(found: Sequence[Found], select: int) -> list[int]:
+def _settled(found: Sequence[FoundNumbers], select: int) -> list[int]:
     """Go through the lists as they come, and know after each what is chosen so far."""
     chosen: list[int] = []
     for listing in found:
@@ -94,7 +94,7 @@ def _replaces(numbers: Collection[int], chosen: Collection[int], select: int) ->
     return len(numbers) >= WHOLE * select and not is_piece
 
 
-def _guesses(found: Sequence[Found], numbers: Collection[int]) -> dict[int, str]:
+def _guesses(found: Sequence[FoundNumbers], numbers: Collection[int]) -> dict[int, str]:
     """Short notes beside numbers, and headings of lists that are only a part of what is chosen."""
     said: dict[int, str] = {}
     for listing in found:

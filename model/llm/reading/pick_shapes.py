@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from model.llm.reading import answer_patterns as patterns
+from model.llm.reading import pick_patterns as patterns
 
 # A range that is longer is a mistake, or no range.
 LONGEST_RANGE = 1000
@@ -26,7 +26,7 @@ class Shape(Enum):
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundNumbers:
     """Numbers that one line, or several of the same shape, give.
 
     Attributes:
@@ -48,37 +48,37 @@ class Found:
         return self.heading.strip(f" :{patterns.DASH}")
 
 
-def read_line(line: str) -> list[Found]:
+def read_line(line: str) -> list[FoundNumbers]:
     """Everything that a line, bold marks and paragraph numbers taken off, says of texts by their numbers."""
     stripped = line.strip()
     bullet = patterns.BULLET.match(stripped)
     text = stripped[bullet.end() :] if bullet else stripped
     if cell := patterns.CELL.fullmatch(text):
-        return [Found(Shape.CELL, (int(cell[1]),))]
+        return [FoundNumbers(Shape.CELL, (int(cell[1]),))]
     if patterns.SPACED.fullmatch(text):
-        return [Found(Shape.LIST, tuple(map(int, re.findall(r"\d+", text))))]
+        return [FoundNumbers(Shape.LIST, tuple(map(int, re.findall(r"\d+", text))))]
     return list(_changes(text)) or _pairs(text) or _item_or_lists(text)
 
 
-def _changes(text: str) -> Iterator[Found]:
+def _changes(text: str) -> Iterator[FoundNumbers]:
     """`Replace 199 with 33`, `remove 71 and 72`."""
     if replaced := patterns.REPLACED.search(text):
-        yield Found(Shape.REMOVAL, _numbers_in(replaced[1]))
-        yield Found(Shape.LIST, _numbers_in(replaced[2]), is_added=True)
+        yield FoundNumbers(Shape.REMOVAL, _numbers_in(replaced[1]))
+        yield FoundNumbers(Shape.LIST, _numbers_in(replaced[2]), is_added=True)
     elif removed := patterns.REMOVED.search(text):
-        yield Found(Shape.REMOVAL, _numbers_in(removed[1]))
+        yield FoundNumbers(Shape.REMOVAL, _numbers_in(removed[1]))
 
 
-def _pairs(text: str) -> list[Found]:
+def _pairs(text: str) -> list[FoundNumbers]:
     """`17: positive, 20: negative`."""
     found = patterns.PAIRS.search(text)
     if found is None or text[: found.start()].rstrip()[-1:].isalnum():
         return []
     pairs = tuple((int(number), note.strip(" .")) for number, note in patterns.PAIR.findall(found[0]))
-    return [Found(Shape.LIST, tuple(number for number, _ in pairs), pairs, text[: found.start()].strip())]
+    return [FoundNumbers(Shape.LIST, tuple(number for number, _ in pairs), pairs, text[: found.start()].strip())]
 
 
-def _item_or_lists(text: str) -> list[Found]:
+def _item_or_lists(text: str) -> list[FoundNumbers]:
     lists = list(_lists(text))
     starts_with_list = bool(lists) and patterns.LIST.match(text) is not None
     item = patterns.ITEM.fullmatch(text) or patterns.SENTENCE_ITEM.fullmatch(text)
@@ -87,12 +87,12 @@ def _item_or_lists(text: str) -> list[Found]:
     return lists or list(_lone(text))
 
 
-def _item(number: int, rest: str) -> Found:
+def _item(number: int, rest: str) -> FoundNumbers:
     numbers = () if patterns.NOT_PICKED.match(rest) else (number,)
-    return Found(Shape.ITEM, numbers, ((number, rest.strip(f" ():.|\"'{patterns.DASH}")),))
+    return FoundNumbers(Shape.ITEM, numbers, ((number, rest.strip(f" ():.|\"'{patterns.DASH}")),))
 
 
-def _lists(text: str) -> Iterator[Found]:
+def _lists(text: str) -> Iterator[FoundNumbers]:
     for found in patterns.LIST.finditer(text):
         heading, rest = text[: found.start()].strip(" [("), text[found.end() :]
         is_not_chosen = patterns.NO_PICKS.fullmatch(heading.rstrip(": ")) or patterns.LABELLED.match(rest)
@@ -102,16 +102,16 @@ def _lists(text: str) -> Iterator[Found]:
         is_added = patterns.IN_ADDITION.search(heading) or patterns.TOO.match(rest)
         notes = tuple((int(number), note.strip()) for number, note in patterns.NOTED.findall(found[0]))
         shape = Shape.MENTION if is_talk else Shape.LIST
-        yield Found(shape, _numbers_in(found[0]), notes, heading, bool(is_added))
+        yield FoundNumbers(shape, _numbers_in(found[0]), notes, heading, bool(is_added))
 
 
-def _lone(text: str) -> Iterator[Found]:
+def _lone(text: str) -> Iterator[FoundNumbers]:
     """One number that stands for a text by a tag, `(ID: 17)`, or by what is said before it, `I would add 17`."""
     tags = [int("".join(tag)) for tag in patterns.TAG.findall(text)]
     if len(tags) == 1:
-        yield Found(Shape.ITEM, tuple(tags))
+        yield FoundNumbers(Shape.ITEM, tuple(tags))
     elif not text.endswith("?") and (added := patterns.ADDED.search(text)):
-        yield Found(Shape.LIST, _numbers_in(added[1]), is_added=True)
+        yield FoundNumbers(Shape.LIST, _numbers_in(added[1]), is_added=True)
 
 
 def _numbers_in(written: str) -> tuple[int, ...]:

@@ -12,22 +12,24 @@ _NUMBERED = re.compile(r"(\s*)(?:[-*•]\s+)?(?:\(?(\d{1,4})[.)]\s+|\|\s*(\d{1,4
 
 
 @dataclass(frozen=True)
-class Line:
+class AnswerLine:
     """A line that is not blank; `place` counts those."""
 
     place: int
     text: str
 
 
-def plain_lines(answer: str) -> list[Line]:
+def plain_lines(answer: str) -> list[AnswerLine]:
     """The lines that are not blank, without what only sets or counts them."""
     plain = _WRAPPED.sub(", ", _MARKS.sub("", answer.translate(_SIGNS)))
-    lines = [Line(place, text) for place, text in enumerate(line for line in plain.split("\n") if line.strip())]
+    lines = [AnswerLine(place, text) for place, text in enumerate(line for line in plain.split("\n") if line.strip())]
     counted = _paragraph_numbers(lines)
-    return [Line(line.place, _NUMBERED.sub(r"\4", line.text)) if line.place in counted else line for line in lines]
+    return [
+        AnswerLine(line.place, _NUMBERED.sub(r"\4", line.text)) if line.place in counted else line for line in lines
+    ]
 
 
-def _paragraph_numbers(lines: Sequence[Line]) -> set[int]:
+def _paragraph_numbers(lines: Sequence[AnswerLine]) -> set[int]:
     """Places of lines whose leading number counts paragraphs, rows or texts that were copied: 1, 2, 3 … without a gap.
 
     Numbers of texts begin at 0 and leave gaps, so that chosen ones are seldom 1 to k; asking again costs less than
@@ -37,7 +39,7 @@ def _paragraph_numbers(lines: Sequence[Line]) -> set[int]:
     return {place for chain in chains for place, _ in chain}
 
 
-def _chains(lines: Sequence[Line]) -> list[list[tuple[int, int]]]:
+def _chains(lines: Sequence[AnswerLine]) -> list[list[tuple[int, int]]]:
     """Places and numbers of numbered lines that go on from each other, each depth of indentation for itself."""
     chains: list[list[tuple[int, int]]] = []
     last_of: dict[int, list[tuple[int, int]]] = {}

@@ -8,11 +8,11 @@ from string import Template
 from typing import Any
 
 from model.errors import LLMContextError
-from model.llm.asking.framing import count_tokens, framed, quoted, shorten
-from model.llm.asking.question import Question, balance, labelled_so_far, labels, project
+from model.llm.asking.framing import count_tokens, numbered_line, quoted, shorten
+from model.llm.asking.question import Question, describe_balance, describe_labelled, describe_labels, describe_project
 from model.llm.chat import Message
 
-__all__ = ["Question", "SelectionPrompt", "again", "as_text", "selection_prompt"]
+__all__ = ["Question", "SelectionPrompt", "as_text", "build_selection_prompt", "repeat_selection_prompt"]
 
 VERSION = "select_v1"
 
@@ -45,7 +45,7 @@ class SelectionPrompt:
     select: int
 
 
-def selection_prompt(
+def build_selection_prompt(
     question: Question,
     texts: Sequence[str],
     rows: Sequence[int],
@@ -76,7 +76,7 @@ def selection_prompt(
     return SelectionPrompt(messages, tuple(rows), _schema(question.labels), VERSION, select)
 
 
-def again(prompt: SelectionPrompt, reply_text: str, reason: str) -> tuple[Message, ...]:
+def repeat_selection_prompt(prompt: SelectionPrompt, reply_text: str, reason: str) -> tuple[Message, ...]:
     """The conversation that asks once more, after an answer that is of no use.
 
     Args:
@@ -113,10 +113,10 @@ def _words(question: Question, n_shown: int, select: int, labelled: Sequence[tup
     numbers = {"shown": n_shown, "last": n_shown - 1, "select": select}
     return {
         **numbers,
-        "project": project(question),
-        "labels": labels(question),
-        "labelled": labelled_so_far(question, labelled),
-        "balance": balance(question, select, has_labelled=bool(labelled)),
+        "project": describe_project(question),
+        "labels": describe_labels(question),
+        "labelled": describe_labelled(question, labelled),
+        "balance": describe_balance(question, select, has_labelled=bool(labelled)),
         "format": _part("format").substitute(numbers, label=label),
     }
 
@@ -146,7 +146,7 @@ def _fitting_lines(shown: Sequence[str], room: int, context_tokens: int) -> list
 
 
 def _lines(shown: Sequence[str], text_tokens: int) -> list[str]:
-    return [framed(number, shorten(text, text_tokens)) for number, text in enumerate(shown)]
+    return [numbered_line(number, shorten(text, text_tokens)) for number, text in enumerate(shown)]
 
 
 def _tokens_of(lines: Sequence[str]) -> int:

@@ -1,6 +1,6 @@
 import pytest
 
-from model.llm.reading.labels import match_label
+from model.llm.reading.label_matching import match_label
 
 LABELS = ("positive", "very positive", "don't know", "+", "-", "Überschwemmung", "好评")
 

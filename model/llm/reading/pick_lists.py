@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
-from model.llm.reading.answer_lines import Line, plain_lines
-from model.llm.reading.answer_shapes import Found, Shape, read_line
+from model.llm.reading.pick_lines import AnswerLine, plain_lines
+from model.llm.reading.pick_shapes import FoundNumbers, Shape, read_line
 
 # Lines of talk that may stand between two items of one list.
 TALK_BETWEEN = 3
@@ -18,10 +18,10 @@ class _Piece:
     """What a line gives, and the line's place."""
 
     place: int
-    found: Found
+    found: FoundNumbers
 
 
-def listings(answer: str, select: int) -> list[Found]:
+def listings(answer: str, select: int) -> list[FoundNumbers]:
     """Every list of numbers that an answer gives, in its order.
 
     Args:
@@ -33,7 +33,7 @@ def listings(answer: str, select: int) -> list[Found]:
     return [found for found in _joined(_without_torn(pieces), select) if not _is_counting(found, select)]
 
 
-def _headed(found: Found, line: Line, lines: Sequence[Line]) -> Found:
+def _headed(found: FoundNumbers, line: AnswerLine, lines: Sequence[AnswerLine]) -> FoundNumbers:
     """A list at the start of its line gets the line above as its heading, if that ends in a colon."""
     above = lines[line.place - 1].text.strip() if line.place else ""
     if found.shape is Shape.LIST and not found.heading and above.endswith(":"):
@@ -43,7 +43,7 @@ def _headed(found: Found, line: Line, lines: Sequence[Line]) -> Found:
 
 def _without_torn(pieces: Sequence[_Piece]) -> Iterator[_Piece]:
     """Leave out `Instance 6` right after items 64 and 65: a turn that ended within `Instance 66: …`."""
-    nothing = _Piece(-TALK_BETWEEN, Found(Shape.MENTION, ()))
+    nothing = _Piece(-TALK_BETWEEN, FoundNumbers(Shape.MENTION, ()))
     for before, piece, after in zip([nothing, *pieces], pieces, [*pieces[1:], nothing], strict=False):
         is_after_items = before.place == piece.place - 1 and before.found.shape is Shape.ITEM
         is_lone_cell = piece.found.shape is Shape.CELL and after.place != piece.place + 1
@@ -51,9 +51,9 @@ def _without_torn(pieces: Sequence[_Piece]) -> Iterator[_Piece]:
             yield piece
 
 
-def _joined(pieces: Iterable[_Piece], select: int) -> list[Found]:
+def _joined(pieces: Iterable[_Piece], select: int) -> list[FoundNumbers]:
     """Cells of one column, items of one list, and lists of several categories, as one each."""
-    groups: list[list[Found]] = []
+    groups: list[list[FoundNumbers]] = []
     known: set[int] = set()
     last_place = -TALK_BETWEEN
     for piece in pieces:
@@ -67,7 +67,7 @@ def _joined(pieces: Iterable[_Piece], select: int) -> list[Found]:
     return [_together(group) for group in groups]
 
 
-def _goes_with(found: Found, last: Found, known: Set[int], between: int, select: int) -> bool:
+def _goes_with(found: FoundNumbers, last: FoundNumbers, known: Set[int], between: int, select: int) -> bool:
     """Whether two that are near each other are parts of one list, not a draft and another; `known` is its numbers."""
     is_near = found.shape is last.shape and between <= _BETWEEN.get(found.shape, -1)
     if not is_near or not known.isdisjoint(found.numbers):
@@ -78,21 +78,21 @@ def _goes_with(found: Found, last: Found, known: Set[int], between: int, select:
     return is_part or not between
 
 
-def _together(group: Sequence[Found]) -> Found:
+def _together(group: Sequence[FoundNumbers]) -> FoundNumbers:
     if len(group) == 1:
         return group[0]
     numbers = tuple(number for found in group for number in found.numbers)
     return replace(group[0], numbers=numbers, notes=tuple(note for found in group for note in _notes(found)))
 
 
-def _notes(found: Found) -> Iterator[tuple[int, str]]:
+def _notes(found: FoundNumbers) -> Iterator[tuple[int, str]]:
     """Notes of one of several lists, or items: a list's heading says what its numbers have in common."""
     if found.shape is Shape.LIST:
         yield from ((number, found.label) for number in found.numbers)
     yield from found.notes
 
 
-def _is_counting(found: Found, select: int) -> bool:
+def _is_counting(found: FoundNumbers, select: int) -> bool:
     """A short column such as 1, 2, 3 or 1, 2, 1: pages or drafts that a chat window counts."""
     numbers = found.numbers
     is_short = 2 * len(numbers) < select
