@@ -39,7 +39,7 @@ run: $(STAMPS)/app
 	$(BIN)/python -m backend serve $(ARGS)
 
 demo: $(STAMPS)/app $(STAMPS)/label-studio
-	$(BIN)/python -m backend demo --label-studio $(LS_VENV)/bin/label-studio $(ARGS)
+	$(BIN)/python -m examples.demo --label-studio $(LS_VENV)/bin/label-studio $(ARGS)
 
 test: $(STAMPS)/dev $(STAMPS)/label-studio
 	$(BIN)/python -m pytest $(ARGS)

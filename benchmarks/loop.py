@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from backend.demo_servers import DemoServers, start_servers
 from backend.work.states import TRAINING
 from benchmarks.loop_plan import Part, Plan
 from benchmarks.loop_project import BenchProject
@@ -22,6 +21,7 @@ from benchmarks.loop_table import write_table
 from benchmarks.loop_texts import read_texts
 from benchmarks.loop_watch import REST_AFTER_CONNECTING_S, Watched, by_step
 from benchmarks.loop_webhook import PAUSE_S, annotating, bodies, record_event
+from examples.servers import DemoServers, start_servers
 from model.encoder.processor import available_cores
 from model.errors import ShortlistError
 

@@ -9,13 +9,13 @@ import httpx
 from rich.console import Console
 from rich.progress import track
 
-from backend.demo_servers import DemoServers
 from backend.store.project_folder import ProjectFolder, Publication
 from backend.studio.client import LabelStudioClient
 from backend.studio.connecting import refusal
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
 from benchmarks.loop_watch import LoopError, RoundWatch
+from examples.servers import DemoServers
 
 TASKS_AN_IMPORT = 1000
 # The benchmark presses Start Training itself: this many labels never come.

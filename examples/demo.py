@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 from rich.box import SIMPLE
 from rich.console import Console, Group
 from rich.live import Live
@@ -18,11 +19,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from backend.demo_servers import DemoServers, start_servers
 from backend.store.project_folder import ProjectFolder
 from backend.studio.connecting import connect_project
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
+from examples.servers import DemoServers, start_servers
 from model.encoder.bert import TextClassifier, new_classifier
 from model.encoder.inference import embed_texts, score_texts
 from model.encoder.processor import use_available_cores
@@ -34,7 +35,7 @@ from model.learner.training import Start, StepProgress, train, train_on_names
 from model.tasks.label_names import label_texts
 from model.types import Background, FloatArray, LabelSet, Targets
 
-EXAMPLES = Path(__file__).parents[1] / "examples" / "banking8"
+EXAMPLES = Path(__file__).with_name("banking8")
 ROUNDS = 3
 # A training is due after so many (RETRAIN_EVERY).
 LABELS_A_ROUND = 16
@@ -82,6 +83,18 @@ class Row:
     random_accuracy: float | None = None
     next_text: str = ""
     next_reason: str = ""
+
+
+def main(
+    label_studio: Annotated[Path, typer.Option("--label-studio", help="The label-studio program.")],
+    exit_after: Annotated[bool, typer.Option("--exit", help="End by itself instead of waiting for Ctrl-C.")] = False,
+) -> None:
+    """Start a real Label Studio and the backend, and label as an annotator would, beside a random order."""
+    try:
+        run_demo(Console(), label_studio, exit_after)
+    except ShortlistError as error:
+        Console(stderr=True).print(f"[bold red]{error.code}[/]: {escape(str(error))}", soft_wrap=True)
+        raise SystemExit(1) from None
 
 
 def run_demo(console: Console, label_studio: Path, exit_after: bool) -> None:
@@ -355,3 +368,9 @@ def _leave_running(console: Console, servers: DemoServers, project_id: int) -> N
         highlight=False,
     )
     servers.wait()
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    app()
