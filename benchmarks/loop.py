@@ -21,7 +21,7 @@ from benchmarks.loop_table import write_table
 from benchmarks.loop_texts import read_texts
 from benchmarks.loop_watch import REST_AFTER_CONNECTING_S, Watched, by_step
 from benchmarks.loop_webhook import PAUSE_S, annotating, bodies, record_event
-from examples.servers import DemoServers, start_servers
+from examples.demo_servers import DemoServers, start_servers
 from model.encoder.processor import available_cores
 from model.errors import ShortlistError
 
@@ -124,7 +124,7 @@ class Run:
         events = bodies(record_event(project), project.labelled_ids, self.plan.annotators)
         project.rounds.await_rest()
         doing = f"{len(events)} annotators, nothing trains: {IDLE_S:.0f} s"
-        with annotating(self._servers.backend_url, events) as idle, self._console.status(doing):
+        with annotating(self._servers.backend.url, events) as idle, self._console.status(doing):
             time.sleep(IDLE_S)
         project.rounds.await_rest()
         busy, trained = self._annotate_while_training(project, events)
@@ -140,7 +140,7 @@ class Run:
         project.start_training()
         project.rounds.wait_for("The training begins", trains, time.monotonic())
         doing = f"{len(events)} annotators, BERT trains"
-        with annotating(self._servers.backend_url, events) as busy:
+        with annotating(self._servers.backend.url, events) as busy:
             trained = project.rounds.wait_for(doing, lambda: not trains(), time.monotonic())
         return busy, trained
 
@@ -155,7 +155,7 @@ def run(plan: Plan, data: Path, label_studio: Path, console: Console) -> bool:
     """Measure on servers of our own, which end with us; returns whether everything could be measured.
 
     Raises:
-        ConfigurationError: a server does not start.
+        ServerError: a server does not start.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Read before minutes of set-up: a wrong folder is said at once.

@@ -15,7 +15,7 @@ from backend.studio.connecting import refusal
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
 from benchmarks.loop_watch import LoopError, RoundWatch
-from examples.servers import DemoServers
+from examples.demo_servers import DemoServers
 
 TASKS_AN_IMPORT = 1000
 # The benchmark presses Start Training itself: this many labels never come.
@@ -37,9 +37,8 @@ class BenchProject:
         self._gold = gold
         self._console = console
         self._servers = servers
-        token = servers.settings.label_studio_api_key
-        headers = {"Authorization": f"Token {token.get_secret_value() if token else ''}"}
-        self._http = httpx.Client(base_url=servers.label_studio_url, headers=headers, timeout=120.0)
+        headers = {"Authorization": f"Token {servers.account.token}"}
+        self._http = httpx.Client(base_url=servers.label_studio.url, headers=headers, timeout=120.0)
         self.project_id = self._create()
         self._folder = ProjectFolder(servers.settings.model_dir, self.project_id)
         self.rounds = RoundWatch(self._folder, RoundQueue(open_redis(servers.settings)), console)
@@ -56,7 +55,7 @@ class BenchProject:
             LabelStudioError: Label Studio refused.
         """
         backend = {
-            "url": self._servers.backend_url,
+            "url": self._servers.backend.url,
             "title": "Shortlist",
             "auth_method": "NONE",
             "extra_params": json.dumps({"retrain_every": NEVER}),
@@ -64,7 +63,7 @@ class BenchProject:
         with LabelStudioClient(self._servers.settings) as client:
             response = client.connect_backend(self.project_id, backend)
         if response.is_error:
-            raise refusal(response, self._servers.backend_url)
+            raise refusal(response, self._servers.backend.url)
         self._backend_id = int(response.json()["id"])
 
     def start_training(self) -> None:

@@ -30,10 +30,11 @@ def run(data: Path) -> None:
     news, questions = (read_gold([data / name / "train.jsonl.gz"])[0] for name in (NEWS, QUESTIONS))
     rest = list(news.texts[LABELS:])
     with tempfile.TemporaryDirectory() as home:
-        folder = ProjectFolder(Path(home), 1)
+        model_dir = Path(home) / "data"
+        folder = ProjectFolder(model_dir, 1)
         labelled = news.some(np.arange(LABELS))
         classifier, version = _trained(labelled, folder)
-        with serving(folder, Path(home), news.label_set) as server:
+        with serving(folder, model_dir, news.label_set) as server:
             texts = {NEWS: rest[:REQUEST_TASKS], QUESTIONS: list(questions.texts[:REQUEST_TASKS])}
             answered = [compare(server, version, name, some) for name, some in texts.items()]
             published_s = published_seconds(server, rest)

@@ -1,10 +1,7 @@
 """/predict of a real server, against a transformers pipeline that is called as the public example calls it."""
 
 import json
-import os
-import socket
 import statistics
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,15 +13,14 @@ import httpx
 import numpy as np
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
-from backend.commands.serving import Child
 from backend.store.project_folder import ProjectFolder, Publication
 from backend.studio.labeling_config import read_labeling_config
+from examples.servers import backend_server, free_port
 from model.text_digests import text_digest
 from model.types import LabelSet
 
 REPETITIONS = 3
 PUBLISHED_TASKS = 15_000
-START_TIMEOUT_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -43,8 +39,8 @@ class Answered:
     published: float
 
 
-class Server:
-    """`serve` with one project whose classifier is in use."""
+class PredictClient:
+    """Asks a backend about one project, whose classifier is in use."""
 
     def __init__(self, folder: ProjectFolder, url: str, label_set: LabelSet) -> None:
         choices = "".join(f'<Choice value="{label}"/>' for label in label_set.labels)
@@ -87,46 +83,15 @@ class Server:
 
 
 @contextmanager
-def serving(folder: ProjectFolder, model_dir: Path, label_set: LabelSet) -> Iterator[Server]:
+def serving(folder: ProjectFolder, model_dir: Path, label_set: LabelSet) -> Iterator[PredictClient]:
     """Run `python -m backend serve`; there is no Label Studio, so that no round does anything meanwhile."""
-    port, nobody = _free_port(), _free_port()
-    environment = {
-        **os.environ,
-        "PORT": str(port),
-        "MODEL_DIR": str(model_dir),
-        "LABEL_STUDIO_URL": f"http://127.0.0.1:{nobody}",
-        "LABEL_STUDIO_API_KEY": "none",
-    }
-    log = model_dir / "serve.log"
-    child = Child("serve", [sys.executable, "-m", "backend", "serve"], environment, log)
-    child.start()
-    try:
-        url = f"http://127.0.0.1:{port}"
-        _await(url, log)
-        yield Server(folder, url, label_set)
-    finally:
-        child.stop()
+    settings = {"LABEL_STUDIO_URL": f"http://127.0.0.1:{free_port()}", "LABEL_STUDIO_API_KEY": "none"}
+    with backend_server(model_dir, settings) as server:
+        server.await_health()
+        yield PredictClient(folder, server.url, label_set)
 
 
-def _free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])
-
-
-def _await(url: str, log: Path) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline:
-        try:
-            httpx.get(f"{url}/health", timeout=2.0).raise_for_status()
-        except httpx.HTTPError:
-            time.sleep(0.2)
-        else:
-            return
-    raise RuntimeError(f"`serve` did not start in {START_TIMEOUT_S:.0f} s; its log says:\n{log.read_text()[-2000:]}")
-
-
-def compare(server: Server, version: Path, name: str, texts: Sequence[str]) -> Answered:
+def compare(server: PredictClient, version: Path, name: str, texts: Sequence[str]) -> Answered:
     """Time each way in turn, again and again.
 
     The pipeline has the version's encoder and a head of the same size; that head is not ours, which changes its answers
@@ -149,13 +114,13 @@ def compare(server: Server, version: Path, name: str, texts: Sequence[str]) -> A
     return Answered(name, **rates)
 
 
-def _pipeline(version: Path, server: Server) -> Any:
+def _pipeline(version: Path, server: PredictClient) -> Any:
     labels = len(read_labeling_config(server.config).label_set.labels)
     model = AutoModelForSequenceClassification.from_pretrained(version / "encoder", num_labels=labels)
     return pipeline("text-classification", model=model, tokenizer=AutoTokenizer.from_pretrained(version / "encoder"))
 
 
-def published_seconds(server: Server, texts: Sequence[str]) -> list[float]:
+def published_seconds(server: PredictClient, texts: Sequence[str]) -> list[float]:
     """How long one request for PUBLISHED_TASKS tasks takes, all of them published."""
     many = [f"{texts[number % len(texts)]} {number}" for number in range(PUBLISHED_TASKS)]
     server.publish(many, 2)

@@ -22,6 +22,7 @@ from backend.work.sources import Source
 from backend.work.worker import NICENESS
 from benchmarks.gold import read_set
 from benchmarks.machine import described
+from examples.servers import clean_environment, running, tail
 from model.encoder.processor import use_available_cores
 
 TEXTS, PAIRS, SET = 4000, 4, "agnews"
@@ -79,22 +80,19 @@ def _seconds(queue: RoundQueue, folder: ProjectFolder, texts: tuple[str, ...]) -
 @contextmanager
 def _worker(queue: RoundQueue, url: str, model_dir: Path, core: int) -> Iterator[subprocess.Popen[bytes]]:
     """A worker on a core of its own, ready to help."""
-    environment = {**os.environ, "REDIS_URL": url, "MODEL_DIR": str(model_dir), "LOG_LEVEL": "WARNING"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "backend", "worker"],
-        env=environment,
-        preexec_fn=lambda: os.sched_setaffinity(0, {core}),  # noqa: PLW1509 - no threads that hold locks yet
-    )
-    try:
+    environment = clean_environment({"REDIS_URL": url, "MODEL_DIR": str(model_dir), "LOG_LEVEL": "WARNING"})
+    log = model_dir / "worker.log"
+    with running([sys.executable, "-m", "backend", "worker"], environment, log) as process:
+        # The worker has no threads yet; those to come inherit the core.
+        os.sched_setaffinity(process.pid, {core})
         deadline = time.monotonic() + START_TIMEOUT_S
         while not queue.redis.zcard("shortlist:workers"):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the second worker did not start (exit status {process.poll()}): see above")
+                raise RuntimeError(
+                    f"the second worker did not start (exit status {process.poll()}); its log says:\n{tail(log)}"
+                )
             time.sleep(0.1)
         yield process
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 from backend.store.project_folder import ProjectFolder
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
-from examples.servers import DemoServers
+from examples.demo_servers import DemoServers
 from model.errors import ShortlistError
 
 LOGS = "the logs are in demo-data/"

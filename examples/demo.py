@@ -11,8 +11,8 @@ from rich.markup import escape
 
 from backend.studio.connecting import connect_project
 from examples.annotator import Annotator
+from examples.demo_servers import DemoServers, start_servers
 from examples.learner import Gold, Learner, read_gold
-from examples.servers import DemoServers, start_servers
 from examples.story import LABELS_A_ROUND, Story
 from model.encoder.processor import use_available_cores
 from model.errors import ShortlistError
@@ -62,17 +62,17 @@ def _create_project(console: Console, servers: DemoServers, pool: Gold, label_se
         project = servers.client.projects.create(title="Bank customers' intents", label_config=config)
         project_id = int(project.id)
         servers.client.projects.import_tasks(project_id, request=[{"text": text} for text in pool.texts])
-    console.print(connect_project(servers.settings, project_id, servers.backend_url), soft_wrap=True)
+    console.print(connect_project(servers.settings, project_id, servers.backend.url), soft_wrap=True)
     return project_id
 
 
 def _leave_running(console: Console, servers: DemoServers, project_id: int) -> None:
     """Say where everything is, and wait for Ctrl-C."""
     console.print(
-        f"\nLabel Studio   {servers.label_studio_url}/projects/{project_id}\n"
-        f"sign in as     {servers.email}\n"
-        f"password       {servers.password}\n"
-        f"backend        {servers.backend_url}/projects/{project_id}/status\n\n"
+        f"\nLabel Studio   {servers.label_studio.url}/projects/{project_id}\n"
+        f"sign in as     {servers.account.email}\n"
+        f"password       {servers.account.password}\n"
+        f"backend        {servers.backend.url}/projects/{project_id}/status\n\n"
         "What to try:\n"
         "  · Label All Tasks: texts come in the published order, the model's answer preselected.\n"
         f"  · Label {LABELS_A_ROUND} more: BERT is retrained while you go on, and the order changes.\n"

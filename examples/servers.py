@@ -1,179 +1,235 @@
-"""The demo's servers: a fresh Label Studio and this backend, both on this machine."""
+"""Label Studio and the backend as processes on this machine: started, waited for, and ended by their process ids.
+
+The demo, the tests and the benchmarks start their servers here. Each server leads a process group of its own and writes
+its output to a log file beside its data folder.
+"""
 
 import os
-import secrets
-import shutil
+import signal
 import socket
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import httpx
-from label_studio_sdk import LabelStudio
-from pydantic import SecretStr
-from rich.console import Console
 
-from backend.commands.serving import Child
-from backend.errors import ConfigurationError
-from backend.settings import Settings, environment_names
+from backend.commands.serving import end_with_parent
+from backend.settings import environment_names
+from model.errors import ShortlistError
 
-FOLDER = Path("demo-data")
-LABEL_STUDIO_LOG = "label-studio.log"
-BACKEND_LOG = "backend.log"
-EMAIL = "demo@example.com"
-PASSWORD = "shortlist-demo"  # noqa: S105 - printed for everybody to see, for a server on this machine only
+ROOT = Path(__file__).resolve().parents[1]
 # Label Studio makes its database at the first start: most of a minute, more on a busy machine.
 START_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 45.0
-_POLL_S = 0.25
+_POLL_S = 0.1
+# Settings of Label Studio whose names do not begin with LABEL_STUDIO_.
+_LABEL_STUDIO_NAMES = {"ML_BLOCK_LOCAL_IP", "SSRF_PROTECTION_ENABLED", "SENTRY_DSN"}
+
+
+class ServerError(ShortlistError):
+    """A server did not start."""
+
+    code = "server"
 
 
 @dataclass(frozen=True)
-class DemoServers:
-    """Two running servers.
+class Account:
+    """Label Studio's first user.
 
     Attributes:
-        settings: what the backend runs with.
-        client: the annotator's way into Label Studio.
+        token: the user's legacy token, good as API key.
     """
 
-    label_studio_url: str
-    backend_url: str
-    settings: Settings
-    client: LabelStudio
-    children: tuple[Child, ...]
-    email: str = EMAIL
-    password: str = PASSWORD
+    email: str
+    password: str
+    token: str
 
-    def get(self, path: str) -> Any:
-        """Ask Label Studio for something that the SDK has no method for."""
-        token = self.settings.label_studio_api_key
-        headers = {"Authorization": f"Token {token.get_secret_value() if token else ''}"}
-        return httpx.get(f"{self.label_studio_url}/{path}", headers=headers, timeout=60.0).raise_for_status().json()
 
-    def wait(self) -> None:
-        """Wait until one of them ends; Ctrl-C ends both."""
-        while all(child.is_alive() for child in self.children):
+@dataclass(frozen=True)
+class Server:
+    """A started server; it may not answer yet.
+
+    Attributes:
+        name: for messages.
+        url: its origin.
+        log: the file that has its output.
+        environment: all of its environment, for commands that use the same settings.
+        process: the leader of its process group.
+    """
+
+    name: str
+    url: str
+    log: Path
+    environment: Mapping[str, str] = field(repr=False)
+    process: subprocess.Popen[bytes] = field(repr=False)
+
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        return self.process.poll() is None
+
+    def await_health(self, on_wait: Callable[[float], None] = lambda waited_s: None) -> float:
+        """Wait until the server answers GET /health.
+
+        Args:
+            on_wait: called again and again with the seconds that have passed.
+
+        Returns:
+            The seconds that it took.
+
+        Raises:
+            ServerError: the process ended, or START_TIMEOUT_S passed.
+        """
+        began = time.monotonic()
+        while not _is_healthy(self.url):
+            waited_s = time.monotonic() - began
+            if not self.is_alive():
+                raise ServerError(
+                    f"{self.name} ended with code {self.process.returncode} after {waited_s:.0f} s and never answered "
+                    f"at {self.url}: read {self.log}, which says why"
+                )
+            if waited_s > START_TIMEOUT_S:
+                raise ServerError(
+                    f"{self.name} runs but has not answered at {self.url} for {waited_s:.0f} s: read {self.log}, and "
+                    "try again when the machine has less to do"
+                )
+            on_wait(waited_s)
             time.sleep(_POLL_S)
+        return time.monotonic() - began
 
 
 @contextmanager
-def start_servers(console: Console, label_studio: Path, folder: Path = FOLDER) -> Iterator[DemoServers]:
-    """Start both, with an empty database; stop both in the end.
+def label_studio(
+    program: Path, data_dir: Path, account: Account, port: int = 0, **environment: str
+) -> Iterator[Server]:
+    """Run Label Studio; wait for it with `await_health`.
 
     Args:
-        console: where to say what is waited for.
-        label_studio: its program.
-        folder: for all that they keep and log; emptied first.
-
-    Raises:
-        ConfigurationError: Label Studio is not installed there, or a server does not come up.
+        program: the label-studio program.
+        data_dir: for its database and files; an empty folder costs a minute of migrations.
+        account: the user whom it signs up in an empty folder.
+        port: the port to listen on if it is free.
+        **environment: overrides of the usual variables; an empty value removes one.
     """
-    if not label_studio.exists():
-        raise ConfigurationError(f"no Label Studio at {label_studio}: run `make demo`, which installs it")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    label_studio_log, backend_log = folder / LABEL_STUDIO_LOG, folder / BACKEND_LOG
-    label_studio_url, backend_url = (f"http://127.0.0.1:{_free_port(port)}" for port in (8080, 9090))
-    token = secrets.token_hex(20)
-    settings = Settings.model_validate(
-        {
-            "label_studio_url": label_studio_url,
-            "label_studio_api_key": SecretStr(token),
-            "model_dir": folder / "backend",
-        }
-    )
-    with ExitStack() as stack:
-        children = (
-            Child(
-                "label-studio",
-                _label_studio_command(label_studio, label_studio_url),
-                _environment(token, folder),
-                label_studio_log,
-            ),
-            Child(
-                "backend",
-                [sys.executable, "-m", "backend", "serve"],
-                _backend(settings, backend_url, token),
-                backend_log,
-                STOP_TIMEOUT_S,
-            ),
-        )
-        for child in children:
-            stack.callback(child.stop)
-            child.start()
-        _await(console, "Label Studio starts and makes its database", label_studio_url, children[0], label_studio_log)
-        _await(console, "The backend starts", backend_url, children[1], backend_log)
-        client = LabelStudio(base_url=label_studio_url, api_key=token, follow_redirects=False)
-        yield DemoServers(label_studio_url, backend_url, settings, client, children)
-
-
-def _label_studio_command(program: Path, url: str) -> list[str]:
-    port = url.rsplit(":", 1)[1]
-    return [str(program.resolve()), "start", "--no-browser", "--internal-host", "127.0.0.1", "--port", port]
-
-
-def _environment(token: str, folder: Path) -> dict[str, str]:
-    """Label Studio reaches only public addresses unless told otherwise, and we are on this machine."""
-    return {
-        **os.environ,
-        "LABEL_STUDIO_BASE_DATA_DIR": str((folder / "label-studio").resolve()),
+    usual = {
+        "LABEL_STUDIO_BASE_DATA_DIR": str(data_dir.resolve()),
+        # By default Label Studio refuses to call private addresses, and the backend has one.
         "ML_BLOCK_LOCAL_IP": "false",
         "SSRF_PROTECTION_ENABLED": "false",
-        # An import of predictions recounts the tasks that it is about, and not all of the project.
-        "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short": "true",
         "COLLECT_ANALYTICS": "false",
         "LATEST_VERSION_CHECK": "false",
-        "SENTRY_DSN": "",
-        "LABEL_STUDIO_USERNAME": EMAIL,
-        "LABEL_STUDIO_PASSWORD": PASSWORD,
-        "LABEL_STUDIO_USER_TOKEN": token,
+        "LABEL_STUDIO_USERNAME": account.email,
+        "LABEL_STUDIO_PASSWORD": account.password,
+        "LABEL_STUDIO_USER_TOKEN": account.token,
         "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
     }
+    # Without the variable Label Studio reports errors to its makers; with an empty one it does not.
+    settings = {name: value for name, value in {**usual, **environment}.items() if value} | {"SENTRY_DSN": ""}
+    port = free_port(port)
+    command = [str(program.absolute()), "start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(port)]
+    with _server("Label Studio", command, clean_environment(settings), data_dir, port) as server:
+        yield server
 
 
-def _backend(settings: Settings, url: str, token: str) -> dict[str, str]:
-    """The defaults, whatever this shell's environment says of another installation."""
-    return {
-        **{key: value for key, value in os.environ.items() if key not in environment_names()},
-        "LABEL_STUDIO_URL": settings.label_studio_url,
-        "LABEL_STUDIO_API_KEY": token,
-        "PORT": url.rsplit(":", 1)[1],
-        "MODEL_DIR": str(settings.model_dir.resolve()),
-    }
+@contextmanager
+def backend_server(model_dir: Path, settings: Mapping[str, str], port: int = 0) -> Iterator[Server]:
+    """Run `python -m backend serve`; wait for it with `await_health`.
+
+    Args:
+        model_dir: for all that the backend keeps.
+        settings: environment variables; every other setting has its default.
+        port: the port to listen on if it is free.
+    """
+    port = free_port(port)
+    environment = clean_environment({**settings, "MODEL_DIR": str(model_dir.resolve()), "PORT": str(port)})
+    with _server("The backend", [sys.executable, "-m", "backend", "serve"], environment, model_dir, port) as server:
+        yield server
 
 
-def _free_port(wanted: int) -> int:
-    """The usual port if nobody has it, else any."""
+@contextmanager
+def _server(
+    name: str, command: list[str], environment: Mapping[str, str], data_dir: Path, port: int
+) -> Iterator[Server]:
+    data_dir.mkdir(parents=True, exist_ok=True)
+    log = log_of(data_dir)
+    with running(command, environment, log) as process:
+        yield Server(name, f"http://127.0.0.1:{port}", log, environment, process)
+
+
+def log_of(data_dir: Path) -> Path:
+    """The log of the server that keeps its data in a folder."""
+    return data_dir.with_name(f"{data_dir.name}.log")
+
+
+@contextmanager
+def running(command: list[str], environment: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program in a process group of its own, with its output in `log`; end the group on leaving."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603 - callers give the command line
+            command,
+            cwd=ROOT,
+            env=dict(environment),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            preexec_fn=end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - takes no lock
+        )
+    try:
+        yield process
+    finally:
+        end_group(process)
+
+
+def end_group(process: subprocess.Popen[bytes], timeout_s: float = STOP_TIMEOUT_S) -> None:
+    """Ask a process group to end; kill what is left of it when its leader has ended or the time is over."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait(timeout=timeout_s)
+
+
+def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment, with `settings` in place of every setting of Label Studio and the backend."""
+    kept = {name: value for name, value in os.environ.items() if not _is_setting(name)}
+    return {**kept, "PYTHONUNBUFFERED": "1", **settings}
+
+
+def _is_setting(name: str) -> bool:
+    return name.startswith("LABEL_STUDIO_") or name in _LABEL_STUDIO_NAMES | environment_names()
+
+
+def free_port(wanted: int = 0) -> int:
+    """`wanted` if nobody listens there, else any free port.
+
+    Raises:
+        ServerError: this machine has no free port.
+    """
     for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("0.0.0.0", port))  # noqa: S104 - only to see whether a server could
+                probe.bind(("0.0.0.0", port))  # noqa: S104 - the backend listens on every address
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise ConfigurationError("no free port on this machine")
+    raise ServerError("this machine has no free port: end a program that listens on one")
 
 
-def _await(console: Console, doing: str, url: str, child: Child, log: Path) -> None:
-    """Wait for /health, saying what we wait for and how long it has taken."""
-    began = time.monotonic()
-    with console.status(doing) as status:
-        while not _is_up(url):
-            waited_s = time.monotonic() - began
-            if not child.is_alive() or waited_s > START_TIMEOUT_S:
-                raise ConfigurationError(f"{doing}: it did not come up in {waited_s:.0f} s; {log} says why")
-            status.update(f"{doing} ({waited_s:.0f} s)")
-            time.sleep(_POLL_S)
-    console.print(f"{doing}: {time.monotonic() - began:.0f} s")
+def tail(log: Path, characters: int = 3000) -> str:
+    """The end of a log."""
+    return log.read_text(encoding="utf-8", errors="replace")[-characters:]
 
 
-def _is_up(url: str) -> bool:
+def _is_healthy(url: str) -> bool:
     try:
         return httpx.get(f"{url}/health", timeout=2.0).is_success
     except httpx.HTTPError:

@@ -12,7 +12,7 @@ import httpx
 
 from backend.store.project_folder import Publication
 from tests.fakes import BLAME, NEUTRAL, PRAISE
-from tests.servers import OWNER_EMAIL, OWNER_PASSWORD, BackendServer, eventually
+from tests.servers import OWNER, BackendServer, eventually
 
 
 def reviews(count: int) -> dict[str, str]:
@@ -138,7 +138,7 @@ class Person:
 
 
 @contextmanager
-def signed_in(url: str, email: str = OWNER_EMAIL, password: str = OWNER_PASSWORD) -> Iterator[Person]:
+def signed_in(url: str, email: str = OWNER.email, password: str = OWNER.password) -> Iterator[Person]:
     """Somebody who has an account."""
     with httpx.Client(base_url=url, timeout=120.0, follow_redirects=True) as http:
         _send_form(http, "/user/login/", email, password)

@@ -12,17 +12,10 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from examples.servers import Server
 from tests.annotators import Person, signed_in, signed_up
 from tests.fakes import tiny_encoder
-from tests.servers import (
-    LEGACY_TOKEN,
-    BackendServer,
-    LabelStudioServer,
-    backend,
-    label_studio,
-    migrated_data_dir,
-    redis_server,
-)
+from tests.servers import LEGACY_TOKEN, BackendServer, backend, label_studio, migrated_data_dir, redis_server
 
 LABEL_STUDIO_VERSION = "1.23.2"
 
@@ -41,7 +34,7 @@ def migrated(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="session")
-def studio(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudioServer]:
+def studio(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Label Studio, with private addresses allowed."""
     data_dir = tmp_path_factory.mktemp("label-studio") / "data"
     shutil.copytree(migrated, data_dir)
@@ -50,14 +43,14 @@ def studio(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def owner(studio: LabelStudioServer) -> Iterator[Person]:
+def owner(studio: Server) -> Iterator[Person]:
     """The person who set Label Studio up."""
     with signed_in(studio.url) as person:
         yield person
 
 
 @pytest.fixture(scope="session")
-def colleague(studio: LabelStudioServer) -> Iterator[Person]:
+def colleague(studio: Server) -> Iterator[Person]:
     """A second annotator in the same organization."""
     with signed_up(studio.url, "colleague@example.com") as person:
         yield person
@@ -71,7 +64,7 @@ def small_encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def quick(
-    studio: LabelStudioServer, owner: Person, small_encoder: str, tmp_path_factory: pytest.TempPathFactory
+    studio: Server, owner: Person, small_encoder: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[BackendServer]:
     """The backend with the tiny encoder and a personal access token, for tests of the machinery."""
     folder = tmp_path_factory.mktemp("quick")
@@ -80,7 +73,7 @@ def quick(
 
 
 @pytest.fixture(scope="session")
-def real(studio: LabelStudioServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackendServer]:
+def real(studio: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackendServer]:
     """The backend as it comes, with the bundled encoder and a legacy token, for tests of the truth."""
     with backend(tmp_path_factory.mktemp("real"), studio.url, LEGACY_TOKEN) as server:
         yield server

@@ -1,16 +1,14 @@
-"""Real servers for tests: each a process group of its own on loopback, ended by its id."""
+"""Real servers for tests: those of examples/servers.py, with statuses to wait for and failures that show the log."""
 
 import os
 import re
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,13 +18,12 @@ from redis import Redis
 
 from backend.commands.serving import embedded_redis
 from backend.store.project_folder import ProjectFolder, Publication
+from examples.servers import ROOT, Account, Server, ServerError, backend_server, log_of, tail
+from examples.servers import label_studio as start_label_studio
 
-ROOT = Path(__file__).resolve().parent.parent
-OWNER_EMAIL = "owner@example.com"
-OWNER_PASSWORD = "a-password-for-tests"
 LEGACY_TOKEN = "0123456789abcdef0123456789abcdef01234567"
-# Generous: other work may have the machine's cores. What is waited for is polled, so a quiet machine pays nothing.
-START_TIMEOUT_S = 240.0
+OWNER = Account("owner@example.com", "a-password-for-tests", LEGACY_TOKEN)
+# Generous: other programs may use the machine's cores. A wait ends as soon as its condition holds.
 ROUND_TIMEOUT_S = 400.0
 # gunicorn closes connections that rest for 2 s; a request sent just then is lost.
 NO_KEEPALIVE = httpx.Limits(max_keepalive_connections=0)
@@ -44,71 +41,12 @@ def eventually(look: Callable[[], T], what: str, timeout_s: float = ROUND_TIMEOU
     return found
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])
-
-
-def clean_environment(**settings: str) -> dict[str, str]:
-    """This process's environment without anything that would set up Label Studio or us, and with `settings`."""
-    ours = re.compile(
-        r"^(LABEL_STUDIO_|BASIC_AUTH_|REDIS_URL|MODEL_DIR|PORT$|BERT_MODEL|BASELINE_MODEL_NAME|RETRAIN_EVERY|QUERY_SIZE"
-        r"|QUEUE_SIZE|STRATEGY|COLD_START|EXPLORE|RECIPE|LLM_|MISTRAL_|OPENAI_|WORKERS|THREADS|LOG_LEVEL"
-        r"|START_TRAINING_EACH_N_UPDATES|ML_BLOCK_LOCAL_IP|SSRF_PROTECTION_ENABLED|SENTRY_DSN)"
-    )
-    kept = {name: value for name, value in os.environ.items() if not ours.match(name)}
-    return {**kept, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1", **settings}
-
-
-@contextmanager
-def running(command: list[str], environment: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process in a session of its own, its output in `log`; the whole group is ended, by id."""
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=dict(environment), stdout=output, stderr=output, start_new_session=True
-        )
-        try:
-            yield process
-        finally:
-            end_group(process)
-
-
-def end_group(process: subprocess.Popen[bytes], patience_s: float = 20.0) -> None:
-    """Ask the group to end, and insist."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            break
-        try:
-            process.wait(timeout=patience_s)
-        except subprocess.TimeoutExpired:
-            continue
-        if number is signal.SIGKILL:
-            break
-    process.wait(timeout=patience_s)
-
-
-def await_answer(url: str, process: subprocess.Popen[bytes], log: Path, timeout_s: float = START_TIMEOUT_S) -> None:
-    """Wait until a started server answers; fail with the end of its log if it dies or stays silent."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        try:
-            if httpx.get(url, timeout=2.0).is_success:
-                return
-        except httpx.TransportError:
-            pass
-        if process.poll() is not None or time.monotonic() > deadline:
-            state = f"ended with {process.returncode}" if process.poll() is not None else "does not answer"
-            raise AssertionError(f"{url}: the server {state}; its log ends:\n{tail(log)}")
-        time.sleep(0.1)
-
-
-def tail(log: Path, characters: int = 3000) -> str:
-    """The end of a log."""
-    return log.read_text(encoding="utf-8", errors="replace")[-characters:]
+def await_health(server: Server) -> None:
+    """Wait until a started server answers; fail with the end of its log if it does not."""
+    try:
+        server.await_health()
+    except ServerError as error:
+        raise AssertionError(f"{error}; its log ends:\n{tail(server.log)}") from None
 
 
 # Label Studio
@@ -125,46 +63,17 @@ def label_studio_program() -> Path:
     return program
 
 
-@dataclass
-class LabelStudioServer:
-    """A running Label Studio."""
-
-    url: str
-    data_dir: Path
-    log: Path
-
-
 @contextmanager
-def label_studio(data_dir: Path, **environment: str) -> Iterator[LabelStudioServer]:
-    """Run Label Studio on loopback over a data folder; an empty folder costs a minute of migrations.
+def label_studio(data_dir: Path, **environment: str) -> Iterator[Server]:
+    """Run Label Studio over a data folder until it answers; an empty folder costs a minute of migrations.
 
     Args:
-        data_dir: its database and files.
-        **environment: over the usual; an empty value unsets.
+        data_dir: for its database and files.
+        **environment: overrides of the usual variables; an empty value removes one.
     """
-    port = free_port()
-    data_dir.mkdir(parents=True, exist_ok=True)
-    log = data_dir / "label-studio.log"
-    usual = {
-        "ML_BLOCK_LOCAL_IP": "false",
-        "SSRF_PROTECTION_ENABLED": "false",
-        "LABEL_STUDIO_BASE_DATA_DIR": str(data_dir),
-        "COLLECT_ANALYTICS": "false",
-        "LATEST_VERSION_CHECK": "false",
-        "LABEL_STUDIO_USERNAME": OWNER_EMAIL,
-        "LABEL_STUDIO_PASSWORD": OWNER_PASSWORD,
-        "LABEL_STUDIO_USER_TOKEN": LEGACY_TOKEN,
-        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
-    }
-    chosen = {name: value for name, value in {**usual, **environment}.items() if value}
-    # Empty, not unset: unset, it reports to its makers.
-    chosen["SENTRY_DSN"] = ""
-    program = [str(label_studio_program()), "start", "--no-browser"]
-    command = [*program, "--internal-host", "127.0.0.1", "--port", str(port)]
-    with running(command, clean_environment(**chosen), log) as process:
-        url = f"http://127.0.0.1:{port}"
-        await_answer(f"{url}/health", process, log)
-        yield LabelStudioServer(url, data_dir, log)
+    with start_label_studio(label_studio_program(), data_dir, OWNER, **environment) as server:
+        await_health(server)
+        yield server
 
 
 def migrated_data_dir(folder: Path) -> Path:
@@ -174,6 +83,7 @@ def migrated_data_dir(folder: Path) -> Path:
         shutil.rmtree(beside, ignore_errors=True)
         with label_studio(beside):
             pass
+        log_of(beside).unlink()
         (beside / "ready").touch()
         shutil.rmtree(folder, ignore_errors=True)
         beside.rename(folder)
@@ -190,9 +100,8 @@ class BackendServer:
     url: str
     model_dir: Path
     log: Path
-    environment: dict[str, str]
+    environment: Mapping[str, str]
     http: httpx.Client
-    process: subprocess.Popen[bytes] = field(repr=False)
 
     def folder(self, project_id: int) -> ProjectFolder:
         """What it keeps of a project."""
@@ -263,26 +172,16 @@ def run_backend(
 
 @contextmanager
 def backend(folder: Path, label_studio_url: str, api_key: str, **settings: str) -> Iterator[BackendServer]:
-    """Run `python -m backend serve` with its own MODEL_DIR below `folder`, on a free port of loopback."""
-    port = free_port()
-    folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "backend.log"
-    environment = clean_environment(
-        LABEL_STUDIO_URL=label_studio_url,
-        LABEL_STUDIO_API_KEY=api_key,
-        PORT=str(port),
-        MODEL_DIR=str(folder / "data"),
-        **settings,
-    )
-    url = f"http://127.0.0.1:{port}"
-    serve = [sys.executable, "-m", "backend", "serve"]
+    """Run the backend until it answers, with its own MODEL_DIR below `folder`."""
+    model_dir = folder / "data"
+    key = {"LABEL_STUDIO_URL": label_studio_url, "LABEL_STUDIO_API_KEY": api_key}
     auth = (settings["BASIC_AUTH_USER"], settings["BASIC_AUTH_PASS"]) if "BASIC_AUTH_USER" in settings else None
     with (
-        running(serve, environment, log) as process,
-        httpx.Client(base_url=url, timeout=60.0, auth=auth, limits=NO_KEEPALIVE) as http,
+        backend_server(model_dir, {**key, **settings}) as server,
+        httpx.Client(base_url=server.url, timeout=60.0, auth=auth, limits=NO_KEEPALIVE) as http,
     ):
-        await_answer(f"{url}/health", process, log)
-        yield BackendServer(url, folder / "data", log, environment, http, process)
+        await_health(server)
+        yield BackendServer(server.url, model_dir, server.log, server.environment, http)
 
 
 # Redis

@@ -12,12 +12,12 @@ from email.utils import format_datetime
 
 import pytest
 
+from examples.servers import ROOT, free_port
 from model.errors import LLMContextError, LLMError, LLMKeyError, LLMModelError, LLMUnavailableError
 from model.llm.chat import Message, Reply
 from model.llm.provider.client import LLMConfig, check, open_chat
 from model.llm.provider.refusals import LLMTimeoutError
 from tests.llm_servers import KEY, MODEL, LLMServer, Silence, completion, llm_server, refusal
-from tests.servers import ROOT, free_port
 
 PROMPT = "a private text about temperature"
 ASKED = [Message("system", "You choose."), Message("user", PROMPT)]
