@@ -6,21 +6,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import (
-    house,
-    large_pool,
-    learner,
-    llm,
-    llm_table,
-    loop,
-    loop_plan,
-    names,
-    order,
-    queries,
-    speed,
-    strategies,
-    workers,
-)
+from benchmarks import house
+from benchmarks.choosing import large_pool, order, queries, strategies
+from benchmarks.learning import learner, names
+from benchmarks.llm import llm
+from benchmarks.llm import table as llm_table
+from benchmarks.loop import loop, workers
+from benchmarks.loop import plan as loop_plan
+from benchmarks.speed import speed
 from model.encoder.processor import use_available_cores
 from model.learner.recipes import Recipe
 from model.query.strategies import STRATEGIES, find_strategy

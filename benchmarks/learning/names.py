@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from rich.progress import Progress
 
-from benchmarks import learner
-from benchmarks.gold import TEST_TEXTS, GoldSet, read_set
+from benchmarks.learning import learner
+from benchmarks.learning.gold import TEST_TEXTS, GoldSet, read_set
 from benchmarks.machine import described
 from model.encoder.bert import new_classifier
 from model.encoder.inference import embed_texts, head_proba

@@ -9,8 +9,8 @@ import numpy as np
 
 from backend.store.project_folder import ProjectFolder
 from benchmarks.machine import described
-from benchmarks.speed_scoring import NEW_LABELS, Precision, Share, precisions, profile, share_of_peak
-from benchmarks.speed_serving import PUBLISHED_TASKS, REPETITIONS, Answered, compare, published_seconds, serving
+from benchmarks.speed.scoring import NEW_LABELS, Precision, Share, precisions, profile, share_of_peak
+from benchmarks.speed.serving import PUBLISHED_TASKS, REPETITIONS, Answered, compare, published_seconds, serving
 from model.encoder.bert import TextClassifier
 from model.encoder.processor import available_cores, is_bf16_native, use_available_cores
 from model.learner.recipes import TrainingConfig

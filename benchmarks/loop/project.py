@@ -14,7 +14,7 @@ from backend.studio.client import LabelStudioClient
 from backend.studio.connecting import refusal
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
-from benchmarks.loop_watch import LoopError, RoundWatch
+from benchmarks.loop.watch import LoopError, RoundWatch
 from examples.demo_servers import DemoServers
 
 TASKS_AN_IMPORT = 1000

@@ -20,7 +20,7 @@ from backend.work.parts import drop_parts, embed_in_parts
 from backend.work.queue import RoundQueue
 from backend.work.sources import Source
 from backend.work.worker import NICENESS
-from benchmarks.gold import read_set
+from benchmarks.learning.gold import read_set
 from benchmarks.machine import described
 from examples.servers import clean_environment, running, tail
 from model.encoder.processor import use_available_cores

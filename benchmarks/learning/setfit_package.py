@@ -18,7 +18,7 @@ from sentence_transformers import SentenceTransformer
 from setfit import SetFitModel, Trainer, TrainingArguments
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.gold import GoldSet, read_set
+from benchmarks.learning.gold import GoldSet, read_set
 from model.encoder.processor import best_device, is_bf16_native
 
 LINES = Path(__file__).with_name("learner.jsonl")

@@ -8,6 +8,7 @@ import numpy as np
 from rich.progress import Progress
 
 from backend.settings import ProjectSettings
+from examples.learner import BANKING8
 from model.encoder.processor import available_cores, use_available_cores
 from model.learner.evaluation import majority_share
 from model.learner.recipes import TrainingConfig
@@ -17,7 +18,6 @@ from model.simulation.simulate import Setup, simulate
 from model.tasks.label_names import label_texts
 from model.types import FloatArray
 
-EXAMPLES = Path(__file__).parents[1] / "examples" / "banking8"
 TABLE = Path(__file__).with_name("order.md")
 BUDGETS = (0, 16, 32, 48)
 SEEDS = range(5)
@@ -42,7 +42,7 @@ def run() -> None:
 
 def _setup() -> Setup:
     """Pool and held-out texts with gold labels, and the learner and order that ship."""
-    pool, heldout = read_gold([EXAMPLES / f"{name}.jsonl" for name in ("pool", "heldout")])
+    pool, heldout = read_gold([BANKING8 / f"{name}.jsonl" for name in ("pool", "heldout")])
     names = label_texts(pool.label_set.labels)
     return Setup(pool, heldout, TrainingConfig(), explore=ProjectSettings().explore, label_texts=names)
 

@@ -19,7 +19,7 @@ from small_text.query_strategies import (
     LightweightCoreset,
 )
 
-from benchmarks import strategies
+from benchmarks.choosing import strategies
 from model.encoder.processor import use_available_cores
 from model.learner.recipes import Recipe
 from model.query.strategies import Strategy, find_strategy

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.llm_records import Habits
+from benchmarks.llm.records import Habits
 from model.llm.chat import Message, Reply
 from model.types import IntArray, Targets
 

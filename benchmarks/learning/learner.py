@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from rich.progress import Progress
 
-from benchmarks.gold import TEST_TEXTS, Gold, GoldSet, read_set
+from benchmarks.learning.gold import TEST_TEXTS, Gold, GoldSet, read_set
 from model.encoder.bert import TextClassifier
 from model.encoder.inference import head_proba, score_texts
 from model.encoder.processor import available_cores

@@ -15,12 +15,12 @@ import numpy as np
 from rich.console import Console
 
 from backend.work.states import TRAINING
-from benchmarks.loop_plan import Part, Plan
-from benchmarks.loop_project import BenchProject
-from benchmarks.loop_table import write_table
-from benchmarks.loop_texts import read_texts
-from benchmarks.loop_watch import REST_AFTER_CONNECTING_S, Watched, by_step
-from benchmarks.loop_webhook import PAUSE_S, annotating, bodies, record_event
+from benchmarks.loop.plan import Part, Plan
+from benchmarks.loop.project import BenchProject
+from benchmarks.loop.table import write_table
+from benchmarks.loop.texts import read_texts
+from benchmarks.loop.watch import REST_AFTER_CONNECTING_S, Watched, by_step
+from benchmarks.loop.webhook import PAUSE_S, annotating, bodies, record_event
 from examples.demo_servers import DemoServers, start_servers
 from model.encoder.processor import available_cores
 from model.errors import ShortlistError

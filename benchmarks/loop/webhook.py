@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import numpy as np
 
-from benchmarks.event_recorder import event_recorder
-from benchmarks.loop_project import BenchProject
-from benchmarks.loop_watch import LoopError
+from benchmarks.loop.event_recorder import event_recorder
+from benchmarks.loop.project import BenchProject
+from benchmarks.loop.watch import LoopError
 
 EVENT = "ANNOTATION_CREATED"
 # A quick annotator's: one label every 3 s.

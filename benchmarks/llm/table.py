@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.llm import BALANCED, COVERING, DERIVED, ONE_ASKING, PESSIMISTIC, RIVALS, Line, read_lines
-from benchmarks.llm_records import PICKS, Habits, Record, read_habits, read_pools, read_records
+from benchmarks.llm.llm import BALANCED, COVERING, DERIVED, ONE_ASKING, PESSIMISTIC, RIVALS, Line, read_lines
+from benchmarks.llm.records import PICKS, Habits, Record, read_habits, read_pools, read_records
 from model.learner.recipes import Recipe
 from model.types import FloatArray
 

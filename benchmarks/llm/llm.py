@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from rich.progress import Progress
 
-from benchmarks.llm_records import PICKS, Habits, Record, Slip, read_habits, read_pools, read_records, read_test
-from benchmarks.llm_stand_in import StandIn
-from benchmarks.llm_worth import Bench, build_bench, texts_sha256
+from benchmarks.llm.records import PICKS, Habits, Record, Slip, read_habits, read_pools, read_records, read_test
+from benchmarks.llm.stand_in import StandIn
+from benchmarks.llm.worth import Bench, build_bench, texts_sha256
 from model.learner.recipes import Recipe
 from model.llm.asking.candidates import Candidates
 from model.llm.asking.question import Question

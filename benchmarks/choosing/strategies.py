@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from rich.progress import Progress
 
-from benchmarks.gold import TEST_TEXTS
+from benchmarks.learning.gold import TEST_TEXTS
 from model.encoder.processor import available_cores
 from model.learner.recipes import Recipe, TrainingConfig
 from model.query.strategies import Strategy

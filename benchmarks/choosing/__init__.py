@@ -1,0 +1,1 @@
+"""What choosing texts is worth against random labels, and what a choice takes by pool size."""
