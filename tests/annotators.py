@@ -107,7 +107,7 @@ class Person:
 
     def label_next(self, project_id: int, gold: Mapping[str, str | Sequence[str]], count: int) -> list[dict[str, Any]]:
         """Label what is handed out, with the right answers; returns the tasks as they were handed out."""
-        served = []
+        served: list[dict[str, Any]] = []
         for _ in range(count):
             task = self.next_task(project_id)
             assert task is not None, f"nothing is left to label after {len(served)} tasks"

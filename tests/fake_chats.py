@@ -2,12 +2,14 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from model.errors import LLMError
 from model.llm.chat import Message, Reply
 
 Answer = str | Reply | LLMError
+Answerer = Callable[[tuple[Message, ...]], Answer]
 
 # How a text is shown: its number, then its words in quotation marks.
 _SHOWN = re.compile(r'^\s*(\d+): (".*")\s*$')
@@ -18,21 +20,21 @@ class ScriptedChat:
 
     def __init__(
         self,
-        answers: Iterable[Answer] | Callable[[tuple[Message, ...]], Answer],
+        answers: Iterable[Answer] | Answerer,
         model: str = "scripted",
         context_tokens: int = 32_000,
     ) -> None:
         self.model = model
         self.context_tokens = context_tokens
         self.asked: list[tuple[Message, ...]] = []
-        self.schemas: list[dict | None] = []
+        self.schemas: list[Mapping[str, Any] | None] = []
         if callable(answers):
             self._answer = answers
         else:
             left = iter(tuple(answers))
             self._answer = lambda _: next(left)
 
-    def ask(self, messages, schema=None):
+    def ask(self, messages: Sequence[Message], schema: Mapping[str, Any] | None = None) -> Reply:
         self.asked.append(tuple(messages))
         self.schemas.append(schema)
         answer = self._answer(self.asked[-1])
@@ -41,7 +43,7 @@ class ScriptedChat:
         return answer if isinstance(answer, Reply) else Reply(answer)
 
 
-def shown_texts(messages) -> dict[int, str]:
+def shown_texts(messages: Iterable[Message]) -> dict[int, str]:
     """The numbered texts of a question; those of a repeated question too."""
     lines = (
         _SHOWN.match(line) for message in messages if message.role == "user" for line in message.content.split("\n")
@@ -49,10 +51,10 @@ def shown_texts(messages) -> dict[int, str]:
     return {int(line[1]): json.loads(line[2]) for line in lines if line}
 
 
-def picking(select: int, label_of: Callable[[str], str], wants: Callable[[str], bool] = lambda text: True):
+def picking(select: int, label_of: Callable[[str], str], wants: Callable[[str], bool] = lambda text: True) -> Answerer:
     """An answerer that picks the first texts that it wants, and expects a label of each."""
 
-    def answer(messages) -> str:
+    def answer(messages: tuple[Message, ...]) -> str:
         wanted = {number: text for number, text in shown_texts(messages).items() if wants(text)}
         # By text, or every list would be a run of numbers, which nobody believes.
         chosen = sorted(wanted, key=lambda number: wanted[number][::-1])[:select]
@@ -61,10 +63,10 @@ def picking(select: int, label_of: Callable[[str], str], wants: Callable[[str], 
     return answer
 
 
-def labelling(label_of: Callable[[str], str], is_sure: Callable[[str], bool] = lambda text: True):
+def labelling(label_of: Callable[[str], str], is_sure: Callable[[str], bool] = lambda text: True) -> Answerer:
     """An answerer that labels every text that it is shown."""
 
-    def answer(messages) -> str:
+    def answer(messages: tuple[Message, ...]) -> str:
         said = [
             {"number": number, "label": label_of(text), "sure": is_sure(text)}
             for number, text in shown_texts(messages).items()

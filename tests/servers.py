@@ -31,7 +31,7 @@ NO_KEEPALIVE = httpx.Limits(max_keepalive_connections=0)
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T], what: str, timeout_s: float = ROUND_TIMEOUT_S, every_s: float = 0.05) -> T:
+def eventually(look: Callable[[], T | None], what: str, timeout_s: float = ROUND_TIMEOUT_S, every_s: float = 0.05) -> T:
     """The first true answer of `look`; fails with what it said last once the time is over."""
     deadline = time.monotonic() + timeout_s
     while not (found := look()):
@@ -71,7 +71,7 @@ def label_studio(data_dir: Path, **environment: str) -> Iterator[Server]:
         data_dir: for its database and files.
         **environment: overrides of the usual variables; an empty value removes one.
     """
-    with start_label_studio(label_studio_program(), data_dir, OWNER, **environment) as server:
+    with start_label_studio(label_studio_program(), data_dir, OWNER, 0, **environment) as server:
         await_health(server)
         yield server
 
