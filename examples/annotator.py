@@ -22,7 +22,7 @@ class DemoError(ShortlistError):
 
 
 class Annotator:
-    """Labels what Label Studio serves next, rightly, as a person with all the time in the world."""
+    """Labels the task that Label Studio serves next, always correctly."""
 
     def __init__(self, servers: DemoServers, project_id: int, gold: dict[str, str]) -> None:
         self.folder = ProjectFolder(servers.settings.model_dir, project_id)
@@ -33,7 +33,7 @@ class Annotator:
         self._rounds = RoundQueue(open_redis(servers.settings))
 
     def next_task(self) -> dict[str, Any]:
-        """What Label Studio would show now."""
+        """The task that Label Studio shows next."""
         task: dict[str, Any] = self._servers.get(f"api/projects/{self._project_id}/next")
         return task
 
@@ -57,7 +57,7 @@ class Annotator:
         """Wait until model version `number` is in use.
 
         Raises:
-            DemoError: the round failed or takes too long.
+            DemoError: the round failed or took longer than ROUND_TIMEOUT_S.
         """
         deadline = time.monotonic() + ROUND_TIMEOUT_S
         while not self._has_model(number):

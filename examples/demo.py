@@ -32,10 +32,11 @@ def main(
 
 
 def run_demo(console: Console, label_studio: Path, exit_after: bool) -> None:
-    """Run the whole story; see the module's first line.
+    """Start the servers, create the project, tell the story, and stop the servers.
 
     Raises:
-        DemoError: a server does not start, or a round does not end; the message names the log to read.
+        ServerError: a server does not start.
+        DemoError: a round does not end. Both messages name the log to read.
     """
     began = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -55,7 +56,7 @@ def run_demo(console: Console, label_studio: Path, exit_after: bool) -> None:
 
 
 def _create_project(console: Console, servers: DemoServers, pool: Gold, label_set: LabelSet) -> int:
-    """A project with the example texts, connected to the backend as a person would connect it."""
+    """Create a project with the example texts and connect the backend to it."""
     choices = "".join(f'<Choice value="{label}"/>' for label in label_set.labels)
     config = f'<View><Text name="text" value="$text"/><Choices name="intent" toName="text">{choices}</Choices></View>'
     with console.status("Creating a project with 1,000 questions of bank customers"):
@@ -67,7 +68,7 @@ def _create_project(console: Console, servers: DemoServers, pool: Gold, label_se
 
 
 def _leave_running(console: Console, servers: DemoServers, project_id: int) -> None:
-    """Say where everything is, and wait for Ctrl-C."""
+    """Print the addresses and the password, and wait for Ctrl-C."""
     console.print(
         f"\nLabel Studio   {servers.label_studio.url}/projects/{project_id}\n"
         f"sign in as     {servers.account.email}\n"

@@ -1,4 +1,4 @@
-"""The demo's measure: the learner that ships, trained without Label Studio and measured on held-out texts."""
+"""The demo's measurements: the shipped learner, trained without Label Studio and measured on held-out texts."""
 
 import json
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class Gold:
     labels: tuple[str, ...]
 
     def targets(self, label_set: LabelSet, rows: Sequence[int]) -> Targets:
-        """Some of the texts as training targets."""
+        """The texts of some rows as training targets."""
         one_hot_C_C = np.eye(len(label_set.labels), dtype=np.float32)
         return Targets(
             task_ids=tuple(rows),
@@ -47,7 +47,7 @@ def read_gold(name: str) -> Gold:
 
 
 class Learner:
-    """The learner that ships, without Label Studio: on no label at all, and on random ones; and the held-out texts."""
+    """Trains the shipped learner on no label and on random labels, and measures classifiers on held-out texts."""
 
     def __init__(self, pool: Gold, heldout: Gold, label_set: LabelSet) -> None:
         self._pool = pool
@@ -60,31 +60,31 @@ class Learner:
 
     @property
     def majority(self) -> float:
-        """What always answering the commonest label would give on held-out texts."""
+        """Accuracy on held-out texts if every answer were the commonest label."""
         return majority_share(self._heldout.targets_N_C)
 
     def accuracy_of(self, classifier: TextClassifier) -> float:
-        """On held-out texts."""
+        """The accuracy of a classifier on held-out texts."""
         return accuracy(score_texts(classifier, self._heldout.texts).proba_N_C, self._heldout.targets_N_C)
 
     def accuracy_on_names(self) -> float | None:
-        """With label names and pool alone; None if no name says anything."""
+        """Accuracy with label names and unlabelled texts alone; None if no label name helps."""
         named = train_on_names(self._pool.targets(self._label_set, []), self._start, self._background)
         return None if named is None else self.accuracy_of(named.classifier)
 
     def accuracy_on_random(self, labels: int, on_step: StepProgress) -> float:
-        """With that many labels drawn at random; the first of them are the same every time."""
+        """Accuracy with randomly drawn labels; a larger draw begins with the smaller one."""
         targets = self._pool.targets(self._label_set, self._random_rows[:labels])
         trained = train(targets, self._config, on_step, start=self._start, background=self._background)
         return self.accuracy_of(trained.classifier)
 
     @cached_property
     def _start(self) -> Start:
-        """What every training begins from, read once."""
+        """The untrained classifier that every training begins from; it is loaded once."""
         return Start(new_classifier(self._config.encoder, self._label_set), self._embed)
 
     def _embed(self, texts: Sequence[str]) -> FloatArray:
-        """What the encoder says of texts before any training; each is read once."""
+        """Embeddings of texts by the untrained encoder; each text is embedded once."""
         classifier = self._start.classifier
         missing = [text for text in dict.fromkeys(texts) if text not in self._embeddings]
         self._embeddings.update(zip(missing, embed_texts(classifier, missing), strict=True))

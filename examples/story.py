@@ -16,7 +16,7 @@ from examples.annotator import Annotator
 from examples.learner import Learner
 
 ROUNDS = 3
-# A training is due after so many (RETRAIN_EVERY).
+# The default of RETRAIN_EVERY: a training is due after this many labels.
 LABELS_A_ROUND = 16
 CAPTION = (
     "Accuracy on held-out texts; the commonest intent alone would give {majority:.0%}. With 0 labels the classifier "
@@ -26,7 +26,7 @@ CAPTION = (
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: how things stood after a round."""
+    """One line of the table: the state after a round."""
 
     labels: int
     version: str
@@ -37,7 +37,7 @@ class Row:
 
 
 class Story:
-    """Labels in rounds and shows, round by round, what the labels are worth."""
+    """Has the annotator label in rounds, and shows the accuracy after each round."""
 
     def __init__(self, console: Console, annotator: Annotator, learner: Learner) -> None:
         self._console = console
@@ -47,7 +47,7 @@ class Story:
         self._doing = ""
 
     def tell(self) -> None:
-        """Label, wait for the model, measure it, and train its random twin; a few times."""
+        """Repeat: label, wait for the new model, measure it, and train the same learner on random labels."""
         with self._shown():
             self._annotator.await_model(0, self._say("ordering the first texts"))
             self._measure_names()
@@ -58,14 +58,14 @@ class Story:
             self._doing = ""
 
     def _label_until_trained(self, number: int) -> None:
-        """As many labels as a training is due after; then wait for it, as a person would go on labelling."""
+        """Give the labels that make a training due, then wait for its model."""
         for _ in range(LABELS_A_ROUND):
             self._say("labelling")(f"{len(self._annotator.labelled) + 1}")
             self._annotator.label_one()
         self._annotator.await_model(number, self._say("BERT in the background"))
 
     def _measure_names(self) -> None:
-        """The row of 0 labels: no order has a part in it, so nothing stands beside it."""
+        """Add the row of 0 labels; the order plays no part yet, so its random column stays empty."""
         self._say("measuring label names alone")("on held-out texts")
         self._add(Row(0, self._annotator.folder.published_name(), self._learner.accuracy_on_names()))
         self._print_last()
@@ -77,7 +77,7 @@ class Story:
         self._add(Row(len(self._annotator.labelled), version, self._learner.accuracy_of(classifier)))
 
     def _train_random_twin(self) -> None:
-        """The same learner on as many labels, drawn at random: what the order is worth is the difference."""
+        """Train the learner on as many random labels; the difference is what the order is worth."""
         say = self._say("the same learner on as many random labels")
         labels = len(self._annotator.labelled)
         score = self._learner.accuracy_on_random(labels, lambda step, steps, _: say(f"{step}/{steps}"))
@@ -94,7 +94,7 @@ class Story:
         self._refresh()
 
     def _print_last(self) -> None:
-        """On paper there is no table to look at before the end."""
+        """Print the newest row unless the console is a terminal, which shows the table all the time."""
         if not self._console.is_terminal:
             self._console.print(_line(self._rows[-1]), soft_wrap=True)
 
@@ -110,7 +110,7 @@ class Story:
 
     @contextmanager
     def _shown(self) -> Iterator[None]:
-        """A table that grows in place; on paper, lines as they come and the table at the end."""
+        """Show a table that grows in place on a terminal, and elsewhere the table at the end."""
         with Live(console=self._console, auto_refresh=False, transient=False) as self._live:
             yield
             self._refresh()

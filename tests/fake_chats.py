@@ -1,4 +1,4 @@
-"""A stand-in for an LLM: it answers what the test wrote down, and remembers what it was asked."""
+"""A fake LLM: it gives the answers of a test and remembers the questions."""
 
 import json
 import re
@@ -11,12 +11,12 @@ from model.llm.chat import Message, Reply
 Answer = str | Reply | LLMError
 Answerer = Callable[[tuple[Message, ...]], Answer]
 
-# How a text is shown: its number, then its words in quotation marks.
+# A prompt shows a text as its number, then the text in quotation marks.
 _SHOWN = re.compile(r'^\s*(\d+): (".*")\s*$')
 
 
 class ScriptedChat:
-    """Answers from a list, one a question, or from a function of the messages; an error is raised instead."""
+    """Answers from a list, one a question, or by a function of the messages; raises an answer that is an error."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class ScriptedChat:
 
 
 def shown_texts(messages: Iterable[Message]) -> dict[int, str]:
-    """The numbered texts of a question; those of a repeated question too."""
+    """The numbered texts of a question, those of its repetitions included."""
     lines = (
         _SHOWN.match(line) for message in messages if message.role == "user" for line in message.content.split("\n")
     )
@@ -52,11 +52,11 @@ def shown_texts(messages: Iterable[Message]) -> dict[int, str]:
 
 
 def picking(select: int, label_of: Callable[[str], str], wants: Callable[[str], bool] = lambda text: True) -> Answerer:
-    """An answerer that picks the first texts that it wants, and expects a label of each."""
+    """An answerer that picks the first texts that `wants` accepts, and names a label for each."""
 
     def answer(messages: tuple[Message, ...]) -> str:
         wanted = {number: text for number, text in shown_texts(messages).items() if wants(text)}
-        # By text, or every list would be a run of numbers, which nobody believes.
+        # Sorted by text: a list of consecutive numbers would be rejected as counting.
         chosen = sorted(wanted, key=lambda number: wanted[number][::-1])[:select]
         return json.dumps({"reasoning": "", "picks": [{"number": n, "label": label_of(wanted[n])} for n in chosen]})
 
@@ -64,7 +64,7 @@ def picking(select: int, label_of: Callable[[str], str], wants: Callable[[str], 
 
 
 def labelling(label_of: Callable[[str], str], is_sure: Callable[[str], bool] = lambda text: True) -> Answerer:
-    """An answerer that labels every text that it is shown."""
+    """An answerer that labels every shown text."""
 
     def answer(messages: tuple[Message, ...]) -> str:
         said = [

@@ -1,4 +1,4 @@
-"""A Label Studio whose tasks people add, edit, annotate and delete, with a clock and counters of its own."""
+"""A fake Label Studio whose tasks a test adds, edits, annotates and deletes; it has a clock and counters."""
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
@@ -13,7 +13,7 @@ TASKS_A_PAGE = 4
 
 
 class TaskedLabelStudio:
-    """One project's tasks; `asked` says which were read how."""
+    """One project's tasks; `asked` lists how tasks were read."""
 
     def __init__(self, texts: Collection[str] = (), **project: Any) -> None:
         self.asked: list[str] = []
@@ -24,7 +24,7 @@ class TaskedLabelStudio:
         self.while_reading: list[Callable[[], None]] = []
         self.add(*texts)
 
-    # What people do
+    # Changes that people make
 
     def add(self, *texts: str, **different: Any) -> list[int]:
         first = max(self.tasks_now, default=0) + 1
@@ -68,7 +68,7 @@ class TaskedLabelStudio:
         self.pass_time(seconds=1)
         self.tasks_now[task_id] = replace(task, updated_at=self.now.isoformat())
 
-    # What it answers
+    # Answers to the client's calls
 
     def project(self, project_id: int) -> Project:
         given = [[a for a in self._given(task_id) if not a.is_skipped] for task_id in self.tasks_now]

@@ -1,4 +1,4 @@
-"""Stand-ins for what lies outside: a Label Studio, a queue of rounds, a turn, and an encoder of 16 dimensions."""
+"""Fakes of Label Studio, of the queue of rounds and of a turn, and a random encoder of 16 dimensions."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ SENTIMENT = LabelSet(("neg", "pos"), is_multilabel=False)
 
 
 def tiny_encoder(folder: Path, layers: int = 1) -> str:
-    """A BERT of few layers that knows 13 words, praise from blame, and plots from films; good as BERT_MODEL."""
+    """Write a small BERT that knows 13 words and tells praise from blame and plots from films; use it as BERT_MODEL."""
     folder.mkdir(parents=True, exist_ok=True)
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *PRAISE, *BLAME, *NEUTRAL]
     (folder / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
@@ -42,7 +42,7 @@ def tiny_encoder(folder: Path, layers: int = 1) -> str:
 
 
 def labeling_config(*labels: str, choice: str = "single") -> str:
-    """One text, one question."""
+    """A labeling config with one text and one question."""
     choices = "".join(f'<Choice value="{label}"/>' for label in labels or SENTIMENT.labels)
     question = f'<Choices name="sentiment" toName="text" choice="{choice}">{choices}</Choices>'
     return f'<View><Text name="text" value="$text"/>{question}</View>'
@@ -84,7 +84,7 @@ def a_publication(size: int = 4, **different: Any) -> Publication:
 
 
 class FakeLabelStudio:
-    """One project's predictions in memory, and the calls that changed something, in order."""
+    """Keeps one project's predictions in memory; `calls` lists the calls that changed something, in order."""
 
     def __init__(self, project: Project | None = None, stored: Mapping[str, int] | None = None) -> None:
         self.calls: list[str] = []
@@ -134,7 +134,7 @@ class FakeLabelStudio:
 
 
 class FakeRounds:
-    """Remembers what was asked for; the state is the test's to set."""
+    """Remembers requests; a test sets the state."""
 
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
@@ -173,11 +173,11 @@ class FakeRounds:
         return self.is_running
 
     def ping(self) -> None:
-        """It always answers."""
+        """Do nothing: Redis always answers."""
 
 
 class FakeTurn:
-    """A turn that nobody contests."""
+    """A turn without Redis: it keeps what a round reports in lists."""
 
     def __init__(
         self, project_id: int = 1, changes: int = 0, asked_to_train: bool = False, lingers: bool = True

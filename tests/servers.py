@@ -1,4 +1,4 @@
-"""Real servers for tests: those of examples/servers.py, with statuses to wait for and failures that show the log."""
+"""Servers for tests: those of examples/servers.py, with waits for statuses and failures that show the log."""
 
 import os
 import re
@@ -25,18 +25,18 @@ LEGACY_TOKEN = "0123456789abcdef0123456789abcdef01234567"
 OWNER = Account("owner@example.com", "a-password-for-tests", LEGACY_TOKEN)
 # Generous: other programs may use the machine's cores. A wait ends as soon as its condition holds.
 ROUND_TIMEOUT_S = 400.0
-# gunicorn closes connections that rest for 2 s; a request sent just then is lost.
+# gunicorn closes idle connections; a request sent at that moment would be lost.
 NO_KEEPALIVE = httpx.Limits(max_keepalive_connections=0)
 
 T = TypeVar("T")
 
 
 def eventually(look: Callable[[], T | None], what: str, timeout_s: float = ROUND_TIMEOUT_S, every_s: float = 0.05) -> T:
-    """The first true answer of `look`; fails with what it said last once the time is over."""
+    """Call `look` until its answer is true, and return the answer; fail after `timeout_s` with the last answer."""
     deadline = time.monotonic() + timeout_s
     while not (found := look()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"waited {timeout_s:.0f} s in vain for {what}; last seen: {found!r}")
+            raise AssertionError(f"waited {timeout_s:.0f} s for {what} without success; last answer: {found!r}")
         time.sleep(every_s)
     return found
 
@@ -53,7 +53,7 @@ def await_health(server: Server) -> None:
 
 
 def label_studio_program() -> Path:
-    """LABEL_STUDIO_BIN, or what `make test` installed."""
+    """The program of LABEL_STUDIO_BIN, or the one that `make test` installed."""
     program = Path(os.environ.get("LABEL_STUDIO_BIN") or ROOT / ".venv-label-studio" / "bin" / "label-studio")
     if not program.exists():
         pytest.fail(
@@ -77,7 +77,7 @@ def label_studio(data_dir: Path, **environment: str) -> Iterator[Server]:
 
 
 def migrated_data_dir(folder: Path) -> Path:
-    """A data folder whose migrations are done, made on the first call; copy it, and Label Studio starts in seconds."""
+    """A data folder after migrations, made on the first call; Label Studio starts in seconds on a copy of it."""
     if not (folder / "ready").exists():
         beside = folder.with_name(f"{folder.name}.{os.getpid()}")
         shutil.rmtree(beside, ignore_errors=True)
@@ -104,24 +104,24 @@ class BackendServer:
     http: httpx.Client
 
     def folder(self, project_id: int) -> ProjectFolder:
-        """What it keeps of a project."""
+        """The folder of a project."""
         return ProjectFolder(self.model_dir, project_id)
 
     def publication(self, project_id: int) -> Publication:
-        """The order in use."""
+        """The publication in use."""
         publication = self.folder(project_id).publication()
         assert publication is not None, f"nothing is published for project {project_id}"
         return publication
 
     def status(self, project_id: int) -> dict[str, Any]:
-        """What /projects/<id>/status says; empty before the project connected."""
+        """The answer of /projects/<id>/status; empty before the project is connected."""
         answer = self.http.get(f"/projects/{project_id}/status")
         return dict(answer.json()) if answer.is_success else {}
 
     def until(
         self, project_id: int, look: Callable[[dict[str, Any]], Any], what: str, timeout_s: float = ROUND_TIMEOUT_S
     ) -> dict[str, Any]:
-        """The first status that `look` likes."""
+        """Wait for a status that `look` accepts, and return it."""
 
         def try_once() -> dict[str, Any] | None:
             status = self.status(project_id)
@@ -134,7 +134,7 @@ class BackendServer:
             raise AssertionError(f"{error}\nstatus: {found}\nlog:\n{tail(self.log)}") from None
 
     def until_settled(self, project_id: int, timeout_s: float = ROUND_TIMEOUT_S) -> dict[str, Any]:
-        """The status once no round runs or waits, seen three times in a row."""
+        """Wait until no round runs or waits three times in a row; returns the status."""
         resting = 0
 
         def is_settled(status: dict[str, Any]) -> bool:
@@ -145,19 +145,19 @@ class BackendServer:
         return self.until(project_id, is_settled, f"project {project_id} to settle", timeout_s)
 
     def worker_pid(self) -> int:
-        """The worker that serve started last."""
+        """The process id of the worker that `serve` started last."""
         started = re.findall(r"event=started child=worker pid=(\d+)", self.log.read_text(encoding="utf-8"))
         return int(started[-1])
 
     def command(self, *words: str, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
-        """`python -m backend …` beside the server, with its environment."""
+        """Run `python -m backend …` with the server's environment."""
         return run_backend(self.environment, *words, timeout_s=timeout_s)
 
 
 def run_backend(
     environment: Mapping[str, str], *words: str, timeout_s: float = 120.0, stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """`python -m backend …` to its end."""
+    """Run `python -m backend …` and wait for its end."""
     return subprocess.run(
         [sys.executable, "-m", "backend", *words],
         cwd=ROOT,
@@ -189,6 +189,6 @@ def backend(folder: Path, label_studio_url: str, api_key: str, **settings: str) 
 
 @contextmanager
 def redis_server(folder: Path) -> Iterator[Redis]:
-    """A Redis of its own, on a Unix socket, as `serve` starts it."""
+    """Run a Redis on a Unix socket, as `serve` does."""
     with embedded_redis(folder) as url, Redis.from_url(url) as redis:
         yield redis

@@ -1,1 +1,1 @@
-"""What choosing texts is worth against random labels, and what a choice takes by pool size."""
+"""Accuracy of query strategies against random labels, and time and memory of a query by pool size."""

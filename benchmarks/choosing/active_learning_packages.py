@@ -1,4 +1,4 @@
-"""The query strategies of scikit-activeml and small-text on our learner, batches and seeds, in the same file as ours.
+"""Query strategies of scikit-activeml and small-text, measured with our learner, batches and seeds.
 
 Runs in its own environment (requirements-active-learning.txt). Each strategy is called as its package documents; where
 it wants a classifier, it gets the head that is fitted on the labelled texts' embeddings; texts are their embeddings.
@@ -32,14 +32,14 @@ WITHOUT = frozenset({Need.EMBEDDINGS})
 
 
 class GivenClassifier(SkactivemlClassifier):  # type: ignore[misc]
-    """What scikit-activeml calls a fitted classifier: our head."""
+    """Our head as scikit-activeml's fitted classifier."""
 
     def __init__(self, predict: Predict, classes: int) -> None:
         super().__init__(classes=list(range(classes)))
         self.predict_given = predict
 
     def fit(self, *_: Any, **__: Any) -> "GivenClassifier":
-        """It is fitted."""
+        """Return self: the head is fitted already."""
         return self
 
     def predict_proba(self, embeddings_N_D: FloatArray) -> FloatArray:
@@ -53,7 +53,7 @@ class GivenClassifier(SkactivemlClassifier):  # type: ignore[misc]
 
 
 class SmallTextClassifier:
-    """What small-text calls a classifier: our head; its data set is an array of embeddings."""
+    """Our head as small-text's classifier; its data set is an array of embeddings."""
 
     def __init__(self, predict: Predict) -> None:
         self._predict = predict
@@ -63,7 +63,7 @@ class SmallTextClassifier:
         return self._predict(embeddings_N_D)
 
     def embed(self, embeddings_N_D: FloatArray, return_proba: bool = False, pbar: Any = None) -> Any:
-        """The embeddings, with probabilities if asked for."""
+        """Return embeddings, and probabilities if `return_proba`."""
         return (embeddings_N_D, self._predict(embeddings_N_D)) if return_proba else embeddings_N_D
 
 
@@ -77,7 +77,7 @@ def _head(unlabelled: Unlabelled) -> tuple[Predict, int]:
 
 
 def from_scikit_activeml(kind: Any, needs: frozenset[Need], **options: Any) -> Strategy:
-    """One of scikit-activeml's, under its own name."""
+    """A strategy of scikit-activeml under its own name."""
 
     def select(unlabelled: Unlabelled, batch_size: int, rng: np.random.Generator) -> IntArray:
         labelled = len(unlabelled.labelled)
@@ -99,13 +99,13 @@ def from_scikit_activeml(kind: Any, needs: frozenset[Need], **options: Any) -> S
 
 
 def from_small_text(kind: Any, needs: frozenset[Need]) -> Strategy:
-    """One of small-text's, under its own name."""
+    """A strategy of small-text under its own name."""
 
     def select(unlabelled: Unlabelled, batch_size: int, rng: np.random.Generator) -> IntArray:
         both_M_D = np.concatenate([unlabelled.embeddings, unlabelled.labelled])
         rows_N, rows_L = np.arange(unlabelled.size), np.arange(unlabelled.size, len(both_M_D))
         classifier = SmallTextClassifier(_head(unlabelled)[0] if Need.REFIT in needs else lambda given: given)
-        # It draws from numpy's global generator.
+        # small-text draws from numpy's global generator.
         np.random.seed(int(rng.integers(MAX_SEED)))
         size = min(batch_size, unlabelled.size)
         return np.asarray(kind().query(classifier, both_M_D, rows_N, rows_L, np.zeros(len(rows_L), dtype=int), n=size))
@@ -114,12 +114,12 @@ def from_small_text(kind: Any, needs: frozenset[Need]) -> Strategy:
 
 
 def packaged() -> list[Strategy]:
-    """Every strategy of theirs that needs no network of its own."""
+    """Every strategy of both packages that needs no network of its own."""
     return [
         *(from_scikit_activeml(kind, WITHOUT) for kind in (TypiClust, ProbCover, CoreSet, MaxHerding)),
         *(from_scikit_activeml(kind, WITH_CLASSIFIER) for kind in (Badge, Clue, ContrastiveAL, DropQuery, Falcun)),
         *(from_small_text(kind, WITHOUT) for kind in (EmbeddingKMeans, LightweightCoreset)),
-        # Its GreedyCoreset fails before there is a label.
+        # small-text's GreedyCoreset fails without a label.
         *(from_small_text(kind, WITH_CLASSIFIER) for kind in (BreakingTies, ContrastiveActiveLearning, GreedyCoreset)),
     ]
 

@@ -1,4 +1,4 @@
-"""What ordering a pool of a million takes once its texts are embedded: seconds and memory."""
+"""Seconds and memory to order a pool of a million embedded texts."""
 
 import multiprocessing
 import platform
@@ -30,7 +30,7 @@ from model.types import FloatArray, IntArray, LabelSet, PoolText
 POOLS = (250_000, 500_000, 1_000_000)
 DIMENSIONS, CLASSES, GROUPS, LABELLED = 384, 10, 200, 500
 HEAD_L2 = 1.0
-# The pool is made and kept in parts, as a project's would be.
+# The pool is made and stored in parts, as a project's pool is.
 CHUNK = 50_000
 ENCODER = "made-up"
 TABLE = Path(__file__).with_name("large_pool.md")
@@ -50,7 +50,7 @@ class Measured:
     peak_mb: float
 
     def row(self) -> str:
-        """Of the table."""
+        """The row of the table."""
         total_s = self.read_s + self.head_s + self.order_s
         parts = " | ".join(f"{seconds:.1f}" for seconds in (self.read_s, self.head_s, self.order_s, total_s))
         return f"| {self.strategy} | {self.size:,} | {parts} | {self.peak_mb:,.0f} |"
@@ -88,7 +88,7 @@ def _preface(settings: ProjectSettings) -> list[str]:
 
 
 def _apart(do: Callable[..., Result], *arguments: object) -> Result:
-    """In a fresh process: memory is only ever known as the most that a process had."""
+    """Measure in a fresh process: the operating system reports only a process's peak memory."""
     with multiprocessing.get_context("spawn").Pool(1) as apart:
         return apart.apply(do, arguments)
 
@@ -122,7 +122,7 @@ def _measure(folder: Path, name: str, size: int) -> Measured:
 
 
 def _fitted() -> tuple[TextClassifier, FloatArray]:
-    """The bundled encoder, as any round has it in memory, with a head fitted on made-up labels; and these texts."""
+    """The bundled encoder with a head fitted on made-up labels, and the embeddings of the labelled texts."""
     classifier = new_classifier("", LabelSet(tuple(f"class {c}" for c in range(CLASSES)), is_multilabel=False))
     embeddings_L_D, group_L = _made_up(LABELLED, np.random.default_rng(0))
     classifier.head = nn.Linear(DIMENSIONS, CLASSES)
@@ -139,7 +139,7 @@ def _texts(start: int, stop: int) -> list[str]:
 
 
 def _made_up(count: int, rng: np.random.Generator) -> tuple[FloatArray, IntArray]:
-    """Embeddings around centres that are always the same, and which centre each is near."""
+    """Embeddings around fixed centres, and the centre of each."""
     centres = np.random.default_rng(0).normal(size=(GROUPS, DIMENSIONS)).astype(np.float32)
     group_N = rng.integers(GROUPS, size=count)
     embeddings_N_D = rng.standard_normal(size=(count, DIMENSIONS), dtype=np.float32)
@@ -152,6 +152,6 @@ def _refuse(missing: Sequence[str]) -> FloatArray:
 
 
 def _peak_mb() -> float:
-    """This process's own, which what it was started by has no part in."""
+    """Peak memory of this process alone, without its parent."""
     [peak_kb] = re.findall(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(encoding="utf-8"), re.MULTILINE)
     return int(peak_kb) / 1024

@@ -1,4 +1,4 @@
-"""What the order is worth: the shipped loop against the same learner on random labels, on examples/banking8."""
+"""Accuracy of the shipped loop against the same learner on random labels, on examples/banking8."""
 
 import platform
 from importlib.metadata import version

@@ -1,4 +1,4 @@
-"""Seconds and memory that one query takes, by pool size."""
+"""Seconds and memory of one query, by pool size."""
 
 import multiprocessing
 import platform
@@ -18,8 +18,8 @@ from model.types import FloatArray
 POOLS = (25_000, 50_000, 100_000)
 DIMENSIONS, CLASSES, MEMBERS = 384, 10, 16
 LABELLED, BATCH, GROUPS = 500, 32, 200
-# What refits a head takes the learner's time, not the strategy's, and looks at samples whatever the pool; what asks an
-# LLM takes the LLM's.
+# Left out: strategies that refit a head spend the learner's time on samples of fixed size, and strategies that ask an
+# LLM spend the LLM's time.
 LEFT_OUT = ("expected_error_reduction", "activellm", "llm_committee")
 TABLE = Path(__file__).with_name("queries.md")
 
@@ -51,7 +51,7 @@ def run() -> None:
 
 
 def _measure_apart(name: str, size: int) -> tuple[float, float]:
-    """Seconds and MB in a fresh process: memory is only ever known as the most that a process had."""
+    """Seconds and peak MB, measured in a fresh process: the operating system reports only a process's peak."""
     with multiprocessing.get_context("spawn").Pool(1) as apart:
         return apart.apply(_measure, (name, size))
 

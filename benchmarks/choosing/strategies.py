@@ -23,9 +23,9 @@ from model.tasks.label_names import label_texts
 SETS = ("sst2", "trec6", "agnews", "banking77")
 BUDGETS = (16, 32, 64, 128, 256, 512)
 SEEDS = (0, 1, 2, 3, 4)
-# So many random texts of a set, others for each seed, are the pool: scoring 10,000 would take longer than training.
+# The pool: this many random texts of a set, different for each seed. Scoring 10,000 would take longer than training.
 POOL = 2_000
-# Means are over the label counts up to here, as the aim is stated.
+# Means use label counts up to this one.
 JUDGED_UP_TO = 256
 Learner = tuple[Recipe, bool]
 """A recipe, and whether it knows label names and the unlabelled pool."""
@@ -52,7 +52,7 @@ def run(
     seeds: Sequence[int],
     recipe: Recipe,
 ) -> None:
-    """Simulate what has no line yet, and write a line a training."""
+    """Simulate every combination that has no line yet, and write a line a training."""
     with Progress() as progress:
         task = progress.add_task("", total=len(sets) * len(seeds) * len(strategies) * len(budgets))
         for seed in seeds:
@@ -69,7 +69,7 @@ def run(
 
 
 def read_points(name: str, learner: Learner) -> list[Point]:
-    """What was measured of a set with a learner."""
+    """The points measured on a set with a learner."""
     lines = [json.loads(line) for line in LINES.read_text(encoding="utf-8").splitlines()] if LINES.exists() else []
     fields = Point.__dataclass_fields__
     return [
@@ -117,7 +117,7 @@ def _pinned() -> list[str]:
 
 
 def _judged(points: Sequence[Point]) -> list[Point]:
-    """Those at the label counts that strategies are judged by."""
+    """The points at label counts up to JUDGED_UP_TO."""
     return [point for point in points if 0 < point.labels <= JUDGED_UP_TO]
 
 
@@ -137,7 +137,7 @@ def _section(learner: Learner, found: dict[str, dict[str, Curve]]) -> Iterator[s
 
 
 def _row(name: str, found: dict[str, dict[str, Curve]]) -> tuple[list[str], float]:
-    """A strategy's cells, and what rows are sorted by: its mean lead."""
+    """A strategy's cells, and its mean lead to sort rows by."""
     if name == BASELINE:
         measured = [by[name] for by in found.values() if name in by]
         shares = [f"{100 * by[name].accuracy_S_B.mean():.1f} %" if name in by else "" for by in found.values()]
@@ -149,14 +149,14 @@ def _row(name: str, found: dict[str, dict[str, Curve]]) -> tuple[list[str], floa
 
 
 def _leads(name: str, other: str, found: dict[str, dict[str, Curve]]) -> tuple[list[dict[int, float]], list[float]]:
-    """How far a strategy is ahead of another: by set and seed, and over the sets by seeds that all of them have."""
+    """The lead of a strategy over another: by set and seed, and the mean over sets for seeds that every set has."""
     leads = [_lead_by_seed(by[name], by[other]) if {name, other} <= by.keys() else {} for by in found.values()]
     shared = set.intersection(*(set(lead) for lead in leads))
     return leads, [float(np.mean([lead[seed] for lead in leads])) for seed in sorted(shared)]
 
 
 def _against_packages(found: dict[str, dict[str, Curve]]) -> Iterator[str]:
-    """The default beside whichever of the packages' strategies did best, where all seeds are measured."""
+    """The default strategy beside the best strategy of the packages, where all seeds are measured."""
     theirs = sorted({name for by in found.values() for name in by if name.startswith(PACKAGES)})
     overall = {name: _leads(name, BASELINE, found)[1] for name in theirs}
     complete = [name for name in theirs if len(overall[name]) == len(SEEDS)]
@@ -177,7 +177,7 @@ def _lead_by_seed(curve: Curve, baseline: Curve) -> dict[int, float]:
 
 
 def _cell(leads: Sequence[float]) -> str:
-    """Points over random, their interval, and how many seeds."""
+    """A cell: points over random, the interval, and the number of seeds."""
     if not leads:
         return ""
     lead = interval(leads)

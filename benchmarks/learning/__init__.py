@@ -1,1 +1,1 @@
-"""What the learner is worth on random labels: by recipe, with label names, and beside the setfit package."""
+"""Accuracy of the learner on random labels: by recipe, with label names, and beside the setfit package."""

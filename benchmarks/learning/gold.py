@@ -12,7 +12,7 @@ import numpy.typing as npt
 from model.simulation.gold import read_gold
 from model.types import Targets
 
-# Enough to tell learners apart over seeds; scoring all of a test set would take longer than training.
+# Enough texts to tell learners apart over seeds; scoring a whole test set would take longer than training.
 TEST_TEXTS = 500
 
 
@@ -34,7 +34,7 @@ class GoldSet:
     heldout: Gold
 
     def draw(self, texts: int, seed: int) -> Gold:
-        """So many of the pool at random: a seed's larger draws begin with its smaller ones."""
+        """Draw texts of the pool at random; with the same seed a larger draw begins with the smaller one."""
         rows = np.random.default_rng(seed).permutation(len(self.pool.texts))[:texts]
         return Gold(tuple(self.pool.texts[row] for row in rows), self.pool.labels_N[rows])
 

@@ -29,7 +29,7 @@ SEEDS = 5
 TIMED_BUDGETS = (32, 128, 1000)
 RECIPES = (Recipe.CONTRASTIVE, Recipe.LP_FT, Recipe.FULL, Recipe.HEAD)
 LEARNERS = ("auto", *(recipe.value for recipe in RECIPES), "setfit")
-# Calibration costs two more trainings: so many seeds show it.
+# Calibration costs two more trainings, so it is measured with fewer seeds.
 CALIBRATED_SEEDS = 1
 LINES = Path(__file__).with_name("learner.jsonl")
 TABLE = Path(__file__).with_name("learner.md")
@@ -51,7 +51,7 @@ def run(
 
 
 def run_seconds(data: Path, sets: Sequence[str]) -> None:
-    """Train with all that a round does, folds included, and note seconds and peak memory."""
+    """Train as a round does, with folds, and write seconds and peak memory."""
     for name in sets:
         gold = read_set(data, name)
         for labels in TIMED_BUDGETS:
@@ -65,11 +65,11 @@ def _cell(line: Line) -> Cell:
 
 
 def _measure(gold: GoldSet, labels: int, seed: int, recipe: Recipe) -> Line:
-    """One training, and what it gives on held-out texts."""
+    """Train once and measure on held-out texts."""
     drawn = as_targets(gold, gold.draw(labels, seed))
     untuned_N_D = load_start("", drawn.label_set).embed(drawn.texts)
     is_shipped = recipe is choose_recipe(drawn.targets_N_C, untuned_N_D, TrainingConfig().batch_size)
-    # Folds find the temperature, which moves no decision: they are left out where only decisions are asked for.
+    # Folds find the temperature, which changes no decision: without calibration figures they are left out.
     folds = 2 if is_shipped and seed < CALIBRATED_SEEDS else 0
     began = time.monotonic()
     trained = train(drawn, TrainingConfig(recipe=recipe, seed=seed, folds=folds))
@@ -90,19 +90,19 @@ def _measure(gold: GoldSet, labels: int, seed: int, recipe: Recipe) -> Line:
 
 
 def _raw_calibration_error(classifier: TextClassifier, scored: Scored, heldout: Targets) -> float:
-    """What the error would be without the temperature."""
+    """The calibration error without the temperature."""
     classifier.config = replace(classifier.config, temperature=1.0)
     proba_N_C = head_proba(classifier, classifier.head, scored.embeddings_N_D)
     return evaluate(proba_N_C, heldout.targets_N_C).calibration_error
 
 
 def read_lines() -> list[Line]:
-    """What was measured so far."""
+    """Every line measured so far."""
     return [json.loads(line) for line in LINES.read_text(encoding="utf-8").splitlines()] if LINES.exists() else []
 
 
 def write_line(line: Line) -> None:
-    """Add a measurement; a run that is cut short goes on from here."""
+    """Append a measurement; an interrupted run continues after it."""
     with LINES.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
 
@@ -111,10 +111,10 @@ def write_table() -> None:
     """Write learner.md from the lines."""
     lines = read_lines()
     by_processor, by_gpu = _by_device(lines)
-    # What was trained on both counts as the processor trained it.
+    # If a processor and a GPU trained the same combination, the processor's line counts.
     measured = [*{**by_gpu, **by_processor}.values()]
     accuracy = {_cell(line): 100 * line["accuracy"] for line in measured}
-    # `auto` is one of the recipes, trained with the same seed: its figures are that one's.
+    # `auto` chooses one of the recipes with the same seed, so it has that recipe's figures.
     accuracy |= {(*_cell(line)[:3], "auto"): 100 * line["accuracy"] for line in measured if line.get("is_auto")}
     rows = sorted({(line["labels"], line["set"]) for line in measured})
     text = [
@@ -176,7 +176,7 @@ def _by_device(lines: Sequence[Line]) -> tuple[dict[Cell, Line], dict[Cell, Line
 
 
 def _devices(by_processor: Mapping[Cell, Line], by_gpu: Mapping[Cell, Line]) -> list[str]:
-    """How many trainings of the table a GPU did, and whether that matters."""
+    """A sentence: how many trainings a GPU did, and whether their figures differ."""
     both = by_gpu.keys() & by_processor.keys()
     if not both:
         return []
@@ -215,7 +215,7 @@ def _by_seed(accuracy: Accuracies, labels: int, name: str, learner: str) -> dict
 
 
 def _margin(accuracy: Accuracies, labels: int, name: str) -> str:
-    """Against the best of the recipes that `auto` is not, over the seeds that both have; ± the standard error."""
+    """The margin of `auto` over the best other recipe on shared seeds, ± the standard error."""
     auto = _by_seed(accuracy, labels, name, "auto")
     others = {learner: _by_seed(accuracy, labels, name, learner) for learner in LEARNERS if learner != "auto"}
     paired = {
@@ -254,7 +254,7 @@ def _calibration_rows(measured: Sequence[Line]) -> Iterator[str]:
 
 
 def as_targets(gold: GoldSet, some: Gold) -> Targets:
-    """Gold labels as training wants them."""
+    """Gold labels as training targets."""
     one_hot_C_C = np.eye(len(gold.labels), dtype=np.float32)
     label_set = LabelSet(gold.labels, is_multilabel=False)
     return Targets(tuple(range(len(some.texts))), some.texts, one_hot_C_C[some.labels_N], label_set)

@@ -1,4 +1,4 @@
-"""The setfit package on the labels that the recipes were given: one line a training, in the same file.
+"""The setfit package on the same labels as the recipes; it adds one line a training to the same file.
 
 Runs in its own environment (requirements-setfit.txt) and imports nothing of ours but how the data are read and when
 bf16 is used.
@@ -36,12 +36,12 @@ def encoder_folder() -> str:
 
 
 def measure(gold: GoldSet, labels: int, seed: int) -> dict[str, object]:
-    """One training by the package, and what it gives on held-out texts."""
+    """Train once by the package and measure on held-out texts."""
     drawn = gold.draw(labels, seed)
     device = best_device()
     model = SetFitModel(SentenceTransformer(encoder_folder(), device=device.type), LogisticRegression())
     arguments = TrainingArguments(
-        output_dir=tempfile.gettempdir(),  # it wants one; nothing is saved
+        output_dir=tempfile.gettempdir(),  # the package requires one; nothing is saved
         batch_size=16,
         num_iterations=PAIRS_A_TEXT,
         num_epochs=1,
@@ -69,7 +69,7 @@ def measure(gold: GoldSet, labels: int, seed: int) -> dict[str, object]:
 
 
 def main(data: Path, sets: list[str], budgets: list[int], seeds: list[int]) -> None:
-    """Measure what has no line yet."""
+    """Measure every combination that has no line yet."""
     lines = [json.loads(line) for line in LINES.read_text(encoding="utf-8").splitlines()] if LINES.exists() else []
     done = {(line["set"], line["labels"], line["seed"]) for line in lines if line["learner"] == "setfit"}
     gold = {name: read_set(data, name) for name in sets}

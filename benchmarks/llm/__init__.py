@@ -1,1 +1,1 @@
-"""What an LLM's choice of texts is worth, by the records of a study."""
+"""Accuracy with texts that LLMs chose in a study, against random texts."""

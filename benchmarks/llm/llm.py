@@ -1,4 +1,4 @@
-"""What an LLM's picks are worth to the project's own learner: those on record, and those of the mended way to ask."""
+"""Accuracy of the project's learner on LLMs' picks: recorded picks, and picks by the project's own way of asking."""
 
 import json
 import time
@@ -25,11 +25,11 @@ from model.query.unlabelled import Unlabelled
 from model.types import FloatArray, IntArray, Targets
 
 RIVALS = ("random", "typiclust")
-# The mended way without its LLM.
+# The project's way of asking, without its LLM.
 COVERING = "maxherding"
 SHUFFLES = 10
 DRAWS = 20
-# A recorded answer is one set of texts: its spread is that of the training alone.
+# A recorded answer is a fixed set of texts: its spread comes from the training alone.
 RECORDED_SEEDS = 3
 RECORDED = "recorded"
 BALANCED = "balanced"
@@ -48,17 +48,17 @@ Choose = Callable[[str, int], IntArray]
 
 @dataclass(frozen=True)
 class Line:
-    """What one set of 32 labels is worth.
+    """Accuracy with one set of 32 labels.
 
     Attributes:
-        chooser: who chose it; a record by its name.
-        pool: what it was chosen from.
-        seed: of the choice and of the training.
-        recipe: the learner.
-        positives: of the 32.
-        texts_sha256: which texts these are.
-        accuracy: on the held-out texts.
-        cpu_s: processor seconds to train and to look at those; 0 where they were known.
+        chooser: name of the chooser, or of the record.
+        pool: name of the pool.
+        seed: seed of the choice and of the training.
+        recipe: the learner's recipe.
+        positives: positive texts among the 32.
+        texts_sha256: digest of the chosen texts.
+        accuracy: accuracy on the held-out texts.
+        cpu_s: processor seconds of training and scoring; 0 if the accuracy was known from the same texts.
     """
 
     chooser: str
@@ -72,17 +72,17 @@ class Line:
 
     @property
     def cell(self) -> tuple[str, str, int, str]:
-        """What it is the figure of: a later line for the same takes its place."""
+        """Identifies the cell; a later line with the same cell replaces this line."""
         return self.chooser, self.pool, self.seed, self.recipe
 
     @property
     def training(self) -> tuple[str, int, str]:
-        """What decides the figure: whoever chose the same texts need not train again."""
+        """Identifies the training; another chooser with the same texts reuses its accuracy."""
         return self.texts_sha256, self.seed, self.recipe
 
 
 def run(folder: Path, choosers: Sequence[str], shuffles: int, draws: int, recipe: Recipe) -> None:
-    """Choose anew everywhere, train on what has not been trained on, and write a line for each cell that changed."""
+    """Choose in every cell, train on sets without a line, and write a line for each cell that changed."""
     pools = read_pools(folder)
     records = read_records(folder, pools)
     bench = build_bench(pools, read_test(folder))
@@ -106,7 +106,7 @@ def run(folder: Path, choosers: Sequence[str], shuffles: int, draws: int, recipe
 def _jobs(
     choosers: Sequence[str], pools: Sequence[str], records: Sequence[Record], shuffles: int, draws: int
 ) -> Iterator[tuple[str, str, int]]:
-    """Chooser, pool and seed; a seed's all before the next one's, so that what is cut short can be compared."""
+    """Chooser, pool and seed of every cell; seed by seed, so that an interrupted run can be compared."""
     for seed in range(max(shuffles, draws)):
         if RECORDED in choosers and seed < RECORDED_SEEDS:
             yield from ((record.name, record.pool, seed) for record in records)
@@ -120,7 +120,7 @@ def _recorded(records: Sequence[Record], name: str) -> IntArray:
 
 
 def _choosers(bench: Bench, habits: Habits) -> dict[str, Choose]:
-    """Everybody who chooses, but for the recorded ones."""
+    """Every chooser except the recorded ones."""
     return {
         **{name: _rival(bench, name) for name in RIVALS},
         COVERING: lambda pool, seed: _cover(bench.embeddings[pool], seed),
@@ -159,7 +159,7 @@ def _mended(bench: Bench, habits: Habits, error_rate: float) -> Choose:
 
 
 def _ask_once(bench: Bench, habits: Habits) -> Choose:
-    """The stand-in's 32 picks as they come: what the study took, and what the mending has to make up for."""
+    """The stand-in's 32 picks without correction, as the study used them."""
     attentive = replace(habits, slips=(Slip(1.0, 0.0, False),))
 
     def choose(pool: str, seed: int) -> IntArray:
@@ -174,19 +174,19 @@ def _ask_once(bench: Bench, habits: Habits) -> Choose:
 
 
 def _stand_in_rng(pool: str, seed: int) -> np.random.Generator:
-    """Another for every pool, so that one asking's luck is not all pools'."""
+    """A seed that differs by pool, so that pools do not share the luck of one asking."""
     return np.random.default_rng([seed, *pool.encode()])
 
 
 def _draw_balanced(pool: Targets, seed: int) -> IntArray:
-    """As many of either class at random: what balance alone is worth to somebody who knows the labels."""
+    """As many random texts of either class, by gold labels: the effect of balance alone."""
     rng = np.random.default_rng(seed)
     classes = [np.flatnonzero(pool.targets_N_C[:, label]) for label in (0, 1)]
     return np.concatenate([rng.permutation(rows)[: PICKS // 2] for rows in classes])
 
 
 def read_lines() -> list[Line]:
-    """What was measured so far, superseded lines included, in order."""
+    """Every line measured so far, replaced lines included, in order."""
     if not LINES.exists():
         return []
     return [Line(**json.loads(line)) for line in LINES.read_text(encoding="utf-8").splitlines()]

@@ -1,4 +1,4 @@
-"""What the ActiveLLM study recorded of SST-2: the pools that were shown, what LLMs picked, and how they err."""
+"""The ActiveLLM study's records of SST-2: the pools shown, the LLMs' picks, and their errors."""
 
 import gzip
 import json
@@ -17,7 +17,7 @@ PICKS = 32
 # Positives among the first 32 picks: of GPT-4 over five shuffles, GPT-4o, Llama 3, Gemini, and twice each of Mistral
 # Large, Mixtral and GPT-3.5. The table counts those at hand again; the rest are as counted in the whole study.
 POSITIVES = (16, 24, 28, 19, 19, 11, 15, 1, 18, 9, 13, 16, 21, 13)
-# The pool whose numbers the longer series of askings went on with.
+# The longer series of askings used the numbers of this pool.
 FIRST_POOL = "sst2/10/prompt_50000_1"
 TENTHS = 10
 _SORTED = re.compile(
@@ -29,7 +29,7 @@ Line = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Record:
-    """One recorded answer to a pool: rows of the pool, as picked."""
+    """One recorded answer: the rows of a pool that an LLM picked, in its order."""
 
     name: str
     llm: str
@@ -39,12 +39,12 @@ class Record:
 
 @dataclass(frozen=True)
 class Slip:
-    """What else than a list of the right length an answer was.
+    """How an answer differs from a list of the requested length.
 
     Attributes:
-        length: numbers in it, as a share of what was asked for; 0: no list at all.
-        beyond: share of the numbers that are of no text shown.
-        is_counting: the numbers run on by a constant step.
+        length: numbers in the answer, as a share of the requested count; 0: the answer has no list.
+        beyond: share of the numbers that belong to no shown text.
+        is_counting: the numbers grow by a constant step.
     """
 
     length: float
@@ -57,13 +57,13 @@ class Habits:
     """How LLMs pick and err.
 
     Attributes:
-        position_T: share of the picks in each tenth of what was shown.
-        lists: how many answers that is of.
-        positive_shares: of the picks of one answer.
-        slips: of every recorded answer.
-        guesses: how many texts were called positive or negative.
-        wrong: how many of those wrongly.
-        unsure: how many were called neutral or ambiguous.
+        position_T: share of the picks in each tenth of the shown list.
+        lists: answers that position_T was counted from.
+        positive_shares: share of positive texts among the picks of each answer.
+        slips: the slip of every recorded answer.
+        guesses: texts that an LLM called positive or negative.
+        wrong: guesses that were wrong.
+        unsure: texts that an LLM called neutral or ambiguous.
     """
 
     position_T: FloatArray
@@ -81,7 +81,7 @@ class Habits:
 
     @property
     def pessimistic_error_rate(self) -> float:
-        """The same, if a coin decided where the LLM would not say."""
+        """Share of wrong labels if a coin decided the unsure texts."""
         return (self.wrong + self.unsure / 2) / (self.guesses + self.unsure)
 
 
@@ -115,7 +115,7 @@ def read_records(folder: Path, pools: Mapping[str, Targets]) -> list[Record]:
 
 
 def read_habits(folder: Path, pools: Mapping[str, Targets]) -> Habits:
-    """Everything that a stand-in needs to pick and err as LLMs did."""
+    """Read the figures that a stand-in needs to pick and err as LLMs did."""
     answers = _answers(folder)
     tenths = [_tenths(raw) for raw in answers if _shows_sst2_at_length(raw)]
     guesses = list(_guesses(answers, pools[FIRST_POOL]))
@@ -140,7 +140,7 @@ def _shows_sst2_at_length(raw: Line) -> bool:
 
 
 def _tenths(raw: Line) -> FloatArray:
-    """Share of the picks in each tenth of the list; every answer counts alike, however many it picks."""
+    """Share of the picks in each tenth of the list; every answer has the same weight."""
     place_B = (np.array(raw["reading"]) - raw["first_index"]) / (raw["presented"] + 1)
     return np.histogram(place_B, bins=TENTHS, range=(0.0, 1.0))[0] / len(place_B)
 
@@ -149,7 +149,7 @@ def _slip(raw: Line) -> Slip:
     numbers: Sequence[int] = raw["reading"] or ()
     if not numbers:
         return Slip(length=0.0, beyond=0.0, is_counting=False)
-    # `presented` may be off by one.
+    # The record's `presented` may be off by one.
     last = raw["first_index"] + raw["presented"] if raw["presented"] else max(numbers)
     beyond = sum(number > last for number in numbers) / len(numbers)
     is_counting = len(set(np.diff(numbers).tolist())) == 1
@@ -157,7 +157,7 @@ def _slip(raw: Line) -> Slip:
 
 
 def _guesses(answers: Iterable[Line], pool: Targets) -> Iterator[bool | None]:
-    """Whether a text was called rightly, for every text of the pool that an answer sorts; None: neither was said.
+    """For every text that an answer sorts: whether its label is right; None if the answer named neither label.
 
     Only answers that sort into both labels: in others a heading names one list of all picks.
     """

@@ -15,7 +15,7 @@ _FRAME = re.compile(r'^\s*(\d+): (".*")\s*$', re.MULTILINE)
 
 
 class StandIn:
-    """Answers the project's own question as LLMs answered the study's.
+    """Answers the project's question with the biases and errors of the study's LLMs.
 
     Every asking draws a record's share of positives, picks that many of either class (by their gold labels: that is how
     the records were counted) from the places where recorded picks stand, and slips as a record did. It knows nothing of
@@ -30,7 +30,7 @@ class StandIn:
         labels = pool.label_set.labels
         class_N = pool.targets_N_C.argmax(axis=1)
         is_misread_N = rng.random(len(pool)) < error_rate
-        # White space is not kept in a prompt.
+        # Prompts collapse white space.
         texts = [" ".join(text.split()) for text in pool.texts]
         self._class = dict(zip(texts, class_N.tolist(), strict=True))
         guess_N = np.where(is_misread_N, 1 - class_N, class_N)
@@ -41,12 +41,12 @@ class StandIn:
         self._rng = rng
 
     def ask(self, messages: Sequence[Message], schema: Mapping[str, Any] | None = None) -> Reply:
-        """Answer in the form that the prompt asks for, whatever the schema."""
+        """Answer in the form that the prompt asks for; the schema is ignored."""
         shown = dict(_frames(messages))
         slip = self._habits.slips[self._rng.integers(len(self._habits.slips))]
         length = min(round(self._picks * slip.length), len(shown))
         numbers = list(shown)
-        # After `beyond` of the list the numbers are of no text.
+        # A share `beyond` of the numbers belongs to no shown text.
         real = length - round(length * slip.beyond)
         chosen = numbers[:real] if slip.is_counting else [numbers[place] for place in self._choose(shown, real)]
         picks = [{"number": number, "label": self._guess[shown[number]]} for number in chosen]
@@ -54,10 +54,10 @@ class StandIn:
         return Reply(json.dumps({"reasoning": "", "picks": picks}))
 
     def _choose(self, shown: Mapping[int, str], length: int) -> list[int]:
-        """Places in the list, rising as in most records."""
+        """Picked places in the list, ascending as in most records."""
         is_positive_N = np.array([self._class[text] == self._positive for text in shown.values()])
         share = float(self._rng.choice(self._habits.positive_shares))
-        # A class that has too few leaves its places to the other.
+        # If a class has too few texts, the other class fills the rest.
         positives = min(round(length * share), int(is_positive_N.sum()))
         positives = max(positives, length - int((~is_positive_N).sum()))
         taken = [
@@ -67,14 +67,14 @@ class StandIn:
         return sorted(np.concatenate(taken).tolist())
 
     def _draw(self, places_M: IntArray, count: int, shown: int) -> IntArray:
-        """So many of the places, without repeats, by what the records' tenths weigh."""
+        """Draw places without repeats, weighted by the records' shares of each tenth."""
         weight_M = self._habits.position_T[places_M * len(self._habits.position_T) // shown]
         chosen: IntArray = self._rng.choice(places_M, size=count, replace=False, p=weight_M / weight_M.sum())
         return chosen
 
 
 def _frames(messages: Sequence[Message]) -> Iterator[tuple[int, str]]:
-    """Which text is shown under which number, in the order shown."""
+    """Shown texts by their numbers, in the order shown."""
     for message in messages:
         if message.role == "user":
             for number, quoted in _FRAME.findall(message.content):

@@ -109,7 +109,7 @@ def _stand_in(habits: Habits) -> Iterator[str]:
 
 
 def _in_short(found: Found, records: Sequence[Record], pools: Sequence[str]) -> Iterator[str]:
-    """What it comes to, with this learner."""
+    """The summary of a learner's figures."""
     recorded = _recorded_leads(found, records)
     if recorded:
         yield f"- The {len(recorded)} recorded answers: {_two_leads(_means(recorded))}."
@@ -123,7 +123,7 @@ def _two_leads(leads: Sequence[Lead | str]) -> str:
 
 
 def _recorded_leads(found: Found, records: Sequence[Record]) -> dict[str, list[float]]:
-    """Points over the rivals, in the records' own pools, by record."""
+    """Points of each record over its rivals in the record's own pool."""
     leads = {}
     for record in records:
         own_S, *rivals = [_accuracy(found, name, record.pool) for name in (record.name, *AGAINST)]
@@ -133,7 +133,7 @@ def _recorded_leads(found: Found, records: Sequence[Record]) -> dict[str, list[f
 
 
 def _means(recorded: Mapping[str, Sequence[float]]) -> list[Lead]:
-    """Over the records: each is one set of labels."""
+    """The mean over records; each record is one set of labels."""
     columns = np.array(list(recorded.values())).T
     return [Lead(float(column.mean()), _error(column) if len(column) > 1 else 0.0) for column in columns]
 
@@ -192,7 +192,7 @@ def _by_pool(found: Found, pools: Sequence[str]) -> Iterator[str]:
 
 
 def _by_shuffle(found: Found, pools: Sequence[str]) -> Iterator[str]:
-    """Mean over the pools of each shuffle, against the mean of all random draws."""
+    """The mean over pools of each shuffle, minus the mean of all random draws."""
     names = _measured(found, COMPARED, pools)
     if not _measured(found, ["random"], pools):
         return
@@ -215,7 +215,7 @@ def _by_shuffle(found: Found, pools: Sequence[str]) -> Iterator[str]:
 
 
 def _seconds(found: Found) -> Iterator[str]:
-    """What a training took, where that was noted."""
+    """The processor seconds of a training, from lines that have them."""
     cpu_s = [line.cpu_s for lines in found.values() for line in lines if line.cpu_s]
     if cpu_s:
         yield f"A training and the look at the {HELD_OUT} sentences take {np.median(cpu_s):.2g} s of one core (median)."
@@ -223,7 +223,7 @@ def _seconds(found: Found) -> Iterator[str]:
 
 
 def _measured(found: Found, choosers: Sequence[str], pools: Sequence[str]) -> list[str]:
-    """Those who chose more than once in every pool."""
+    """Choosers with more than one choice in every pool."""
     return [name for name in choosers if all(len(found.get((name, pool), ())) > 1 for pool in pools)]
 
 

@@ -1,4 +1,4 @@
-"""What a set of labelled texts is worth to the project's own learner."""
+"""The accuracy of the project's learner on a set of labelled texts."""
 
 import hashlib
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class Bench:
         pools: gold labels by name.
         embeddings: embeddings_N_D of each pool.
         test: held-out texts.
-        test_T_D: their embeddings.
+        test_T_D: embeddings of the held-out texts.
     """
 
     pools: Mapping[str, Targets]
@@ -34,7 +34,7 @@ class Bench:
     test_T_D: FloatArray
 
     def worth(self, pool: str, rows_B: IntArray, recipe: Recipe, seed: int) -> float:
-        """Accuracy on the held-out texts of the learner on these rows' gold labels; their order decides nothing."""
+        """Train on these rows' gold labels and return the accuracy on held-out texts; the rows' order has no effect."""
         rows_B = np.sort(rows_B)
         config = TrainingConfig(recipe=recipe, seed=seed, folds=0)
         if recipe is Recipe.HEAD:
@@ -52,7 +52,7 @@ class Bench:
         return head_logits(classifier.head, test_T_D)
 
     def _fit_head(self, embeddings_B_D: FloatArray, targets_B_C: FloatArray) -> FloatArray:
-        """What `train` does for a head alone, on embeddings that are known already: milliseconds."""
+        """Train only a head on the known embeddings, as `train` does; takes milliseconds."""
         head = nn.Linear(embeddings_B_D.shape[1], targets_B_C.shape[1])
         knowledge = know_nothing(targets_B_C.shape[1], embeddings_B_D.shape[1], is_multilabel=False)
         knowledge.teach(embeddings_B_D, targets_B_C).fit(head, embeddings_B_D, targets_B_C, is_multilabel=False)
@@ -68,5 +68,5 @@ def build_bench(pools: Mapping[str, Targets], test: Targets) -> Bench:
 
 
 def texts_sha256(pool: Targets, rows_B: IntArray) -> str:
-    """Which texts were chosen, whatever their order."""
+    """A digest of the chosen texts that does not depend on their order."""
     return hashlib.sha256("\n".join(sorted(pool.texts[row] for row in rows_B)).encode()).hexdigest()

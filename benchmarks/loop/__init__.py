@@ -1,1 +1,1 @@
-"""What a real Label Studio and the backend's workers take: rounds, orders after a label, webhooks, shared pools."""
+"""Time of rounds, orders and webhooks on a real Label Studio, and of a pool shared by two workers."""

@@ -1,4 +1,4 @@
-"""A server that takes the place of a backend, to see what Label Studio sends."""
+"""A server that records the webhooks that Label Studio sends."""
 
 import json
 import threading
@@ -10,7 +10,7 @@ from typing import Any
 
 @contextmanager
 def event_recorder() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A server that keeps the webhooks it gets: its URL, and the growing list of payloads."""
+    """Run a server that records webhooks; yields its URL and the growing list of payloads."""
     events: list[dict[str, Any]] = []
 
     class Recorder(BaseHTTPRequestHandler):

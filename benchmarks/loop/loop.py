@@ -27,10 +27,10 @@ from model.errors import ShortlistError
 
 FOLDER = Path("bench-data")
 RECORDS = Path(__file__).with_name("loop.jsonl")
-# An annotator who waited longer would not believe that the order heard them.
+# Give up on a new order after this long.
 NEW_ORDER_TIMEOUT_S = 60.0
 IDLE_S = 60.0
-# Beside what trains, so that there is something to order.
+# Unlabelled tasks of the webhook part, so that there are tasks to order.
 UNLABELLED = 500
 
 
@@ -46,7 +46,7 @@ class Run:
         self._conditions = {**_conditions(servers), "load": load, "command": plan.command}
 
     def measure(self) -> None:
-        """All parts of the plan; one that fails leaves the others be."""
+        """Measure every part of the plan; a part that fails does not stop the others."""
         for size in sorted(self.plan.pools):
             wanted = [part for part in (Part.ROUND, Part.LIVE) if part in self.plan.parts]
             if size != min(self.plan.pools):
@@ -69,7 +69,7 @@ class Run:
             self._record(part, size, problem=str(error))
 
     def _pool(self, size: int, wanted: Sequence[Part]) -> None:
-        """One pool: its first order, a full round, and labels one by one if they are wanted."""
+        """Measure one pool: its first order, a full round, and labels one by one if the plan has that part."""
         began = time.monotonic()
         project = BenchProject(self._servers, self._console, read_texts(self._data, size), self.plan.labels)
         import_s = time.monotonic() - began
@@ -84,7 +84,7 @@ class Run:
                 self._live(project, size)
 
     def _connect(self, project: BenchProject, size: int) -> Watched:
-        """From connecting until the first order is served."""
+        """Time from connecting until Label Studio serves the first order."""
         what = f"First order of {size:,} tasks"
         began = time.monotonic()
         project.connect()
@@ -94,7 +94,7 @@ class Run:
         return cold
 
     def _round(self, project: BenchProject, size: int) -> Watched:
-        """From asking for a training until the first task of the new model's order is handed out."""
+        """Time from Start Training until Label Studio hands out the first task of the new model's order."""
         what = f"Round of {size:,} tasks"
         began = time.monotonic()
         project.start_training()
@@ -103,7 +103,7 @@ class Run:
         return full
 
     def _live(self, project: BenchProject, size: int) -> None:
-        """Label by label: from the answer to the annotation until the next task comes by an order that counts it."""
+        """Time from each submitted annotation until the next task comes from an order that counts the annotation."""
         watched = []
         for number in range(1, self.plan.annotations + 1):
             project.rounds.await_rest()
@@ -116,7 +116,7 @@ class Run:
         self._record(Part.LIVE, size, seconds=[one.seconds for one in watched], steps_s=steps_s)
 
     def _webhook(self) -> None:
-        """Everybody labels; first while nothing trains, then while BERT does."""
+        """Measure webhooks of many annotators, first while nothing trains and then while BERT trains."""
         labels = self.plan.training_labels
         size = labels + UNLABELLED
         project = BenchProject(self._servers, self._console, read_texts(self._data, size), labels)
@@ -152,15 +152,15 @@ class Run:
 
 
 def run(plan: Plan, data: Path, label_studio: Path, console: Console) -> bool:
-    """Measure on servers of our own, which end with us; returns whether everything could be measured.
+    """Start servers, measure, and stop the servers; returns whether every part could be measured.
 
     Raises:
         ServerError: a server does not start.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # Read before minutes of set-up: a wrong folder is said at once.
+    # Fail on a wrong folder before the minutes of set-up.
     read_texts(data, max(plan.pools))
-    # Of others: nothing of ours has begun.
+    # The load of other programs: the servers do not run yet.
     load = round(os.getloadavg()[0], 1)
     with start_servers(console, label_studio, FOLDER) as servers:
         measuring = Run(plan, data, console, servers, load)
@@ -174,14 +174,14 @@ def _hands_out_with(project: BenchProject, labelled: int) -> Callable[[], bool]:
 
 
 def _figures(seconds: Sequence[float]) -> dict[str, float]:
-    """What became of some events; those that were not taken count as endless."""
+    """Counts and quantiles of answer times; an event without an answer counts as infinitely long."""
     p50_s, p99_s = np.quantile(seconds, [0.5, 0.99], method="higher") if seconds else (np.nan, np.nan)
     failed = int(np.isinf(seconds).sum())
     return {"events": len(seconds), "failed": failed, "p50_s": float(p50_s), "p99_s": float(p99_s)}
 
 
 def _conditions(servers: DemoServers) -> dict[str, Any]:
-    """What the figures depend on."""
+    """The machine and versions that the figures depend on."""
     return {
         "run": time.strftime("%Y-%m-%d %H:%M:%S"),
         "machine": platform.machine(),

@@ -1,4 +1,4 @@
-"""What `python -m benchmarks loop` is to measure."""
+"""The plan of `python -m benchmarks loop`: parts and sizes."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -9,7 +9,7 @@ ANNOTATIONS, ANNOTATORS = 20, 50
 
 
 class Part(str, Enum):
-    """What can be measured by itself."""
+    """A part that can be measured alone."""
 
     ROUND = "round"
     LIVE = "live"
@@ -18,12 +18,12 @@ class Part(str, Enum):
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be measured.
+    """Parts and sizes to measure.
 
     Attributes:
-        pools: tasks of a project, labelled ones included.
-        labels: of these have a label when the training is asked for.
-        annotations: labels given one by one, to see the order follow.
+        pools: sizes of the projects in tasks, labelled tasks included.
+        labels: labelled tasks of each project when Start Training is pressed.
+        annotations: labels given one by one, each followed by a new order.
         annotators: people who label while BERT trains on `training_labels`.
     """
 
@@ -36,7 +36,7 @@ class Plan:
 
     @property
     def command(self) -> str:
-        """What repeats it."""
+        """The command that repeats the plan."""
         options = [f"--part {part.value}" for part in self.parts]
         if {Part.ROUND, Part.LIVE} & set(self.parts):
             options += [f"--pool {size}" for size in self.pools]

@@ -18,18 +18,18 @@ from benchmarks.loop.watch import LoopError, RoundWatch
 from examples.demo_servers import DemoServers
 
 TASKS_AN_IMPORT = 1000
-# The benchmark presses Start Training itself: this many labels never come.
+# RETRAIN_EVERY above every label count: only Start Training makes a training due.
 NEVER = 100_000
 IsWanted = Callable[[Publication], bool]
 
 
 class BenchProject:
-    """One project: some of its texts are labelled from the start, and it connects when all are there.
+    """One project of gold texts; some are labelled at once, and it connects after the import.
 
     Attributes:
         labelled: how many tasks have labels.
         labelled_ids: tasks that had labels from the start.
-        rounds: to wait for its rounds.
+        rounds: waits for the project's rounds.
     """
 
     def __init__(self, servers: DemoServers, console: Console, gold: Mapping[str, str], labelled: int) -> None:
@@ -49,7 +49,7 @@ class BenchProject:
         self._annotated: set[int] = set()
 
     def connect(self) -> None:
-        """Do what the Connect Model dialog does; the first round follows.
+        """Connect the backend as the Connect Model dialog does; the first round follows.
 
         Raises:
             LabelStudioError: Label Studio refused.
@@ -71,11 +71,11 @@ class BenchProject:
         self.call("POST", f"/api/ml/{self._backend_id}/train", {})
 
     def open_next(self) -> int:
-        """The task that Label Studio hands out; it stays this annotator's until annotated."""
+        """Ask for the next task; Label Studio reserves it for this annotator until it is annotated."""
         return int(self.call("GET", f"/api/projects/{self.project_id}/next")["id"])
 
     def annotate_next(self) -> None:
-        """Label the next task rightly."""
+        """Give the next task its gold label."""
         task = self.call("GET", f"/api/projects/{self.project_id}/next")
         body = {"result": [self._choice(self._gold[task["data"]["text"]])], "lead_time": 2.0}
         self.call("POST", f"/api/tasks/{task['id']}/annotations/", body)
@@ -83,22 +83,22 @@ class BenchProject:
         self._annotated.add(task["id"])
 
     def serves(self, is_wanted: IsWanted) -> bool:
-        """Whether annotators get the order of a publication that is wanted.
+        """Whether Label Studio serves a publication that `is_wanted` accepts.
 
-        Opens no task, which would stay open under later orders.
+        It opens no task, because an open task would be handed out again under later orders.
         """
         publication = self.publication()
         return publication is not None and is_wanted(publication) and self._model_version() == publication.name
 
     def hands_out(self, is_wanted: IsWanted) -> bool:
-        """Whether it serves one, and hands out the first task of it that is still open.
+        """Whether Label Studio serves such a publication and hands out its first open task.
 
         Raises:
             LoopError: Label Studio hands out another task.
         """
         if not self.serves(is_wanted):
             return False
-        # Another order may come while Label Studio answers.
+        # The order may have changed while Label Studio answered.
         before, served, after = self._first_open(), self.open_next(), self._first_open()
         if served not in (before, after):
             raise LoopError(
@@ -107,22 +107,22 @@ class BenchProject:
         return True
 
     def publication(self) -> Publication | None:
-        """The order in use; its arrays are read once."""
+        """The publication in use; each publication is read once."""
         name = self._folder.published_name()
         if self._publication is None or self._publication.name != name:
             self._publication = self._folder.publication()
         return self._publication
 
     def recipe(self) -> str:
-        """By which the model in use was trained."""
+        """The recipe that trained the model in use."""
         current = self._folder.registry.current()
         return current.recipe_used if current else ""
 
     def call(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
-        """Ask Label Studio for something; returns its JSON, None if there is none.
+        """Call Label Studio's API; returns the JSON of the answer, or None if the answer is empty.
 
         Raises:
-            LoopError: it refused, or did not answer.
+            LoopError: Label Studio refused or did not answer.
         """
         try:
             answer = self._http.request(method, path, json=body, params=params or None)
@@ -141,7 +141,7 @@ class BenchProject:
         return int(self.call("POST", "/api/projects/", {"title": title, "label_config": config})["id"])
 
     def _import(self, tasks: Sequence[Mapping[str, Any]]) -> list[int]:
-        """Import in chunks, as files of that size would be; returns the tasks' ids."""
+        """Import tasks in chunks of TASKS_AN_IMPORT; returns their ids."""
         task_ids: list[int] = []
         path = f"/api/projects/{self.project_id}/import"
         starts = range(0, len(tasks), TASKS_AN_IMPORT)

@@ -1,4 +1,4 @@
-"""What `python -m benchmarks loop` measured, as a page: the newest run of every part, targets beside."""
+"""Write loop.md: the newest run of every part of `python -m benchmarks loop`, beside its target."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

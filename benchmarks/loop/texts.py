@@ -1,4 +1,4 @@
-"""Enough different texts with gold labels for the loop's pools: AG News, and where it ends, halves of it joined."""
+"""Distinct texts with gold labels for the loop's pools: AG News, then new texts joined from halves of its texts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,14 +13,14 @@ _SEED = 0
 
 
 def read_texts(data: Path, count: int) -> dict[str, str]:
-    """So many different texts and their labels, the real ones first, each in a random order.
+    """Read or make distinct texts with labels: the real texts first, then the joined ones, each shuffled.
 
     A repeated text would be embedded once and make a pool look quicker than it is. So where the set has no more texts,
     the first half of one is joined to the second half of another of the same label: real words at real lengths.
 
     Args:
         data: the folder of sets.
-        count: how many.
+        count: how many texts.
     """
     real = dict(_labelled(read_gold([data / SET / f"{part}.jsonl.gz" for part in ("train", "test")])))
     rng = np.random.default_rng(_SEED)
@@ -41,7 +41,7 @@ def _shuffled(real: dict[str, str], rng: np.random.Generator) -> list[str]:
 
 
 def _joined(real: dict[str, str], rng: np.random.Generator) -> dict[str, str]:
-    """As many new texts again, in a random order."""
+    """Make as many new texts as there are real texts, in random order."""
     by_label: dict[str, list[str]] = {}
     for text in _shuffled(real, rng):
         by_label.setdefault(real[text], []).append(text)

@@ -1,4 +1,4 @@
-"""Waiting for a project's rounds, and seeing where their time goes."""
+"""Waits for a project's rounds and records how long each step takes."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -11,28 +11,27 @@ from backend.work.queue import RoundQueue
 from backend.work.states import FAILED, IDLE, SCORING, RoundState
 from model.errors import ShortlistError
 
-# Connecting asks for a second round after 5 s, and a clean-up that made way goes on after 1 s; a worker looks for both
-# once a second.
+# A second round starts 5 s after connecting; an interrupted clean-up goes on after 1 s. Workers look once a second.
 REST_S = 3.0
 REST_AFTER_CONNECTING_S = 7.0
 TIMEOUT_S = 1800.0
-# Rarely enough to take no core from what is measured.
+# Polling more often would take processor time from the measured programs.
 POLL_S = 0.05
 ASKED, ORDERING = "asked", "ordering"
 
 
 class LoopError(ShortlistError):
-    """Something that was waited for does not come."""
+    """A wait failed: the round failed, or the time is over."""
 
     code = "loop"
 
 
 @dataclass(frozen=True)
 class Watched:
-    """How long something took, and in which states the project's round was meanwhile.
+    """The seconds that a wait took, and the states that the project's round passed through.
 
     Attributes:
-        steps_s: seconds by state, in the order in which they came first.
+        steps_s: seconds by state, in the order of first appearance.
     """
 
     seconds: float
@@ -43,9 +42,9 @@ class RoundWatch:
     """Watches one project's rounds.
 
     Args:
-        folder: what the backend keeps of the project.
-        rounds: the backend's.
-        console: where to say what is waited for.
+        folder: the project's folder.
+        rounds: the backend's queue.
+        console: shows what is waited for.
     """
 
     def __init__(self, folder: ProjectFolder, rounds: RoundQueue, console: Console) -> None:
@@ -54,20 +53,20 @@ class RoundWatch:
         self._console = console
 
     def state(self) -> RoundState:
-        """Where its round stands, by what `/projects/<id>/status` reads."""
+        """The state of the project's round, as `/projects/<id>/status` has it."""
         return self._rounds.state(self._folder.project_id)
 
     def wait_for(self, what: str, is_over: Callable[[], bool], began: float, timeout_s: float = TIMEOUT_S) -> Watched:
-        """Wait, and see which states the round goes through.
+        """Wait until `is_over`, and record the states that the round passes through.
 
         Args:
-            what: is waited for, for people.
-            is_over: asked again and again; must be cheap.
-            began: since when, by `time.monotonic()`; what was before this call counts as ASKED.
+            what: the name of the wait, for the console and errors.
+            is_over: called every POLL_S seconds; must be cheap.
+            began: start of the wait, by `time.monotonic()`; the time before this call counts as ASKED.
             timeout_s: when to give up.
 
         Raises:
-            LoopError: it did not come in time, or the round failed.
+            LoopError: `timeout_s` passed, or the round failed.
         """
         steps_s: dict[str, float] = {}
         step, since = ASKED, began
@@ -85,7 +84,7 @@ class RoundWatch:
                 time.sleep(POLL_S)
 
     def await_rest(self, rest_s: float = REST_S) -> None:
-        """Wait until no round ran or waited for a while."""
+        """Wait until no round has run or waited for `rest_s` seconds."""
         last_busy = time.monotonic()
 
         def is_rested() -> bool:
@@ -97,7 +96,7 @@ class RoundWatch:
         self.wait_for("until it rests", is_rested, last_busy)
 
     def _error(self, state: RoundState) -> str:
-        """Why the last round failed, or its training, which keeps the order in use."""
+        """The error of the last round, or of its training; after a failed training the order stays in use."""
         failure = self._folder.synced().get("failure") if state.state == IDLE else None
         return state.last_error or (str(failure["message"]) if failure else "")
 
@@ -110,13 +109,13 @@ class RoundWatch:
 
 
 def _step(state: RoundState) -> str:
-    """A round's state; scoring is ordering once all texts are scored."""
+    """The round's state; scoring counts as ORDERING once all texts are scored."""
     is_scored = state.state == SCORING and state.progress and state.progress["done"] == state.progress["total"]
     return ORDERING if is_scored else state.state
 
 
 def by_step(watched: Iterable[Watched]) -> dict[str, list[float]]:
-    """Seconds of each that was watched, by step."""
+    """The seconds of every wait, by step."""
     each = list(watched)
     steps = dict.fromkeys(step for one in each for step in one.steps_s)
     return {step: [one.steps_s.get(step, 0.0) for one in each] for step in steps}

@@ -1,4 +1,4 @@
-"""Many annotators at once: what a webhook takes to be answered, at a human pace."""
+"""How long the backend takes to answer webhooks of many annotators at a human pace."""
 
 import json
 import threading
@@ -16,18 +16,18 @@ from benchmarks.loop.project import BenchProject
 from benchmarks.loop.watch import LoopError
 
 EVENT = "ANNOTATION_CREATED"
-# A quick annotator's: one label every 3 s.
+# Pause between labels of a quick annotator: 3 s on average.
 PAUSE_S = (2.0, 4.0)
-# Label Studio itself waits no longer than 1 s; what takes longer is measured all the same.
+# Label Studio gives up after 1 s; slower answers are measured too.
 TIMEOUT_S = 30.0
 _RECORDING_S = 10.0
 
 
 def record_event(project: BenchProject) -> dict[str, Any]:
-    """An ANNOTATION_CREATED as Label Studio sends it, of a label given just now.
+    """Give a label and return the ANNOTATION_CREATED webhook that Label Studio sends.
 
     Raises:
-        LoopError: none came.
+        LoopError: no webhook came.
     """
     with event_recorder() as (url, events):
         body = {"url": url, "project": project.project_id, "send_payload": True, "send_for_all_actions": True}
@@ -43,7 +43,7 @@ def record_event(project: BenchProject) -> dict[str, Any]:
 
 
 def bodies(event: Mapping[str, Any], task_ids: Sequence[int], annotators: int) -> list[bytes]:
-    """The event once for each annotator, who each label a task of their own."""
+    """One body for each annotator: the event, with another task in each."""
     return [
         json.dumps(
             {
@@ -58,14 +58,14 @@ def bodies(event: Mapping[str, Any], task_ids: Sequence[int], annotators: int) -
 
 @contextmanager
 def annotating(url: str, events: Sequence[bytes]) -> Iterator[list[float]]:
-    """Post each event again and again, a thread each.
+    """Post every event repeatedly, each in a thread of its own.
 
     Yields:
-        The growing list of how long each answer took, in seconds; infinite where it was none.
+        The growing list of answer times in seconds; infinite for a failed request.
     """
     seconds: list[float] = []
     over = threading.Event()
-    # Label Studio opens a connection for every webhook, too.
+    # Like Label Studio, open a connection for every webhook.
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     with (
         httpx.Client(base_url=url, timeout=TIMEOUT_S, limits=limits) as http,

@@ -1,4 +1,4 @@
-"""Two workers against one over the same pool, one thread each."""
+"""Embedding one pool by two workers against one worker, one thread each."""
 
 import os
 import signal
@@ -33,14 +33,14 @@ TABLE = Path(__file__).with_name("workers.md")
 
 @dataclass(frozen=True)
 class Pair:
-    """Seconds that the same pool took one worker, then two."""
+    """Seconds to embed the same pool, by one worker and by two workers."""
 
     alone_s: float
     together_s: float
 
     @property
     def ratio(self) -> float:
-        """How many times as fast two are."""
+        """How many times as fast two workers are."""
         return self.alone_s / self.together_s
 
 
@@ -59,7 +59,7 @@ def run(data: Path) -> None:
         queue = RoundQueue(Redis.from_url(url))
         project = ProjectFolder(Path(folder), 1)
         with _worker(queue, url, Path(folder), second) as helper:
-            # Both have the encoder warm afterwards, as workers have after their first part.
+            # Load the encoder in both workers before measuring.
             _seconds(queue, project, texts)
             pairs = []
             for _ in range(PAIRS):
@@ -79,11 +79,11 @@ def _seconds(queue: RoundQueue, folder: ProjectFolder, texts: tuple[str, ...]) -
 
 @contextmanager
 def _worker(queue: RoundQueue, url: str, model_dir: Path, core: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker on a core of its own, ready to help."""
+    """Run a second worker on a core of its own; yields once it is ready."""
     environment = clean_environment({"REDIS_URL": url, "MODEL_DIR": str(model_dir), "LOG_LEVEL": "WARNING"})
     log = model_dir / "worker.log"
     with running([sys.executable, "-m", "backend", "worker"], environment, log) as process:
-        # The worker has no threads yet; those to come inherit the core.
+        # The worker has no threads yet; its later threads inherit the core.
         os.sched_setaffinity(process.pid, {core})
         deadline = time.monotonic() + START_TIMEOUT_S
         while not queue.redis.zcard("shortlist:workers"):
@@ -97,7 +97,7 @@ def _worker(queue: RoundQueue, url: str, model_dir: Path, core: int) -> Iterator
 
 @contextmanager
 def _stopped(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """The process stands still meanwhile."""
+    """Suspend the process while the block runs."""
     process.send_signal(signal.SIGSTOP)
     try:
         yield

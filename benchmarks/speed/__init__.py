@@ -1,1 +1,1 @@
-"""What a request takes, which share of the machine's matmul speed scoring reaches, and what less precision changes."""
+"""Speed of requests, of scoring against the machine's matmul peak, and of lower precision."""

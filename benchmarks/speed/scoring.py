@@ -1,4 +1,4 @@
-"""How near scoring comes to what the machine can multiply, and what less precision would gain and lose."""
+"""Scoring speed against the machine's peak matrix multiplication, and the gain and loss of lower precision."""
 
 import copy
 import statistics
@@ -20,7 +20,7 @@ from model.learner.refitting import with_refitted_head
 from model.types import FloatArray, Targets
 
 REPETITIONS = 3
-# As many labels as were given since the training, for a head that is fitted anew.
+# Labels given after the training; the head is fitted anew with them.
 NEW_LABELS = 20
 SHIPPED = f"bf16, margins below {NEAR_TIE} again in fp32"
 _PEAK_SIDE, _PEAK_TIMES = 2048, 5
@@ -28,14 +28,14 @@ _PEAK_SIDE, _PEAK_TIMES = 2048, 5
 
 @dataclass(frozen=True)
 class Share:
-    """How fast texts are scored, and how much of the machine's matmul peak that is.
+    """Scoring speed, and its share of the machine's matmul peak.
 
     Attributes:
-        is_mixed: whether as pools are scored, in bf16 and where it matters in fp32; else in fp32.
-        texts_per_s: with `threads` threads.
-        gflops: of the matrix products of real tokens; what padding costs is lost.
-        peak_gflops: of large square matrices, the same threads, type and run.
-        tokenizing: share of the time before the first matrix product.
+        is_mixed: True: bf16, and fp32 for uncertain texts, as pools are scored; False: fp32.
+        texts_per_s: texts per second with `threads` threads.
+        gflops: speed of the matrix products of real tokens; padding does not count.
+        peak_gflops: speed of products of large square matrices with the same threads and type, in the same run.
+        tokenizing: share of the time spent before the first matrix product.
     """
 
     name: str
@@ -48,14 +48,14 @@ class Share:
 
     @property
     def of_peak(self) -> float:
-        """In [0, 1]."""
+        """gflops / peak_gflops, in [0, 1]."""
         return self.gflops / self.peak_gflops
 
 
 def share_of_peak(
     classifier: TextClassifier, name: str, texts: Sequence[str], threads: int, *, is_mixed: bool
 ) -> Share:
-    """Score and multiply in turn; medians."""
+    """Score and multiply alternately; the figures are medians."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     token_ids, _ = classifier.chunk(list(texts))
@@ -96,7 +96,7 @@ def _flop(classifier: TextClassifier, lengths: Sequence[int]) -> float:
 def profile(classifier: TextClassifier, texts: Sequence[str]) -> list[tuple[str, float]]:
     """Shares of the time that one core spends in each kind of operation, the largest first."""
     before = torch.get_num_threads()
-    # The profiler sees this thread alone.
+    # The profiler sees only this thread.
     torch.set_num_threads(1)
     activity = torch.profiler.ProfilerActivity.CPU
     with torch.inference_mode(), torch.profiler.profile(activities=[activity]) as profiled:
@@ -109,12 +109,12 @@ def profile(classifier: TextClassifier, texts: Sequence[str]) -> list[tuple[str,
 
 @dataclass(frozen=True)
 class Precision:
-    """A way to embed texts, against fp32.
+    """A precision for embedding texts, compared with fp32.
 
     Attributes:
-        times_as_fast: as fp32; None where that is another line's.
-        agreeing: share of texts with the same likeliest class.
-        furthest: the largest difference of a probability.
+        times_as_fast: speed as a multiple of fp32; None if another line has the figure.
+        agreeing: share of texts with the same likeliest class as with fp32.
+        furthest: the largest difference of a probability from fp32.
     """
 
     name: str
@@ -124,7 +124,7 @@ class Precision:
 
 
 def precisions(classifier: TextClassifier, labelled: Targets, unlabelled: Targets) -> list[Precision]:
-    """Embed the same texts in every way in turn; times are medians of the ratio to fp32 in the same turn.
+    """Embed the same texts in every precision alternately; speeds are medians of the ratio to fp32 in the same turn.
 
     Args:
         classifier: trained on `labelled`.
@@ -158,7 +158,7 @@ def _refitted_proba(
     unlabelled: Targets,
     embed: Callable[[TextClassifier, Sequence[str]], FloatArray],
 ) -> FloatArray:
-    """What a head fitted anew says; as in a round, the trained head says which embeddings want fp32."""
+    """Probabilities by a head fitted anew; as in a round, the trained head tells which embeddings need fp32."""
     texts = [*labelled.texts, *unlabelled.texts[:NEW_LABELS]]
     targets_L_C = np.concatenate([labelled.targets_N_C, unlabelled.targets_N_C[:NEW_LABELS]])
     knowledge = know_nothing(*classifier.head.weight.shape, is_multilabel=False)

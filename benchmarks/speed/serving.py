@@ -1,4 +1,4 @@
-"""/predict of a real server, against a transformers pipeline that is called as the public example calls it."""
+"""/predict of a real server against a transformers pipeline, called as in the public example."""
 
 import json
 import statistics
@@ -25,12 +25,12 @@ PUBLISHED_TASKS = 15_000
 
 @dataclass(frozen=True)
 class Answered:
-    """The same texts, by each way; texts a second, medians.
+    """Median texts per second for the same texts, answered in each way.
 
     Attributes:
-        pipeline: one by one, fp32.
-        predict: one request, every text by the model.
-        published: one request, every text from the published order.
+        pipeline: a transformers pipeline, text by text, fp32.
+        predict: one request to /predict; the model answers every text.
+        published: one request to /predict; the published order answers every text.
     """
 
     name: str
@@ -50,7 +50,7 @@ class PredictClient:
         self._http = httpx.Client(base_url=url, timeout=600.0)
 
     def seconds(self, texts: Sequence[str]) -> float:
-        """How long one request with these texts as tasks 1, 2, 3 … takes; each is answered with a label."""
+        """Seconds of one /predict request with these texts as tasks 1, 2, 3 …; checks that each gets a label."""
         tasks = [{"id": number, "data": {"text": text}} for number, text in enumerate(texts, start=1)]
         body = json.dumps({"project": self.folder.project_id, "label_config": self.config, "tasks": tasks})
         began = time.monotonic()
@@ -62,7 +62,7 @@ class PredictClient:
         return taken_s
 
     def publish(self, texts: Sequence[str], number: int) -> None:
-        """Make an order of these texts, as tasks 1, 2, 3 …, the one in use."""
+        """Publish an order of these texts as tasks 1, 2, 3 …."""
         label_set = read_labeling_config(self.config).label_set
         proba_N_C = np.random.default_rng(0).dirichlet(np.ones(len(label_set.labels)), size=len(texts))
         self.folder.save_publication(
@@ -84,7 +84,7 @@ class PredictClient:
 
 @contextmanager
 def serving(folder: ProjectFolder, model_dir: Path, label_set: LabelSet) -> Iterator[PredictClient]:
-    """Run `python -m backend serve`; there is no Label Studio, so that no round does anything meanwhile."""
+    """Run the backend without a Label Studio, so that no round takes processor time."""
     settings = {"LABEL_STUDIO_URL": f"http://127.0.0.1:{free_port()}", "LABEL_STUDIO_API_KEY": "none"}
     with backend_server(model_dir, settings) as server:
         server.await_health()
@@ -92,17 +92,17 @@ def serving(folder: ProjectFolder, model_dir: Path, label_set: LabelSet) -> Iter
 
 
 def compare(server: PredictClient, version: Path, name: str, texts: Sequence[str]) -> Answered:
-    """Time each way in turn, again and again.
+    """Time every way alternately, REPETITIONS times.
 
-    The pipeline has the version's encoder and a head of the same size; that head is not ours, which changes its answers
-    and not its time.
+    The pipeline has the version's encoder and an untrained head of the same size: the head changes the answers but not
+    the time.
     """
     one_by_one = _pipeline(version, server)
     server.seconds(texts[:10])
     one_by_one(list(texts[:10]))
     taken: dict[str, list[float]] = {"pipeline": [], "predict": [], "published": []}
     for repetition in range(REPETITIONS):
-        # What was never published, nor asked before.
+        # New texts, so that neither a publication nor a cache answers them.
         fresh = [f"{text} {repetition}" for text in texts]
         began = time.monotonic()
         one_by_one(fresh)
@@ -121,7 +121,7 @@ def _pipeline(version: Path, server: PredictClient) -> Any:
 
 
 def published_seconds(server: PredictClient, texts: Sequence[str]) -> list[float]:
-    """How long one request for PUBLISHED_TASKS tasks takes, all of them published."""
+    """Seconds of requests for PUBLISHED_TASKS published tasks, one figure a repetition."""
     many = [f"{texts[number % len(texts)]} {number}" for number in range(PUBLISHED_TASKS)]
     server.publish(many, 2)
     server.seconds(many)

@@ -1,4 +1,4 @@
-"""How fast texts are answered: /predict, scoring against the machine's peak, and what less precision would gain."""
+"""Speed of /predict, of scoring against the machine's peak, and of lower precision."""
 
 import statistics
 import tempfile
@@ -38,7 +38,7 @@ def run(data: Path) -> None:
             texts = {NEWS: rest[:REQUEST_TASKS], QUESTIONS: list(questions.texts[:REQUEST_TASKS])}
             answered = [compare(server, version, name, some) for name, some in texts.items()]
             published_s = published_seconds(server, rest)
-    # Each set by its own classifier: one of another topic is in two minds about more texts than a pool has.
+    # Each set is scored by its own classifier: one of another topic would be uncertain about unusually many texts.
     asked = train(questions.some(np.arange(LABELS)), TrainingConfig()).classifier.eval()
     pools = {NEWS: (classifier, news), QUESTIONS: (asked, questions)}
     shares = [
@@ -63,7 +63,7 @@ def run(data: Path) -> None:
 
 
 def _trained(labelled: Targets, folder: ProjectFolder) -> tuple[TextClassifier, Path]:
-    """The classifier of the project, in use there, and its folder."""
+    """Train the project's classifier and put it in use; returns it with its version's folder."""
     config = TrainingConfig()
     trained = train(labelled, config)
     version = folder.registry.write(trained, labelled, config)
