@@ -39,7 +39,7 @@ run: $(STAMPS)/app
 	$(BIN)/python -m backend serve $(ARGS)
 
 demo: $(STAMPS)/app $(STAMPS)/label-studio
-	$(BIN)/python -m backend demo --label-studio $(LS_VENV)/bin/label-studio $(ARGS)
+	$(BIN)/python -m examples.demo --label-studio $(LS_VENV)/bin/label-studio $(ARGS)
 
 test: $(STAMPS)/dev $(STAMPS)/label-studio
 	$(BIN)/python -m pytest $(ARGS)
@@ -54,11 +54,11 @@ bench: $(STAMPS)/app $(if $(filter loop,$(ARGS)),$(STAMPS)/label-studio)
 	$(BIN)/python -m benchmarks $(or $(ARGS),order)
 
 bench-setfit: $(STAMPS)/setfit
-	HF_HUB_OFFLINE=1 $(SETFIT_VENV)/bin/python -m benchmarks.setfit_package $(DATA) $(SETS) $(LABELS) $(SEEDS)
+	HF_HUB_OFFLINE=1 $(SETFIT_VENV)/bin/python -m benchmarks.learning.setfit_package $(DATA) $(SETS) $(LABELS) $(SEEDS)
 	$(BIN)/python -m benchmarks table
 
 bench-active-learning: $(STAMPS)/active-learning
-	HF_HUB_OFFLINE=1 $(ACTIVE_LEARNING_VENV)/bin/python -m benchmarks.active_learning_packages $(DATA) $(SETS) $(SEEDS) $(or $(RECIPE),auto)
+	HF_HUB_OFFLINE=1 $(ACTIVE_LEARNING_VENV)/bin/python -m benchmarks.choosing.active_learning_packages $(DATA) $(SETS) $(SEEDS) $(or $(RECIPE),auto)
 
 # Packages by name as they come, so that minutes of set-up show what they are doing.
 PROGRESS = | awk '/^(Collecting|Installing collected)/ { print "  $(1): " $$1 " " $$2; fflush() } /ERROR|error:/ { print; fflush() }'
@@ -84,19 +84,19 @@ $(STAMPS)/label-studio:
 	@$(LS_VENV)/bin/python -m pip install label-studio==$(LABEL_STUDIO_VERSION) 2>&1 $(call PROGRESS,label-studio)
 	@touch $@
 
-$(STAMPS)/active-learning: requirements.txt requirements-no-deps.txt benchmarks/requirements-active-learning.txt
+$(STAMPS)/active-learning: requirements.txt requirements-no-deps.txt benchmarks/choosing/requirements-active-learning.txt
 	@echo "Setting up other packages' query strategies in $(ACTIVE_LEARNING_VENV): a few minutes the first time."
 	@mkdir -p $(STAMPS)
 	@test -x $(ACTIVE_LEARNING_VENV)/bin/python || $(PYTHON) -m venv $(ACTIVE_LEARNING_VENV)
 	@$(ACTIVE_LEARNING_VENV)/bin/python -m pip install $$(grep '^torch==' requirements.txt) 2>&1 $(call PROGRESS,active-learning)
-	@$(ACTIVE_LEARNING_VENV)/bin/python -m pip install -r requirements.txt -r benchmarks/requirements-active-learning.txt 2>&1 $(call PROGRESS,active-learning)
+	@$(ACTIVE_LEARNING_VENV)/bin/python -m pip install -r requirements.txt -r benchmarks/choosing/requirements-active-learning.txt 2>&1 $(call PROGRESS,active-learning)
 	@$(ACTIVE_LEARNING_VENV)/bin/python -m pip install --no-deps -r requirements-no-deps.txt 2>&1 $(call PROGRESS,active-learning)
 	@touch $@
 
-$(STAMPS)/setfit: $(STAMPS)/app benchmarks/requirements-setfit.txt
+$(STAMPS)/setfit: $(STAMPS)/app benchmarks/learning/requirements-setfit.txt
 	@echo "Setting up the setfit package in $(SETFIT_VENV): a few minutes the first time."
 	@test -x $(SETFIT_VENV)/bin/python || $(PYTHON) -m venv $(SETFIT_VENV)
-	@$(SETFIT_VENV)/bin/python -m pip install $$(grep '^torch==' benchmarks/requirements-setfit.txt) 2>&1 $(call PROGRESS,setfit)
-	@$(SETFIT_VENV)/bin/python -m pip install -r benchmarks/requirements-setfit.txt 2>&1 $(call PROGRESS,setfit)
+	@$(SETFIT_VENV)/bin/python -m pip install $$(grep '^torch==' benchmarks/learning/requirements-setfit.txt) 2>&1 $(call PROGRESS,setfit)
+	@$(SETFIT_VENV)/bin/python -m pip install -r benchmarks/learning/requirements-setfit.txt 2>&1 $(call PROGRESS,setfit)
 	@$(SETFIT_VENV)/bin/python -m pip install --no-deps -r requirements-no-deps.txt 2>&1 $(call PROGRESS,setfit)
 	@touch $@

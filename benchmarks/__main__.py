@@ -1,4 +1,4 @@
-"""`make bench`: every measurement that stands in this folder, each with the command that repeats it."""
+"""`make bench`: every measurement of this folder as a command."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,29 +6,22 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import (
-    house,
-    large_pool,
-    learner,
-    llm,
-    llm_table,
-    loop,
-    loop_plan,
-    names,
-    order,
-    queries,
-    speed,
-    strategies,
-    workers,
-)
+from benchmarks import house
+from benchmarks.choosing import large_pool, order, queries, strategies
+from benchmarks.learning import learner, names
+from benchmarks.llm import llm
+from benchmarks.llm import table as llm_table
+from benchmarks.loop import loop, workers
+from benchmarks.loop import plan as loop_plan
+from benchmarks.speed import speed
 from model.encoder.processor import use_available_cores
 from model.learner.recipes import Recipe
 from model.query.strategies import STRATEGIES, find_strategy
 
-# No LLM answers a benchmark that anybody is to run again.
+# Benchmarks must be repeatable without a paid LLM.
 WITHOUT_LLM = [name for name, strategy in STRATEGIES.items() if not strategy.asks_llm]
 
-# Where `make bench` sets it up.
+# `make bench` installs it here.
 LABEL_STUDIO = Path(".venv-label-studio/bin/label-studio")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

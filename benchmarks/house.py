@@ -1,4 +1,4 @@
-"""Figures about the code itself: how easy it is to enter. They are read from the source; nothing is run."""
+"""Figures about how easy the code is to enter, read from the source without running it."""
 
 import ast
 from collections import Counter
@@ -13,7 +13,7 @@ from rich.table import Table
 
 LONG_FUNCTION_LINES = 45
 PACKAGES = ("backend", "model")
-# Calls that put bytes into a file; a method counts by its name.
+# Names of functions and methods that write a file.
 WRITERS = {"write_text", "write_bytes", "save", "savez", "savez_compressed", "save_file", "save_pretrained"}
 WRITING_MODES = set("wax+")
 CACHES = {"lru_cache", "cache"}
@@ -45,7 +45,7 @@ def report(console: Console, roots: Sequence[Path]) -> None:
 
 
 def figures(root: Path) -> dict[str, str]:
-    """The figures of one checkout, each as it is to be printed."""
+    """The figures of one checkout, formatted for printing."""
     trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in _sources(root)}
     functions = [found for path, tree in trees.items() for found in _functions(path.relative_to(root), tree)]
     parameters = [function.parameters for function in functions if not function.is_command]
@@ -86,7 +86,7 @@ def _functions(path: Path, tree: ast.Module) -> Iterator[Function]:
 
 
 def _is_command(path: Path, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Commands take what Typer reads from the command line: their parameters are annotated with its options."""
+    """Whether a function is a command: its parameters are annotated with Typer's options."""
     is_a_room_of_commands = path.name == "__main__.py" or "commands" in path.parts or "llm_commands" in path.stem
     return is_a_room_of_commands and ("typer" in ast.unparse(node.args) or "Option" in ast.unparse(node.args))
 

@@ -1,4 +1,4 @@
-"""What a table says of where it was measured."""
+"""The description of the machine in a table of measurements."""
 
 import platform
 from importlib.metadata import version
@@ -15,7 +15,7 @@ def described(*packages: str) -> str:
 
 
 def _processor() -> str:
-    """Its name, where Linux knows it."""
+    """The processor's name from /proc/cpuinfo, or Python's name for it."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

@@ -1,4 +1,4 @@
-"""People who use Label Studio: each signed in with a session of their own, as a browser is."""
+"""People who use Label Studio, each signed in with a session like a browser's."""
 
 import itertools
 import json
@@ -12,11 +12,11 @@ import httpx
 
 from tests.fakes import BLAME, NEUTRAL, PRAISE
 from tests.served_orders import ServedOrder
-from tests.servers import OWNER_EMAIL, OWNER_PASSWORD, BackendServer, eventually
+from tests.servers import OWNER, BackendServer, eventually
 
 
 def reviews(count: int) -> dict[str, str]:
-    """Short reviews in the words of the tiny encoder, each different, and what they are: pos or neg in turn."""
+    """Distinct short reviews in the words of the tiny encoder, with their labels: pos and neg in turn."""
     pairs = [f"{a} {b}" for a, b in itertools.permutations(NEUTRAL, 2)]
     sides = zip(itertools.product(pairs, PRAISE), itertools.product(pairs, BLAME), strict=True)
     told = {
@@ -51,12 +51,12 @@ class Person:
         return answer.json() if answer.content else None
 
     def personal_access_token(self) -> str:
-        """As the account page makes it; Label Studio gives a person one at a time."""
+        """The personal access token, made once: Label Studio allows a person one at a time."""
         self._token = self._token or str(self.call("POST", "/api/token/", {})["token"])
         return self._token
 
     def create_project(self, title: str, config: str, texts: Sequence[str] = (), **fields: Any) -> int:
-        """A project with texts to label."""
+        """Create a project with texts to label; returns its id."""
         project_id = int(
             self.call("POST", "/api/projects/", {"title": title[:50], "label_config": config, **fields})["id"]
         )
@@ -74,20 +74,20 @@ class Person:
         assert answer["task_count"] == len(tasks)
 
     def delete_project(self, project_id: int) -> None:
-        """Away with it."""
+        """Delete a project."""
         self.call("DELETE", f"/api/projects/{project_id}/")
 
     def project(self, project_id: int) -> dict[str, Any]:
-        """As it stands."""
+        """The project as Label Studio has it now."""
         return dict(self.call("GET", f"/api/projects/{project_id}/"))
 
     def connect(self, project_id: int, url: str, **extra_params: Any) -> int:
-        """Connect a backend, with extra params as the dialog's box takes them; returns Label Studio's id of it."""
+        """Connect a backend with extra params, as the dialog does; returns Label Studio's id of the backend."""
         body = {"project": project_id, "url": url, "title": "Shortlist", "extra_params": json.dumps(extra_params)}
         return int(self.call("POST", "/api/ml/", body)["id"])
 
     def next_task(self, project_id: int) -> dict[str, Any] | None:
-        """The task that Label Studio hands out; None when none is left."""
+        """The task that Label Studio hands out; None when no task is left."""
         answer = self.http.get(f"/api/projects/{project_id}/next")
         if answer.status_code == 404:
             return None
@@ -95,7 +95,7 @@ class Person:
         return dict(answer.json())
 
     def post_annotation(self, task_id: int, *labels: str) -> httpx.Response:
-        """Submit an annotation, whatever comes of it."""
+        """Submit an annotation; returns the response, which may be an error."""
         result = {"from_name": "intent", "to_name": "text", "type": "choices", "value": {"choices": list(labels)}}
         return self.http.post(f"/api/tasks/{task_id}/annotations/", json={"result": [result], "lead_time": 1.0})
 
@@ -106,8 +106,8 @@ class Person:
         return int(answer.json()["id"])
 
     def label_next(self, project_id: int, gold: Mapping[str, str | Sequence[str]], count: int) -> list[dict[str, Any]]:
-        """Label what is handed out, with the right answers; returns the tasks as they were handed out."""
-        served = []
+        """Label the next `count` tasks with gold answers; returns the tasks as they were handed out."""
+        served: list[dict[str, Any]] = []
         for _ in range(count):
             task = self.next_task(project_id)
             assert task is not None, f"nothing is left to label after {len(served)} tasks"
@@ -117,7 +117,7 @@ class Person:
         return served
 
     def label_both(self, project_id: int, gold: Mapping[str, str], count: int = 2) -> list[dict[str, Any]]:
-        """Label `count` tasks or more, until two different answers were given: one alone trains nothing."""
+        """Label `count` tasks or more, until two labels were given: a training needs two classes."""
         served = self.label_next(project_id, gold, count)
         while len({gold[task["data"]["text"]] for task in served}) < 2:
             served += self.label_next(project_id, gold, 1)
@@ -132,14 +132,14 @@ class Person:
         return list(self.call("GET", "/api/predictions/", project=project_id))
 
     def retrieve_predictions(self, project_id: int) -> Any:
-        """The Data Manager's 'Retrieve predictions' on all tasks."""
+        """Run the Data Manager's 'Retrieve predictions' on all tasks."""
         body = {"selectedItems": {"all": True, "excluded": []}, "filters": {"conjunction": "and", "items": []}}
         return self.call("POST", "/api/dm/actions/", body, id="retrieve_tasks_predictions", project=project_id)
 
 
 @contextmanager
-def signed_in(url: str, email: str = OWNER_EMAIL, password: str = OWNER_PASSWORD) -> Iterator[Person]:
-    """Somebody who has an account."""
+def signed_in(url: str, email: str = OWNER.email, password: str = OWNER.password) -> Iterator[Person]:
+    """Sign in with an account."""
     with httpx.Client(base_url=url, timeout=120.0, follow_redirects=True) as http:
         _send_form(http, "/user/login/", email, password)
         yield Person(http, email, password)
@@ -147,7 +147,7 @@ def signed_in(url: str, email: str = OWNER_EMAIL, password: str = OWNER_PASSWORD
 
 @contextmanager
 def signed_up(url: str, email: str) -> Iterator[Person]:
-    """Somebody new in the same organization."""
+    """Sign up a new user of the same organization."""
     password = secrets.token_hex(8)
     with httpx.Client(base_url=url, timeout=120.0, follow_redirects=True) as http:
         _send_form(http, "/user/signup/", email, password)
@@ -166,13 +166,13 @@ def _send_form(http: httpx.Client, path: str, email: str, password: str) -> None
 
 
 def until_published(person: Person, backend: BackendServer, project_id: int, model: int = 0) -> ServedOrder:
-    """Wait until no round is left to run and annotators get the published order; returns it.
+    """Wait until no round runs or waits and Label Studio serves the published order; returns that order.
 
     Args:
-        person: somebody who can see the project.
-        backend: what it is connected to.
-        project_id: whose order.
-        model: the least number of the model version behind it.
+        person: a user who can see the project.
+        backend: the project's backend.
+        project_id: the project.
+        model: lowest accepted number of the publication's model version.
     """
 
     def is_published(status: dict[str, Any]) -> bool:

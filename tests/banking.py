@@ -2,7 +2,7 @@
 
 import json
 
-from tests.servers import ROOT
+from examples.servers import ROOT
 
 FOLDER = ROOT / "examples" / "banking8"
 

@@ -1,4 +1,4 @@
-"""What tests share: real servers, each started once and only when a test asks for it. No test asks a model hub."""
+"""Fixtures that tests share: real servers, each started once, when a test first needs it. No test uses a model hub."""
 
 import os
 
@@ -12,37 +12,30 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from examples.servers import Server
 from tests.annotators import Person, signed_in, signed_up
 from tests.fakes import tiny_encoder
-from tests.servers import (
-    LEGACY_TOKEN,
-    BackendServer,
-    LabelStudioServer,
-    backend,
-    label_studio,
-    migrated_data_dir,
-    redis_server,
-)
+from tests.servers import LEGACY_TOKEN, BackendServer, backend, label_studio, migrated_data_dir, redis_server
 
 LABEL_STUDIO_VERSION = "1.23.2"
 
 
 def pytest_configure() -> None:
-    """SIGTERM ends a run as Ctrl-C does: the servers that it started are stopped, not left behind."""
+    """Treat SIGTERM like Ctrl-C, so that the servers of an ended run are stopped."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
 def migrated(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Label Studio data folder after its migrations, which take a minute: kept in pytest's cache between runs."""
+    """A Label Studio data folder after migrations, kept in pytest's cache: migrations take a minute."""
     cache = getattr(pytestconfig, "cache", None)
     folder = cache.mkdir("label-studio") if cache is not None else tmp_path_factory.mktemp("label-studio-migrated")
     return migrated_data_dir(folder / LABEL_STUDIO_VERSION)
 
 
 @pytest.fixture(scope="session")
-def studio(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudioServer]:
-    """Label Studio, with private addresses allowed."""
+def studio(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Label Studio that may call private addresses."""
     data_dir = tmp_path_factory.mktemp("label-studio") / "data"
     shutil.copytree(migrated, data_dir)
     with label_studio(data_dir) as server:
@@ -50,14 +43,14 @@ def studio(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def owner(studio: LabelStudioServer) -> Iterator[Person]:
-    """The person who set Label Studio up."""
+def owner(studio: Server) -> Iterator[Person]:
+    """Label Studio's first user."""
     with signed_in(studio.url) as person:
         yield person
 
 
 @pytest.fixture(scope="session")
-def colleague(studio: LabelStudioServer) -> Iterator[Person]:
+def colleague(studio: Server) -> Iterator[Person]:
     """A second annotator in the same organization."""
     with signed_up(studio.url, "colleague@example.com") as person:
         yield person
@@ -71,24 +64,24 @@ def small_encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def quick(
-    studio: LabelStudioServer, owner: Person, small_encoder: str, tmp_path_factory: pytest.TempPathFactory
+    studio: Server, owner: Person, small_encoder: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[BackendServer]:
-    """The backend with the tiny encoder and a personal access token, for tests of the machinery."""
+    """The backend with the tiny encoder and a personal access token, for tests that need no accuracy."""
     folder = tmp_path_factory.mktemp("quick")
     with backend(folder, studio.url, owner.personal_access_token(), BERT_MODEL=small_encoder) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def real(studio: LabelStudioServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackendServer]:
-    """The backend as it comes, with the bundled encoder and a legacy token, for tests of the truth."""
+def real(studio: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackendServer]:
+    """The backend with default settings, the bundled encoder and a legacy token, for tests of accuracy and time."""
     with backend(tmp_path_factory.mktemp("real"), studio.url, LEGACY_TOKEN) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def module_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    """A Redis of a module's own."""
+    """A Redis for one test module."""
     with redis_server(tmp_path_factory.mktemp("redis")) as redis:
         yield redis
 

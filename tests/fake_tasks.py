@@ -1,7 +1,9 @@
-"""A Label Studio whose tasks people add, edit, annotate and delete, with a clock and counters of its own."""
+"""A fake Label Studio whose tasks a test adds, edits, annotates and deletes; it has a clock and counters."""
 
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from backend.studio.contract import Project, Task
 from model.types import Annotation
@@ -11,62 +13,65 @@ TASKS_A_PAGE = 4
 
 
 class TaskedLabelStudio:
-    """One project's tasks; `asked` says which were read how."""
+    """One project's tasks; `asked` lists how tasks were read."""
 
-    def __init__(self, texts=(), **project) -> None:
+    def __init__(self, texts: Collection[str] = (), **project: Any) -> None:
         self.asked: list[str] = []
         self.told = a_project(**project)
         self.tasks_now: dict[int, Task] = {}
         self.now = datetime(2026, 1, 1, tzinfo=timezone.utc)
         self.uncounted = 0
-        self.while_reading = []
+        self.while_reading: list[Callable[[], None]] = []
         self.add(*texts)
 
-    # What people do
+    # Changes that people make
 
-    def add(self, *texts, **different) -> list[int]:
+    def add(self, *texts: str, **different: Any) -> list[int]:
         first = max(self.tasks_now, default=0) + 1
         for task_id, text in enumerate(texts, first):
             self._change(task_id, Task(task_id, {"text": text}, annotations=(), **different))
         return list(range(first, first + len(texts)))
 
-    def annotate(self, task_id, label="pos", who="ann", **different):
+    def annotate(self, task_id: int, label: str = "pos", who: str = "ann", **different: Any) -> None:
         said = Annotation(who, (label,), updated_at=str(self.now), **different)
-        others = (annotation for annotation in self.tasks_now[task_id].annotations if annotation.annotator != who)
+        others = (annotation for annotation in self._given(task_id) if annotation.annotator != who)
         self._annotations(task_id, (*others, said))
 
-    def take_back(self, task_id):
+    def take_back(self, task_id: int) -> None:
         self._annotations(task_id, ())
 
-    def edit(self, task_id, text):
+    def edit(self, task_id: int, text: str) -> None:
         self._change(task_id, replace(self.tasks_now[task_id], data={"text": text}))
 
-    def edit_without_trace(self, task_id, text):
+    def edit_without_trace(self, task_id: int, text: str) -> None:
         self.tasks_now[task_id] = replace(self.tasks_now[task_id], data={"text": text})
 
-    def want_more_annotations(self):
+    def want_more_annotations(self) -> None:
         self.tasks_now = {task_id: replace(task, is_done=False) for task_id, task in self.tasks_now.items()}
 
-    def delete(self, task_id):
+    def delete(self, task_id: int) -> None:
         del self.tasks_now[task_id]
 
-    def pass_time(self, **units):
+    def pass_time(self, **units: float) -> None:
         self.now += timedelta(**units)
 
-    def _annotations(self, task_id, annotations):
+    def _given(self, task_id: int) -> tuple[Annotation, ...]:
+        return self.tasks_now[task_id].annotations or ()
+
+    def _annotations(self, task_id: int, annotations: tuple[Annotation, ...]) -> None:
         is_done = any(not annotation.is_skipped for annotation in annotations)
         is_skipped = any(annotation.is_skipped for annotation in annotations)
         changed = replace(self.tasks_now[task_id], annotations=annotations, is_done=is_done, is_skipped=is_skipped)
         self._change(task_id, replace(changed, annotation_count=len(annotations)))
 
-    def _change(self, task_id, task):
+    def _change(self, task_id: int, task: Task) -> None:
         self.pass_time(seconds=1)
         self.tasks_now[task_id] = replace(task, updated_at=self.now.isoformat())
 
-    # What it answers
+    # Answers to the client's calls
 
-    def project(self, project_id) -> Project:
-        given = [[a for a in task.annotations if not a.is_skipped] for task in self.tasks_now.values()]
+    def project(self, project_id: int) -> Project:
+        given = [[a for a in self._given(task_id) if not a.is_skipped] for task_id in self.tasks_now]
         return replace(
             self.told,
             tasks=len(self.tasks_now),
@@ -75,7 +80,7 @@ class TaskedLabelStudio:
             annotations=sum(map(len, given)) + self.uncounted,
         )
 
-    def tasks(self, project_id, above=0, since=None):
+    def tasks(self, project_id: int, above: int = 0, since: datetime | None = None) -> Iterator[list[Task]]:
         self.asked.append("since" if since else f"above {above}" if above else "all")
         known = [task for task in self._sorted() if task.task_id > above]
         found = [task for task in known if since is None or datetime.fromisoformat(task.updated_at) >= since]
@@ -84,14 +89,14 @@ class TaskedLabelStudio:
             while self.while_reading:
                 self.while_reading.pop()()
 
-    def tasks_by_id(self, project_id, task_ids, control):
+    def tasks_by_id(self, project_id: int, task_ids: Collection[int], control: str) -> Iterator[list[Task]]:
         if task_ids:
             self.asked.append(" ".join(map(str, ["by id", *sorted(task_ids)])))
             yield [task for task in self._sorted() if task.task_id in task_ids]
 
-    def last_change(self, project_id):
+    def last_change(self, project_id: int) -> datetime | None:
         changes = [datetime.fromisoformat(task.updated_at) for task in self.tasks_now.values()]
         return max(changes, default=None)
 
-    def _sorted(self):
+    def _sorted(self) -> list[Task]:
         return [self.tasks_now[task_id] for task_id in sorted(self.tasks_now)]

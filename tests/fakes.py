@@ -1,8 +1,10 @@
-"""Stand-ins for what lies outside: a Label Studio, a queue of rounds, a turn, and an encoder of 16 dimensions."""
+"""Fakes of Label Studio, of the queue of rounds and of a turn, and a random encoder of 16 dimensions."""
 
 from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,7 +35,7 @@ SENTIMENT = LabelSet(("neg", "pos"), is_multilabel=False)
 
 
 def tiny_encoder(folder: Path, layers: int = 1) -> str:
-    """A BERT of few layers that knows 13 words, praise from blame, and plots from films; good as BERT_MODEL."""
+    """Write a small BERT that knows 13 words and tells praise from blame and plots from films; use it as BERT_MODEL."""
     folder.mkdir(parents=True, exist_ok=True)
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *PRAISE, *BLAME, *NEUTRAL]
     (folder / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
@@ -50,13 +52,13 @@ def tiny_encoder(folder: Path, layers: int = 1) -> str:
 
 
 def labeling_config(*labels: str, choice: str = "single") -> str:
-    """One text, one question."""
+    """A labeling config with one text and one question."""
     choices = "".join(f'<Choice value="{label}"/>' for label in labels or SENTIMENT.labels)
     question = f'<Choices name="sentiment" toName="text" choice="{choice}">{choices}</Choices>'
     return f'<View><Text name="text" value="$text"/>{question}</View>'
 
 
-def a_project(**different) -> Project:
+def a_project(**different: Any) -> Project:
     """A project with ten tasks that nobody has labelled."""
     project = Project(
         project_id=1,
@@ -75,7 +77,7 @@ def a_project(**different) -> Project:
 (POS,) = results_of(read_labeling_config(labeling_config()), np.array([[0.25, 0.75]]))
 
 
-def a_publication(size: int = 4, **different) -> Publication:
+def a_publication(size: int = 4, **different: Any) -> Publication:
     """The head of an order of so many tasks."""
     publication = Publication(
         number=7,
@@ -89,7 +91,7 @@ def a_publication(size: int = 4, **different) -> Publication:
     return replace(publication, **different)
 
 
-def some_places(size: int = 4, **different) -> Places:
+def some_places(size: int = 4, **different: Any) -> Places:
     """Tasks 10, 11 … in that order with the texts "text 10" …, all said to be "pos" with 0.75; the last is random."""
     task_ids_N = np.arange(10, 10 + size)
     places = Places(
@@ -101,32 +103,36 @@ def some_places(size: int = 4, **different) -> Places:
     return replace(places, **different)
 
 
-def write_publication(folder: ProjectFolder, size: int = 4, places: Places | None = None, **different) -> Publication:
+def write_publication(
+    folder: ProjectFolder, size: int = 4, places: Places | None = None, **different: Any
+) -> Publication:
     """Make an order the one in use, without a Label Studio."""
     return folder.publications.write(a_publication(size, **different), places or some_places(size))
 
 
 class FakeLabelStudio:
-    """One project's predictions in memory, and the calls that changed something, in order."""
+    """Keeps one project's predictions in memory; `calls` lists the calls that changed something, in order."""
 
-    def __init__(self, project: Project | None = None, stored=None) -> None:
+    def __init__(self, project: Project | None = None, stored: Mapping[str, int] | None = None) -> None:
         self.calls: list[str] = []
         self.current = project or a_project()
         self.is_failing = False
         self._next_id = 1
-        self.predictions: dict[int, dict] = {}
+        self.predictions: dict[int, dict[str, Any]] = {}
         for version, count in (stored or {}).items():
             self._store([{"model_version": version, "task": task} for task in range(count)])
 
-    def _store(self, predictions) -> None:
+    def _store(self, predictions: Iterable[Mapping[str, Any]]) -> None:
         for prediction in predictions:
             self.predictions[self._next_id] = dict(prediction)
             self._next_id += 1
 
-    def project(self, project_id):
+    def project(self, project_id: int) -> Project:
         return self.current
 
-    def import_predictions(self, project_id, predictions, on_progress):
+    def import_predictions(
+        self, project_id: int, predictions: Sequence[Mapping[str, Any]], on_progress: Callable[[int, int], None]
+    ) -> None:
         self.calls.append(f"import {len(predictions)}")
         if self.is_failing:
             self._store(predictions[:1])
@@ -134,60 +140,71 @@ class FakeLabelStudio:
         self._store(predictions)
         on_progress(len(predictions), len(predictions))
 
-    def use_model_version(self, project_id, model_version):
+    def use_model_version(self, project_id: int, model_version: str) -> None:
         self.calls.append(f"use {model_version}")
         self.current = replace(self.current, model_version=model_version, sampling=SAMPLING)
 
-    def prediction_counts(self, project_id):
+    def prediction_counts(self, project_id: int) -> dict[str, int]:
         return dict(Counter(prediction["model_version"] for prediction in self.predictions.values()))
 
-    def prediction_ids(self, project_id, model_versions):
+    def prediction_ids(self, project_id: int, model_versions: Collection[str]) -> list[int]:
         return [id_ for id_, raw in self.predictions.items() if raw["model_version"] in model_versions]
 
-    def delete_predictions(self, project_id, model_version):
+    def delete_predictions(self, project_id: int, model_version: str) -> None:
         self.calls.append(f"delete {model_version}")
         for id_ in self.prediction_ids(project_id, [model_version]):
             del self.predictions[id_]
 
-    def delete_prediction(self, prediction_id):
+    def delete_prediction(self, prediction_id: int) -> None:
         self.calls.append("delete")
         self.predictions.pop(prediction_id, None)
 
 
 class FakeRounds:
-    """Remembers what was asked for; the state is the test's to set."""
+    """Remembers requests; a test sets the state."""
 
     def __init__(self) -> None:
-        self.requests: list[dict] = []
+        self.requests: list[dict[str, Any]] = []
         self.named: list[tuple[set[int], bool]] = []
         self.later: list[tuple[int, float]] = []
         self.current = RoundState(IDLE, {}, "", "")
-        # So that nothing a test scores takes more than one core.
+        # While a round runs, a request is scored on one core; tests should take no more.
         self.is_running = True
 
-    def request(self, project_id, *, changes=0, train=False, task_ids=(), are_all_named=True):
+    def request(
+        self,
+        project_id: int,
+        *,
+        changes: int = 0,
+        train: bool = False,
+        task_ids: Collection[int] = (),
+        are_all_named: bool = True,
+    ) -> str:
         self.named.append((set(task_ids), are_all_named))
         self.requests.append({"project": project_id, "changes": changes, "train": train})
         return f"round-{project_id}"
 
-    def request_later(self, project_id, delay_s):
+    def request_later(self, project_id: int, delay_s: float) -> None:
         self.later.append((project_id, delay_s))
 
-    def state(self, project_id):
+    def state(self, project_id: int) -> RoundState:
         return self.current
 
-    def length(self):
+    def length(self) -> int:
         return len(self.requests)
 
-    def anybody_runs(self):
+    def anybody_waits(self) -> bool:
+        return self.length() > 0
+
+    def anybody_runs(self) -> bool:
         return self.is_running
 
-    def ping(self):
-        """It always answers."""
+    def ping(self) -> None:
+        """Do nothing: Redis always answers."""
 
 
 class FakeTurn:
-    """A turn that nobody contests."""
+    """A turn without Redis: it keeps what a round reports in lists."""
 
     def __init__(
         self, project_id: int = 1, changes: int = 0, asked_to_train: bool = False, lingers: bool = True
@@ -195,38 +212,49 @@ class FakeTurn:
         self.project_id = project_id
         self.changes = changes
         self.asked_to_train = asked_to_train
+        self.deaths = 0
         self.changed_tasks: frozenset[int] = frozenset()
         self.are_all_named = True
         self.queue = FakeRounds()
         self.steps: list[str] = []
         self.done: list[tuple[int, int]] = []
         self.returns_in: list[float] = []
+        self.ended: list[tuple[str, str]] = []
         self._lingers = lingers
 
-    def step(self, name):
+    def step(self, name: str) -> None:
         self.steps.append(name)
 
-    def progress(self, done, total, loss=None):
+    def progress(self, done: int, total: int, loss: float | None = None) -> None:
         self.done.append((done, total))
 
-    def has_read_changes(self):
+    def has_read_changes(self) -> None:
         self.changed_tasks, self.are_all_named = frozenset(), True
 
-    def may_linger(self):
+    def may_linger(self) -> bool:
         return self._lingers
 
-    def come_back(self, delay_s):
+    def come_back(self, delay_s: float) -> None:
         self.returns_in.append(delay_s)
 
+    def end(self, error: str = "", code: str = "") -> None:
+        self.ended.append((error, code))
 
-def a_context(settings: Settings, client=None, turn=None, classifiers=None, should_stop=do_not_stop) -> RoundContext:
+
+def a_context(
+    settings: Settings,
+    client: Any = None,
+    turn: Any = None,
+    classifiers: Classifiers | None = None,
+    should_stop: Callable[[], bool] = do_not_stop,
+) -> RoundContext:
     """A round of project 1, by default with nobody outside."""
     folder = ProjectFolder(settings.model_dir, 1)
     client, turn = client or FakeLabelStudio(), turn or FakeTurn()
     return RoundContext(settings, folder, client, turn, classifiers or Classifiers(1), should_stop)
 
 
-def a_sync_record(**different) -> SyncRecord:
+def a_sync_record(**different: Any) -> SyncRecord:
     """A project with 12 labels and 30 texts to label, at rest."""
     facts = Facts(
         labels=12,

@@ -1,4 +1,4 @@
-"""Command line: serve, worker, connect, doctor, status, rollback, prompt, paste, export, demo."""
+"""Command line: serve, worker, connect, doctor, status, rollback, prompt, paste, export."""
 
 import logging
 import sys
@@ -15,7 +15,6 @@ from rich.table import Table
 from backend.commands.doctor import examine, print_findings
 from backend.commands.exporting import export_annotations
 from backend.commands.serving import serve as run_serve
-from backend.demo import run_demo
 from backend.logs import start_logging
 from backend.rounds.llm_access import problem_at_start
 from backend.rounds.order import FALLBACK
@@ -168,16 +167,6 @@ def export(
     with _errors_in_a_sentence():
         settings = _start()
         console.print(f"Wrote {export_annotations(settings, project, out)} labelled texts to {out}", soft_wrap=True)
-
-
-@app.command()
-def demo(
-    label_studio: Annotated[Path, typer.Option("--label-studio", help="The label-studio program.")],
-    exit_after: Annotated[bool, typer.Option("--exit", help="End by itself instead of waiting for Ctrl-C.")] = False,
-) -> None:
-    """Start a real Label Studio and the backend, and label as an annotator would, beside a random order."""
-    with _errors_in_a_sentence():
-        run_demo(console, label_studio, exit_after)
 
 
 def default_url(settings: Settings) -> str:

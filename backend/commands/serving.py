@@ -89,37 +89,22 @@ class Child:
         name: for the log.
         command: what to run.
         environment: all of its environment.
-        log_file: where its output goes; None: where ours goes.
-        stop_timeout_s: how long it may take to end when asked, before it is killed.
     """
 
-    def __init__(
-        self,
-        name: str,
-        command: list[str],
-        environment: Mapping[str, str],
-        log_file: Path | None = None,
-        stop_timeout_s: float = STOP_TIMEOUT_S,
-    ) -> None:
+    def __init__(self, name: str, command: list[str], environment: Mapping[str, str]) -> None:
         self._name = name
         self._command = command
         self._environment = dict(environment)
-        self._log_file = log_file
-        self._stop_timeout_s = stop_timeout_s
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, in a process group of its own: Ctrl-C reaches us alone, and we stop children in order."""
-        with ExitStack() as stack:
-            output = stack.enter_context(self._log_file.open("ab")) if self._log_file else None
-            self._process = subprocess.Popen(  # noqa: S603 - our own command line
-                self._command,
-                env=self._environment,
-                stdout=output,
-                stderr=subprocess.STDOUT if output else None,
-                start_new_session=True,
-                preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads yet
-            )
+        self._process = subprocess.Popen(  # noqa: S603 - our own command line
+            self._command,
+            env=self._environment,
+            start_new_session=True,
+            preexec_fn=end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads yet
+        )
         log.info("event=started child=%s pid=%d", self._name, self._process.pid)
 
     def is_alive(self) -> bool:
@@ -139,14 +124,14 @@ class Child:
             return
         self._process.terminate()
         try:
-            self._process.wait(timeout=self._stop_timeout_s)
+            self._process.wait(timeout=STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             # A training goes on for minutes; a killed round is simply run again.
             self._process.kill()
             self._process.wait()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Have Linux end the child when we are killed: an orphaned Redis would keep the next `serve` from its folder."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

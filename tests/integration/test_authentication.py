@@ -4,14 +4,15 @@ from pathlib import Path
 
 import httpx
 
+from examples.servers import Server
 from tests.annotators import Person, choices_config, reviews, until_published
-from tests.servers import LEGACY_TOKEN, BackendServer, LabelStudioServer, backend, eventually
+from tests.servers import LEGACY_TOKEN, BackendServer, backend, eventually
 
 CONFIG = choices_config(["neg", "pos"])
 
 
 def test_behind_basic_auth_the_whole_loop_works_and_nobody_else_comes_in(
-    owner: Person, studio: LabelStudioServer, small_encoder: str, title: str, tmp_path: Path
+    owner: Person, studio: Server, small_encoder: str, title: str, tmp_path: Path
 ) -> None:
     gold = reviews(8)
     project_id = owner.create_project(title, CONFIG, list(gold))

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from examples.servers import clean_environment, free_port
 from tests.annotators import Person, choices_config, reviews, until_published
-from tests.servers import BackendServer, clean_environment, free_port, run_backend
+from tests.servers import BackendServer, run_backend
 
 CONFIG = choices_config(["neg", "pos"])
 NO_CHOICES = '<View><Text name="t" value="$text"/><Labels name="l" toName="t"><Label value="x"/></Labels></View>'
@@ -252,7 +253,7 @@ def test_a_labeling_config_changed_to_one_without_choices_stops_that_project_alo
 )
 def test_bad_settings_stop_serve_and_every_one_is_named(tmp_path: Path, bad: dict[str, str]) -> None:
     usual = {"PORT": str(free_port()), "MODEL_DIR": str(tmp_path)}
-    environment = clean_environment(**{**usual, **bad})
+    environment = clean_environment({**usual, **bad})
 
     serve = run_backend(environment, "serve", timeout_s=60)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
+from examples.servers import Server
 from tests.annotators import Person, choices_config, reviews, until_published
-from tests.servers import BackendServer, LabelStudioServer
+from tests.servers import BackendServer
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(
@@ -36,7 +37,7 @@ SWITCHES = [
 
 
 @pytest.fixture(scope="module")
-def page(studio: LabelStudioServer, owner: Person) -> Iterator[Page]:
+def page(studio: Server, owner: Person) -> Iterator[Page]:
     """A browser window in which the owner is signed in."""
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:

@@ -11,8 +11,9 @@ import pytest
 
 from backend.commands.doctor import Finding, examine
 from backend.settings import Settings
+from examples.servers import Server, free_port
 from tests.annotators import Person, choices_config, reviews, signed_in, until_published
-from tests.servers import LEGACY_TOKEN, BackendServer, LabelStudioServer, free_port, label_studio, run_backend
+from tests.servers import LEGACY_TOKEN, BackendServer, label_studio, run_backend
 
 # label-studio-sdk's own, when it reads a personal access token.
 pytestmark = pytest.mark.filterwarnings("ignore:The `parse_obj` method is deprecated")
@@ -21,7 +22,7 @@ CONFIG = choices_config(["neg", "pos"])
 
 
 @pytest.fixture(scope="module")
-def strict(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LabelStudioServer, Person]]:
+def strict(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Person]]:
     """Label Studio as it comes: private addresses blocked, legacy tokens off; and its owner."""
     data_dir = tmp_path_factory.mktemp("strict") / "data"
     shutil.copytree(migrated, data_dir)
@@ -36,7 +37,7 @@ def strict(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture
-def settings(quick: BackendServer, studio: LabelStudioServer, small_encoder: str) -> dict[str, Any]:
+def settings(quick: BackendServer, studio: Server, small_encoder: str) -> dict[str, Any]:
     """Settings with which all is well."""
     return {
         "label_studio_url": studio.url,
@@ -86,7 +87,7 @@ def test_a_label_studio_that_is_not_there(settings: dict[str, Any], quick: Backe
 
 
 def test_private_addresses_that_label_studio_blocks(
-    settings: dict[str, Any], quick: BackendServer, strict: tuple[LabelStudioServer, Person], title: str
+    settings: dict[str, Any], quick: BackendServer, strict: tuple[Server, Person], title: str
 ) -> None:
     server, person = strict
     project_id = person.create_project(title, CONFIG, ["a text"])
@@ -99,7 +100,7 @@ def test_private_addresses_that_label_studio_blocks(
 
 
 def test_connecting_to_a_label_studio_that_blocks_private_addresses_names_the_mend(
-    quick: BackendServer, strict: tuple[LabelStudioServer, Person], title: str
+    quick: BackendServer, strict: tuple[Server, Person], title: str
 ) -> None:
     server, person = strict
     project_id = person.create_project(title, CONFIG, ["a text"])
@@ -118,7 +119,7 @@ def test_connecting_to_a_label_studio_that_blocks_private_addresses_names_the_me
 
 @pytest.mark.parametrize("key", [LEGACY_TOKEN, "f" * 40, "not.a.token"])
 def test_a_key_that_is_not_taken(
-    settings: dict[str, Any], quick: BackendServer, strict: tuple[LabelStudioServer, Person], key: str
+    settings: dict[str, Any], quick: BackendServer, strict: tuple[Server, Person], key: str
 ) -> None:
     server, _ = strict
 
@@ -177,7 +178,7 @@ def test_a_backend_that_label_studio_cannot_reach(owner: Person, settings: dict[
 
 
 def test_something_else_at_the_backends_address(
-    owner: Person, settings: dict[str, Any], studio: LabelStudioServer, title: str
+    owner: Person, settings: dict[str, Any], studio: Server, title: str
 ) -> None:
     project_id = owner.create_project(title, CONFIG, ["a text"])
 

@@ -18,15 +18,9 @@ from backend.settings import Settings
 from backend.work.queue import LEASE_S, MOST_NAMED, RETRY_DELAYS_S, RoundQueue
 from backend.work.redis_access import open_redis
 from backend.work.worker import rq_worker
+from examples.servers import Server, free_port
 from tests.annotators import Person, choices_config, reviews, until_published
-from tests.servers import (
-    LEGACY_TOKEN,
-    BackendServer,
-    LabelStudioServer,
-    backend,
-    eventually,
-    free_port,
-)
+from tests.servers import LEGACY_TOKEN, BackendServer, backend, eventually
 
 CONFIG = choices_config(["neg", "pos"])
 RUNNING = ("syncing", "training", "scoring", "publishing")
@@ -295,7 +289,7 @@ def test_a_worker_killed_in_a_round_is_replaced_and_the_training_that_was_asked_
 
 
 def test_a_worker_told_to_stop_leaves_its_training_between_two_steps_and_the_next_one_does_it(
-    owner: Person, studio: LabelStudioServer, title: str, tmp_path: Path
+    owner: Person, studio: Server, title: str, tmp_path: Path
 ) -> None:
     gold = reviews(12)
     # The bundled encoder, so that the training lasts long enough to be stopped.
@@ -356,7 +350,7 @@ def _forwarding(port: int, target: str) -> Iterator[None]:
 
 
 def test_a_round_that_label_studio_did_not_answer_is_tried_again(
-    owner: Person, studio: LabelStudioServer, small_encoder: str, title: str, tmp_path: Path
+    owner: Person, studio: Server, small_encoder: str, title: str, tmp_path: Path
 ) -> None:
     port = free_port()
     with backend(tmp_path, f"http://127.0.0.1:{port}", LEGACY_TOKEN, BERT_MODEL=small_encoder) as server:

@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 
-from benchmarks.event_recorder import event_recorder
+from benchmarks.loop.event_recorder import event_recorder
 from tests.annotators import Person, choices_config, until_published
 from tests.banking import intents, questions
 from tests.servers import BackendServer

@@ -12,11 +12,11 @@ from email.utils import format_datetime
 
 import pytest
 
+from examples.servers import ROOT, free_port
 from model.errors import LLMContextError, LLMError, LLMKeyError, LLMModelError, LLMUnavailableError
 from model.llm.chat import Message, Reply
 from model.llm.provider import LLMConfig, LLMTimeoutError, check_llm, open_chat
 from tests.llm_servers import KEY, MODEL, LLMServer, Silence, completion, llm_server, refusal
-from tests.servers import ROOT, free_port
 
 PROMPT = "a private text about temperature"
 ASKED = [Message("system", "You choose."), Message("user", PROMPT)]

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from examples.servers import Server
 from tests.annotators import Person, choices_config, reviews, until_published
 from tests.fake_chats import labelling, picking, shown_texts
 from tests.llm_servers import KEY, MODEL, Item, LLMServer, Silence, llm_server, refusal
-from tests.servers import BackendServer, LabelStudioServer, backend
+from tests.servers import BackendServer, backend
 
 CONFIG = choices_config(["neg", "pos"])
 RECORDED = Path(__file__).resolve().parents[3] / "shared" / "activellm"
@@ -68,7 +69,7 @@ def server(request: pytest.FixtureRequest, provider: Provider) -> Iterator[LLMSe
 @pytest.fixture(scope="module")
 def asking(
     server: LLMServer,
-    studio: LabelStudioServer,
+    studio: Server,
     owner: Person,
     small_encoder: str,
     tmp_path_factory: pytest.TempPathFactory,
@@ -287,7 +288,7 @@ def test_no_key_prompt_or_text_is_in_any_log_status_or_metric(
 
 
 def test_without_a_key_everything_says_so_and_the_loop_goes_on(
-    owner: Person, studio: LabelStudioServer, small_encoder: str, tmp_path: Path, title: str
+    owner: Person, studio: Server, small_encoder: str, tmp_path: Path, title: str
 ) -> None:
     gold = reviews(30)
     project_id = owner.create_project(title, CONFIG, list(gold))

@@ -5,8 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from examples.servers import ROOT
 from tests.annotators import Person, choices_config, reviews
-from tests.servers import ROOT, BackendServer
+from tests.servers import BackendServer
 
 
 def model_command(backend: BackendServer, *words: object) -> subprocess.CompletedProcess[str]:

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
+from examples.servers import Server
 from model.learner.recipes import TrainingConfig, choose_recipe
 from model.learner.training import load_start
 from tests.annotators import Person, choices_config, reviews, until_published
 from tests.fakes import SENTIMENT
-from tests.servers import LEGACY_TOKEN, BackendServer, LabelStudioServer, backend
+from tests.servers import LEGACY_TOKEN, BackendServer, backend
 
 CONFIG = choices_config(["neg", "pos"])
 
@@ -163,9 +164,7 @@ def test_the_last_label_ends_the_loop_quietly(owner: Person, quick: BackendServe
     assert status["model"] >= 1
 
 
-def test_the_first_setup_after_a_start_is_answered_at_once(
-    studio: LabelStudioServer, small_encoder: str, tmp_path: Path
-) -> None:
+def test_the_first_setup_after_a_start_is_answered_at_once(studio: Server, small_encoder: str, tmp_path: Path) -> None:
     """Label Studio gives /setup three seconds, and health one."""
     with backend(tmp_path, studio.url, LEGACY_TOKEN, BERT_MODEL=small_encoder) as cold:
         body = {"project": "999999.1", "schema": CONFIG, "hostname": studio.url, "access_token": "", "extra_params": ""}

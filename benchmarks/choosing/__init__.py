@@ -1,0 +1,1 @@
+"""Accuracy of query strategies against random labels, and time and memory of a query by pool size."""

@@ -1,0 +1,1 @@
+"""Accuracy with texts that LLMs chose in a study, against random texts."""

@@ -1,0 +1,182 @@
+"""Scoring speed against the machine's peak matrix multiplication, and the gain and loss of lower precision."""
+
+import copy
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from model.encoder.bert import TextClassifier
+from model.encoder.inference import NEAR_TIE, embed_pool, embed_texts, head_proba
+from model.encoder.processor import is_bf16_native
+from model.learner.knowledge import know_nothing
+from model.learner.refitting import with_refitted_head
+from model.types import FloatArray, Targets
+
+REPETITIONS = 3
+# Labels given after the training; the head is fitted anew with them.
+NEW_LABELS = 20
+SHIPPED = f"bf16, margins below {NEAR_TIE} again in fp32"
+_PEAK_SIDE, _PEAK_TIMES = 2048, 5
+
+
+@dataclass(frozen=True)
+class Share:
+    """Scoring speed, and its share of the machine's matmul peak.
+
+    Attributes:
+        is_mixed: True: bf16, and fp32 for uncertain texts, as pools are scored; False: fp32.
+        texts_per_s: texts per second with `threads` threads.
+        gflops: speed of the matrix products of real tokens; padding does not count.
+        peak_gflops: speed of products of large square matrices with the same threads and type, in the same run.
+        tokenizing: share of the time spent before the first matrix product.
+    """
+
+    name: str
+    is_mixed: bool
+    threads: int
+    texts_per_s: float
+    gflops: float
+    peak_gflops: float
+    tokenizing: float
+
+    @property
+    def of_peak(self) -> float:
+        """gflops / peak_gflops, in [0, 1]."""
+        return self.gflops / self.peak_gflops
+
+
+def share_of_peak(
+    classifier: TextClassifier, name: str, texts: Sequence[str], threads: int, *, is_mixed: bool
+) -> Share:
+    """Score and multiply alternately; the figures are medians."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    token_ids, _ = classifier.chunk(list(texts))
+    embed = embed_pool if is_mixed else embed_texts
+    dtype = torch.bfloat16 if is_mixed and is_bf16_native(classifier.device) else torch.float32
+    scoring_s, peaks, tokenizing_s = [], [], []
+    for _ in range(REPETITIONS):
+        scoring_s.append(_seconds(lambda: embed(classifier, texts)))
+        tokenizing_s.append(_seconds(lambda: classifier.chunk(list(texts))))
+        peaks.append(_peak_gflops(dtype))
+    torch.set_num_threads(before)
+    taken_s = statistics.median(scoring_s)
+    gflop = _flop(classifier, [len(ids) for ids in token_ids]) / 1e9
+    share = statistics.median(tokenizing_s) / taken_s
+    return Share(name, is_mixed, threads, len(texts) / taken_s, gflop / taken_s, statistics.median(peaks), share)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
+
+
+def _peak_gflops(dtype: torch.dtype) -> float:
+    left, right = torch.randn(2, _PEAK_SIDE, _PEAK_SIDE).to(dtype)
+    times = [_seconds(lambda: torch.mm(left, right)) for _ in range(_PEAK_TIMES)]
+    return float(2 * _PEAK_SIDE**3 / min(times) / 1e9)
+
+
+def _flop(classifier: TextClassifier, lengths: Sequence[int]) -> float:
+    """A layer's matrix products for a text of T tokens: four of D x D and two of D x F a token, two of T x T x D."""
+    config = classifier.encoder.config
+    tokens, squares = sum(lengths), sum(length**2 for length in lengths)
+    weights = 4 * config.hidden_size**2 + 2 * config.hidden_size * config.intermediate_size
+    return float(2 * config.num_hidden_layers * (weights * tokens + 2 * config.hidden_size * squares))
+
+
+def profile(classifier: TextClassifier, texts: Sequence[str]) -> list[tuple[str, float]]:
+    """Shares of the time that one core spends in each kind of operation, the largest first."""
+    before = torch.get_num_threads()
+    # The profiler sees only this thread.
+    torch.set_num_threads(1)
+    activity = torch.profiler.ProfilerActivity.CPU
+    with torch.inference_mode(), torch.profiler.profile(activities=[activity]) as profiled:
+        embed_pool(classifier, texts)
+    torch.set_num_threads(before)
+    spent = {event.key: float(event.self_cpu_time_total) for event in profiled.key_averages()}
+    total = sum(spent.values())
+    return sorted(((name, time_us / total) for name, time_us in spent.items()), key=lambda one: -one[1])
+
+
+@dataclass(frozen=True)
+class Precision:
+    """A precision for embedding texts, compared with fp32.
+
+    Attributes:
+        times_as_fast: speed as a multiple of fp32; None if another line has the figure.
+        agreeing: share of texts with the same likeliest class as with fp32.
+        furthest: the largest difference of a probability from fp32.
+    """
+
+    name: str
+    times_as_fast: float | None
+    agreeing: float
+    furthest: float
+
+
+def precisions(classifier: TextClassifier, labelled: Targets, unlabelled: Targets) -> list[Precision]:
+    """Embed the same texts in every precision alternately; speeds are medians of the ratio to fp32 in the same turn.
+
+    Args:
+        classifier: trained on `labelled`.
+        labelled: what a head is fitted on anew, with the first NEW_LABELS of the others.
+        unlabelled: the texts to embed.
+    """
+    texts = unlabelled.texts
+    ways = _ways(classifier)
+    proba: dict[str, FloatArray] = {}
+    ratios: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(REPETITIONS):
+        began = time.monotonic()
+        exact_N_D = embed_texts(classifier, texts)
+        exact_s = time.monotonic() - began
+        for name, embed in ways.items():
+            began = time.monotonic()
+            embeddings_N_D = embed(texts)
+            ratios[name].append(exact_s / (time.monotonic() - began))
+            proba[name] = head_proba(classifier, classifier.head, embeddings_N_D)
+    exact_N_C = head_proba(classifier, classifier.head, exact_N_D)
+    stored_N_C = head_proba(classifier, classifier.head, exact_N_D.astype(np.float16).astype(np.float32))
+    kept = _against("fp32, kept as fp16", 1.0, stored_N_C, exact_N_C)
+    others = [_against(name, statistics.median(ratios[name]), proba[name], exact_N_C) for name in ways]
+    refitted = [_refitted_proba(classifier, labelled, unlabelled, embed) for embed in (embed_texts, embed_pool)]
+    return [kept, *others, _against(f"{SHIPPED}; a head fitted anew", None, refitted[1], refitted[0])]
+
+
+def _refitted_proba(
+    classifier: TextClassifier,
+    labelled: Targets,
+    unlabelled: Targets,
+    embed: Callable[[TextClassifier, Sequence[str]], FloatArray],
+) -> FloatArray:
+    """Probabilities by a head fitted anew; as in a round, the trained head tells which embeddings need fp32."""
+    texts = [*labelled.texts, *unlabelled.texts[:NEW_LABELS]]
+    targets_L_C = np.concatenate([labelled.targets_N_C, unlabelled.targets_N_C[:NEW_LABELS]])
+    knowledge = know_nothing(*classifier.head.weight.shape, is_multilabel=False)
+    head = with_refitted_head(classifier, embed(classifier, texts), targets_L_C, knowledge).head
+    return head_proba(classifier, head, embed(classifier, unlabelled.texts))
+
+
+def _against(name: str, times_as_fast: float | None, proba_N_C: FloatArray, exact_N_C: FloatArray) -> Precision:
+    agreeing = float((proba_N_C.argmax(axis=1) == exact_N_C.argmax(axis=1)).mean())
+    return Precision(name, times_as_fast, agreeing, float(np.abs(proba_N_C - exact_N_C).max()))
+
+
+def _ways(classifier: TextClassifier) -> dict[str, Callable[[Sequence[str]], FloatArray]]:
+    quantize: Any = torch.ao.quantization.quantize_dynamic
+    in_int8 = copy.deepcopy(classifier)
+    in_int8.encoder = quantize(in_int8.encoder, {nn.Linear}, dtype=torch.qint8)
+    return {
+        "bf16": partial(embed_texts, classifier, is_mixed=True),
+        SHIPPED: partial(embed_pool, classifier),
+        "int8, dynamic": lambda texts: embed_texts(in_int8, texts),
+    }

@@ -1,0 +1,111 @@
+"""The public members that a fake shares with the class that it stands for; mypy checks both against these protocols.
+
+The last function is never called: its annotations make mypy compare. A fake without a member of its protocol, or with
+another signature, fails `mypy`. tests/unit/test_contracts.py checks that the protocol of a turn names every public
+member of the real class, so that a new member of the real class reaches the fake.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from backend.studio.client import LabelStudioClient
+from backend.studio.contract import Project, Task
+from backend.work.queue import RoundQueue, Turn
+from backend.work.states import RoundState
+from model.llm.chat import Chat
+from tests.fake_chats import ScriptedChat
+from tests.fake_tasks import TaskedLabelStudio
+from tests.fakes import FakeLabelStudio, FakeRounds, FakeTurn
+
+
+class Rounds(Protocol):
+    """What routes and rounds use of a RoundQueue."""
+
+    def ping(self) -> None: ...
+
+    def request(
+        self,
+        project_id: int,
+        *,
+        changes: int = 0,
+        train: bool = False,
+        task_ids: Collection[int] = (),
+        are_all_named: bool = True,
+    ) -> str: ...
+
+    def request_later(self, project_id: int, delay_s: float) -> None: ...
+
+    def state(self, project_id: int) -> RoundState: ...
+
+    def length(self) -> int: ...
+
+    def anybody_waits(self) -> bool: ...
+
+    def anybody_runs(self) -> bool: ...
+
+
+class RoundTurn(Protocol):
+    """Every public member of a Turn."""
+
+    project_id: int
+    changes: int
+    asked_to_train: bool
+    deaths: int
+    changed_tasks: frozenset[int]
+    are_all_named: bool
+
+    @property
+    def queue(self) -> Rounds: ...
+
+    def may_linger(self) -> bool: ...
+
+    def come_back(self, delay_s: float) -> None: ...
+
+    def has_read_changes(self) -> None: ...
+
+    def step(self, name: str) -> None: ...
+
+    def progress(self, done: int, total: int, loss: float | None = None) -> None: ...
+
+    def end(self, error: str = "", code: str = "") -> None: ...
+
+
+class PredictionStore(Protocol):
+    """What publishing and cleaning up use of a LabelStudioClient."""
+
+    def project(self, project_id: int) -> Project: ...
+
+    def import_predictions(
+        self, project_id: int, predictions: Sequence[Mapping[str, Any]], on_progress: Callable[[int, int], None]
+    ) -> None: ...
+
+    def use_model_version(self, project_id: int, model_version: str) -> None: ...
+
+    def prediction_counts(self, project_id: int) -> dict[str, int]: ...
+
+    def prediction_ids(self, project_id: int, model_versions: Collection[str]) -> list[int]: ...
+
+    def delete_predictions(self, project_id: int, model_version: str) -> None: ...
+
+    def delete_prediction(self, prediction_id: int) -> None: ...
+
+
+class TaskSource(Protocol):
+    """What reading a project's tasks uses of a LabelStudioClient."""
+
+    def project(self, project_id: int) -> Project: ...
+
+    def tasks(self, project_id: int, above: int = 0, since: datetime | None = None) -> Iterator[list[Task]]: ...
+
+    def tasks_by_id(self, project_id: int, task_ids: Collection[int], control: str) -> Iterator[list[Task]]: ...
+
+    def last_change(self, project_id: int) -> datetime | None: ...
+
+
+def _fakes_match_the_real_things(client: LabelStudioClient, rounds: RoundQueue, turn: Turn) -> None:
+    _: tuple[Rounds, Rounds] = (rounds, FakeRounds())
+    _turns: tuple[RoundTurn, RoundTurn] = (turn, FakeTurn())
+    _stores: tuple[PredictionStore, PredictionStore] = (client, FakeLabelStudio())
+    _sources: tuple[TaskSource, TaskSource] = (client, TaskedLabelStudio())
+    _chat: Chat = ScriptedChat([])
