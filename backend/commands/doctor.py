@@ -1,13 +1,15 @@
-"""Look at everything that has to work together; name what is wrong, and the fix."""
+"""`doctor`: examine everything that has to work together; name each fault and its fix."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
+import typer
 from rich.console import Console
 
+from backend.commands.terminal import BackendUrlOption, console, default_url, settings_of_command
 from backend.rounds.llm_access import check_context, llm_config
 from backend.rounds.order import FALLBACK
 from backend.settings import Settings
@@ -41,6 +43,18 @@ class Finding:
     def is_well(self) -> bool:
         """Nothing to fix."""
         return not self.fix
+
+
+def doctor(
+    project: Annotated[int, typer.Option("--project", help="Look at this project; default: all.")] = 0,
+    url: BackendUrlOption = "",
+) -> None:
+    """Look at everything that has to work together; name what is wrong, and the fix. Exit code 1 if anything is."""
+    with settings_of_command() as settings:
+        findings = examine(settings, project or None, url or default_url(settings))
+        print_findings(console, findings)
+        if any(not finding.is_well for finding in findings):
+            raise typer.Exit(1)
 
 
 def examine(settings: Settings, project_id: int | None, url: str) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""`serve`: the web server and, where no Redis is given, a private Redis and a supervised worker."""
+"""The processes of `serve`: the web server and, where no Redis is given, a private Redis and a supervised worker."""
 
 import ctypes
 import logging
@@ -32,7 +32,7 @@ _SOCKET_PATH_BYTES = 100
 log = logging.getLogger(__name__)
 
 
-def serve(settings: Settings) -> None:
+def run_server(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; what dies meanwhile is started again.
 
     Raises:

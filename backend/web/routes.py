@@ -10,10 +10,11 @@ from backend.store.project_folder import Connection, ProjectFolder
 from backend.studio.contract import START_TRAINING, Event, parse_event, parse_predict, parse_project_id, parse_setup
 from backend.studio.labeling_config import read_labeling_config
 from backend.web.events import take_event
+from backend.web.metrics import metrics_text
 from backend.web.pasting import prompt_of, take_answer
 from backend.web.predicting import predict as answer_tasks
 from backend.web.service import Service
-from backend.web.status import metrics_text, project_status
+from backend.web.status import project_status
 from model.errors import LLMError
 from model.tasks.label_names import check_described
 

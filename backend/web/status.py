@@ -1,21 +1,17 @@
-"""A project's status, and Prometheus metrics: all read from disk and Redis, so that every process says the same."""
+"""A project's status, read from disk and Redis, so that every process gives the same answer."""
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
-
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
 
 from backend.errors import UnknownProjectError
 from backend.rounds.llm_access import open_ledger, problem_at_start
 from backend.rounds.order import FALLBACK
 from backend.settings import Settings
-from backend.store.project_folder import ProjectFolder, known_projects
+from backend.store.project_folder import ProjectFolder
 from backend.store.selections import Selection
 from backend.store.sync_record import Failure
 from backend.web.service import Service
-from backend.work.states import FAILED, IDLE, STATES
+from backend.work.states import FAILED, IDLE
 from model.errors import LLMBudgetError
 from model.llm.memory import Spent
 
@@ -90,76 +86,3 @@ def llm_status(settings: Settings, folder: ProjectFolder) -> dict[str, Any] | No
         "cost": cost,
         "checks": asdict(last.llm_checks) if last else None,
     }
-
-
-def metrics_text(service: Service) -> bytes:
-    """Prometheus' text format."""
-    registry = CollectorRegistry()
-    registry.register(_Collector(service))
-    return generate_latest(registry)
-
-
-class _Collector:
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    def collect(self) -> Iterator[Metric]:
-        waiting = GaugeMetricFamily("shortlist_rounds_waiting", "Rounds that wait for a worker.")
-        waiting.add_metric([], self._service.rounds.length())
-        yield waiting
-        statuses = [project_status(self._service, id_) for id_ in known_projects(self._service.settings.model_dir)]
-        for key, name, text in (
-            ("labels", "shortlist_labels", "Labelled tasks at the last sync."),
-            ("unlabelled", "shortlist_unlabelled", "Tasks that want labels at the last sync."),
-            ("model", "shortlist_model", "Number of the model version in use."),
-            ("rounds", "shortlist_rounds", "Orders published so far."),
-        ):
-            gauge = GaugeMetricFamily(name, text, labels=["project"])
-            for status in statuses:
-                gauge.add_metric([str(status["project"])], status[key])
-            yield gauge
-        for key, text in (
-            ("accuracy", "Share of labelled texts that classifiers which had not seen them got right."),
-            ("macro_f1", "F1 averaged over classes, on labelled texts that had not been seen."),
-            ("calibration_error", "Expected calibration error on labelled texts that had not been seen."),
-        ):
-            gauge = GaugeMetricFamily(f"shortlist_out_of_fold_{key}", text, labels=["project"])
-            for status in statuses:
-                if status["out_of_fold"]:
-                    gauge.add_metric([str(status["project"])], status["out_of_fold"][key])
-            yield gauge
-        for key, name, text in (
-            ("agreed", "shortlist_names_agreed", "Labelled texts whose label people chose as label names alone say."),
-            ("of", "shortlist_names_compared", "Labelled texts that were compared with what label names alone say."),
-        ):
-            gauge = GaugeMetricFamily(name, text, labels=["project"])
-            for status in statuses:
-                if status["names"]:
-                    gauge.add_metric([str(status["project"])], status["names"][key])
-            yield gauge
-        yield from _llm_metrics([(str(status["project"]), status["llm"]) for status in statuses if status["llm"]])
-        states = GaugeMetricFamily("shortlist_state", "1 for the state a project is in.", labels=["project", "state"])
-        for status in statuses:
-            for state in STATES:
-                states.add_metric([str(status["project"]), state], float(status["state"] == state))
-        yield states
-
-
-def _llm_metrics(of_projects: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[Metric]:
-    for key, name, text in (
-        ("asked", "shortlist_llm_asked", "Questions that went to an LLM."),
-        ("failed", "shortlist_llm_failed", "Questions that an LLM did not answer."),
-        ("from_cache", "shortlist_llm_from_cache", "Questions answered from memory."),
-        ("prompt_tokens", "shortlist_llm_prompt_tokens", "Tokens that LLMs read."),
-        ("completion_tokens", "shortlist_llm_completion_tokens", "Tokens that LLMs wrote."),
-        ("cost", "shortlist_llm_cost", "What those tokens cost, by LLM_PRICE_INPUT and LLM_PRICE_OUTPUT."),
-    ):
-        gauge = GaugeMetricFamily(name, text, labels=["project"])
-        for project, llm in of_projects:
-            if llm[key] is not None:
-                gauge.add_metric([project], llm[key])
-        yield gauge
-    fallback = GaugeMetricFamily("shortlist_llm_fallback", "1 while another strategy stands in.", labels=["project"])
-    for project, llm in of_projects:
-        fallback.add_metric([project], float(bool(llm["fallback"])))
-    yield fallback

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 
-from backend.commands.exporting import gold_lines
+from backend.commands.annotations import gold_lines
 from model.simulation.gold import read_gold
 from model.types import LabelSet, Targets
 from tests.fakes import SENTIMENT

@@ -1,14 +1,27 @@
-"""A project's annotations as gold labels in a file, for `python -m model simulate`."""
+"""`export`: a project's annotations as gold labels in a file, for `python -m model simulate`."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from backend.commands.terminal import ProjectOption, console, settings_of_command
 from backend.rounds.sync import read_targets
 from backend.settings import Settings
 from backend.studio.client import LabelStudioClient
 from backend.studio.labeling_config import read_labeling_config
 from model.types import Targets
+
+
+def export(
+    project: ProjectOption,
+    out: Annotated[Path, typer.Option(help="Where to: a text and its label a line, as JSON.")],
+) -> None:
+    """Write a project's annotations to a file, to simulate query strategies on: python -m model simulate."""
+    with settings_of_command() as settings:
+        console.print(f"Wrote {export_annotations(settings, project, out)} labelled texts to {out}", soft_wrap=True)
 
 
 def export_annotations(settings: Settings, project_id: int, file: Path) -> int:

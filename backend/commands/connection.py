@@ -1,0 +1,24 @@
+"""`connect`: connect a project, and describe its labels."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from backend.commands.terminal import BackendUrlOption, ProjectOption, console, default_url, settings_of_command
+from backend.studio.connecting import connect_project
+from model.tasks.label_names import read_descriptions
+
+
+def connect(
+    project: ProjectOption,
+    url: BackendUrlOption = "",
+    describe: Annotated[
+        Path | None, typer.Option(help="What labels mean: a JSON file with a text by label. Also once connected.")
+    ] = None,
+) -> None:
+    """Connect a project to this backend, as Settings → Model → Connect Model does."""
+    with settings_of_command() as settings:
+        descriptions = read_descriptions(describe) if describe else None
+        answer = connect_project(settings, project, url or default_url(settings), descriptions)
+        console.print(answer, soft_wrap=True)

@@ -1,0 +1,32 @@
+"""`rollback`: use an earlier model version again."""
+
+from typing import Annotated
+
+import typer
+
+from backend.commands.terminal import ProjectOption, console, settings_of_command
+from backend.store.project_folder import ProjectFolder
+from backend.web.service import open_service
+from model.errors import VersionError
+
+
+def rollback(
+    project: ProjectOption,
+    to: Annotated[int, typer.Option("--to", help="Model version to use; default: the one before the current.")] = 0,
+) -> None:
+    """Use an earlier model version again; its order is published at once, and the next training goes on from there."""
+    with settings_of_command() as settings:
+        service = open_service(settings)
+        service.rounds.ping()
+        number = to or _version_before_current(service.folder(project))
+        service.folder(project).registry.point(number)
+        service.rounds.request(project)
+        console.print(f"Project {project} uses model version {number} again; its order is being published.")
+
+
+def _version_before_current(folder: ProjectFolder) -> int:
+    current = folder.registry.current()
+    earlier = [number for number in folder.registry.numbers() if current is not None and number < current.number]
+    if not earlier:
+        raise VersionError(f"project {folder.project_id} has no model version before the current one on disk")
+    return earlier[-1]

@@ -1,0 +1,32 @@
+"""`status`: a table of every connected project."""
+
+from typing import Any
+
+from rich.table import Table
+
+from backend.commands.terminal import console, settings_of_command
+from backend.store.project_folder import known_projects
+from backend.web.service import open_service
+from backend.web.status import project_status
+
+_COLUMNS = ("project", "state", "labels", "unlabelled", "model_version", "rounds")
+
+
+def status() -> None:
+    """Show where every connected project stands."""
+    with settings_of_command() as settings:
+        service = open_service(settings)
+        table = Table(*(name.replace("_", " ") for name in _COLUMNS), "LLM", "last error")
+        for project_id in known_projects(settings.model_dir):
+            row = project_status(service, project_id)
+            table.add_row(*(str(row[name]) for name in _COLUMNS), _llm_in_a_word(row["llm"]), row["last_error"])
+        console.print(
+            table if table.row_count else "No project has connected yet: python -m backend connect --project ID"
+        )
+
+
+def _llm_in_a_word(llm: dict[str, Any] | None) -> str:
+    """The LLM that chose, or why none could; empty without an LLM."""
+    if llm is None:
+        return ""
+    return f"{llm['problem']} ({llm['fallback']} chooses)" if llm["fallback"] else llm["problem"] or llm["source"]

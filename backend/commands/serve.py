@@ -1,0 +1,25 @@
+"""`serve` and `worker`: run the backend."""
+
+import logging
+
+from backend.commands.serving import run_server
+from backend.commands.terminal import settings_of_command
+from backend.rounds.llm_access import problem_at_start
+from backend.rounds.order import FALLBACK
+from backend.work.worker import run_worker
+
+log = logging.getLogger(__name__)
+
+
+def serve() -> None:
+    """Run the backend: web server, and without REDIS_URL also a private Redis and a worker."""
+    with settings_of_command() as settings:
+        run_server(settings)
+
+
+def worker() -> None:
+    """Run one worker against REDIS_URL (or the Redis of a running `serve`)."""
+    with settings_of_command() as settings:
+        if problem := problem_at_start(settings):
+            log.warning("event=llm_unusable fallback=%s reason=%s", FALLBACK, problem)
+        run_worker(settings)

@@ -1,0 +1,128 @@
+"""Prometheus metrics: every project's status as numbers."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from backend.store.project_folder import known_projects
+from backend.web.service import Service
+from backend.web.status import project_status
+from backend.work.states import STATES
+
+Status = Mapping[str, Any]
+# Metric, its description, and its value in a project's status; None leaves the project out.
+_GAUGES: tuple[tuple[str, str, Callable[[Status], float | None]], ...] = (
+    ("shortlist_labels", "Labelled tasks at the last sync.", lambda status: status["labels"]),
+    ("shortlist_unlabelled", "Tasks that want labels at the last sync.", lambda status: status["unlabelled"]),
+    ("shortlist_model", "Number of the model version in use.", lambda status: status["model"]),
+    ("shortlist_rounds", "Orders published so far.", lambda status: status["rounds"]),
+    (
+        "shortlist_out_of_fold_accuracy",
+        "Share of labelled texts that classifiers which had not seen them got right.",
+        lambda status: _entry(status["out_of_fold"], "accuracy"),
+    ),
+    (
+        "shortlist_out_of_fold_macro_f1",
+        "F1 averaged over classes, on labelled texts that had not been seen.",
+        lambda status: _entry(status["out_of_fold"], "macro_f1"),
+    ),
+    (
+        "shortlist_out_of_fold_calibration_error",
+        "Expected calibration error on labelled texts that had not been seen.",
+        lambda status: _entry(status["out_of_fold"], "calibration_error"),
+    ),
+    (
+        "shortlist_names_agreed",
+        "Labelled texts whose label people chose as label names alone say.",
+        lambda status: _entry(status["names"], "agreed"),
+    ),
+    (
+        "shortlist_names_compared",
+        "Labelled texts that were compared with what label names alone say.",
+        lambda status: _entry(status["names"], "of"),
+    ),
+    (
+        "shortlist_llm_asked",
+        "Questions that went to an LLM.",
+        lambda status: _entry(status["llm"], "asked"),
+    ),
+    (
+        "shortlist_llm_failed",
+        "Questions that an LLM did not answer.",
+        lambda status: _entry(status["llm"], "failed"),
+    ),
+    (
+        "shortlist_llm_from_cache",
+        "Questions answered from memory.",
+        lambda status: _entry(status["llm"], "from_cache"),
+    ),
+    (
+        "shortlist_llm_prompt_tokens",
+        "Tokens that LLMs read.",
+        lambda status: _entry(status["llm"], "prompt_tokens"),
+    ),
+    (
+        "shortlist_llm_completion_tokens",
+        "Tokens that LLMs wrote.",
+        lambda status: _entry(status["llm"], "completion_tokens"),
+    ),
+    (
+        "shortlist_llm_cost",
+        "What those tokens cost, by LLM_PRICE_INPUT and LLM_PRICE_OUTPUT.",
+        lambda status: _entry(status["llm"], "cost"),
+    ),
+    (
+        "shortlist_llm_fallback",
+        "1 while another strategy stands in.",
+        lambda status: None if status["llm"] is None else float(bool(status["llm"]["fallback"])),
+    ),
+)
+
+
+def metrics_text(service: Service) -> bytes:
+    """Every metric in Prometheus' text format.
+
+    Raises:
+        RedisUnavailableError: Redis does not answer.
+    """
+    registry = CollectorRegistry()
+    registry.register(_Collector(service))
+    return generate_latest(registry)
+
+
+class _Collector:
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def collect(self) -> Iterator[Metric]:
+        waiting = GaugeMetricFamily("shortlist_rounds_waiting", "Rounds that wait for a worker.")
+        waiting.add_metric([], self._service.rounds.length())
+        yield waiting
+        ids = known_projects(self._service.settings.model_dir)
+        statuses = [project_status(self._service, project_id) for project_id in ids]
+        yield from (_gauge(name, text, value, statuses) for name, text, value in _GAUGES)
+        yield _states(statuses)
+
+
+def _gauge(
+    name: str, text: str, value: Callable[[Status], float | None], statuses: Sequence[Status]
+) -> GaugeMetricFamily:
+    gauge = GaugeMetricFamily(name, text, labels=["project"])
+    for status in statuses:
+        if (found := value(status)) is not None:
+            gauge.add_metric([str(status["project"])], found)
+    return gauge
+
+
+def _states(statuses: Sequence[Status]) -> GaugeMetricFamily:
+    states = GaugeMetricFamily("shortlist_state", "1 for the state a project is in.", labels=["project", "state"])
+    for status in statuses:
+        for state in STATES:
+            states.add_metric([str(status["project"]), state], float(status["state"] == state))
+    return states
+
+
+def _entry(entries: Mapping[str, float | None] | None, name: str) -> float | None:
+    return None if entries is None else entries[name]
