@@ -1,4 +1,4 @@
-"""A stand-in for an LLM: it answers what the test wrote down, and remembers what it was asked."""
+"""A stand-in for an LLM: it gives the answers that a test scripts, and records the questions."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from model.llm.chat import Message, Reply
 
 Answer = str | Reply | LLMError
 
-# How a text is shown: its number, then its words in quotation marks.
+# The line of a shown text: its number, then its words in quotation marks.
 _SHOWN = re.compile(r'^\s*(\d+): (".*")\s*$')
 
 
@@ -42,7 +42,7 @@ class ScriptedChat:
 
 
 def shown_texts(messages) -> dict[int, str]:
-    """The numbered texts of a question; those of a repeated question too."""
+    """The numbered texts of a question, or of a repeated question."""
     lines = (
         _SHOWN.match(line) for message in messages if message.role == "user" for line in message.content.split("\n")
     )
@@ -50,11 +50,11 @@ def shown_texts(messages) -> dict[int, str]:
 
 
 def picking(select: int, label_of: Callable[[str], str], wants: Callable[[str], bool] = lambda text: True):
-    """An answerer that picks the first texts that it wants, and expects a label of each."""
+    """An answerer that picks the first wanted texts and guesses a label for each."""
 
     def answer(messages) -> str:
         wanted = {number: text for number, text in shown_texts(messages).items() if wants(text)}
-        # By text, or every list would be a run of numbers, which nobody believes.
+        # In the order of the texts, since a run of numbers would count as degenerate.
         chosen = sorted(wanted, key=lambda number: wanted[number][::-1])[:select]
         return json.dumps({"reasoning": "", "picks": [{"number": n, "label": label_of(wanted[n])} for n in chosen]})
 
@@ -62,13 +62,13 @@ def picking(select: int, label_of: Callable[[str], str], wants: Callable[[str], 
 
 
 def labelling(label_of: Callable[[str], str], is_sure: Callable[[str], bool] = lambda text: True):
-    """An answerer that labels every text that it is shown."""
+    """An answerer that labels every shown text."""
 
     def answer(messages) -> str:
-        said = [
+        entries = [
             {"number": number, "label": label_of(text), "sure": is_sure(text)}
             for number, text in shown_texts(messages).items()
         ]
-        return json.dumps({"labels": said})
+        return json.dumps({"labels": entries})
 
     return answer
