@@ -67,10 +67,10 @@ def labelling(label_of: Callable[[str], str], is_sure: Callable[[str], bool] = l
     """An answerer that labels every shown text."""
 
     def answer(messages: tuple[Message, ...]) -> str:
-        said = [
+        entries = [
             {"number": number, "label": label_of(text), "sure": is_sure(text)}
             for number, text in shown_texts(messages).items()
         ]
-        return json.dumps({"labels": said})
+        return json.dumps({"labels": entries})
 
     return answer

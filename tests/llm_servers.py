@@ -1,4 +1,4 @@
-"""LLM providers on loopback: they speak Mistral's and OpenAI's protocol and say what the test wrote down."""
+"""LLM providers on loopback: they speak Mistral's and OpenAI's protocol and give the answers that a test scripts."""
 
 import json
 import threading
@@ -56,7 +56,7 @@ class LLMServer:
 
     @property
     def questions(self) -> list[dict[str, Any]]:
-        """The bodies of the chat completions that were asked for."""
+        """The bodies of all requests for a chat completion."""
         return [request.body for request in self.requests if request.path == "/v1/chat/completions"]
 
     def next_item(self, request: Recorded) -> Item:
@@ -110,7 +110,7 @@ def llm_server(
 
 
 def completion(text: Any, question: dict[str, Any] | None = None, **different: Any) -> dict[str, Any]:
-    """A chat completion that says that, its tokens counted in words; `finish_reason`, `usage` may be others."""
+    """A chat completion with this text and its tokens counted in words; `different` replaces fields."""
     prompt, answer = words_of(question or {}), len(str(text).split())
     usage = {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
     choice = {
@@ -128,7 +128,7 @@ def words_of(question: dict[str, Any]) -> int:
 
 
 def refusal(provider: ProviderName, kind: str) -> tuple[int, dict[str, str], Any]:
-    """What the real providers answer; a key or a question in it is theirs, too."""
+    """The refusal that the real provider sends, with the key or the question where the real refusal has them."""
     return _REFUSALS[kind][provider]
 
 

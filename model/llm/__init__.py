@@ -1,1 +1,1 @@
-"""LLMs: what they are asked, how their answers are read, and what is made of them."""
+"""LLMs: prompts for them, connections to them, and the reading and use of their answers."""

@@ -1,4 +1,4 @@
-"""What an LLM is to the rest of the house: messages in, a reply and its tokens out."""
+"""The interface of an LLM to all other code: messages in, a reply and its tokens out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ class Message:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back.
+    """An LLM's answer to a conversation.
 
     Attributes:
-        text: the answer, nothing cut.
-        prompt_tokens: tokens that were read, as the provider counts them.
-        completion_tokens: tokens that were written.
-        is_cut: the answer ended because it reached the most tokens that it may have.
+        text: the whole answer.
+        prompt_tokens: tokens of the conversation, as the provider counts them.
+        completion_tokens: tokens of the answer.
+        is_cut: whether the answer ended at its upper limit of tokens.
     """
 
     text: str
@@ -35,19 +35,19 @@ class Chat(Protocol):
 
     @property
     def model(self) -> str:
-        """Which model answers: part of what an answer is remembered by."""
+        """The name of the model; a remembered answer belongs to one model."""
 
     @property
     def context_tokens(self) -> int:
-        """Most tokens that question and answer may have together."""
+        """Upper limit of question and answer together, in tokens."""
 
     def ask(self, messages: Sequence[Message], schema: Mapping[str, Any] | None = None) -> Reply:
         """Answer a conversation.
 
         Args:
-            messages: the turns so far, a user's last.
-            schema: a JSON schema of an object that the answer should follow, where the provider can be held to it.
+            messages: the turns so far; the last one is a user's.
+            schema: the JSON schema of the answer; only some providers make the model follow a schema.
 
         Raises:
-            LLMError: there is no answer; its kind says why.
+            LLMError: no answer came; the subclass says why.
         """

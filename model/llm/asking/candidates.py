@@ -1,4 +1,4 @@
-"""What an LLM may be asked about."""
+"""The texts that an LLM may be asked about."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,14 +9,14 @@ from model.types import FloatArray, IntArray, Targets
 
 @dataclass(frozen=True)
 class Candidates:
-    """N unlabelled texts, the question that people will be asked about them, and what has labels already.
+    """N unlabelled texts, the question about them, and the labelled texts.
 
     Attributes:
-        question: what people are asked.
-        texts: N of them.
-        embeddings_N_D: theirs, by any encoder.
-        labelled: L texts with labels: examples, and counts.
-        labelled_L_D: embeddings of those.
+        question: the question that annotators answer.
+        texts: the N texts.
+        embeddings_N_D: embeddings of the N texts, by any encoder.
+        labelled: L texts with labels, from which examples and counts come.
+        labelled_L_D: embeddings of the L texts.
     """
 
     question: Question
@@ -29,6 +29,6 @@ class Candidates:
         return len(self.texts)
 
     def some(self, rows_M: IntArray) -> "Candidates":
-        """M of the texts, in the order of `rows_M`."""
+        """The M texts of `rows_M`, in that order."""
         texts = [self.texts[row] for row in rows_M.tolist()]
         return replace(self, texts=texts, embeddings_N_D=self.embeddings_N_D[rows_M])

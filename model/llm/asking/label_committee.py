@@ -1,4 +1,4 @@
-"""A committee of prompts and models: several label the same texts, and people are asked where they disagree."""
+"""A committee of models and wordings: all members label the same texts, and people label where members disagree."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from model.types import BoolArray, FloatArray, LabelSet
 
 @dataclass(frozen=True)
 class CommitteeMember:
-    """A model and the wording that it is asked with."""
+    """A model and the wording of its prompt."""
 
     chat: Chat
     version: str
@@ -26,13 +26,13 @@ class CommitteeMember:
 
 @dataclass(frozen=True)
 class Votes:
-    """What K members say of N texts.
+    """The labels that K members give N texts.
 
     Attributes:
-        votes_N_K_C: 1 for a label that is given, else 0; nothing but 0 where a member abstains.
-        has_voted_N_K: whether a member said anything; where labels may be several, none at all is a vote as well.
+        votes_N_K_C: 1 for a given label, else 0; all 0 where a member abstains.
+        has_voted_N_K: whether a member voted; in a multilabel project, giving no label is a vote too.
         label_set: the classes of axis C.
-        failures: why a member stopped early, for each that did.
+        failures: the errors of members that stopped early.
     """
 
     votes_N_K_C: FloatArray
@@ -46,36 +46,38 @@ def committee_votes(
     candidates: Candidates,
     on_progress: Progress = ignore_progress,
 ) -> Votes:
-    """Let each member label N texts. A member that fails keeps what it said until then, and abstains from the rest.
+    """Let each member label N texts. A failing member keeps its votes up to the failure and abstains from the rest.
 
     Args:
-        members: at least two, for them to disagree.
+        members: at least two.
         candidates: N texts.
         on_progress: called with (texts labelled, N times K) after every batch.
     """
     size, question = len(candidates), candidates.question
-    everybody: list[GuessedLabels] = []
+    labellings: list[GuessedLabels] = []
     failed: dict[int, LLMError] = {}
     for place, member in enumerate(members):
-        # A model that did not answer one wording does not answer the next either, and each wait is a long one.
+        # A model that failed with one wording would fail with the next too, after another long wait.
         if (failure := failed.get(id(member.chat))) is not None:
-            everybody.append(GuessedLabels((None,) * size, failure))
+            labellings.append(GuessedLabels((None,) * size, failure))
             continue
         progress = _continuing(on_progress, place * size, len(members) * size)
-        everybody.append(ask_for_labels(member.chat, candidates, progress, member.version))
-        if (failure := everybody[-1].failure) is not None:
+        labellings.append(ask_for_labels(member.chat, candidates, progress, member.version))
+        if (failure := labellings[-1].failure) is not None:
             failed[id(member.chat)] = failure
-    votes = count_votes([said.guesses for said in everybody], LabelSet(tuple(question.labels), question.is_multilabel))
-    return replace(votes, failures=tuple(said.failure for said in everybody if said.failure))
+    votes = count_votes(
+        [labelling.guesses for labelling in labellings], LabelSet(tuple(question.labels), question.is_multilabel)
+    )
+    return replace(votes, failures=tuple(labelling.failure for labelling in labellings if labelling.failure))
 
 
 def _continuing(on_progress: Progress, before: int, total: int) -> Progress:
-    """Progress of one member as that of all."""
+    """Report the progress of one member as progress of the whole committee."""
     return lambda done, _: on_progress(before + done, total)
 
 
 def count_votes(guesses_K_N: Sequence[Sequence[Guess | None]], label_set: LabelSet) -> Votes:
-    """What K members guessed of the same N texts, as votes."""
+    """Turn the guesses of K members for the same N texts into votes."""
     texts = len(guesses_K_N[0]) if guesses_K_N else 0
     votes_N_K_C = np.zeros((texts, len(guesses_K_N), len(label_set.labels)), dtype=np.float32)
     has_voted_N_K = np.zeros((texts, len(guesses_K_N)), dtype=bool)
@@ -88,42 +90,41 @@ def count_votes(guesses_K_N: Sequence[Sequence[Guess | None]], label_set: LabelS
 
 
 def disagreement_scores(votes: Votes) -> FloatArray:
-    """Score how the members that voted are split, by vote entropy.
+    """Score the disagreement of the members that voted, by vote entropy.
 
-    After the self-consistency sampling of APE (Qian et al., 2024), which asks people about what differently worded
-    prompts answer differently, by entropy. Deviations: members may be different models too; with several labels a text
-    the most disputed label stands for it; abstentions are left out.
+    After the self-consistency sampling of APE (Qian et al., 2024): people label the texts that differently worded
+    prompts label differently, by entropy. Deviations: members may also be different models; a multilabel text gets the
+    score of its most disputed label; abstentions are left out.
 
-    A text that fewer than two members labelled gets the mean of the others. Nothing is known of it, and mostly by
-    accident: a member that stopped halfway would otherwise put everything after that before, or behind, all texts
-    that are known to be disputed.
+    A text that fewer than two members labelled gets the mean score of the others. A member that stopped halfway would
+    otherwise move all later texts before, or behind, the texts with a measured score.
 
     Returns:
         scores_N in nats, in [0, log min(K, C)]; higher means ask sooner.
     """
     scores_N = np.zeros(len(votes.has_voted_N_K))
-    is_known_N = votes.has_voted_N_K.sum(axis=1) >= 2
-    for voted_K in np.unique(votes.has_voted_N_K[is_known_N], axis=0):
+    is_scored_N = votes.has_voted_N_K.sum(axis=1) >= 2
+    for voted_K in np.unique(votes.has_voted_N_K[is_scored_N], axis=0):
         rows_M = np.flatnonzero((votes.has_voted_N_K == voted_K).all(axis=1))
         votes_M_K_C = votes.votes_N_K_C[rows_M][:, voted_K]
         voting = Unlabelled(len(rows_M), proba_N_K_C=votes_M_K_C, is_multilabel=votes.label_set.is_multilabel)
         scores_N[rows_M] = vote_entropy_scores(voting.members)
-    if is_known_N.any():
-        scores_N[~is_known_N] = scores_N[is_known_N].mean()
+    if is_scored_N.any():
+        scores_N[~is_scored_N] = scores_N[is_scored_N].mean()
     return scores_N
 
 
 def agreed_guesses(votes: Votes) -> list[Guess | None]:
-    """What most of the members that voted say of each text.
+    """The labels that most voting members give each text.
 
     Returns:
-        N guesses, sure where at least two voted and all said the same: that tells more than what a member says of its
-        own sureness. None where nobody voted, or votes are split evenly.
+        N guesses, None where nobody voted or votes are evenly split. A guess is sure where at least two members voted
+        and all agree: agreement tells more than a member's own claim to be sure.
     """
-    return [_agreed(votes, row) for row in range(len(votes.has_voted_N_K))]
+    return [_agreed_guess(votes, row) for row in range(len(votes.has_voted_N_K))]
 
 
-def _agreed(votes: Votes, row: int) -> Guess | None:
+def _agreed_guess(votes: Votes, row: int) -> Guess | None:
     votes_K_C = votes.votes_N_K_C[row][votes.has_voted_N_K[row]]
     labels = majority(votes_K_C.mean(axis=0), votes.label_set) if len(votes_K_C) else None
     if labels is None:

@@ -1,4 +1,4 @@
-"""What an LLM is asked that labels texts: two wordings, so that a committee can differ by more than its models."""
+"""The prompt that lets an LLM label texts, in two wordings: a committee needs members that differ."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,28 +14,29 @@ from model.llm.chat import Message
 
 LABEL_WORDINGS = ("label_v1", "label_v2")
 
-# Most tokens of a text, tried from the first on until everything fits. Encoders read no more than 512 either.
+# Upper limits of a text in tokens; the first limit with which everything fits is taken. Encoders read 512 at most too.
 TEXT_TOKENS = (512, 256, 128, 64, 32)
-# An entry of the answer without its labels; what some models write around it; and what asking again adds: so much of
-# the answer, and what was wrong with it.
+# Tokens of one entry of the answer without its labels, and of the words that some models write around all entries.
 _ENTRY_TOKENS = 20
 _AROUND_TOKENS = 200
+# Tokens that asking again adds: the repeated beginning of the answer, and its faults.
 _REPEATED_TOKENS, _REASON_TOKENS = 150, 100
-# Some providers refuse schemas that list hundreds of values. The answer's labels are checked anyway.
+# Some providers refuse schemas that list hundreds of values. The labels of an answer are checked in any case.
 _MOST_LISTED = 200
 _FOLDER = Path(__file__).parent / "prompts"
 
 Example = tuple[str, tuple[str, ...]]
-"""A text, and the labels that people gave it."""
+"""A text and its labels, given by people."""
 
 
 @dataclass(frozen=True)
 class LabelPrompt:
-    """A question for an LLM.
+    """A prompt that requests labels.
 
     Attributes:
-        schema: the JSON schema of its answer.
-        version: which wording asks.
+        messages: a system's and a user's.
+        schema: the JSON schema of the answer.
+        version: the wording, one of `LABEL_WORDINGS`.
     """
 
     messages: tuple[Message, ...]
@@ -50,20 +51,20 @@ def build_label_prompt(
     context_tokens: int,
     version: str = LABEL_WORDINGS[0],
 ) -> LabelPrompt:
-    """Ask for the labels of some texts, numbered from 0.
+    """Build the prompt for the labels of some texts, numbered from 0.
 
-    Long texts and examples are shortened until question and answer fit; if that is not enough, examples are left out.
+    Long texts and examples are shortened until question and answer fit. If they still don't fit, examples are left out.
 
     Args:
-        question: what people are asked.
-        texts: about 20 at most: more, and LLMs begin to lose count.
-        examples: texts that have labels, the most similar first.
-        context_tokens: most tokens that question and answer may have together.
+        question: the question that annotators answer.
+        texts: about 20 at most; with more, LLMs begin to lose count.
+        examples: texts with labels, the most similar first.
+        context_tokens: upper limit of question and answer together.
         version: one of `LABEL_WORDINGS`; the second lists the labels in reverse, since LLMs favour labels listed first.
 
     Raises:
-        LLMContextError: the question does not fit, however short its texts.
-        LLMError: no wording has that name, or the question has no labels.
+        LLMContextError: even the shortest texts do not fit.
+        LLMError: the wording is unknown, or the question has no labels.
     """
     instructions = _instructions(question, version)
     room = context_tokens - count_tokens(instructions) - _answer_tokens(question, len(texts))
@@ -78,16 +79,17 @@ def build_label_prompt(
 
 
 def repeat_label_prompt(prompt: LabelPrompt, answer: str, reason: str) -> tuple[Message, ...]:
-    """The conversation that asks once more, after an answer that is of no use.
+    """The conversation that asks again after an unusable answer.
 
     Args:
-        answer: what the LLM wrote; its beginning is shown again.
-        reason: what is wrong with it.
+        prompt: the first prompt.
+        answer: the unusable answer; the conversation repeats its beginning.
+        reason: the fault of the answer.
     """
-    # Providers refuse a turn without words.
-    said = shorten(answer, _REPEATED_TOKENS) or "(nothing)"
+    # Providers refuse an empty turn.
+    beginning = shorten(answer, _REPEATED_TOKENS) or "(nothing)"
     wrong = f"That cannot be used: {reason}. Answer again, with the JSON object alone."
-    return (*prompt.messages, Message("assistant", said), Message("user", wrong))
+    return (*prompt.messages, Message("assistant", beginning), Message("user", wrong))
 
 
 def _instructions(question: Question, version: str) -> str:
@@ -107,19 +109,19 @@ def _instructions(question: Question, version: str) -> str:
 
 
 def _entry(question: Question, number: int, is_sure: bool) -> dict[str, Any]:
-    """An entry as the answer should have it; it names no label, since the one named would be given more often."""
+    """A sample entry for the answer's form; it names no label, since LLMs would give a named label more often."""
     labels = {"labels": ["…", "…"]} if question.is_multilabel else {"label": "…"}
     return {"number": number, **labels, "sure": is_sure}
 
 
 def _answer_tokens(question: Question, count: int) -> int:
     longest = max(map(count_tokens, question.labels))
-    again = _REPEATED_TOKENS + _REASON_TOKENS
-    return _AROUND_TOKENS + again + count * (_ENTRY_TOKENS + longest * (3 if question.is_multilabel else 1))
+    asking_again = _REPEATED_TOKENS + _REASON_TOKENS
+    return _AROUND_TOKENS + asking_again + count * (_ENTRY_TOKENS + longest * (3 if question.is_multilabel else 1))
 
 
 def _fitting(question: Question, texts: Sequence[str], examples: Sequence[Example], room: int) -> str | None:
-    """Examples and texts, no longer than they have to be shortened; None if they don't fit at all."""
+    """Examples and texts, shortened as little as possible; None if they don't fit at all."""
     for most in TEXT_TOKENS:
         material = _material(question, texts, examples, most)
         if count_tokens(material) <= room:
@@ -135,7 +137,7 @@ def _material(question: Question, texts: Sequence[str], examples: Sequence[Examp
 
 
 def _example(question: Question, text: str, labels: tuple[str, ...]) -> str:
-    """A labelled text. It has no number: of what is numbered, the LLM answers the label."""
+    """A labelled text, without a number: the LLM answers with labels for all numbers."""
     listed = ", ".join(map(quoted, labels))
     answer = f'"labels": [{listed}]' if question.is_multilabel else f'"label": {listed}'
     return f'{{"text": {quoted(text)}, {answer}}}'
@@ -151,5 +153,5 @@ def _schema(question: Question) -> dict[str, Any]:
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    """An object with exactly these properties: what providers demand of a schema they hold an answer to."""
+    """The schema of an object with exactly these properties, since providers refuse looser schemas."""
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}

@@ -14,20 +14,20 @@ from model.progress import Progress, ignore_progress
 from model.query.diversity import unit
 from model.types import FloatArray, IntArray, Targets
 
-# With more, LLMs skip texts and slip in their numbers.
+# In larger batches LLMs skip texts and mix up numbers.
 BATCH_SIZE = 20
-# Examples that each text asks for, and most that a batch gets.
+# Examples for each text, and the upper limit for a batch.
 EXAMPLES_PER_TEXT = 2
 MOST_EXAMPLES = 16
 
 
 @dataclass(frozen=True)
 class GuessedLabels:
-    """What an LLM said of N texts.
+    """An LLM's guesses for N texts.
 
     Attributes:
-        guesses: None for texts without an answer of use.
-        failure: why it stopped early, if it did: what was labelled by then is kept.
+        guesses: N guesses, None for texts without a usable answer.
+        failure: the error that stopped the labelling early; guesses up to the error are kept.
     """
 
     guesses: tuple[Guess | None, ...]
@@ -40,24 +40,24 @@ def ask_for_labels(
     on_progress: Progress = ignore_progress,
     version: str = LABEL_WORDINGS[0],
 ) -> GuessedLabels:
-    """Label N texts, about 20 a question: with examples as soon as there are labelled texts, else without.
+    """Let an LLM label N texts, 20 a question, with labelled texts as examples where there are any.
 
-    Texts that resemble each other are asked together, so that they share their examples (nearest neighbours as
+    Similar texts go into one question, so that they share their examples (nearest neighbours as
     examples: after Liu et al., 2022, "What makes good in-context examples for GPT-3?").
 
     Args:
         chat: the LLM.
-        candidates: N texts, those that matter most first: they are asked first. Labelled texts on which people are
-            evenly split are no examples.
-        on_progress: called with (texts asked, N) after every batch.
-        version: the wording that asks.
+        candidates: N texts in the order of their importance. Labelled texts on which people are evenly split are no
+            examples.
+        on_progress: called with (labelled texts, N) after every batch.
+        version: the wording of the prompt.
 
     Returns:
-        N guesses in the order of `texts`. Where the LLM fails, `failure` says why, and the rest is None.
+        N guesses in the order of the texts. Where the LLM fails, `failure` says why and later guesses are None.
     """
     question, labelled = candidates.question, candidates.labelled
     guesses: list[Guess | None] = [None] * len(candidates)
-    examples = [_said_by_people(labelled, row) for row in range(len(labelled))]
+    examples = [_example_of(labelled, row) for row in range(len(labelled))]
     usable = np.array([row for row, example in enumerate(examples) if example], dtype=np.int64)
     done = 0
     for rows in group_alike(candidates.embeddings_N_D, BATCH_SIZE):
@@ -76,13 +76,13 @@ def ask_for_labels(
     return GuessedLabels(tuple(guesses))
 
 
-def _said_by_people(labelled: Targets, row: int) -> Example | None:
+def _example_of(labelled: Targets, row: int) -> Example | None:
     labels = majority(labelled.targets_N_C[row], labelled.label_set)
     return None if labels is None else (labelled.texts[row], labels)
 
 
 def _ask(chat: Chat, prompt: LabelPrompt, question: Question, count: int) -> list[Guess | None]:
-    """Ask, and once more where the answer cannot be read, saying why; None for every text if that cannot be either."""
+    """Ask, and ask again with the reason where the answer is unreadable; all guesses are None if both answers are."""
     reply = chat.ask(prompt.messages, prompt.schema)
     try:
         return read_labels(reply.text, question.labels, count, question.is_multilabel)
@@ -95,29 +95,29 @@ def _ask(chat: Chat, prompt: LabelPrompt, question: Question, count: int) -> lis
 
 
 def group_alike(embeddings_N_D: FloatArray, size: int) -> list[IntArray]:
-    """Part texts into groups of up to `size` that are alike: the first text left, and those nearest to it by cosine.
+    """Divide texts into groups of similar ones: the first remaining text and its nearest neighbours by cosine.
 
     Returns:
-        rows of each group, in the order of the texts; together every row once.
+        the rows of each group, in the order of the texts; every row is in one group.
     """
     unit_N_D = unit(embeddings_N_D)
-    left = np.arange(len(unit_N_D))
+    remaining = np.arange(len(unit_N_D))
     groups = []
-    while len(left):
-        similarity_M = unit_N_D[left] @ unit_N_D[left[0]]
-        # Itself, whatever its embedding is.
+    while len(remaining):
+        similarity_M = unit_N_D[remaining] @ unit_N_D[remaining[0]]
+        # The text itself comes first, whatever its embedding is.
         similarity_M[0] = np.inf
         nearest = np.argsort(-similarity_M, kind="stable")[:size]
-        groups.append(np.sort(left[nearest]))
-        left = np.delete(left, nearest)
+        groups.append(np.sort(remaining[nearest]))
+        remaining = np.delete(remaining, nearest)
     return groups
 
 
 def nearest_examples(embeddings_N_D: FloatArray, labelled_L_D: FloatArray) -> IntArray:
-    """The labelled texts nearest to a group by cosine: two for each text, united, 16 at most.
+    """The labelled texts nearest to a group by cosine: two for each text, 16 at most in all.
 
     Returns:
-        rows_M of labelled_L_D: every text's nearest before any second nearest, and among these the more similar first.
+        rows_M of labelled_L_D: every text's nearest before any second nearest, the more similar first.
     """
     if not len(labelled_L_D) or not len(embeddings_N_D):
         return np.zeros(0, dtype=np.int64)

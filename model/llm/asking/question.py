@@ -1,4 +1,4 @@
-"""What a prompt says of the project: title, labels, texts that have a label, and how many of each to choose."""
+"""Describe the project in a prompt: title, labels, labelled texts, and how many texts of each label to choose."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ EXAMPLES, EXAMPLES_PER_LABEL = 8, 2
 
 @dataclass(frozen=True)
 class Question:
-    """What is to be classified.
+    """The question that the annotators of a project answer.
 
     Attributes:
-        title: the project's name, as people gave it; may be empty.
-        description: what it is about, or what annotators are told; may be empty.
-        labels: names as annotations carry them; empty: not known.
-        is_multilabel: whether a text may have several.
+        title: the project's name; may be empty.
+        description: the project's description, or its instructions for annotators; may be empty.
+        labels: the names of labels, spelled as in annotations; empty: unknown.
+        is_multilabel: whether a text may have several labels.
     """
 
     title: str
@@ -28,35 +28,37 @@ class Question:
 
 
 def describe_project(question: Question) -> str:
-    """Title and description, as far as they are there."""
+    """Title and description; a sentence where the project has neither."""
     title, description = shorten(question.title, TITLE_TOKENS), shorten(question.description, DESCRIPTION_TOKENS)
     lines = [f"Project: {quoted(title)}"] * bool(title) + [f"Description: {quoted(description)}"] * bool(description)
     return "\n".join(lines) or "The project has neither title nor description: find out from labels and texts."
 
 
 def describe_labels(question: Question) -> str:
-    """Which labels there are, and how many of them a text gets."""
+    """The labels, and how many of them a text gets."""
     if not question.labels:
         return "The labels are not known: find out from the texts what may be told apart.\n"
     number = "one or several" if question.is_multilabel else "exactly one"
     return f"A text gets {number} of these {len(question.labels)} labels: {', '.join(map(quoted, question.labels))}\n"
 
 
-def describe_labelled(question: Question, known: Sequence[tuple[str, str]]) -> str:
-    """Counts and a few examples of texts that have a label; nothing where none has."""
-    if not known:
+def describe_labelled(question: Question, labelled: Sequence[tuple[str, str]]) -> str:
+    """Counts and a few examples of labelled texts; empty without labelled texts."""
+    if not labelled:
         return ""
-    counts = Counter(label for _, label in known)
+    counts = Counter(label for _, label in labelled)
     counted = ", ".join(f"{quoted(label)} {counts[label]}" for label in dict.fromkeys((*question.labels, *counts)))
-    lines = [f"{quoted(shorten(text, EXAMPLE_TOKENS))} is {quoted(label)}" for text, label in _examples(known)]
+    lines = [
+        f"{quoted(shorten(text, EXAMPLE_TOKENS))} is {quoted(label)}" for text, label in _first_of_each_label(labelled)
+    ]
     return "\n".join(("", f"Texts labeled so far: {counted}. For example:", *lines, ""))
 
 
-def _examples(known: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The first of every label, then the second ones."""
+def _first_of_each_label(labelled: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The first text of every label, then the second texts."""
     seen: Counter[str] = Counter()
     turns: list[tuple[int, str, str]] = []
-    for text, label in known:
+    for text, label in labelled:
         turns.append((seen[label], text, label))
         seen[label] += 1
     by_turn = sorted((turn for turn in turns if turn[0] < EXAMPLES_PER_LABEL), key=lambda turn: turn[0])
@@ -64,7 +66,7 @@ def _examples(known: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def describe_balance(question: Question, select: int, *, has_labelled: bool) -> str:
-    """What would be an even share of the labels."""
+    """The request for about equally many texts of each label."""
     n_labels = len(question.labels)
     if not n_labels:
         return "Choose about equally many of each kind that a classifier may have to tell apart."

@@ -1,8 +1,8 @@
-"""Who labels what: people what the LLM is unsure of, and a blind check of the rest, by which its word is measured.
+"""Divide texts between people and an LLM: people label where the LLM is unsure, and check a share of the rest blindly.
 
-After NoiseAL (Yuan et al., 2025), in which small models find the texts whose labels are in doubt, and an LLM labels
-those that it can. Deviations: what the LLM is unsure of goes to people; its labels are measured against theirs instead
-of being trusted; and what it labels weighs less instead of having a loss of its own.
+After NoiseAL (Yuan et al., 2025): small models find texts with doubtful labels, and an LLM labels some of them.
+Deviations: people label the texts of which the LLM is unsure; blind checks measure the LLM's labels against people's;
+the LLM's labels weigh less instead of having their own loss.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -14,26 +14,26 @@ import numpy as np
 from model.llm.reading import Guess, majority, row_of
 from model.types import BoolArray, IntArray, LabelSet, Targets
 
-# Of the texts of which the LLM is sure, so many are asked blindly.
+# The share of blind checks among the texts of which the LLM is sure.
 CHECKED_SHARE = 0.2
-# Above this share of checks in which people disagree, the LLM's labels are put aside: one in five wrong is about what a
-# classifier of few labels does itself, and then they teach nothing.
+# If people disagree in more than this share of checks, the LLM's labels are put aside. A classifier with few labels
+# errs about as often, so such labels would teach it nothing.
 PAUSE_ABOVE = 0.2
-# Fewer checks say little: of 10, none to 4 would be wrong by chance alone where one in five is.
+# Fewer checks tell little: with an error rate of one in five, 0 to 4 of 10 checks are wrong by chance.
 LEAST_CHECKS = 10
-# What a text that only the LLM labelled counts against one that a person did: as wrong labels come in kinds (all irony
-# is praise), not at random, four of them had better not outvote one person.
+# The weight of an LLM's label against a person's. An LLM's wrong labels are not random (it may take all irony for
+# praise), so four of them should not outvote one person.
 WEAK_WEIGHT = 0.25
 
 
 @dataclass(frozen=True)
 class Route:
-    """Which texts go to people in which way, as rows of the caller's texts.
+    """The texts for people and the texts for the LLM, as rows of the caller's texts.
 
     Attributes:
-        ask_rows: for people first: what the LLM is not sure of, and spread among it the checks.
-        checked_rows: those of ask_rows that are checks: to be shown without the LLM's label.
-        left_to_llm_rows: the rest, which come after ask_rows, with the LLM's label filled in.
+        ask_rows: texts for people: the ones of which the LLM is unsure, with the checks spread evenly among them.
+        checked_rows: the checks in ask_rows, which people see without the LLM's label.
+        left_to_llm_rows: the other texts; they come after ask_rows, with the LLM's label filled in.
     """
 
     ask_rows: IntArray
@@ -42,35 +42,35 @@ class Route:
 
     @property
     def rows_N(self) -> IntArray:
-        """Every candidate once, first = ask first."""
+        """Every candidate once, in the order of asking."""
         return np.concatenate([self.ask_rows, self.left_to_llm_rows])
 
     @property
     def is_blind_N(self) -> BoolArray:
-        """By place in rows_N, whether it is a check."""
+        """Whether each text in rows_N is a blind check."""
         return np.isin(self.rows_N, self.checked_rows)
 
 
 @dataclass(frozen=True)
 class Checks:
-    """How often people said of blindly checked texts what the LLM had said."""
+    """How often people agreed with the LLM's labels of blindly checked texts."""
 
     agreed: int = 0
     disagreed: int = 0
 
     @property
     def total(self) -> int:
-        """How many were labelled by now."""
+        """The checks that people have labelled."""
         return self.agreed + self.disagreed
 
     @property
     def disagreement(self) -> float:
-        """The share in which people disagreed, in [0, 1]; 0 where `total` is 0 as well."""
+        """The share of checks in which people disagreed, in [0, 1]; 0 without checks."""
         return self.disagreed / self.total if self.total else 0.0
 
     @property
     def is_paused(self) -> bool:
-        """Whether the LLM's labels are to be put aside."""
+        """Whether the LLM's labels must not be used, since people disagree too often."""
         return self.total >= LEAST_CHECKS and self.disagreement > PAUSE_ABOVE
 
 
@@ -80,14 +80,14 @@ def route(
     rng: np.random.Generator,
     checked_before: Collection[int] = (),
 ) -> Route:
-    """Send to people first what the LLM is not sure of, with blind checks of a fifth of what it is sure of.
+    """Send people the texts of which the LLM is unsure, and a fifth of the others as blind checks.
 
     Args:
-        candidate_rows: rows that may be asked, in a query strategy's order, which is kept within each kind.
-        guesses: the LLM's, one for each of `candidate_rows`; none means not sure.
-        rng: draws the checks, and their order: so that the first few checked are a fair sample too.
-        checked_before: rows that are checks already. They stay so whatever the LLM says now: once shown with its
-            label, a text could not be labelled blindly any more.
+        candidate_rows: rows in a query strategy's order; the order is kept among unsure and among sure texts.
+        guesses: the LLM's guess for each of `candidate_rows`; None counts as unsure.
+        rng: draws the checks and their order, so that the first few checks are a fair sample too.
+        checked_before: rows of earlier checks. They stay checks whatever the LLM says now: nobody can label a text
+            blindly after seeing the LLM's label.
     """
     is_sure_N = np.array([guess is not None and guess.is_sure for guess in guesses], dtype=bool)
     is_old_N = np.isin(candidate_rows, np.array(list(checked_before), dtype=np.int64))
@@ -100,28 +100,28 @@ def route(
 
 
 def _interleave(first: IntArray, second: IntArray) -> IntArray:
-    """Two orders as one, each evenly spread over it."""
+    """Merge two orders, each evenly spread over the whole."""
     places = [(np.arange(len(rows)) + 0.5) / max(len(rows), 1) for rows in (first, second)]
     rows: IntArray = np.concatenate([first, second])[np.argsort(np.concatenate(places), kind="stable")]
     return rows
 
 
 def count_checks(checked: Mapping[int, tuple[str, ...]], people: Targets) -> Checks:
-    """Compare the LLM's labels of blindly checked texts with what most people said of them.
+    """Compare the LLM's labels of blindly checked texts with the labels that most people give.
 
-    With several labels a text all of them have to be the same. Texts that nobody labelled yet, or on which people are
-    evenly split, do not count.
+    In a multilabel project all labels of a text must be the same. Texts that nobody has labelled yet, or on which
+    people are evenly split, do not count.
 
     Args:
         checked: the LLM's labels by task id.
-        people: what people labelled.
+        people: the labels that people gave.
     """
-    said = {
+    by_people = {
         id_: majority(shares_C, people.label_set)
         for id_, shares_C in zip(people.task_ids, people.targets_N_C, strict=True)
         if id_ in checked
     }
-    same = [set(labels) == set(checked[id_]) for id_, labels in said.items() if labels is not None]
+    same = [set(labels) == set(checked[id_]) for id_, labels in by_people.items() if labels is not None]
     return Checks(agreed=sum(same), disagreed=len(same) - sum(same))
 
 
@@ -147,19 +147,18 @@ def weak_targets(
     people: Targets,
     rng: np.random.Generator,
 ) -> Targets:
-    """The LLM's labels that may train besides people's, each at `WEAK_WEIGHT`.
+    """The LLM's labels that train the classifier beside people's labels, each at `WEAK_WEIGHT`.
 
-    Those of which it is sure, unless people disagree too often; never of texts that people labelled, nor of checks. So
-    many at most, drawn at random, that together they weigh no more than people's labels: what people say has to
-    be able to outvote what the LLM gets wrong throughout, and a training costs in proportion to people's work, not to
-    the pool.
+    Only sure labels train, never labels of checks or of texts that people labelled, and none while people disagree too
+    often. Together they weigh no more than people's labels; a random draw keeps to that. People's labels can then
+    outvote systematic errors of the LLM, and the cost of a training depends on people's work, not on the pool.
 
     Args:
         guessed: the texts that the LLM labelled. A guess with a label that the project no longer has is left out.
         checked: task ids of the blind checks.
-        checks: how these went.
-        people: what people labelled; its label set is the weak targets' too.
-        rng: draws, where there are more than may count.
+        checks: the results of the blind checks.
+        people: the labels that people gave; the weak targets have the same label set.
+        rng: draws the labels where there are too many.
     """
     label_set = people.label_set
     taken = {*people.task_ids, *checked}
@@ -169,11 +168,11 @@ def weak_targets(
         if guess and _may_train(guess, label_set) and id_ not in taken and not checks.is_paused
     ]
     most = int(len(people) / WEAK_WEIGHT)
-    kept = [usable[place] for place in np.sort(rng.permutation(len(usable))[:most])]
-    targets_M_C = np.zeros((len(kept), len(label_set.labels)), dtype=np.float32)
-    for row, (_, _, labels) in enumerate(kept):
+    drawn = [usable[place] for place in np.sort(rng.permutation(len(usable))[:most])]
+    targets_M_C = np.zeros((len(drawn), len(label_set.labels)), dtype=np.float32)
+    for row, (_, _, labels) in enumerate(drawn):
         targets_M_C[row] = row_of(labels, label_set)
-    return Targets(tuple(id_ for id_, _, _ in kept), tuple(text for _, text, _ in kept), targets_M_C, label_set)
+    return Targets(tuple(id_ for id_, _, _ in drawn), tuple(text for _, text, _ in drawn), targets_M_C, label_set)
 
 
 def _may_train(guess: Guess, label_set: LabelSet) -> bool:

@@ -1,4 +1,4 @@
-"""The strategies by which an LLM chooses, by their names in `model.query.strategies`."""
+"""Let LLMs choose texts by a strategy of `model.query.strategies`."""
 
 from collections.abc import Sequence
 
@@ -23,18 +23,18 @@ def select_by_strategy(
     rng: np.random.Generator,
     on_progress: Progress = ignore_progress,
 ) -> SelectedTexts:
-    """Have LLMs choose a batch of N texts in the way that a strategy's name says.
+    """Let LLMs choose a batch of N texts by a named strategy.
 
     Args:
-        strategy: `activellm`: the first model picks; `llm_committee`: all label, and where they disagree is asked.
+        strategy: `activellm`: the first model picks; `llm_committee`: all models label, and disputed texts win.
         chats: the models, at least one.
         candidates: N texts.
-        batch_size: how many to choose.
-        rng: for shuffles, and what stands for a large pool.
-        on_progress: called with what is done, and how much there is.
+        batch_size: how many texts to choose.
+        rng: shuffles texts, and draws a sample of a large pool.
+        on_progress: called with (done, total).
 
     Raises:
-        LLMError: there is no answer of use.
+        LLMError: no answer can be used.
     """
     if strategy == COMMITTEE:
         members = [CommitteeMember(chat, version) for chat in chats for version in LABEL_WORDINGS]
@@ -49,9 +49,9 @@ def _select_disputed(
     rng: np.random.Generator,
     on_progress: Progress,
 ) -> SelectedTexts:
-    """The texts on which a committee disagrees most, of those that stand for groups (after APE; Qian et al., 2024).
+    """The texts of the shown groups on which a committee disagrees most (after APE; Qian et al., 2024).
 
-    Equals stay in the order in which they cover the pool best.
+    Texts with equal scores stay in the order in which they cover the pool best.
     """
     batch_size = min(batch_size, MOST_PICKS, len(candidates))
     shown = show_groups(candidates, batch_size, rng)

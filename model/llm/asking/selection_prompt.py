@@ -1,4 +1,4 @@
-"""What an LLM is asked when it chooses texts: the wording is in prompts/, here it is filled in and made to fit."""
+"""The prompt that lets an LLM choose texts: fill in a wording of prompts/, and fit it into the context."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,30 +12,28 @@ from model.llm.asking.framing import count_tokens, numbered_line, quoted, shorte
 from model.llm.asking.question import Question, describe_balance, describe_labelled, describe_labels, describe_project
 from model.llm.chat import Message
 
-__all__ = ["Question", "SelectionPrompt", "as_text", "build_selection_prompt", "repeat_selection_prompt"]
-
 VERSION = "select_v1"
 
-# Tokens that one text has at most, and the fewest that still tell what it is about.
+# Upper limit of tokens of a text, and the fewest tokens that still tell its subject.
 TEXT_TOKENS, FEWEST_TEXT_TOKENS = 120, 12
-# Room for the answer: thoughts, then {"number": 123, "label": } for each pick.
+# Tokens of the answer: thoughts, then {"number": 123, "label": } for each pick.
 THOUGHT_TOKENS, PICK_TOKENS = 800, 14
-# Room for asking again: what is kept of the answer, what was wrong with it, and the request itself.
+# Tokens of asking again: the end of the answer, its faults, and the request.
 REPLY_TOKENS, REASON_TOKENS, REQUEST_TOKENS = 400, 200, 250
-# What providers put around each message.
+# Tokens that providers put around each message.
 MESSAGE_TOKENS = 10
 
 
 @dataclass(frozen=True)
 class SelectionPrompt:
-    """A question about texts under numbers, and which texts those are.
+    """A prompt that shows texts under numbers and requests picks.
 
     Attributes:
         messages: a system's and a user's.
-        rows: rows[i] is the row, among the caller's texts, of the one that is shown as number i.
-        schema: JSON schema of the structured answer.
-        version: the wording; answers are remembered by it.
-        select: how many are asked for.
+        rows: rows[i] is the row, among the caller's texts, of the text with number i.
+        schema: the JSON schema of the answer.
+        version: the wording.
+        select: how many picks the prompt requests.
     """
 
     messages: tuple[Message, ...]
@@ -53,51 +51,54 @@ def build_selection_prompt(
     context_tokens: int,
     labelled: Sequence[tuple[str, str]] = (),
 ) -> SelectionPrompt:
-    """Ask which texts should be labelled first.
+    """Build the prompt that asks which texts should be labelled first.
 
     Args:
-        texts: all texts; only those in `rows` are shown.
-        rows: which, in the order of the numbers 0, 1, 2 … that they get. Shuffled: early ones are chosen more often.
-        select: how many to choose; where fewer are shown, all those.
-        context_tokens: most tokens of question and answer together. Texts are cut evenly until both fit, with room for
+        question: the question that annotators answer.
+        texts: all texts; the prompt shows only the texts of `rows`.
+        rows: the rows of the shown texts, in the order of their numbers 0, 1, 2 …; shuffled by the caller, since LLMs
+            choose early texts more often.
+        select: how many picks to request; at most as many as there are rows.
+        context_tokens: upper limit of question and answer together. Texts are cut evenly until both fit, with room for
             asking again.
-        labelled: (text, label) of texts that have one: a few are shown, and how many each label has.
+        labelled: (text, label) of labelled texts; the prompt shows a few, and counts them by label.
 
     Raises:
-        LLMContextError: even texts of few words do not fit; says how many would.
+        LLMContextError: even texts of few words do not fit; the message says how many texts would.
     """
     select = min(select, len(rows))
-    words = _words(question, len(rows), select, labelled)
-    system, user = (_part(name).substitute(words, texts="") for name in ("system", "user"))
+    placeholders = _placeholders(question, len(rows), select, labelled)
+    system, user = (_part(name).substitute(placeholders, texts="") for name in ("system", "user"))
     room = context_tokens - count_tokens(system) - count_tokens(user) - _tokens_beside(question, select)
     lines = _fitting_lines([texts[row] for row in rows], room, context_tokens)
-    user = _part("user").substitute(words, texts="\n".join(lines))
+    user = _part("user").substitute(placeholders, texts="\n".join(lines))
     messages = (Message("system", system), Message("user", user))
     return SelectionPrompt(messages, tuple(rows), _schema(question.labels), VERSION, select)
 
 
 def repeat_selection_prompt(prompt: SelectionPrompt, reply_text: str, reason: str) -> tuple[Message, ...]:
-    """The conversation that asks once more, after an answer that is of no use.
+    """The conversation that asks again after an unusable answer.
 
     Args:
-        reply_text: the answer. Its end is kept, where the picks are.
-        reason: what is wrong with it, in sentences.
+        prompt: the first prompt.
+        reply_text: the unusable answer; the conversation repeats its end, which has the picks.
+        reason: the faults of the answer, in sentences.
     """
     numbers = {"select": prompt.select, "last": len(prompt.rows) - 1}
     answer_format = _part("format").substitute(numbers, label="label")
     request = _part("again").substitute(numbers, reason=shorten(reason, REASON_TOKENS), format=answer_format)
-    kept = _end_of(reply_text, REPLY_TOKENS) or "(no answer)"
-    return (*prompt.messages, Message("assistant", kept), Message("user", request))
+    end = _end_of(reply_text, REPLY_TOKENS) or "(no answer)"
+    return (*prompt.messages, Message("assistant", end), Message("user", request))
 
 
 def as_text(messages: Sequence[Message]) -> str:
-    """A conversation for a chat window, where there is one field for all of it."""
+    """A conversation as one text, for the single input field of a chat window."""
     return "\n\n".join(message.content for message in messages)
 
 
 @lru_cache
 def _parts(version: str) -> dict[str, Template]:
-    """The parts of a wording by their names."""
+    """The named parts of a wording."""
     text = (Path(__file__).parent / "prompts" / f"{version}.txt").read_text(encoding="utf-8")
     _, *pieces = text.split("--- ")
     named = (piece.split(" ---\n", 1) for piece in pieces)
@@ -108,7 +109,9 @@ def _part(name: str) -> Template:
     return _parts(VERSION)[name]
 
 
-def _words(question: Question, n_shown: int, select: int, labelled: Sequence[tuple[str, str]]) -> dict[str, object]:
+def _placeholders(
+    question: Question, n_shown: int, select: int, labelled: Sequence[tuple[str, str]]
+) -> dict[str, object]:
     label = "your guess of its label, written as above" if question.labels else "your guess of its label"
     numbers = {"shown": n_shown, "last": n_shown - 1, "select": select}
     return {
@@ -122,16 +125,16 @@ def _words(question: Question, n_shown: int, select: int, labelled: Sequence[tup
 
 
 def _tokens_beside(question: Question, select: int) -> int:
-    """Room to be kept for the answer, and for asking again."""
+    """Tokens of the answer and of asking again."""
     label = max((count_tokens(quoted(label)) for label in question.labels), default=5)
     answer = THOUGHT_TOKENS + select * (PICK_TOKENS + label)
     return answer + REPLY_TOKENS + REASON_TOKENS + REQUEST_TOKENS + 4 * MESSAGE_TOKENS
 
 
 def _fitting_lines(shown: Sequence[str], room: int, context_tokens: int) -> list[str]:
-    """Numbered lines with as much of every text as fits into the room for all of them."""
+    """Numbered lines of all texts, each cut at the highest limit with which all lines fit into `room` tokens."""
     low, high = FEWEST_TEXT_TOKENS, TEXT_TOKENS
-    fewest = _tokens_of(_lines(shown, low))
+    fewest = _line_tokens(_lines(shown, low))
     if fewest > room:
         fitting = max(0, room * len(shown) // fewest)
         raise LLMContextError(
@@ -141,7 +144,7 @@ def _fitting_lines(shown: Sequence[str], room: int, context_tokens: int) -> list
         )
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if _tokens_of(_lines(shown, middle)) <= room else (low, middle - 1)
+        low, high = (middle, high) if _line_tokens(_lines(shown, middle)) <= room else (low, middle - 1)
     return _lines(shown, low)
 
 
@@ -149,24 +152,24 @@ def _lines(shown: Sequence[str], text_tokens: int) -> list[str]:
     return [numbered_line(number, shorten(text, text_tokens)) for number, text in enumerate(shown)]
 
 
-def _tokens_of(lines: Sequence[str]) -> int:
+def _line_tokens(lines: Sequence[str]) -> int:
     return sum(count_tokens(line) + 1 for line in lines)
 
 
 def _end_of(text: str, max_tokens: int) -> str:
-    """The last words of a text, with a mark where earlier ones are left out."""
-    kept: list[str] = []
+    """The last words of a text, with a mark where earlier words are left out."""
+    words: list[str] = []
     left = max_tokens
     for word in reversed(text.split()):
         left -= count_tokens(word)
         if left < 0:
-            return " ".join(("[…]", *reversed(kept))) if kept else shorten(text, max_tokens)
-        kept.append(word)
-    return " ".join(reversed(kept))
+            return " ".join(("[…]", *reversed(words))) if words else shorten(text, max_tokens)
+        words.append(word)
+    return " ".join(reversed(words))
 
 
 def _schema(labels: Sequence[str]) -> dict[str, Any]:
-    """Thoughts come before picks, since what is written first cannot follow from what is written last."""
+    """The JSON schema of an answer: thoughts first, so that the picks can follow from them."""
     label: dict[str, Any] = {"type": "string", **({"enum": list(labels)} if labels else {})}
     pick = _object({"number": {"type": "integer"}, "label": label})
     return _object({"reasoning": {"type": "string"}, "picks": {"type": "array", "items": pick}})

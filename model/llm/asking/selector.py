@@ -1,8 +1,8 @@
-"""Let an LLM choose what to label while nobody knows anything yet (after ActiveLLM; Bayer, Lutz and Reuter, 2024).
+"""Let an LLM choose the texts to label before there is a classifier (after ActiveLLM; Bayer, Lutz and Reuter, 2024).
 
-Where it goes past the study: several shuffled askings are merged, a pool is shown through texts that each stand for a
-group, the LLM says which label it expects, and the chosen set is balanced over those labels and covers the pool: by
-itself an LLM picks one-sidedly, and that costs more than its reading gains (benchmarks/llm.md).
+Beyond the study, several shuffled askings are merged, each shown text stands for a group of the pool, the LLM guesses
+the label of each pick, and the batch is balanced over these labels and covers the pool. An LLM alone picks one-sidedly,
+which costs more than its understanding of the texts gains (benchmarks/llm.md).
 """
 
 from collections import Counter
@@ -24,24 +24,25 @@ from model.query.unlabelled import check_embeddings
 from model.types import IntArray, Targets
 
 ASKINGS = 3
-# Texts shown for each that is to be picked. Fewer to choose from leave less to what an LLM likes, and cost less: the
-# study showed 200 for 32.
+# Shown texts for each pick. With fewer shown texts an LLM's preferences matter less, and the question costs less. The
+# study showed 200 texts for 32 picks.
 SHOWN_PER_PICK = 3
-# No LLM chooses hundreds of texts well; what is asked for beyond that comes by further selections.
+# No LLM chooses hundreds of texts well; further picks come by further selections.
 MOST_PICKS = 50
-# Examples that an iterated selection is shown.
+# Upper limit of labelled examples in a selection prompt.
 MOST_EXAMPLES_SHOWN = 16
 
 
 @dataclass(frozen=True)
 class Pick:
-    """A text to be labelled.
+    """A text that the LLM picked for labelling.
 
     Attributes:
-        guess: the label that the LLM expects; empty if it said none.
-        votes: how many askings picked it; 0: nobody did, and it fills a place that was left.
-        askings: how many gave an answer of use.
-        score: how much a committee disagrees on it, in nats; None where none sat.
+        row: the text's row among the caller's texts.
+        guess: the label that the LLM expects; empty if the LLM gave none.
+        votes: how many askings picked the text; 0: no asking did, and the text fills up the batch.
+        askings: how many askings gave a usable answer.
+        score: the disagreement of a committee on the text, in nats; None without a committee.
     """
 
     row: int
@@ -53,10 +54,11 @@ class Pick:
 
 @dataclass(frozen=True)
 class SelectedTexts:
-    """What to label next, first = next.
+    """The texts that LLMs chose for labelling.
 
     Attributes:
-        failure: why there were fewer askings than planned, if there were.
+        picks: the texts in the order of labelling.
+        failure: the error that cost an asking or a member its answer; None without an error.
     """
 
     picks: tuple[Pick, ...]
@@ -64,7 +66,7 @@ class SelectedTexts:
 
     @property
     def rows_B(self) -> IntArray:
-        """Rows of the texts to choose from, in order."""
+        """The rows of the picks, in order."""
         return np.array([pick.row for pick in self.picks], dtype=np.int64)
 
 
@@ -75,20 +77,20 @@ def select_texts(
     rng: np.random.Generator,
     on_progress: Progress = ignore_progress,
 ) -> SelectedTexts:
-    """Have an LLM choose a batch of N texts.
+    """Let an LLM choose a batch of N texts.
 
     Args:
         chat: the LLM.
-        candidates: N texts. What has labels already corrects the balance, and some of it is shown as examples.
-        batch_size: how many to choose; an LLM is asked for 50 at most.
-        rng: for shuffles, and what stands for a large pool.
+        candidates: N texts. The labelled texts correct the balance, and some of them are shown as examples.
+        batch_size: how many texts to choose; the LLM chooses 50 at most.
+        rng: shuffles texts, and draws a sample of a large pool.
         on_progress: called with (askings done, askings).
 
     Returns:
-        min(batch_size, N, 50) picks; where that is all there is, nobody is asked.
+        min(batch_size, N, 50) picks. If these are all texts, the LLM is not asked.
 
     Raises:
-        LLMError: no asking gave an answer of use; the last one's reason.
+        LLMError: no asking gave a usable answer; the error is that of the last asking.
     """
     batch_size = min(batch_size, MOST_PICKS, len(candidates))
     shown = show_groups(candidates, batch_size, rng)
@@ -101,7 +103,7 @@ def select_texts(
         try:
             answers.append(ask_for_picks(chat, prompt))
         except UnreadableAnswerError as error:
-            # Another shuffle is another try.
+            # The LLM may answer another shuffle.
             failure = error
         except LLMError as error:
             failure = error
@@ -115,19 +117,19 @@ def select_texts(
 def prompt_for_pasting(
     candidates: Candidates, batch_size: int, context_tokens: int, rng: np.random.Generator
 ) -> SelectionPrompt:
-    """What to paste into a chat window: one asking, of the same texts as an LLM with a key would be shown."""
+    """The prompt for a chat window: one asking, with the texts that `select_texts` would show."""
     batch_size = min(batch_size, MOST_PICKS, len(candidates))
     return _prompt(candidates, rng.permutation(show_groups(candidates, batch_size, rng)), batch_size, context_tokens)
 
 
 def _prompt(candidates: Candidates, rows_M: IntArray, batch_size: int, context_tokens: int) -> SelectionPrompt:
-    examples = _examples(candidates.labelled)
+    examples = _latest_examples(candidates.labelled)
     rows = rows_M.tolist()
     return build_selection_prompt(candidates.question, candidates.texts, rows, batch_size, context_tokens, examples)
 
 
 def balanced(guesses: Mapping[int, str]) -> list[int]:
-    """Picks with those of each label in turn, each label's own in the order given: any beginning is balanced."""
+    """Reorder picks so that labels take turns and any beginning is balanced; the picks of a label keep their order."""
     of_label = Counter[str]()
     turns = []
     for row, label in guesses.items():
@@ -136,18 +138,18 @@ def balanced(guesses: Mapping[int, str]) -> list[int]:
     return [row for _, row in sorted(turns, key=lambda turn: turn[0])]
 
 
-def _examples(labelled: Targets) -> list[tuple[str, str]]:
-    """The latest labelled texts with their labels, but for those that have none or on which people are split."""
+def _latest_examples(labelled: Targets) -> list[tuple[str, str]]:
+    """The latest labelled texts with their labels, without texts that have no label or on which people are split."""
     last = range(max(0, len(labelled) - MOST_EXAMPLES_SHOWN), len(labelled))
-    said = [(labelled.texts[row], majority(labelled.targets_N_C[row], labelled.label_set)) for row in last]
-    return [(text, ", ".join(labels)) for text, labels in said if labels]
+    latest = [(labelled.texts[row], majority(labelled.targets_N_C[row], labelled.label_set)) for row in last]
+    return [(text, ", ".join(labels)) for text, labels in latest if labels]
 
 
 def show_groups(candidates: Candidates, batch_size: int, rng: np.random.Generator) -> IntArray:
-    """The texts that an LLM is shown: each stands for those nearest to it, all together for the pool (after CAL).
+    """The texts that the prompt shows: each stands for its neighbours, all together for the pool (after CAL).
 
-    Greedy k-medoids (`maxherding`), three clusters a pick: so rare groups are seen, whatever is picked is typical of
-    some, and a pool of any size costs the same.
+    Greedy k-medoids (`maxherding`) with three clusters for each pick. Rare groups are shown, every shown text is
+    typical of a group, and a pool of any size costs the same.
     """
     check_embeddings(candidates.embeddings_N_D)
     return maxherding(candidates.embeddings_N_D, candidates.labelled_L_D, SHOWN_PER_PICK * batch_size, rng)
@@ -156,17 +158,17 @@ def show_groups(candidates: Candidates, batch_size: int, rng: np.random.Generato
 def merge_askings(
     answers: Sequence[PickedRows], shown: IntArray, candidates: Candidates, batch_size: int, rng: np.random.Generator
 ) -> list[Pick]:
-    """Merge askings into one batch, balanced over the labels that the LLM expects.
+    """Merge the picks of several askings into one batch, balanced over the labels that the LLM expects.
 
-    Each pick is of the label of which people and picks so far have fewest, and of what any asking picked of that
-    label the text that brings the pool nearest to a label; the one with more votes, of equals.
+    Each step takes the label with the fewest texts among people's labels and the picks so far. Of the texts that any
+    asking picked with this label, it takes the text that covers the pool best; of equal texts, the one with more votes.
 
     Args:
         answers: at least one.
-        shown: the rows that were shown.
-        candidates: all texts, and what people labelled so far.
-        batch_size: how many picks; texts that nobody picked fill what is left.
-        rng: for what stands for a large pool.
+        shown: the rows of the shown texts.
+        candidates: all texts, and the labelled ones.
+        batch_size: how many picks; texts without votes fill up the batch.
+        rng: draws a sample of a large pool.
     """
     votes = Counter(row for answer in answers for row in answer.guesses)
     labels = candidates.question.labels
@@ -174,30 +176,30 @@ def merge_askings(
     unit_N_D = unit(candidates.embeddings_N_D)
     coverage = cover(unit_N_D, np.ones(len(unit_N_D)), unit(candidates.labelled_L_D), rng)
     per_label = Counter(dict(zip(labels, candidates.labelled.targets_N_C.sum(axis=0).tolist(), strict=True)))
-    waiting = set(shown.tolist())
+    unpicked = set(shown.tolist())
     picks: list[Pick] = []
     while len(picks) < min(batch_size, len(shown)):
-        rows = _of_the_rarest_label(waiting, guess, per_label)
+        rows = _of_the_rarest_label(unpicked, guess, per_label)
         gains_M = coverage.gains(unit_N_D[rows])
         row = rows[max(range(len(rows)), key=lambda i: (gains_M[i], votes[rows[i]]))]
-        waiting.discard(row)
+        unpicked.discard(row)
         coverage.add(unit_N_D[[row]])
         per_label[guess.get(row, "")] += 1
         picks.append(Pick(row, guess.get(row, ""), votes[row], len(answers)))
     return picks
 
 
-def _of_the_rarest_label(waiting: Set[int], guess: Mapping[int, str], per_label: Mapping[str, float]) -> list[int]:
-    """Rows that somebody picked, of the label of which there are fewest; where none is left, the others."""
-    picked = sorted(waiting & guess.keys())
+def _of_the_rarest_label(unpicked: Set[int], guess: Mapping[int, str], per_label: Mapping[str, float]) -> list[int]:
+    """Rows with votes and the rarest label; all other rows once no row with votes is left."""
+    picked = sorted(unpicked & guess.keys())
     if not picked:
-        return sorted(waiting)
+        return sorted(unpicked)
     fewest = min(per_label[guess[row]] for row in picked)
     return [row for row in picked if per_label[guess[row]] == fewest]
 
 
 def _commonest_guess(answers: Sequence[PickedRows], row: int, labels: Sequence[str]) -> str:
-    """The label that most askings expect; the first one's where they differ evenly."""
-    said = [match_label(answer.guesses[row], labels) for answer in answers if row in answer.guesses]
-    known = [label for label in said if label]
-    return Counter(known).most_common(1)[0][0] if known else ""
+    """The label that most askings expect; of equally common labels, the label of the first asking."""
+    matched = [match_label(answer.guesses[row], labels) for answer in answers if row in answer.guesses]
+    expected = [label for label in matched if label]
+    return Counter(expected).most_common(1)[0][0] if expected else ""

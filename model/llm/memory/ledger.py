@@ -1,4 +1,4 @@
-"""What has been asked of LLMs and what it cost, on disk, and the limit to it."""
+"""The account of a project's questions to LLMs and their tokens, on disk, and the limit of tokens."""
 
 import json
 import threading
@@ -11,13 +11,14 @@ from model.llm.chat import Reply
 
 @dataclass(frozen=True)
 class Spent:
-    """Everything since the first question.
+    """Questions and tokens since the first question.
 
     Attributes:
-        asked: questions that went to a provider.
-        from_cache: questions that an answer was remembered for.
-        prompt_tokens, completion_tokens: tokens that were read and written.
-        failed: how many of `asked` brought no answer.
+        asked: questions that were sent to a provider.
+        from_cache: questions that a remembered answer answered.
+        prompt_tokens: tokens of the questions.
+        completion_tokens: tokens of the answers.
+        failed: how many of `asked` got no answer.
     """
 
     asked: int = 0
@@ -28,14 +29,14 @@ class Spent:
 
     @property
     def tokens(self) -> int:
-        """Read and written."""
+        """Tokens of questions and answers."""
         return self.prompt_tokens + self.completion_tokens
 
 
 class Ledger:
-    """The account of one project. Its file is replaced whole, and read anew for every entry.
+    """The account of one project. Every entry reads its file anew and replaces the whole file.
 
-    Threads of a process may share a ledger; processes take turns anyway, as rounds do.
+    Threads of a process may share a ledger. Two processes never write at once, since rounds of a project take turns.
     """
 
     def __init__(
@@ -44,12 +45,12 @@ class Ledger:
         limit_tokens: int | None = None,
         price_per_million: tuple[float, float] | None = None,
     ) -> None:
-        """An account that may be new.
+        """Open an account, which may be new.
 
         Args:
-            file: JSON; it and its folder are made with the first entry.
-            limit_tokens: most tokens, read and written, that may be spent; None: any number.
-            price_per_million: of a million tokens read, and written, in whatever currency.
+            file: a JSON file; the first entry creates the file and its folder.
+            limit_tokens: upper limit of tokens of questions and answers; None: no limit.
+            price_per_million: prices of a million tokens of questions, and of answers, in any currency.
         """
         self._file = file
         self._limit_tokens = limit_tokens
@@ -60,7 +61,7 @@ class Ledger:
         """The account as it stands.
 
         Raises:
-            LLMBudgetError: the file is damaged, so that nobody knows what may still be spent.
+            LLMBudgetError: the file is damaged, so that the spent tokens are unknown.
         """
         try:
             return _parsed(json.loads(self._file.read_text(encoding="utf-8")))
@@ -73,25 +74,25 @@ class Ledger:
 
     @property
     def spent_tokens(self) -> int:
-        """Tokens read and written so far."""
+        """Tokens of all questions and answers so far."""
         return self.read().tokens
 
     @property
     def cost(self) -> float | None:
-        """What they cost, in the currency of the prices; None without prices."""
+        """The cost of all tokens so far, in the currency of the prices; None without prices."""
         if self._price_per_million is None:
             return None
         spent, (prompt_price, completion_price) = self.read(), self._price_per_million
         return (spent.prompt_tokens * prompt_price + spent.completion_tokens * completion_price) / 1e6
 
     def check(self, expected_tokens: int) -> None:
-        """Refuse what would go past the limit.
+        """Refuse a question that would exceed the limit.
 
         Args:
-            expected_tokens: what the next question and its answer are likely to take.
+            expected_tokens: the likely tokens of the question and its answer.
 
         Raises:
-            LLMBudgetError: the limit does not leave that much.
+            LLMBudgetError: fewer tokens are left.
         """
         if self._limit_tokens is None:
             return
@@ -103,19 +104,19 @@ class Ledger:
             )
 
     def add(self, reply: Reply) -> None:
-        """A question was answered by the provider."""
+        """Count a question that the provider answered."""
         self._enter(Spent(asked=1, prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens))
 
     def add_remembered(self) -> None:
-        """A question was answered from memory, for nothing."""
+        """Count a question that a remembered answer answered for nothing."""
         self._enter(Spent(from_cache=1))
 
     def add_failed(self, prompt_tokens: int = 0) -> None:
-        """A question got no answer.
+        """Count a question without an answer.
 
         Args:
-            prompt_tokens: what it is likely to have cost all the same. A provider that has read a question charges for
-                it, also where the answer came too late; and one that never answers in time must not be asked for ever.
+            prompt_tokens: the tokens that the provider probably charges all the same, since it read the question. They
+                also end the questions to a provider that never answers in time.
         """
         self._enter(Spent(asked=1, failed=1, prompt_tokens=prompt_tokens))
 
@@ -132,5 +133,5 @@ class Ledger:
 def _parsed(raw: object) -> Spent:
     if not isinstance(raw, dict) or not all(isinstance(count, int) and count >= 0 for count in raw.values()):
         raise ValueError("not an account")
-    known = {name: raw[name] for name in asdict(Spent()) if name in raw}
-    return replace(Spent(), **known)
+    counts = {name: raw[name] for name in asdict(Spent()) if name in raw}
+    return replace(Spent(), **counts)

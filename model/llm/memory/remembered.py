@@ -1,4 +1,4 @@
-"""Answers that are kept: the same question is never paid for twice."""
+"""Remember the answers of an LLM, so that nobody pays twice for the same question."""
 
 import hashlib
 import json
@@ -15,20 +15,20 @@ from model.llm.provider import LLMTimeoutError
 
 
 class RememberedChat:
-    """A chat whose answers are remembered in a folder and whose tokens are counted in a ledger.
+    """A chat that stores answers in a folder and counts tokens in a ledger.
 
-    A file holds one reply and nothing of its question, and is replaced whole. Empty answers are not remembered.
+    A file holds one answer and nothing of its question, and is replaced whole. Empty answers are not stored.
     """
 
     def __init__(self, chat: Chat, folder: Path, ledger: Ledger, version: str = "", answer_tokens: int = 0) -> None:
-        """A chat that remembers.
+        """Wrap a chat.
 
         Args:
-            chat: who is asked what is not known yet.
-            folder: of the replies; made with the first one.
-            ledger: pays, and may refuse.
-            version: what an answer depends on besides the messages, the schema and the model's name.
-            answer_tokens: most tokens that an answer may have; with the question's they must be left in the ledger.
+            chat: answers the questions that have no stored answer.
+            folder: holds the answers; the first answer creates the folder.
+            ledger: counts tokens, and refuses questions past its limit.
+            version: everything that an answer depends on besides the messages, the schema and the model's name.
+            answer_tokens: upper limit of an answer; the ledger must have room for question and answer.
         """
         self._chat = chat
         self._folder = folder
@@ -47,24 +47,24 @@ class RememberedChat:
         return self._chat.context_tokens
 
     def ask(self, messages: Sequence[Message], schema: Mapping[str, Any] | None = None) -> Reply:
-        """Answer a conversation, from memory if it was answered before: then it took no tokens.
+        """Answer a conversation, from the stored answer where there is one; a stored answer counts no tokens.
 
         Raises:
-            LLMBudgetError: it is not known, and asking would go past the limit.
+            LLMBudgetError: there is no stored answer, and asking would exceed the limit.
             LLMError: see `Chat`.
         """
         file = self._folder / f"{self._key(messages, schema)}.json"
-        known = _read(file)
-        if known is not None:
+        stored = _read(file)
+        if stored is not None:
             self._ledger.add_remembered()
-            return known
+            return stored
         reply = self._ask(messages, schema)
         if reply.text.strip():
             _write(file, reply)
         return reply
 
     def _ask(self, messages: Sequence[Message], schema: Mapping[str, Any] | None) -> Reply:
-        prompt_tokens = _count(messages, schema)
+        prompt_tokens = _question_tokens(messages, schema)
         self._ledger.check(prompt_tokens + self._answer_tokens)
         try:
             reply = self._chat.ask(messages, schema)
@@ -79,17 +79,17 @@ class RememberedChat:
         return counted
 
     def _key(self, messages: Sequence[Message], schema: Mapping[str, Any] | None) -> str:
-        asked = [self._version, self.model, [asdict(message) for message in messages], schema]
-        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+        question = [self._version, self.model, [asdict(message) for message in messages], schema]
+        return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
 
 
-def _count(messages: Sequence[Message], schema: Mapping[str, Any] | None) -> int:
+def _question_tokens(messages: Sequence[Message], schema: Mapping[str, Any] | None) -> int:
     parts = [message.content for message in messages] + ([json.dumps(schema)] if schema is not None else [])
     return sum(map(count_tokens, parts))
 
 
 def _with_usage(reply: Reply, prompt_tokens: int) -> Reply:
-    """With a rough count where the provider says nothing."""
+    """The reply with estimated tokens where the provider gives no count."""
     return replace(
         reply,
         prompt_tokens=reply.prompt_tokens or prompt_tokens,
@@ -98,7 +98,7 @@ def _with_usage(reply: Reply, prompt_tokens: int) -> Reply:
 
 
 def _read(file: Path) -> Reply | None:
-    """The reply, or None if there is none that can be read: then it is asked for anew."""
+    """The stored reply; None without a readable file."""
     try:
         raw = json.loads(file.read_text(encoding="utf-8"))
         text, is_cut = raw["text"], raw["is_cut"]

@@ -1,4 +1,4 @@
-"""What an LLM's labels say: JSON first, then numbered lines. What is not clearly one of the labels is not read."""
+"""Read the labels that an answer gives: from JSON, or else from numbered lines. Unclear labels are not read."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -13,19 +13,19 @@ from model.llm.reading.label_matching import match_label
 
 @dataclass(frozen=True)
 class Guess:
-    """What an LLM says of a text.
+    """The labels that an LLM gives a text.
 
     Attributes:
-        labels: one, or with several labels a text any number of them in the order of the question.
-        is_sure: whether it says that it is sure; false where it says nothing of the kind.
+        labels: one label; in a multilabel project any number of labels, in the order of the question.
+        is_sure: whether the answer calls the labels sure.
     """
 
     labels: tuple[str, ...]
     is_sure: bool
 
 
-Guesses = dict[int, Guess | None]
-"""By number; None where what is said of the number is none of the labels."""
+GuessOfNumber = dict[int, Guess | None]
+"""Guesses by the number of the text; None where the answer gives the text a label that the question does not have."""
 
 _THOUGHTS = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 
@@ -33,36 +33,36 @@ _THOUGHTS = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL |
 def read_labels(answer: str, labels: Sequence[str], count: int, is_multilabel: bool) -> list[Guess | None]:
     """Read the labels of texts numbered from 0.
 
-    JSON may stand in a code fence, behind other text, or end too early: entries that are whole count. Where a number
-    comes again the last word counts, but not within one list: there it shows that numbers were mixed up.
+    JSON may stand in a code fence or behind other text, and may be damaged. Where a number comes again in a later list,
+    the later label counts. Two labels for a number within one list count as none: the LLM mixed up its numbers.
 
     Args:
-        answer: what the LLM wrote.
-        labels: those of the question. Case, marks and spaces don't matter, as far as they tell no two apart.
-        count: how many texts were shown.
+        answer: the LLM's text.
+        labels: the labels of the question. Case, marks and spaces may differ, unless two labels differ in nothing else.
+        count: how many texts the prompt showed.
         is_multilabel: whether a text may have several labels.
 
     Returns:
-        A guess for each text; None where the answer has none, or a label that the question does not have.
+        a guess for each text; None where the answer has no label, or one that the question does not have.
 
     Raises:
-        UnreadableAnswerError: there is no guess at all; the message says why, and quotes nothing.
+        UnreadableAnswerError: no text has a guess; the message says why and quotes nothing.
     """
-    said = _THOUGHTS.sub("", answer)
-    found: Guesses = {}
-    for entries in json_entries(said, 0 if is_multilabel else count):
+    spoken = _THOUGHTS.sub("", answer)
+    found: GuessOfNumber = {}
+    for entries in json_entries(spoken, 0 if is_multilabel else count):
         found |= _without_contradictions(entries, labels, is_multilabel)
     if not any(found.values()):
-        for number, names, is_sure in line_entries(said, labels, is_multilabel):
+        for number, names, is_sure in line_entries(spoken, labels, is_multilabel):
             found[number] = _guess(names, is_sure, labels, is_multilabel)
     guesses = [found.get(number) for number in range(count)]
     if count and not any(guesses):
-        raise UnreadableAnswerError(_what_is_wrong(said, found, count))
+        raise UnreadableAnswerError(_reason(spoken, found, count))
     return guesses
 
 
-def _what_is_wrong(said: str, found: Guesses, count: int) -> str:
-    if not said.strip():
+def _reason(spoken: str, found: GuessOfNumber, count: int) -> str:
+    if not spoken.strip():
         return "the answer is empty"
     if not found:
         return "the answer has no labels behind the numbers of the texts"
@@ -71,8 +71,8 @@ def _what_is_wrong(said: str, found: Guesses, count: int) -> str:
     return "the answer gives no text a label that is on the list: each has to be spelled as it is there"
 
 
-def _without_contradictions(entries: Iterable[LabelEntry], labels: Sequence[str], is_multilabel: bool) -> Guesses:
-    found: Guesses = {}
+def _without_contradictions(entries: Iterable[LabelEntry], labels: Sequence[str], is_multilabel: bool) -> GuessOfNumber:
+    found: GuessOfNumber = {}
     for number, names, is_sure in entries:
         guess = _guess(names, is_sure, labels, is_multilabel)
         found[number] = guess if found.get(number, guess) == guess else None
@@ -80,7 +80,7 @@ def _without_contradictions(entries: Iterable[LabelEntry], labels: Sequence[str]
 
 
 def _guess(names: Any, is_sure: bool, labels: Sequence[str], is_multilabel: bool) -> Guess | None:
-    """A guess of labels that all are the question's, and as many as a text may have; else none."""
+    """A guess whose labels all belong to the question; None for other labels, or more labels than a text may have."""
     listed = names if isinstance(names, list) else [names]
     meant = {match_label(str(name), labels) if isinstance(name, str | int) else "" for name in listed}
     if "" in meant or not (is_multilabel or len(meant) == 1):

@@ -11,11 +11,11 @@ _LINE = re.compile(
     r"[\s>*•|#\[(\"'`-]*(?:(?:text|number|no\.?)\s*#?)?(\d{1,6})[\s*\"'`]*[:.)\]=|→\u2013\u2014-][>\s]*(.+)",
     re.IGNORECASE,
 )
-# What closes a line: "(sure)", "not quite sure", "sure: false"
+# The remark that closes a line: "(sure)", "not quite sure", "sure: false"
 _REMARK = re.compile(
     r"\b(?P<denied>not\s+(?:\w+\s+)?|un)?(?:sure|certain)\b(?:\W*\b(?P<value>true|yes|false|no)\b)?\W*$", re.IGNORECASE
 )
-# Where a label may end and an explanation begin; a label holds fewer such places than this.
+# The places where a label may end and an explanation begin. Only the first few are tried.
 _EXPLAINED = re.compile(r"\s[-\u2013\u2014(|]|[:;,.*]\s")
 _MOST_ENDS = 8
 _WORD = re.compile(r"[^\W_]+")
@@ -23,40 +23,40 @@ _BETWEEN_LABELS = re.compile(r"[,;|+]|\s(?:and|&)\s")
 _NO_LABELS = {"none", "nolabel", "nolabels", "noneofthem"}
 
 
-def line_entries(said: str, labels: Sequence[str], is_multilabel: bool) -> Iterator[LabelEntry]:
-    """What each line that begins with a number says of that text; labels are None where it names none of `labels`."""
-    read = _read_several if is_multilabel else _read_one
-    for line in said.splitlines():
+def line_entries(answer: str, labels: Sequence[str], is_multilabel: bool) -> Iterator[LabelEntry]:
+    """An entry for each line that begins with a number; its labels are None where the line names none of `labels`."""
+    read_line = _read_several if is_multilabel else _read_one
+    for line in answer.splitlines():
         if found := _LINE.match(line):
-            yield int(found[1]), *read(found[2].strip(), labels)
+            yield int(found[1]), *read_line(found[2].strip(), labels)
 
 
-def _read_one(said: str, labels: Sequence[str]) -> tuple[list[str] | None, bool]:
+def _read_one(line: str, labels: Sequence[str]) -> tuple[list[str] | None, bool]:
     """A label, perhaps with a remark on how sure it is, or an explanation that names no other label."""
     # A label may itself be "unsure".
-    if label := match_label(said, labels):
+    if label := match_label(line, labels):
         return [label], False
-    name, is_sure = _without_remark(said)
+    name, is_sure = _without_remark(line)
     label = match_label(name, labels) or _explained(name, labels)
     return ([label] if label else None), is_sure
 
 
-def _explained(said: str, labels: Sequence[str]) -> str:
-    for end in islice(_EXPLAINED.finditer(said), _MOST_ENDS):
-        if label := match_label(said[: end.start()], labels):
-            explanation = _words(said[end.start() :])
+def _explained(line: str, labels: Sequence[str]) -> str:
+    for end in islice(_EXPLAINED.finditer(line), _MOST_ENDS):
+        if label := match_label(line[: end.start()], labels):
+            explanation = _words(line[end.start() :])
             others = [other for other in labels if other != label and _words(other) in explanation]
             return "" if others else label
     return ""
 
 
 def _words(text: str) -> str:
-    """Words in lower case between blanks, so that one text's can be looked for in another's."""
+    """The words of a text in lower case between blanks, to search for them in the words of another text."""
     return f" {' '.join(_WORD.findall(text.casefold()))} "
 
 
-def _read_several(said: str, labels: Sequence[str]) -> tuple[list[str], bool]:
-    name, is_sure = _without_remark(said)
+def _read_several(line: str, labels: Sequence[str]) -> tuple[list[str], bool]:
+    name, is_sure = _without_remark(line)
     if whole := match_label(name, labels):
         return [whole], is_sure
     if re.sub(r"[\W_]+", "", name.casefold()) in _NO_LABELS or name.startswith("[]"):
@@ -64,10 +64,10 @@ def _read_several(said: str, labels: Sequence[str]) -> tuple[list[str], bool]:
     return _BETWEEN_LABELS.split(name), is_sure
 
 
-def _without_remark(said: str) -> tuple[str, bool]:
-    """A line without what it says of being sure, and whether it says that it is."""
-    remark = _REMARK.search(said)
+def _without_remark(line: str) -> tuple[str, bool]:
+    """A line without its remark on being sure, and whether the remark says sure."""
+    remark = _REMARK.search(line)
     if not remark:
-        return said, False
+        return line, False
     is_sure = not remark["denied"] and (remark["value"] or "yes").casefold() in ("yes", "true")
-    return said[: remark.start()], is_sure
+    return line[: remark.start()], is_sure

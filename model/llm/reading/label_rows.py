@@ -1,4 +1,4 @@
-"""Labels by name ↔ rows of shares."""
+"""Turn names of labels into rows of shares, and rows of shares into names."""
 
 from collections.abc import Sequence
 
@@ -8,22 +8,22 @@ from model.types import FloatArray, LabelSet
 
 
 def row_of(labels: Sequence[str], label_set: LabelSet) -> FloatArray:
-    """Labels as a row of targets: shares_C with a 1 for each of them, all of which `label_set` has to have."""
+    """A row of targets, shares_C, with a 1 for each label; `label_set` must have every label."""
     shares_C = np.zeros(len(label_set.labels), dtype=np.float32)
     shares_C[[label_set.labels.index(label) for label in labels]] = 1.0
     return shares_C
 
 
 def majority(shares_C: FloatArray, label_set: LabelSet) -> tuple[str, ...] | None:
-    """What most of those asked say.
+    """The labels that most annotators give.
 
     Args:
-        shares_C: the share of them that says each label.
+        shares_C: the share of annotators that give each label.
         label_set: the classes of axis C.
 
     Returns:
-        With one choice the label that more say than any other; with several those that more than half say, perhaps
-        none. None where they are split evenly: to choose then would be to guess.
+        In a single-label project the label with the largest share; in a multilabel project all labels with more than
+        half, perhaps none. None where annotators are evenly split: any choice would be a guess.
     """
     if label_set.is_multilabel:
         evenly = np.isclose(shares_C, 0.5).any()

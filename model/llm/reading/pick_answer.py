@@ -1,24 +1,21 @@
-"""Read what an LLM chose, as a careful reader would, and say what is wrong with it.
+"""Read from an answer the numbers of the texts that the LLM picks, as a careful reader would.
 
-Knows the standard library and the errors alone: an answer is text, and the numbers in it are those shown in the prompt.
+A prompt shows every text under a number, and the answer names texts by these numbers.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from model.errors import UnreadableAnswerError
-from model.llm.reading.pick_faults import find_faults, is_degenerate
 from model.llm.reading.pick_json import json_listings, without_reasoning
 from model.llm.reading.pick_lists import listings
 from model.llm.reading.pick_shapes import FoundNumbers, Shape
 
-__all__ = ["PickedNumbers", "find_faults", "is_degenerate", "read_picked_numbers"]
-
-# A list with this share of what was asked for is an answer of its own, not a piece of one.
+# A list with at least this share of the requested numbers is a whole answer, not a piece of an answer.
 WHOLE = 0.6
-# A list that holds this share of what was chosen before says it again.
+# A list with at least this share of the numbers chosen so far replaces them.
 RESTATED = 0.8
-# A smaller share of what was asked for, never put into a list, is talk about single texts.
+# Fewer numbers than this share of the requested ones, none of them in a list, are talk about single texts.
 FEWEST = 0.2
 # Most words of a note or a heading that may be a label.
 LABEL_WORDS = 5
@@ -26,11 +23,11 @@ LABEL_WORDS = 5
 
 @dataclass(frozen=True)
 class PickedNumbers:
-    """What an answer chooses.
+    """The numbers that an answer picks.
 
     Attributes:
-        numbers: as shown in the prompt, in the answer's order, each once; nothing else is left out or cut.
-        guesses: the label that the answer gives with a number, as written there; not every number has one.
+        numbers: the numbers in the answer's order, each once. Too many numbers are not cut, and wrong ones stay in.
+        guesses: labels by number, as the answer spells them; a number may lack a label.
     """
 
     numbers: tuple[int, ...]
@@ -38,40 +35,42 @@ class PickedNumbers:
 
 
 def read_picked_numbers(answer: str, select: int, presented: int | None, first: int = 0) -> PickedNumbers:
-    """Read a selection in any form that LLMs give it: a structured answer first of all, lists in prose otherwise.
+    """Read the picked numbers from JSON, or from lists in prose where the answer has no JSON.
 
-    The last whole list wins. Lists that are too short to be whole are pieces, and are put together: categories, late
-    additions, a second turn. Numbers of paragraphs, counts, dates, and lists of what is not chosen are none.
+    The last whole list wins. Shorter lists are pieces of one answer and are joined: categories, late additions, a
+    second turn. Numbers of paragraphs, counts, dates and lists of rejected texts are no picks.
 
     Args:
-        answer: one answer, or several turns with what a person said between them.
-        select: how many were asked for: tells a whole list from a piece.
-        presented: how many texts were shown, at least about; None: not known.
+        answer: one answer, or several turns with a person's turns between them.
+        select: how many numbers the prompt requested; tells a whole list from a piece.
+        presented: how many texts the prompt showed, roughly; None: unknown.
         first: the number of the first text shown.
 
     Raises:
-        UnreadableAnswerError: nothing is chosen; says what was looked for.
+        UnreadableAnswerError: the answer picks nothing.
     """
     found = json_listings(answer) or [
-        listing for listing in listings(without_reasoning(answer), select) if _may_be(listing, select, presented, first)
+        listing
+        for listing in listings(without_reasoning(answer), select)
+        if _may_name_texts(listing, select, presented, first)
     ]
-    numbers = _settled(found, select)
+    numbers = _final_picks(found, select)
     is_listed = any(listing.shape is Shape.LIST for listing in found)
     if not numbers or (len(numbers) < FEWEST * select and not is_listed):
         raise UnreadableAnswerError(f"asked for the numbers of {select} texts, read {len(numbers)}")
     return PickedNumbers(tuple(numbers), _guesses(found, numbers))
 
 
-def _may_be(listing: FoundNumbers, select: int, presented: int | None, first: int) -> bool:
-    """Whether a list can be one of texts: a short one whose numbers were mostly not shown is years or the like."""
+def _may_name_texts(listing: FoundNumbers, select: int, presented: int | None, first: int) -> bool:
+    """Whether a list can name texts. A short list that has mostly numbers of no shown text holds years or the like."""
     if presented is None or 2 * len(listing.numbers) >= select:
         return True
     shown = sum(first <= number <= first + presented for number in listing.numbers)
     return 2 * shown >= len(listing.numbers)
 
 
-def _settled(found: Sequence[FoundNumbers], select: int) -> list[int]:
-    """Go through the lists as they come, and know after each what is chosen so far."""
+def _final_picks(found: Sequence[FoundNumbers], select: int) -> list[int]:
+    """The picks after all lists: each list in turn replaces, extends or shortens the picks so far."""
     chosen: list[int] = []
     for listing in found:
         numbers = list(dict.fromkeys(listing.numbers))
@@ -95,13 +94,13 @@ def _replaces(numbers: Collection[int], chosen: Collection[int], select: int) ->
 
 
 def _guesses(found: Sequence[FoundNumbers], numbers: Collection[int]) -> dict[int, str]:
-    """Short notes beside numbers, and headings of lists that are only a part of what is chosen."""
-    said: dict[int, str] = {}
+    """Labels by number: short notes beside numbers, and the headings of lists that hold only a part of the picks."""
+    label_of: dict[int, str] = {}
     for listing in found:
         is_part = len(listing.numbers) < len(numbers)
         headings = [(number, listing.label) for number in listing.numbers if is_part]
-        said |= {number: words for number, words in (*headings, *listing.notes) if _is_label(words)}
-    return {number: said[number] for number in numbers if number in said}
+        label_of |= {number: words for number, words in (*headings, *listing.notes) if _is_label(words)}
+    return {number: label_of[number] for number in numbers if number in label_of}
 
 
 def _is_label(words: str) -> bool:

@@ -1,4 +1,4 @@
-"""The lines of an answer, made plain: marks and paragraph numbers taken off, wrapped lists put back on one line."""
+"""Plain lines of an answer: without marks and paragraph numbers, and with wrapped lists on one line."""
 
 import re
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ _NUMBERED = re.compile(r"(\s*)(?:[-*•]\s+)?(?:\(?(\d{1,4})[.)]\s+|\|\s*(\d{1,4
 
 @dataclass(frozen=True)
 class AnswerLine:
-    """A line that is not blank; `place` counts those."""
+    """A line that is not blank, and its place among these lines."""
 
     place: int
     text: str
 
 
 def plain_lines(answer: str) -> list[AnswerLine]:
-    """The lines that are not blank, without what only sets or counts them."""
+    """The lines that are not blank, without Markdown marks and paragraph numbers."""
     plain = _WRAPPED.sub(", ", _MARKS.sub("", answer.translate(_SIGNS)))
     lines = [AnswerLine(place, text) for place, text in enumerate(line for line in plain.split("\n") if line.strip())]
     counted = _paragraph_numbers(lines)
@@ -30,30 +30,30 @@ def plain_lines(answer: str) -> list[AnswerLine]:
 
 
 def _paragraph_numbers(lines: Sequence[AnswerLine]) -> set[int]:
-    """Places of lines whose leading number counts paragraphs, rows or texts that were copied: 1, 2, 3 … without a gap.
+    """Places of lines whose leading number counts paragraphs, rows or copied texts: 1, 2, 3 … without a gap.
 
-    Numbers of texts begin at 0 and leave gaps, so that chosen ones are seldom 1 to k; asking again costs less than
-    taking a count for a choice.
+    Picks are seldom 1 to k without a gap, since the numbers of texts begin at 0. Taking a count for picks would cost
+    more than asking again.
     """
     chains = [chain for chain in _chains(lines) if [number for _, number in chain] == list(range(1, len(chain) + 1))]
     return {place for chain in chains for place, _ in chain}
 
 
 def _chains(lines: Sequence[AnswerLine]) -> list[list[tuple[int, int]]]:
-    """Places and numbers of numbered lines that go on from each other, each depth of indentation for itself."""
+    """Chains of numbered lines, as (place, number); every depth of indentation has its own chains."""
     chains: list[list[tuple[int, int]]] = []
     last_of: dict[int, list[tuple[int, int]]] = {}
     for line in lines:
         if (numbered := _NUMBERED.fullmatch(line.text)) is None:
             continue
         depth, number = len(numbered[1]), int(numbered[2] or numbered[3])
-        if not (depth in last_of and _goes_on(last_of[depth][-1], line.place, number)):
+        if not (depth in last_of and _continues(last_of[depth][-1], line.place, number)):
             last_of[depth] = []
             chains.append(last_of[depth])
         last_of[depth].append((line.place, number))
     return chains
 
 
-def _goes_on(last: tuple[int, int], place: int, number: int) -> bool:
-    """The next number, with whatever paragraph between, or any other number on the very next line."""
+def _continues(last: tuple[int, int], place: int, number: int) -> bool:
+    """Whether a line continues a chain: by the next number anywhere below, or by any number on the very next line."""
     return number == last[1] + 1 or place == last[0] + 1

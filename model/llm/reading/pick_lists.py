@@ -1,4 +1,4 @@
-"""From what single lines say to lists: columns, items and categories put together, headings given to what is below."""
+"""Join the numbers of single lines to lists: columns, items and categories, with the headings above them."""
 
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
@@ -9,13 +9,13 @@ from model.llm.reading.pick_shapes import FoundNumbers, Shape, read_line
 # Lines of talk that may stand between two items of one list.
 TALK_BETWEEN = 3
 _BETWEEN = {Shape.CELL: 0, Shape.ITEM: TALK_BETWEEN, Shape.LIST: 1}
-# A list with this share of what was asked for is no part of one.
+# A list with at least this share of the requested numbers is no part of a list.
 A_PART_AT_MOST = 0.9
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """What a line gives, and the line's place."""
+    """The numbers of a line, and the line's place."""
 
     place: int
     found: FoundNumbers
@@ -26,11 +26,11 @@ def listings(answer: str, select: int) -> list[FoundNumbers]:
 
     Args:
         answer: one turn or several.
-        select: how many were asked for: tells a part of a list from a list.
+        select: how many numbers the prompt requested; tells a part of a list from a whole list.
     """
     lines = plain_lines(answer)
     pieces = [_Piece(line.place, _headed(found, line, lines)) for line in lines for found in read_line(line.text)]
-    return [found for found in _joined(_without_torn(pieces), select) if not _is_counting(found, select)]
+    return [found for found in _join_pieces(_without_torn(pieces), select) if not _is_counting(found, select)]
 
 
 def _headed(found: FoundNumbers, line: AnswerLine, lines: Sequence[AnswerLine]) -> FoundNumbers:
@@ -42,7 +42,7 @@ def _headed(found: FoundNumbers, line: AnswerLine, lines: Sequence[AnswerLine]) 
 
 
 def _without_torn(pieces: Sequence[_Piece]) -> Iterator[_Piece]:
-    """Leave out `Instance 6` right after items 64 and 65: a turn that ended within `Instance 66: …`."""
+    """Leave out a torn item: `Instance 6` right after items 64 and 65, where a turn ended within `Instance 66: …`."""
     nothing = _Piece(-TALK_BETWEEN, FoundNumbers(Shape.MENTION, ()))
     for before, piece, after in zip([nothing, *pieces], pieces, [*pieces[1:], nothing], strict=False):
         is_after_items = before.place == piece.place - 1 and before.found.shape is Shape.ITEM
@@ -51,28 +51,36 @@ def _without_torn(pieces: Sequence[_Piece]) -> Iterator[_Piece]:
             yield piece
 
 
-def _joined(pieces: Iterable[_Piece], select: int) -> list[FoundNumbers]:
-    """Cells of one column, items of one list, and lists of several categories, as one each."""
+def _join_pieces(pieces: Iterable[_Piece], select: int) -> list[FoundNumbers]:
+    """Join the cells of a column, the items of a list, and the lists of several categories."""
     groups: list[list[FoundNumbers]] = []
-    known: set[int] = set()
+    joined: set[int] = set()
     last_place = -TALK_BETWEEN
     for piece in pieces:
         between = piece.place - last_place - 1
         last_place = piece.place
-        if not (groups and _goes_with(piece.found, groups[-1][-1], known, between, select)):
+        if not (groups and _goes_with(piece.found, groups[-1][-1], joined, between, select)):
             groups.append([])
-            known = set()
+            joined = set()
         groups[-1].append(piece.found)
-        known |= set(piece.found.numbers)
+        joined |= set(piece.found.numbers)
     return [_together(group) for group in groups]
 
 
-def _goes_with(found: FoundNumbers, last: FoundNumbers, known: Set[int], between: int, select: int) -> bool:
-    """Whether two that are near each other are parts of one list, not a draft and another; `known` is its numbers."""
+def _goes_with(found: FoundNumbers, last: FoundNumbers, joined: Set[int], between: int, select: int) -> bool:
+    """Whether neighbouring numbers belong to one list, instead of a draft and a second list.
+
+    Args:
+        found: the numbers of the lower line.
+        last: the numbers of the line above.
+        joined: all numbers of the list so far.
+        between: lines between the two.
+        select: how many numbers the prompt requested.
+    """
     is_near = found.shape is last.shape and between <= _BETWEEN.get(found.shape, -1)
-    if not is_near or not known.isdisjoint(found.numbers):
+    if not is_near or not joined.isdisjoint(found.numbers):
         return False
-    is_part = max(len(found.numbers), len(known)) < A_PART_AT_MOST * select
+    is_part = max(len(found.numbers), len(joined)) < A_PART_AT_MOST * select
     if found.shape is Shape.LIST:
         return is_part and bool(found.heading) == bool(last.heading)
     return is_part or not between
@@ -86,14 +94,14 @@ def _together(group: Sequence[FoundNumbers]) -> FoundNumbers:
 
 
 def _notes(found: FoundNumbers) -> Iterator[tuple[int, str]]:
-    """Notes of one of several lists, or items: a list's heading says what its numbers have in common."""
+    """The notes of one of several lists or items; the heading of a list is a note on each of its numbers."""
     if found.shape is Shape.LIST:
         yield from ((number, found.label) for number in found.numbers)
     yield from found.notes
 
 
 def _is_counting(found: FoundNumbers, select: int) -> bool:
-    """A short column such as 1, 2, 3 or 1, 2, 1: pages or drafts that a chat window counts."""
+    """Whether a short column such as 1, 2, 3 or 1, 2, 1 counts pages or drafts of a chat window."""
     numbers = found.numbers
     is_short = 2 * len(numbers) < select
     return found.shape is Shape.CELL and is_short and max(numbers) <= len(numbers)

@@ -1,4 +1,4 @@
-"""The ways in which numbers of texts are written down, as patterns; `answer_shapes` says what each means."""
+"""Patterns of the ways to write numbers of texts; `pick_shapes` gives each pattern its meaning."""
 
 import re
 
@@ -7,7 +7,7 @@ _WORDS = r"data ?point|instance|sentence|example|sample|item|text|row|id|number|
 # "Instance number 5", "ID: 5", "#5"
 _NAME = rf"(?:(?:\b(?:{_WORDS})s?\b|\bno\.)(?:\s+(?:id|number|index)s?\b)?\s*[:#]?\s*|#\s?)"
 _COUNTED = rf"(?:(?:more|other|additional|extra|new|different|selected|{_WORDS})s?|most|of|out of)\b"
-# No part of a word, of a date, of a decimal or of an address, no price, no share, and no count of something.
+# A number that is no part of a word, date, decimal or address, and no price, share or count.
 _NUMBER = rf"(?<![\w.$€£/-])\d{{1,7}}(?![\w%/]|[.:]\d|\s+{_COUNTED})"
 _RANGE = rf"{_NUMBER}(?:\s?[{DASH}]\s?\d{{1,7}}(?![\w-]))?"
 # "[5]", "'5'", "5 (ironic)"
@@ -52,7 +52,7 @@ ADDED = re.compile(
 REMOVED = re.compile(rf"\b(?:remov\w+|drop\w*|swap\w*)\s+({_NAME}{_NUMBER}|{_UNIT}(?:{_COMMA}{_UNIT})+)", re.IGNORECASE)
 REPLACED = re.compile(rf"\breplac\w+\s+({_UNITS})\s+(?:with|by)\s+({_UNITS})", re.IGNORECASE)
 
-# What is said before a list …
+# The words before a list …
 FOR_EXAMPLE = re.compile(r"(?:\be\.g\.,?|\bfor (?:example|instance),?|\bsuch as|\blike)[^.]{0,30}$", re.IGNORECASE)
 IN_ADDITION = re.compile(
     r"\b(?:add|adding|added|additional|additionally|more|another|extra|missing|remaining"
@@ -65,7 +65,7 @@ NO_PICKS = re.compile(
     r"|labell?ed so far)\b[^,]{0,40}",
     re.IGNORECASE,
 )
-# … and after it.
+# … and the words after a list.
 SENTENCE_GOES_ON = re.compile(r"\)?,?\s+[a-z]")
 TOO = re.compile(r"\s+(?:as well|too|in addition)\b", re.IGNORECASE)
 LABELLED = re.compile(

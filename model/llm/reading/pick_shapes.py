@@ -1,7 +1,7 @@
-"""How an LLM writes numbers down: what one line of its answer says of texts.
+"""Read the numbers of texts from one line of an answer.
 
-A line may hold lists (`3, 17 and 20`), be a cell of a column (`17`), an item (`Instance 17: because …`), or be talk
-whose numbers are counts, years and steps.
+A line may hold lists (`3, 17 and 20`), be a cell of a column (`17`), an item (`Instance 17: because …`), or be talk,
+with numbers that are counts, years and steps.
 """
 
 import re
@@ -11,12 +11,12 @@ from enum import Enum, auto
 
 from model.llm.reading import pick_patterns as patterns
 
-# A range that is longer is a mistake, or no range.
+# A longer range is a mistake or no range.
 LONGEST_RANGE = 1000
 
 
 class Shape(Enum):
-    """How numbers stand in an answer."""
+    """The form in which numbers stand in an answer."""
 
     LIST = auto()
     CELL = auto()
@@ -27,13 +27,13 @@ class Shape(Enum):
 
 @dataclass(frozen=True)
 class FoundNumbers:
-    """Numbers that one line, or several of the same shape, give.
+    """The numbers of one line, or of several lines of the same shape.
 
     Attributes:
-        numbers: in their order; none where an item says that its text is not chosen.
-        notes: what is written beside a number.
-        heading: what is written before them.
-        is_added: they are said to come in addition to what was said before.
+        numbers: the numbers in their order; empty where an item rejects its text.
+        notes: (number, words beside the number).
+        heading: the words before the numbers.
+        is_added: whether the line adds the numbers to earlier ones.
     """
 
     shape: Shape
@@ -44,12 +44,12 @@ class FoundNumbers:
 
     @property
     def label(self) -> str:
-        """The heading without the signs around it: what the numbers have in common, where there are several lists."""
+        """The heading without the signs around it; where there are several lists, the label of the numbers."""
         return self.heading.strip(f" :{patterns.DASH}")
 
 
 def read_line(line: str) -> list[FoundNumbers]:
-    """Everything that a line, bold marks and paragraph numbers taken off, says of texts by their numbers."""
+    """The numbers in a plain line, without bold marks and paragraph numbers."""
     stripped = line.strip()
     bullet = patterns.BULLET.match(stripped)
     text = stripped[bullet.end() :] if bullet else stripped
@@ -106,7 +106,7 @@ def _lists(text: str) -> Iterator[FoundNumbers]:
 
 
 def _lone(text: str) -> Iterator[FoundNumbers]:
-    """One number that stands for a text by a tag, `(ID: 17)`, or by what is said before it, `I would add 17`."""
+    """One number that stands for a text by a tag, `(ID: 17)`, or by the words before it, `I would add 17`."""
     tags = [int("".join(tag)) for tag in patterns.TAG.findall(text)]
     if len(tags) == 1:
         yield FoundNumbers(Shape.ITEM, tuple(tags))
@@ -115,7 +115,7 @@ def _lone(text: str) -> Iterator[FoundNumbers]:
 
 
 def _numbers_in(written: str) -> tuple[int, ...]:
-    """Numbers of a list, ranges written out."""
+    """The numbers of a list, with every number of a range."""
     numbers: list[int] = []
     for start, end in patterns.RANGE.findall(written):
         first, last = int(start), int(end or start)

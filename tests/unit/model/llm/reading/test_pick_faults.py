@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from model.llm.reading.pick_answer import find_faults, is_degenerate
+from model.llm.reading.pick_faults import find_faults, is_degenerate
 
 
 @pytest.mark.parametrize(

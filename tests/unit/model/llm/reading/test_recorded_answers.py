@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from model.errors import UnreadableAnswerError
-from model.llm.reading.pick_answer import is_degenerate, read_picked_numbers
+from model.llm.reading.pick_answer import read_picked_numbers
+from model.llm.reading.pick_faults import is_degenerate
 
 RECORDS = Path(__file__).resolve().parents[6] / "shared" / "activellm" / "answers.jsonl"
 needs_records = pytest.mark.skipif(not RECORDS.exists(), reason="the study's recorded answers are not here")
