@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
-from functools import lru_cache
 from importlib.metadata import version as library_version
 from pathlib import Path
 from typing import Any
@@ -66,14 +65,8 @@ class ModelVersion:
     trust: Trust = NO_TRUST
 
     def load(self) -> TextClassifier:
-        """The weights, read once a process for as long as no other version is wanted; not to be changed."""
-        return _load(self.folder, (self.folder / "manifest.json").stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=1)
-def _load(folder: Path, written_at_ns: int) -> TextClassifier:
-    """Versions are immutable; but a folder made anew may hold others under the same numbers."""
-    return load_classifier(folder)
+        """Read the classifier from disk, in evaluation mode; every call reads it again."""
+        return load_classifier(self.folder)
 
 
 def data_sha256(targets: Targets) -> str:
