@@ -5,17 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.encoder.bert import (
-    BUNDLED_ENCODER,
-    MAX_CHARACTERS,
-    MAX_CHUNKS,
-    Pooling,
-    bundled_encoder_dir,
-    load_classifier,
-    new_classifier,
-    save_classifier,
-)
+from model.encoder.bert import MAX_CHARACTERS, MAX_CHUNKS, load_classifier, new_classifier, save_classifier
 from model.encoder.inference import embed_texts, score_texts
+from model.encoder.pretrained import BUNDLED_ENCODER, Pooling, bundled_encoder_dir
 from model.errors import EncoderError
 from model.types import LabelSet
 from tests.fakes import SENTIMENT, tiny_encoder

@@ -23,8 +23,9 @@ from transformers import (
     XLMRobertaConfig,
 )
 
-from model.encoder.bert import Pooling, load_classifier, new_classifier, save_classifier
+from model.encoder.bert import load_classifier, new_classifier, save_classifier
 from model.encoder.inference import score_texts
+from model.encoder.pretrained import Pooling
 from model.errors import EncoderError
 from model.learner.recipes import Recipe, TrainingConfig
 from model.learner.training import train
