@@ -46,6 +46,7 @@ from model.learner.training import Start, Trained, check_trainable, do_not_stop,
 from model.llm.asking.routing import WEAK_WEIGHT
 from model.query.unlabelled import Need
 from model.text_digests import text_digest
+from model.types import TrainingData
 
 # An order that only knows more labels is soon followed by another: so many of its first texts are written, two batches,
 # in one import; annotators who work on them while the next comes do not run out.
@@ -165,16 +166,8 @@ def fit(
         new_classifier(settings.bert_model, synced.targets.label_set),
         embedder(settings, folder, None, turn, should_stop),
     )
-    trained = train(
-        synced.targets,
-        config,
-        turn.progress,
-        should_stop,
-        weak,
-        WEAK_WEIGHT,
-        start,
-        synced.background,
-    )
+    data = TrainingData(synced.targets, weak, WEAK_WEIGHT, synced.background)
+    trained = train(data, config, start, turn.progress, should_stop)
     version = folder.registry.write(trained, synced.targets, config, synced.label_texts)
     log.info(
         "event=trained project=%d version=%d labels=%d recipe=%s seconds=%.1f out_of_fold_accuracy=%s",

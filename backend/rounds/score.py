@@ -18,12 +18,12 @@ from model.encoder.bert import TextClassifier, new_classifier
 from model.learner.acquisition import compute_untrained_features, features_from_embeddings
 from model.learner.knowledge import Embed, Knowledge, know
 from model.learner.recipes import Recipe
-from model.learner.refitting import with_refitted_head
+from model.learner.refitting import HeadData, with_refitted_head
 from model.learner.registry import ModelVersion, data_sha256
 from model.learner.training import Trained, do_not_stop, train_on_knowledge
 from model.query.strategies import Strategy
 from model.query.unlabelled import Need, Unlabelled
-from model.types import FloatArray, LabelSet
+from model.types import FloatArray, LabelledEmbeddings, LabelSet
 
 
 def compute_pool_features(
@@ -51,22 +51,16 @@ def compute_pool_features(
     if version is None and named is None:
         return compute_untrained_features(needs, texts, synced.targets, embed)
     both_M_D = embed([*texts, *synced.targets.texts])
-    embeddings_N_D, labelled_L_D = both_M_D[: len(texts)], both_M_D[len(texts) :]
-    targets_L_C = synced.targets.targets_N_C
+    labelled = LabelledEmbeddings(both_M_D[len(texts) :], synced.targets.targets_N_C)
     knowledge = know_names(settings, folder, synced, version, turn, should_stop)
     if named is not None:
         classifier = named.classifier
     elif version is not None:
         classifier = version.load()
-        if (
-            len(labelled_L_D)
-            and _knows_less(version, synced)
-            and reorders_on_every_label(folder, synced.settings, version)
-        ):
-            classifier = with_refitted_head(classifier, labelled_L_D, targets_L_C, knowledge)
-    return features_from_embeddings(
-        needs | {Need.PROBA}, classifier, embeddings_N_D, labelled_L_D, targets_L_C, rng, knowledge
-    )
+        if len(labelled) and _knows_less(version, synced) and reorders_on_every_label(folder, synced.settings, version):
+            classifier = with_refitted_head(HeadData(classifier, labelled, knowledge))
+    data = HeadData(classifier, labelled, knowledge)
+    return features_from_embeddings(needs | {Need.PROBA}, data, both_M_D[: len(texts)], rng)
 
 
 def know_names(
@@ -80,8 +74,7 @@ def know_names(
     """Label names as an encoder sees them, and the pool with them where the encoder is as it came."""
     embed = embedder(settings, folder, version, turn, should_stop)
     pool = synced.background.pool if not source_of(settings, version).version else ()
-    label_set = synced.classification.label_set
-    return know(synced.label_texts, len(label_set.labels), embed(pool), embed, is_multilabel=label_set.is_multilabel)
+    return know(synced.label_texts, synced.classification.label_set, embed(pool), embed)
 
 
 def classify_by_names(
@@ -102,7 +95,8 @@ def classify_by_names(
     embed = embedder(settings, folder, None, turn, should_stop)
     knowledge = know_names(settings, folder, synced, None, turn, should_stop)
     classifier = _as_it_came(settings.bert_model, synced.classification.label_set)
-    return train_on_knowledge(synced.targets, embed(synced.targets.texts), classifier, knowledge, began)
+    labelled = LabelledEmbeddings(embed(synced.targets.texts), synced.targets.targets_N_C)
+    return train_on_knowledge(HeadData(classifier, labelled, knowledge), began)
 
 
 @lru_cache(maxsize=1)

@@ -14,7 +14,7 @@ from model.llm.memory.ledger import Ledger
 from model.llm.memory.remembered import RememberedChat
 from model.llm.provider.client import open_chat
 from model.llm.provider.config import KEY_SETTINGS, LLMConfig, model_names
-from model.simulation.simulate import AskLLM
+from model.simulation.setup import AskLLM
 from model.types import FloatArray, IntArray, Targets
 
 
