@@ -15,7 +15,7 @@ from model.learner.knowledge import MOST_POOL
 from model.learner.recipes import TrainingConfig
 from model.learner.training import Start, StepProgress, train, train_on_names
 from model.tasks.label_names import label_texts
-from model.types import Background, FloatArray, LabelSet, Targets
+from model.types import Background, FloatArray, LabelSet, Targets, TrainingData
 
 BANKING8 = Path(__file__).with_name("banking8")
 _SEED = 0
@@ -75,7 +75,7 @@ class Learner:
     def accuracy_on_random(self, labels: int, on_step: StepProgress) -> float:
         """Accuracy with randomly drawn labels; a larger draw begins with the smaller one."""
         targets = self._pool.targets(self._label_set, self._random_rows[:labels])
-        trained = train(targets, self._config, on_step, start=self._start, background=self._background)
+        trained = train(TrainingData(targets, background=self._background), self._config, self._start, on_step)
         return self.accuracy_of(trained.classifier)
 
     @cached_property

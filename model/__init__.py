@@ -1,1 +1,1 @@
-"""The learning: knows nothing of HTTP, Redis or Label Studio."""
+"""The learning: classifiers, query strategies, LLMs and simulations, without Redis or Label Studio."""

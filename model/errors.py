@@ -2,13 +2,13 @@
 
 
 class ShortlistError(Exception):
-    """Something Shortlist understands went wrong; the message says what was asked, what was found and what to do."""
+    """The root of all errors that Shortlist raises; a message says what was asked, what was found and what to do."""
 
     code = "error"
 
 
 class InvalidTargetsError(ShortlistError):
-    """The annotations at hand cannot train a classifier."""
+    """The labels cannot train a classifier."""
 
     code = "invalid_targets"
 
@@ -20,13 +20,13 @@ class UnknownLabelError(InvalidTargetsError):
 
 
 class LabelDescriptionError(ShortlistError):
-    """Somebody describes a label that does not exist, or describes labels in a way that cannot be read."""
+    """A description names a label that does not exist, or descriptions cannot be read."""
 
     code = "label_description"
 
 
 class UnknownStrategyError(ShortlistError, ValueError):
-    """No query strategy that will do has that name. A ValueError too, so that settings report it with others."""
+    """No suitable query strategy has that name; also a ValueError, so that settings report it with other errors."""
 
     code = "unknown_strategy"
 
@@ -44,7 +44,7 @@ class InvalidEmbeddingsError(ShortlistError):
 
 
 class EncoderError(ShortlistError):
-    """An encoder cannot be found, read or trusted."""
+    """An encoder cannot be found or read, or its weights are not the expected ones."""
 
     code = "encoder"
 
@@ -56,7 +56,7 @@ class TrainingDivergedError(ShortlistError):
 
 
 class TrainingCancelledError(ShortlistError):
-    """Somebody wanted the training to end before it was done."""
+    """The training was told to stop before its end."""
 
     code = "training_cancelled"
 
@@ -68,19 +68,19 @@ class VersionError(ShortlistError):
 
 
 class InvalidGoldError(ShortlistError):
-    """Texts with known labels cannot be read, or are too few for what was asked."""
+    """Gold labels cannot be read, or are too few for the simulation."""
 
     code = "invalid_gold"
 
 
 class LLMError(ShortlistError):
-    """An LLM did not answer, or its answer is of no use."""
+    """An LLM did not answer, or its answer cannot be used."""
 
     code = "llm"
 
 
 class LLMKeyError(LLMError):
-    """There is no API key for the provider, or it refuses the one there is."""
+    """The provider's API key is missing or refused."""
 
     code = "llm_key"
 
@@ -98,18 +98,18 @@ class LLMContextError(LLMError):
 
 
 class LLMUnavailableError(LLMError):
-    """The provider does not answer, or is overloaded: worth another try later."""
+    """The provider does not answer or is overloaded; trying again later may help."""
 
     code = "llm_unavailable"
 
 
 class LLMBudgetError(LLMError):
-    """The tokens that a project may spend are spent."""
+    """A project has spent all tokens that it may spend."""
 
     code = "llm_budget"
 
 
 class UnreadableAnswerError(LLMError):
-    """What the LLM wrote holds no answer to what it was asked; the message says why, in words fit for asking again."""
+    """The LLM's text holds no answer to the question; the message says why, in words that can be sent to the LLM."""
 
     code = "llm_answer"

@@ -1,4 +1,4 @@
-"""The callback by which long work says how far it is."""
+"""The callback by which long work reports its progress."""
 
 from collections.abc import Callable
 
@@ -7,4 +7,4 @@ Progress = Callable[[int, int], None]
 
 
 def ignore_progress(done: int, total: int) -> None:
-    """Ignore how far the work is: the default of long work."""
+    """Ignore progress: the default callback."""

@@ -1,4 +1,4 @@
-"""Digests that stand for texts where the text itself must not be kept."""
+"""Digests of texts, for places where the text itself must not be stored."""
 
 import hashlib
 from collections.abc import Iterable
@@ -9,12 +9,12 @@ from model.types import IntArray
 
 
 def text_digest(text: str) -> int:
-    """64 bits that stand for a text; a changed text has others."""
+    """Hash a text into 64 bits; a changed text has another digest."""
     return int.from_bytes(_digest(text), "big")
 
 
 def text_digests(texts: Iterable[str]) -> IntArray:
-    """The digests of N texts: digests_N, uint64."""
+    """Hash N texts: digests_N, uint64."""
     return np.frombuffer(b"".join(map(_digest, texts)), dtype=">u8").astype(np.uint64)
 
 

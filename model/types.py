@@ -1,6 +1,7 @@
 """The records that the learning works on, and the glossary of array axes.
 
-Arrays end in their axes: N examples, C classes, D embedding dimensions, L labelled examples, B a batch to be labelled.
+Arrays end in their axes: N examples, K members of a committee, C classes, D embedding dimensions, L labelled examples,
+B a batch to be labelled, M a part of another axis.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 LabelTexts = tuple[tuple[str, ...], ...]
-"""For each label, in the order of axis C, the texts that say what it means; none for a label that says nothing."""
+"""For each label, in the order of axis C, texts with its meaning; an empty tuple for a label without words."""
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 BoolArray = npt.NDArray[np.bool_]
@@ -31,7 +32,15 @@ class LabelSet:
 
 @dataclass(frozen=True)
 class Annotation:
-    """What one person said of one text."""
+    """One person's annotation of one text.
+
+    Attributes:
+        annotator: identifies the person.
+        labels: the chosen labels; may be empty.
+        is_ground_truth: whether the annotation is marked as ground truth.
+        is_skipped: whether the person skipped the text.
+        updated_at: ISO time of the last change; later times compare greater.
+    """
 
     annotator: str
     labels: tuple[str, ...]
@@ -42,7 +51,7 @@ class Annotation:
 
 @dataclass(frozen=True)
 class AnnotatedText:
-    """A text and what everybody said of it."""
+    """A text and all its annotations."""
 
     task_id: int
     text: str
@@ -54,7 +63,7 @@ class PoolText:
     """A text that may still be labelled.
 
     Attributes:
-        is_skipped: somebody looked at it and skipped it.
+        is_skipped: whether somebody looked at the text and skipped it.
     """
 
     task_id: int
@@ -64,12 +73,13 @@ class PoolText:
 
 @dataclass(frozen=True)
 class Targets:
-    """Training targets: shares of annotators in [0, 1].
+    """Labelled texts; each label has the share of annotators who chose it, in [0, 1].
 
     Attributes:
         task_ids: N task ids.
         texts: N texts.
-        targets_N_C: shares; rows sum to 1 with one choice, each cell in [0, 1] with several.
+        targets_N_C: shares; with one choice rows sum to 1, with several labels each cell is in [0, 1].
+        label_set: the classes of axis C.
     """
 
     task_ids: tuple[int, ...]
@@ -81,7 +91,7 @@ class Targets:
         return len(self.task_ids)
 
     def and_also(self, others: "Targets") -> "Targets":
-        """These texts, then those of the same label set."""
+        """These texts, followed by other texts of the same label set."""
         return Targets(
             self.task_ids + others.task_ids,
             self.texts + others.texts,
@@ -101,11 +111,11 @@ class Targets:
 
 @dataclass(frozen=True)
 class Background:
-    """What everybody can see of a project before anybody labels.
+    """A project's label names and pool, known before anybody labels.
 
     Attributes:
-        label_texts: what the labels mean; empty: nobody says.
-        pool: unlabelled texts, some of them where there are very many.
+        label_texts: texts with each label's meaning; empty where labels have none.
+        pool: unlabelled texts; a sample of a very large pool.
     """
 
     label_texts: LabelTexts = ()
@@ -113,12 +123,47 @@ class Background:
 
 
 @dataclass(frozen=True)
-class Scored:
-    """What a model says of N texts.
+class TrainingData:
+    """All that a classifier learns from.
 
     Attributes:
-        proba_N_C: class probabilities; rows sum to 1 with one choice.
-        embeddings_N_D: the encoder's pooled output, the head's input.
+        targets: texts that people labelled; at least two.
+        weak: texts of the same label set that an LLM labelled; None: no such texts. Nothing is measured on them.
+        weak_weight: weight of each weak text beside a weight of 1 for each text of `targets`.
+        background: label names and unlabelled texts.
+    """
+
+    targets: Targets
+    weak: Targets | None = None
+    weak_weight: float = 0.0
+    background: Background = Background()
+
+
+@dataclass(frozen=True)
+class LabelledEmbeddings:
+    """L labelled texts as an encoder sees them.
+
+    Attributes:
+        embeddings_L_D: the head's input.
+        targets_L_C: shares in [0, 1].
+        weights_L: weight of each text in losses and means; None: 1 for all.
+    """
+
+    embeddings_L_D: FloatArray
+    targets_L_C: FloatArray
+    weights_L: FloatArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.targets_L_C)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A classifier's output for N texts.
+
+    Attributes:
+        proba_N_C: class probabilities; with one choice rows sum to 1.
+        embeddings_N_D: the encoder's pooled output, which is the head's input.
     """
 
     proba_N_C: FloatArray

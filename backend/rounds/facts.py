@@ -126,8 +126,8 @@ def _knows_texts(published: PublishedTexts, pool_ids_N: IntArray, digests_N: Int
 
 
 def _least_left(head: Publication, settings: ProjectSettings) -> int:
-    """With fewer tasks left than these, a queue is used up; one made between trainings may be shorter than a batch."""
-    return min(settings.query_size, head.queued // 2) if head.is_live else settings.query_size
+    """With fewer tasks left than these, a queue is used up: a batch, or half of a queue that is shorter than two."""
+    return min(settings.query_size, max(1, head.queued // 2))
 
 
 def _llm_reason(head: Publication, synced: Synced, in_use: InUse, selection: Selection | None) -> str:

@@ -13,6 +13,7 @@ from model.learner.recipes import TrainingConfig
 from model.learner.registry import ModelVersion
 from model.learner.training import Start, Trained, check_trainable, train
 from model.llm.asking import WEAK_WEIGHT
+from model.types import TrainingData
 
 log = logging.getLogger(__name__)
 
@@ -58,17 +59,11 @@ def fit(context: RoundContext, synced: Synced, *, is_due: bool) -> ModelVersion 
 
 
 def _train(context: RoundContext, synced: Synced, config: TrainingConfig) -> Trained:
-    return train(
-        synced.targets,
-        config,
-        context.turn.progress,
-        context.should_stop,
-        labels_that_train(context.folder, synced, context.settings.llm_name),
-        WEAK_WEIGHT,
-        # Most of the labelled texts were embedded when the pool was put in order first.
-        Start(new_classifier(config.encoder, synced.targets.label_set), embedder(context, None)),
-        synced.background,
-    )
+    weak = labels_that_train(context.folder, synced, context.settings.llm_name)
+    data = TrainingData(synced.targets, weak, WEAK_WEIGHT, synced.background)
+    # Most of the labelled texts were embedded when the pool was put in order first.
+    start = Start(new_classifier(config.encoder, synced.targets.label_set), embedder(context, None))
+    return train(data, config, start, context.turn.progress, context.should_stop)
 
 
 def _log_trained(project_id: int, version: ModelVersion, trained: Trained) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,16 +13,15 @@ from backend.store.embeddings import EmbeddingCache
 from backend.work.classifiers import with_labels
 from backend.work.parts import PartWorker, drop_parts, embed_in_parts
 from backend.work.sources import Source
-from model.encoder.bert import TextClassifier
 from model.learner.acquisition import compute_untrained_features, features_from_embeddings
 from model.learner.knowledge import Embed, Knowledge, know
 from model.learner.recipes import Recipe
-from model.learner.refitting import with_refitted_head
+from model.learner.refitting import HeadData, with_refitted_head
 from model.learner.registry import ModelVersion, data_sha256
 from model.learner.training import Trained, train_on_knowledge
 from model.query.strategies import Strategy
 from model.query.unlabelled import Need, Unlabelled
-from model.types import FloatArray
+from model.types import FloatArray, LabelledEmbeddings
 
 
 def compute_pool_features(
@@ -46,41 +46,32 @@ def compute_pool_features(
     if not in_use.has_model and not in_use.has_names:
         return compute_untrained_features(needs, texts, synced.targets, embed)
     both_M_D = embed([*texts, *synced.targets.texts])
-    embeddings_N_D, labelled_L_D = both_M_D[: len(texts)], both_M_D[len(texts) :]
+    labelled = LabelledEmbeddings(both_M_D[len(texts) :], synced.targets.targets_N_C)
+    data = _head_data(context, synced, in_use, labelled)
+    return features_from_embeddings(needs | {Need.PROBA}, data, both_M_D[: len(texts)], rng)
+
+
+def _head_data(context: RoundContext, synced: Synced, in_use: InUse, labelled: LabelledEmbeddings) -> HeadData:
+    """The classifier in use, with a head that knows every label where labels count at once; labels, names and pool."""
     knowledge = know_names(context, synced, in_use.version)
-    return features_from_embeddings(
-        needs | {Need.PROBA},
-        _classifier(context, synced, in_use, labelled_L_D, knowledge),
-        embeddings_N_D,
-        labelled_L_D,
-        synced.targets.targets_N_C,
-        rng,
-        knowledge,
-    )
-
-
-def _classifier(
-    context: RoundContext, synced: Synced, in_use: InUse, labelled_L_D: FloatArray, knowledge: Knowledge
-) -> TextClassifier:
-    """The classifier in use, with a head that knows every label where labels count at once."""
     if in_use.named is not None:
-        return in_use.named.classifier
+        return HeadData(in_use.named.classifier, labelled, knowledge)
     version = in_use.version
     if version is None:
         raise ValueError("there is neither a model version nor a classifier of label names")
-    classifier = context.classifiers.get(context.folder, Source(version.encoder, version.number))
+    source = Source(version.encoder, version.number)
+    trained = HeadData(context.classifiers.get(context.folder, source), labelled, knowledge)
     knows_all = version.data_sha256 == data_sha256(synced.targets)
-    if knows_all or not len(labelled_L_D) or not reorders_on_every_label(context.folder, synced.settings, in_use):
-        return classifier
-    return with_refitted_head(classifier, labelled_L_D, synced.targets.targets_N_C, knowledge)
+    if knows_all or not len(labelled) or not reorders_on_every_label(context.folder, synced.settings, in_use):
+        return trained
+    return replace(trained, classifier=with_refitted_head(trained))
 
 
 def know_names(context: RoundContext, synced: Synced, version: ModelVersion | None) -> Knowledge:
     """Label names as an encoder sees them, and unlabelled texts with them where the encoder is as it came."""
     embed = embedder(context, version)
     pool = () if source_of(context, version).version else synced.background.pool
-    label_set = synced.classification.label_set
-    return know(synced.label_texts, len(label_set.labels), embed(pool), embed, is_multilabel=label_set.is_multilabel)
+    return know(synced.label_texts, synced.classification.label_set, embed(pool), embed)
 
 
 def classify_by_names(context: RoundContext, synced: Synced) -> Trained | None:
@@ -95,8 +86,8 @@ def classify_by_names(context: RoundContext, synced: Synced) -> Trained | None:
     knowledge = know_names(context, synced, None)
     untrained = context.classifiers.get(context.folder, source_of(context, None))
     classifier = with_labels(untrained, synced.classification.label_set)
-    embeddings_L_D = embedder(context, None)(synced.targets.texts)
-    return train_on_knowledge(synced.targets, embeddings_L_D, classifier, knowledge, began)
+    labelled = LabelledEmbeddings(embedder(context, None)(synced.targets.texts), synced.targets.targets_N_C)
+    return train_on_knowledge(HeadData(classifier, labelled, knowledge), began)
 
 
 def embedder(context: RoundContext, version: ModelVersion | None, *, prune: bool = False) -> Embed:

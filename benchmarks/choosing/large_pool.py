@@ -21,11 +21,11 @@ from backend.store.embeddings import EmbeddingCache
 from model.encoder.bert import TextClassifier, new_classifier
 from model.encoder.inference import head_proba
 from model.encoder.processor import available_cores, use_available_cores
-from model.learner.linear_head import fit_head
+from model.learner.linear_head import fit_head, zero_anchor
 from model.query.large_pools import MOST_RANKED
 from model.query.strategies import find_strategy
 from model.query.unlabelled import Need, Unlabelled
-from model.types import FloatArray, IntArray, LabelSet, PoolText
+from model.types import FloatArray, IntArray, LabelledEmbeddings, LabelSet, PoolText
 
 POOLS = (250_000, 500_000, 1_000_000)
 DIMENSIONS, CLASSES, GROUPS, LABELLED = 384, 10, 200, 500
@@ -127,7 +127,8 @@ def _fitted() -> tuple[TextClassifier, FloatArray]:
     embeddings_L_D, group_L = _made_up(LABELLED, np.random.default_rng(0))
     classifier.head = nn.Linear(DIMENSIONS, CLASSES)
     targets_L_C = np.eye(CLASSES, dtype=np.float32)[group_L % CLASSES]
-    fit_head(classifier.head, embeddings_L_D, targets_L_C, HEAD_L2, is_multilabel=False)
+    labelled = LabelledEmbeddings(embeddings_L_D, targets_L_C)
+    fit_head(classifier.head, labelled, zero_anchor(embeddings_L_D, CLASSES, HEAD_L2), is_multilabel=False)
     return classifier, embeddings_L_D
 
 

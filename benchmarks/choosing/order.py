@@ -14,7 +14,8 @@ from model.learner.evaluation import majority_share
 from model.learner.recipes import TrainingConfig
 from model.query.strategies import find_strategy
 from model.simulation.gold import read_gold
-from model.simulation.simulate import Setup, simulate
+from model.simulation.setup import Setup
+from model.simulation.simulate import simulate
 from model.tasks.label_names import label_texts
 from model.types import FloatArray
 

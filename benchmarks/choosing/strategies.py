@@ -17,7 +17,8 @@ from model.learner.recipes import Recipe, TrainingConfig
 from model.query.strategies import Strategy
 from model.simulation.gold import read_gold
 from model.simulation.learning_curves import Curve, Point, curves, interval
-from model.simulation.simulate import Setup, key_of, simulate
+from model.simulation.setup import Setup
+from model.simulation.simulate import key_of, simulate
 from model.tasks.label_names import label_texts
 
 SETS = ("sst2", "trec6", "agnews", "banking77")

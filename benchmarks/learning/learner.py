@@ -21,7 +21,7 @@ from model.encoder.processor import available_cores
 from model.learner.evaluation import evaluate
 from model.learner.recipes import Recipe, TrainingConfig, choose_recipe
 from model.learner.training import load_start, train
-from model.types import LabelSet, Scored, Targets
+from model.types import LabelSet, Scored, Targets, TrainingData
 
 SETS = ("sst2", "trec6", "agnews", "banking77")
 BUDGETS = (16, 32, 64, 128, 256)
@@ -55,7 +55,7 @@ def run_seconds(data: Path, sets: Sequence[str]) -> None:
     for name in sets:
         gold = read_set(data, name)
         for labels in TIMED_BUDGETS:
-            trained = train(as_targets(gold, gold.draw(labels, 0)), TrainingConfig())
+            trained = train(TrainingData(as_targets(gold, gold.draw(labels, 0))), TrainingConfig())
             peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
             write_line({"set": name, "labels": labels, "train_s": round(trained.train_s, 1), "peak_mb": peak_mb})
 
@@ -72,7 +72,7 @@ def _measure(gold: GoldSet, labels: int, seed: int, recipe: Recipe) -> Line:
     # Folds find the temperature, which changes no decision: without calibration figures they are left out.
     folds = 2 if is_shipped and seed < CALIBRATED_SEEDS else 0
     began = time.monotonic()
-    trained = train(drawn, TrainingConfig(recipe=recipe, seed=seed, folds=folds))
+    trained = train(TrainingData(drawn), TrainingConfig(recipe=recipe, seed=seed, folds=folds))
     seconds = time.monotonic() - began
     heldout = as_targets(gold, gold.heldout)
     scored = score_texts(trained.classifier, heldout.texts)

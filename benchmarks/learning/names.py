@@ -19,7 +19,7 @@ from model.learner.knowledge import MOST_POOL
 from model.learner.recipes import Recipe, TrainingConfig
 from model.learner.training import Start, Trained, train, train_on_names
 from model.tasks.label_names import label_texts
-from model.types import Background, FloatArray, LabelSet, LabelTexts, Targets
+from model.types import Background, FloatArray, LabelSet, LabelTexts, Targets, TrainingData
 
 BUDGETS = (0, 16, 32, 64, 128, 256)
 # What labels are called: as they are, or so that their names say nothing.
@@ -76,7 +76,7 @@ class Texts:
         # Folds find the temperature, which moves no decision.
         config = TrainingConfig(seed=seed, folds=0)
         if len(drawn):
-            return train(drawn, config, start=self.start, background=background)
+            return train(TrainingData(drawn, background=background), config, self.start)
         trained = train_on_names(drawn, self.start, background)
         if trained is None:
             raise ValueError(f"no label of {self.gold.name} says anything")

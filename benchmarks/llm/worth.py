@@ -14,7 +14,7 @@ from model.encoder.processor import mixed_precision
 from model.learner.knowledge import know_nothing
 from model.learner.recipes import Recipe, TrainingConfig
 from model.learner.training import train
-from model.types import FloatArray, IntArray, Targets
+from model.types import FloatArray, IntArray, LabelledEmbeddings, Targets, TrainingData
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Bench:
 
     def _fine_tune(self, labelled: Targets, config: TrainingConfig) -> FloatArray:
         """Train, and score the held-out texts: in bf16, which halves the time and moves 1 prediction in 1,000."""
-        classifier = train(labelled, config).classifier
+        classifier = train(TrainingData(labelled), config).classifier
         with mixed_precision(classifier.head.weight.device):
             test_T_D = embed_texts(classifier, self.test.texts)
         return head_logits(classifier.head, test_T_D)
@@ -55,7 +55,8 @@ class Bench:
         """Train only a head on the known embeddings, as `train` does; takes milliseconds."""
         head = nn.Linear(embeddings_B_D.shape[1], targets_B_C.shape[1])
         knowledge = know_nothing(targets_B_C.shape[1], embeddings_B_D.shape[1], is_multilabel=False)
-        knowledge.teach(embeddings_B_D, targets_B_C).fit(head, embeddings_B_D, targets_B_C, is_multilabel=False)
+        labelled = LabelledEmbeddings(embeddings_B_D, targets_B_C)
+        knowledge.teach(labelled).fit(head, labelled, is_multilabel=False)
         return head_logits(head, self.test_T_D)
 
 

@@ -16,8 +16,8 @@ from model.encoder.bert import TextClassifier
 from model.encoder.inference import NEAR_TIE, embed_pool, embed_texts, head_proba
 from model.encoder.processor import is_bf16_native
 from model.learner.knowledge import know_nothing
-from model.learner.refitting import with_refitted_head
-from model.types import FloatArray, Targets
+from model.learner.refitting import HeadData, with_refitted_head
+from model.types import FloatArray, LabelledEmbeddings, Targets
 
 REPETITIONS = 3
 # Labels given after the training; the head is fitted anew with them.
@@ -161,8 +161,9 @@ def _refitted_proba(
     """Probabilities by a head fitted anew; as in a round, the trained head tells which embeddings need fp32."""
     texts = [*labelled.texts, *unlabelled.texts[:NEW_LABELS]]
     targets_L_C = np.concatenate([labelled.targets_N_C, unlabelled.targets_N_C[:NEW_LABELS]])
+    labels = LabelledEmbeddings(embed(classifier, texts), targets_L_C)
     knowledge = know_nothing(*classifier.head.weight.shape, is_multilabel=False)
-    head = with_refitted_head(classifier, embed(classifier, texts), targets_L_C, knowledge).head
+    head = with_refitted_head(HeadData(classifier, labels, knowledge)).head
     return head_proba(classifier, head, embed(classifier, unlabelled.texts))
 
 

@@ -16,7 +16,7 @@ from model.encoder.processor import available_cores, is_bf16_native, use_availab
 from model.learner.recipes import TrainingConfig
 from model.learner.training import train
 from model.simulation.gold import read_gold
-from model.types import Targets
+from model.types import Targets, TrainingData
 
 NEWS, QUESTIONS = "agnews", "trec6"
 LABELS, REQUEST_TASKS, SCORED, DECISIONS = 128, 1000, 2000, 4000
@@ -38,8 +38,8 @@ def run(data: Path) -> None:
             texts = {NEWS: rest[:REQUEST_TASKS], QUESTIONS: list(questions.texts[:REQUEST_TASKS])}
             answered = [compare(server, version, name, some) for name, some in texts.items()]
             published_s = published_seconds(server, rest)
-    # Each set is scored by its own classifier: one of another topic would be uncertain about unusually many texts.
-    asked = train(questions.some(np.arange(LABELS)), TrainingConfig()).classifier.eval()
+    # Each set by its own classifier: one of another topic is in two minds about more texts than a pool has.
+    asked = train(TrainingData(questions.some(np.arange(LABELS))), TrainingConfig()).classifier.eval()
     pools = {NEWS: (classifier, news), QUESTIONS: (asked, questions)}
     shares = [
         share_of_peak(knows, name, gold.texts[LABELS : LABELS + SCORED], threads, is_mixed=is_mixed)
@@ -65,7 +65,7 @@ def run(data: Path) -> None:
 def _trained(labelled: Targets, folder: ProjectFolder) -> tuple[TextClassifier, Path]:
     """Train the project's classifier and put it in use; returns it with its version's folder."""
     config = TrainingConfig()
-    trained = train(labelled, config)
+    trained = train(TrainingData(labelled), config)
     version = folder.registry.write(trained, labelled, config)
     folder.registry.point(version.number)
     return trained.classifier.eval(), version.folder

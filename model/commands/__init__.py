@@ -1,4 +1,4 @@
 """The command line of the learning: one file a subject.
 
-It may import every folder of `model`. Nothing imports it.
+This folder may import every folder of `model`. Only `python -m model` imports it.
 """

@@ -1,4 +1,4 @@
-"""What commands say to people beside their results: on stderr, and errors in one sentence."""
+"""The terminal of all commands: messages on stderr, and errors in one sentence."""
 
 import sys
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from rich.markup import escape
 
 from model.errors import ShortlistError
 
-# Results go to stdout; everything said to people beside them goes here.
+# Results go to stdout; all messages for people go to this console on stderr.
 console = Console(stderr=True)
 
 
 @contextmanager
 def errors_in_a_sentence() -> Iterator[None]:
-    """Errors that we understand end the command with one sentence and exit code 1."""
+    """End the command on errors that we understand, with one sentence and exit code 1."""
     try:
         yield
     except ShortlistError as error:
@@ -24,7 +24,7 @@ def errors_in_a_sentence() -> Iterator[None]:
     except OSError as error:
         _end("file", f"{error.filename or ''}: {error.strerror or error}")
     except KeyboardInterrupt:
-        _end("stopped", "what was measured stands in --out, if you named one: --resume goes on from there")
+        _end("stopped", "all points measured so far are in --out, if you gave it: --resume goes on from there")
 
 
 def _end(code: str, sentence: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The BERT body and its use: loading, embedding, scoring, lanes of batches, and the processor's abilities.
+"""The BERT encoder: load it, embed and score texts with it, batch by batch on every core.
 
-It imports the records alone. Every folder above imports it.
+This folder imports no other folder. `learner`, `simulation`, `commands` and `backend` import it.
 """

@@ -1,4 +1,4 @@
-"""Batched probabilities and embeddings."""
+"""Embeddings and class probabilities of texts, in batches."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -13,57 +13,61 @@ from model.encoder.processor import is_bf16_native, mixed_precision
 from model.progress import Progress, ignore_progress
 from model.types import BoolArray, FloatArray, IntArray, Scored
 
-# Tokens of a batch, padding included: on a processor more would leave its caches, on a GPU fewer would leave it idle.
-# Batches of 64 texts, whatever their length, took a processor 1.6 times as long over news, and as long over questions.
+# Tokens of a batch, padding included: a larger batch leaves a CPU's caches, a smaller one leaves a GPU idle.
+# Batches of 64 texts of any length took a CPU 1.6 times as long over news, and as long over short questions.
 CPU_BATCH_TOKENS, GPU_BATCH_TOKENS = 768, 16_384
-# Towards the end each batch is an eighth of what is left, so that cores end together; the smallest are nine tenths as
-# fast a token.
+# Near the end each batch takes an eighth of the remaining tokens, so that all cores end together; the smallest batches
+# are a tenth slower per token.
 SMALLEST_BATCH_TOKENS, BATCHES_LEFT = 256, 8
-# Texts whose tokens are in memory at once.
+# Number of texts that are tokenized at once: memory holds their tokens.
 BLOCK_TEXTS = 4096
-# A text whose two likeliest classes are nearer than this is read in fp32. Of four classifiers over 2,000 texts each,
-# bf16 moved a probability by 0.02 at most, and turned decisions by less than 0.005 alone.
+# A text is read in fp32 where its two likeliest classes are nearer than this. With four classifiers and 2,000 texts
+# each, bf16 moved a probability by at most 0.02, and turned no decision whose classes were 0.005 or more apart.
 NEAR_TIE = 0.02
 
 
 def score_texts(classifier: TextClassifier, texts: Sequence[str], on_progress: Progress = ignore_progress) -> Scored:
-    """Probabilities and embeddings of N texts.
+    """Compute probabilities and embeddings of N texts.
 
     Args:
-        classifier: a trained one.
+        classifier: a trained classifier.
         texts: N texts; may be empty.
         on_progress: called with (texts done, N) after every batch.
 
     Returns:
-        Scored in the order of `texts`.
+        proba_N_C and embeddings_N_D, in the order of `texts`.
     """
     embeddings_N_D = embed_texts(classifier, texts, on_progress)
     return Scored(head_proba(classifier, classifier.head, embeddings_N_D), embeddings_N_D)
 
 
 def head_proba(classifier: TextClassifier, head: nn.Linear, embeddings_N_D: FloatArray) -> FloatArray:
-    """Class probabilities that a head, the classifier's own or another, gives to its embeddings: proba_N_C."""
+    """Class probabilities by a head, the classifier's own or another, at the classifier's temperature: proba_N_C."""
     proba_N_C: FloatArray = classifier.proba(torch.from_numpy(head_logits(head, embeddings_N_D))).numpy()
     return proba_N_C
 
 
 def head_logits(head: nn.Linear, embeddings_N_D: FloatArray) -> FloatArray:
-    """What a head says of embeddings, before any temperature: logits_N_C."""
+    """The head's output before any temperature: logits_N_C."""
     with torch.inference_mode():
         logits_N_C: FloatArray = head(torch.from_numpy(embeddings_N_D).to(head.weight.device)).cpu().numpy()
     return logits_N_C
 
 
 def embed_pool(classifier: TextClassifier, texts: Sequence[str], on_progress: Progress = ignore_progress) -> FloatArray:
-    """`embed_texts` for many texts: half as long again a second, and every text gets the class it would have got.
+    """Embed many texts faster than `embed_texts`; every text keeps the class that `embed_texts` would lead to.
 
-    Where the device multiplies bf16 itself, texts are read in it, and those that the classifier's head is in two minds
-    about once more in fp32. Embeddings differ by half a percent; elsewhere not at all.
+    Where the device multiplies bf16 itself, it reads 1.5 times as many texts a second in bf16; a text near a tie
+    between classes is then read again in fp32. Embeddings differ by half a percent from those of `embed_texts`. On
+    other devices this is `embed_texts`.
 
     Args:
-        classifier: a trained one: its head says where precision matters.
+        classifier: a trained classifier; its head finds the texts near a tie.
         texts: N texts; may be empty.
-        on_progress: called with (texts done, N) after every batch, those read once more included.
+        on_progress: called with (texts done, N) after every batch, batches of the second reading included.
+
+    Returns:
+        embeddings_N_D, float32, in the order of `texts`.
     """
     if not is_bf16_native(classifier.device):
         return embed_texts(classifier, texts, on_progress)
@@ -75,9 +79,9 @@ def embed_pool(classifier: TextClassifier, texts: Sequence[str], on_progress: Pr
 
 
 def _is_near_tie(classifier: TextClassifier, proba_N_C: FloatArray) -> BoolArray:
-    """Whether so little would turn a text's label, or with several any of them: is_near_N."""
+    """Whether a change of NEAR_TIE would turn a text's label, or with several labels any of them: is_near_N."""
     if classifier.config.is_multilabel:
-        # From 1/2 on a label holds; a label and its opposite are two classes.
+        # A label holds from 1/2 on: p and 1 - p are the two classes of one question.
         return np.asarray((np.abs(2 * proba_N_C - 1) < NEAR_TIE).any(axis=1))
     if proba_N_C.shape[1] < 2:
         return np.zeros(len(proba_N_C), dtype=np.bool_)
@@ -92,15 +96,18 @@ def embed_texts(
     *,
     is_mixed: bool = False,
 ) -> FloatArray:
-    """The encoder's pooled output: embeddings_N_D, float32, in the order of `texts`.
+    """Embed texts by the encoder's pooled output.
 
     A text longer than the encoder's window gets the mean over its pieces, weighted by their length.
 
     Args:
-        classifier: its encoder, tokenizer and pooling.
+        classifier: provides encoder, tokenizer and pooling; its head is not used.
         texts: N texts; may be empty.
         on_progress: called with (texts done, N) after every batch.
-        is_mixed: whether in bf16, where the device multiplies it itself; else in fp32.
+        is_mixed: whether to compute in bf16 where the device multiplies it itself; else in fp32.
+
+    Returns:
+        embeddings_N_D, float32, in the order of `texts`.
     """
     classifier.eval()
     embeddings_N_D = np.zeros((len(texts), classifier.head.in_features), dtype=np.float32)
@@ -113,7 +120,7 @@ def embed_texts(
 
 
 def _onwards(before: int, total: int, on_progress: Progress) -> Progress:
-    """Progress within a block as progress of the whole."""
+    """Turn progress within one block into progress over all texts."""
     return lambda done, _: on_progress(before + done, total)
 
 
@@ -142,7 +149,7 @@ def _embed_batch(classifier: TextClassifier, token_ids: list[list[int]], *, is_m
         batch = classifier.pad(token_ids)
         with mixed_precision(classifier.device) if is_mixed else nullcontext():
             hidden_B_T_D = classifier.encoder(**batch).last_hidden_state
-        # The mean over tokens in fp32 whatever they come in.
+        # Hidden states may be bf16; the mean over tokens is taken in fp32.
         pieces_B_D: FloatArray = classifier.pool(hidden_B_T_D.float(), batch["attention_mask"]).cpu().numpy()
     return pieces_B_D
 
@@ -150,7 +157,7 @@ def _embed_batch(classifier: TextClassifier, token_ids: list[list[int]], *, is_m
 def _mean_by_length(
     pieces_M_D: FloatArray, token_ids: Sequence[Sequence[int]], owner_M: IntArray, texts: int
 ) -> FloatArray:
-    """embeddings_N_D of texts from those of their pieces, weighted by tokens."""
+    """Average the embeddings of each text's pieces, weighted by tokens: embeddings_N_D."""
     tokens_M = np.array([len(ids) for ids in token_ids], dtype=np.float32)
     share_M = tokens_M / np.bincount(owner_M, weights=tokens_M, minlength=texts)[owner_M]
     embeddings_N_D = np.zeros((texts, pieces_M_D.shape[1]), dtype=np.float32)
@@ -161,12 +168,12 @@ def _mean_by_length(
 def batches_by_length(
     token_ids: Sequence[Sequence[int]], batch_tokens: int, smallest_tokens: int | None = None
 ) -> Iterator[list[int]]:
-    """Rows in batches of like length, so that little is padding; the longest come first, so that memory shows early.
+    """Put rows into batches of like length: little padding, the longest first, so that too little memory shows early.
 
     Args:
-        token_ids: of M pieces of texts.
-        batch_tokens: so many in a batch at most, padding included.
-        smallest_tokens: how small batches may get towards the end, an eighth of what is left each; None: they do not.
+        token_ids: token ids of M pieces of texts.
+        batch_tokens: upper limit on tokens in a batch, padding included; a longer piece is a batch of its own.
+        smallest_tokens: lower limit on the batches that shrink near the end; None: batches do not shrink.
     """
     rows = sorted(range(len(token_ids)), key=lambda row: -len(token_ids[row]))
     left = sum(map(len, token_ids))

@@ -1,4 +1,4 @@
-"""What this process may use of the machine: cores, a GPU, and bf16 where it is native."""
+"""The parts of the machine that this process may use: cores, a GPU, and bf16 where the device multiplies it."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -8,32 +8,35 @@ import torch
 
 
 def available_cores() -> int:
-    """Cores this process was given: its affinity and its container's quota count, not what the machine has."""
+    """Count the cores of this process by its affinity and its container's quota; the machine may have more."""
     return max(1, int(joblib.cpu_count()))
 
 
 def use_available_cores() -> None:
-    """Give torch the cores this process may use: two processes that each take all of them run 5 to 10 times slower."""
+    """Give torch as many threads as this process has cores.
+
+    Two processes that each take all cores of a machine run 5 to 10 times slower.
+    """
     torch.set_num_threads(available_cores())
 
 
 def never_more_than_available_cores() -> None:
-    """Take threads from torch if it has more than cores; a process that was given fewer keeps its number."""
+    """Lower torch's number of threads to the number of cores; a lower number of threads stays."""
     torch.set_num_threads(min(torch.get_num_threads(), available_cores()))
 
 
 def best_device() -> torch.device:
-    """The GPU when there is one."""
+    """The GPU where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def mixed_precision(device: torch.device) -> torch.autocast:
-    """bf16 where the processor multiplies it natively: two thirds of the time a step, at the same accuracy."""
+    """Autocast to bf16 where the device multiplies bf16 itself: two thirds of the time a step, at equal accuracy."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=is_bf16_native(device))
 
 
 def is_bf16_native(device: torch.device) -> bool:
-    """Whether the device multiplies bf16 itself; emulated, it is slower than fp32."""
+    """Whether the device multiplies bf16 itself; emulated bf16 is slower than fp32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return "avx512_bf16" in _cpu_flags() or "amx_bf16" in _cpu_flags()
@@ -41,7 +44,7 @@ def is_bf16_native(device: torch.device) -> bool:
 
 @lru_cache(maxsize=1)
 def _cpu_flags() -> frozenset[str]:
-    """What the processor can do, as Linux says; empty elsewhere."""
+    """The CPU flags that Linux lists; empty on other systems."""
     cpuinfo = Path("/proc/cpuinfo")
     flags = (
         next((line for line in cpuinfo.read_text().splitlines() if line.startswith("flags")), "")

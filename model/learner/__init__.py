@@ -1,4 +1,4 @@
-"""Learning from few labels: recipes, trainings, heads, names and pool, calibration, evaluation, model versions.
+"""Learning from few labels: train a classifier by a recipe, with names and pool; calibrate, evaluate and store it.
 
-It may import `encoder` and `query`. `simulation`, `commands` and `backend` import it.
+This folder may import `encoder` and `query`. `simulation`, `commands` and `backend` import it.
 """

@@ -1,6 +1,7 @@
-"""What a query strategy needs to know of a pool: computed here, and nothing else."""
+"""Compute the features of a pool that a query strategy needs, and no others."""
 
 from collections.abc import Sequence, Set
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -8,22 +9,42 @@ import numpy as np
 from model.encoder.bert import TextClassifier
 from model.encoder.inference import embed_texts, head_proba
 from model.learner.knowledge import Embed, Knowledge, know_nothing
-from model.learner.refitting import committee_proba, refit_with
-from model.progress import Progress, ignore_progress
+from model.learner.refitting import HeadData, committee_proba, refit_with
 from model.query.unlabelled import Need, Unlabelled
-from model.types import FloatArray, Targets
+from model.types import FloatArray, LabelledEmbeddings, Targets
 
 Needs = Set[Need]
 
 
+@dataclass(frozen=True)
+class Reader:
+    """A trained classifier, its encoder as a function, and the label names and pool that the encoder has read.
+
+    Attributes:
+        classifier: a trained classifier.
+        embed: the classifier's encoder: texts → embeddings_N_D.
+        knowledge: label names and pool as the encoder embeds them.
+    """
+
+    classifier: TextClassifier
+    embed: Embed
+    knowledge: Knowledge
+
+
+def reader_of(classifier: TextClassifier) -> Reader:
+    """A classifier that reads by itself, without label names or a pool."""
+    nothing = know_nothing(*classifier.head.weight.shape, is_multilabel=classifier.config.is_multilabel)
+    return Reader(classifier, partial(embed_texts, classifier), nothing)
+
+
 def compute_untrained_features(needs: Needs, texts: Sequence[str], labelled: Targets, embed: Embed) -> Unlabelled:
-    """Look at N texts before there is a classifier.
+    """Compute features of N texts before there is a classifier.
 
     Args:
-        needs: of a strategy that can do without one.
+        needs: of a strategy that takes no classifier.
         texts: the pool.
-        labelled: what has labels already.
-        embed: the untrained encoder; called once, and only if the strategy wants it.
+        labelled: texts that have labels already.
+        embed: the untrained encoder; called once, and only if the strategy needs embeddings.
     """
     if Need.EMBEDDINGS not in needs:
         return Unlabelled(len(texts))
@@ -32,77 +53,50 @@ def compute_untrained_features(needs: Needs, texts: Sequence[str], labelled: Tar
 
 
 def compute_features(
-    needs: Needs,
-    classifier: TextClassifier,
-    texts: Sequence[str],
-    labelled: Targets,
-    rng: np.random.Generator,
-    on_progress: Progress = ignore_progress,
-    embed: Embed | None = None,
-    knowledge: Knowledge | None = None,
+    needs: Needs, reader: Reader, texts: Sequence[str], labelled: Targets, rng: np.random.Generator
 ) -> Unlabelled:
-    """Look at N texts with a trained classifier.
+    """Compute features of N texts with a trained classifier.
 
     Args:
-        needs: what is wanted.
-        classifier: a trained one.
+        needs: the features to compute; without any, the encoder is not called.
+        reader: classifier, encoder and knowledge.
         texts: the pool.
-        labelled: what it was trained on.
+        labelled: texts that have labels; embedded only if more than probabilities is needed.
         rng: for a committee.
-        on_progress: called with (texts done, N) after every batch.
-        embed: the classifier's embeddings, where somebody has them already.
-        knowledge: label names and pool as the classifier's encoder sees them; None: neither is known.
     """
     if not needs:
-        return Unlabelled(len(texts), is_multilabel=classifier.config.is_multilabel)
-    embed = embed or partial(embed_texts, classifier, on_progress=on_progress)
+        return Unlabelled(len(texts), is_multilabel=reader.classifier.config.is_multilabel)
     if needs == {Need.PROBA}:
-        return features_from_embeddings(
-            needs, classifier, embed(texts), np.zeros((0, 0)), labelled.targets_N_C, rng, knowledge
-        )
-    both_M_D = embed([*texts, *labelled.texts])
-    return features_from_embeddings(
-        needs, classifier, both_M_D[: len(texts)], both_M_D[len(texts) :], labelled.targets_N_C, rng, knowledge
-    )
+        labelled = labelled.some(np.zeros(0, dtype=int))
+    both_M_D = reader.embed([*texts, *labelled.texts])
+    embeddings_N_D, labelled_L_D = both_M_D[: len(texts)], both_M_D[len(texts) :]
+    data = HeadData(reader.classifier, LabelledEmbeddings(labelled_L_D, labelled.targets_N_C), reader.knowledge)
+    return features_from_embeddings(needs, data, embeddings_N_D, rng)
 
 
 def features_from_embeddings(
-    needs: Needs,
-    classifier: TextClassifier,
-    embeddings_N_D: FloatArray,
-    labelled_L_D: FloatArray,
-    targets_L_C: FloatArray,
-    rng: np.random.Generator,
-    knowledge: Knowledge | None = None,
+    needs: Needs, data: HeadData, embeddings_N_D: FloatArray, rng: np.random.Generator
 ) -> Unlabelled:
-    """`look`, at texts whose embeddings are known.
+    """Compute features of N texts from their embeddings.
 
     Args:
-        needs: what is wanted.
-        classifier: whose head says what they are.
-        embeddings_N_D: of the pool.
-        labelled_L_D: of what is labelled; looked at only if more than probabilities is wanted.
-        targets_L_C: the shares of those.
+        needs: the features to compute.
+        data: the trained classifier; its labels and knowledge are read only if more than probabilities is needed.
+        embeddings_N_D: the pool as the classifier's encoder embeds it.
         rng: for a committee.
-        knowledge: label names and pool as the classifier's encoder sees them; None: neither is known.
     """
+    classifier, labelled_L_D = data.classifier, data.labelled.embeddings_L_D
     is_multilabel = classifier.config.is_multilabel
     proba_N_C = head_proba(classifier, classifier.head, embeddings_N_D)
     if needs == {Need.PROBA}:
         return Unlabelled(len(proba_N_C), proba_N_C, is_multilabel=is_multilabel)
-    knowledge = knowledge or know_nothing(*classifier.head.weight.shape, is_multilabel=is_multilabel)
-    members = (
-        committee_proba(classifier, embeddings_N_D, labelled_L_D, targets_L_C, knowledge, rng)
-        if Need.MEMBERS in needs
-        else None
-    )
     return Unlabelled(
         size=len(proba_N_C),
         proba_N_C=proba_N_C,
-        proba_N_K_C=members,
+        proba_N_K_C=committee_proba(data, embeddings_N_D, rng) if Need.MEMBERS in needs else None,
         embeddings_N_D=embeddings_N_D,
         labelled_L_D=labelled_L_D,
         labelled_proba_L_C=head_proba(classifier, classifier.head, labelled_L_D),
-        refit=refit_with(classifier, labelled_L_D, targets_L_C, knowledge),
+        refit=refit_with(data),
         is_multilabel=is_multilabel,
     )

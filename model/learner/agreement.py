@@ -1,4 +1,4 @@
-"""How far people agree with what label names alone say of a text."""
+"""Agreement of people with predictions by label names alone."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,17 @@ from scipy.stats import binom
 
 from model.types import FloatArray
 
-# With fewer labels agreement may be luck, whatever a test says.
+# With fewer labels agreement is not called convincing, even where the test is significant.
 LEAST_LABELS = 8
 SIGNIFICANCE = 0.05
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """What people said of texts, beside what label names say.
+    """Counts of texts on which people and label names agree.
 
     Attributes:
-        agreed: texts whose likeliest label by name is one that people gave.
+        agreed: texts whose likeliest label by name is a label that people gave.
         of: labelled texts.
         commonest: texts that have the commonest label.
     """
@@ -28,7 +28,7 @@ class Agreement:
 
     @property
     def is_convincing(self) -> bool:
-        """Whether names are right more often than always answering the commonest label, by more than chance.
+        """Whether names are right more often than the commonest label would be, by more than chance.
 
         One-sided binomial test at SIGNIFICANCE, with LEAST_LABELS labels at least.
         """
@@ -38,16 +38,16 @@ class Agreement:
         return self.agreed > self.commonest and by_luck < SIGNIFICANCE
 
 
-def agreement(said_N_C: FloatArray, targets_N_C: FloatArray) -> Agreement:
+def agreement(scores_N_C: FloatArray, targets_N_C: FloatArray) -> Agreement:
     """Compare the likeliest label of N texts with people's shares.
 
     Args:
-        said_N_C: probabilities or logits that label names give, found without these labels.
-        targets_N_C: people's shares; a label counts as given where no other label has a larger share.
+        scores_N_C: probabilities or logits by label names, found without these labels.
+        targets_N_C: people's shares; people gave a label if no other label has a larger share.
     """
     if not len(targets_N_C):
         return Agreement()
     most_N_1 = targets_N_C.max(axis=1, keepdims=True)
     given_N_C = (targets_N_C == most_N_1) & (most_N_1 > 0)
-    agreed = int(given_N_C[np.arange(len(given_N_C)), said_N_C.argmax(axis=1)].sum())
+    agreed = int(given_N_C[np.arange(len(given_N_C)), scores_N_C.argmax(axis=1)].sum())
     return Agreement(agreed, len(targets_N_C), int(given_N_C.sum(axis=0).max()))

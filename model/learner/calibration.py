@@ -1,19 +1,82 @@
-"""Probabilities that mean what they say: one temperature, found on predictions of texts that were not trained on."""
+"""Calibration: predict texts that a classifier was not trained on, and find one temperature on these predictions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import torch
 
-from model.types import FloatArray
+from model.encoder.bert import TextClassifier
+from model.encoder.inference import embed_texts, head_logits
+from model.learner.evaluation import Evaluation, evaluate
+from model.learner.fitting import Fitter
+from model.learner.recipes import Plan, count_steps
+from model.types import FloatArray, IntArray
 
-# Logits are divided by one of these; past them, a fit on few texts is chance.
+# The temperatures that are tried; beyond them, a fit on few texts is chance.
 TEMPERATURES = np.geomspace(0.2, 5.0, 65)
-# How far log temperatures stray from 0 before anything was measured: with few texts a fit stays near 1.
+# Standard deviation of the prior on log temperatures: with few texts a fit stays near a temperature of 1.
 LOG_TEMPERATURE_SPREAD = 0.5
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Predictions of M held-out texts, each by a classifier that was not trained on the text.
+
+    Attributes:
+        logits_M_C: before any temperature; M is 0 without folds.
+        targets_M_C: shares of the same texts.
+        is_multilabel: whether a text may have several labels.
+    """
+
+    logits_M_C: FloatArray
+    targets_M_C: FloatArray
+    is_multilabel: bool
+
+    def fit_temperature(self) -> float:
+        """Find the temperature under which the shares are likeliest; 1 without texts."""
+        return fit_temperature(self.logits_M_C, self.targets_M_C, is_multilabel=self.is_multilabel)
+
+    def evaluate(self, classifier: TextClassifier) -> Evaluation | None:
+        """Evaluate the predictions at the classifier's temperature; None without texts."""
+        if not len(self.targets_M_C):
+            return None
+        proba_M_C = classifier.proba(torch.from_numpy(self.logits_M_C)).numpy()
+        return evaluate(proba_M_C, self.targets_M_C, is_multilabel=self.is_multilabel)
+
+
+def predict_out_of_fold(fitter: Fitter, folds: Sequence[IntArray], plans: Sequence[Plan]) -> HeldOut:
+    """Train a classifier without each fold, and predict the fold by it.
+
+    Args:
+        fitter: trains on rows of the targets.
+        folds: rows of each part that is held out.
+        plans: the plan of each fold's classifier.
+    """
+    targets = fitter.material.data.targets
+    logits: list[FloatArray] = []
+    for rows_M, plan in zip(folds, plans, strict=True):
+        others = np.setdiff1d(np.arange(len(targets)), rows_M)
+        # Without weak texts: the LLM that labelled them was shown labels that are held out here.
+        classifier = fitter.fit(others, plan, with_weak=False).classifier
+        logits.append(head_logits(classifier.head, _embed(fitter, classifier, rows_M, is_tuned=count_steps(plan) > 0)))
+    rows_M = np.concatenate(folds) if folds else np.zeros(0, dtype=int)
+    logits_M_C = np.concatenate(logits) if logits else np.zeros((0, targets.targets_N_C.shape[1]))
+    return HeldOut(logits_M_C, targets.targets_N_C[rows_M], targets.label_set.is_multilabel)
+
+
+def _embed(fitter: Fitter, classifier: TextClassifier, rows_M: IntArray, *, is_tuned: bool) -> FloatArray:
+    """Embeddings of held-out texts; an encoder that was not tuned has embedded them already."""
+    material = fitter.material
+    if not is_tuned:
+        return material.targets_N_D[rows_M]
+    return embed_texts(classifier, material.data.targets.some(rows_M).texts)
 
 
 def fit_temperature(logits_N_C: FloatArray, targets_N_C: FloatArray, *, is_multilabel: bool) -> float:
     """Find the temperature under which held-out targets are likeliest (Guo et al., 2017, section 4.2).
 
-    Deviation: a normal prior on the log temperature, worth less the more texts there are.
+    Deviation: a normal prior on the log temperature, which counts the less, the more texts there are.
 
     Args:
         logits_N_C: out-of-fold logits.
@@ -21,14 +84,14 @@ def fit_temperature(logits_N_C: FloatArray, targets_N_C: FloatArray, *, is_multi
         is_multilabel: whether every class is a question of its own.
 
     Returns:
-        What logits are to be divided by; above 1 makes them less sure. 1 if there are no texts.
+        The number to divide logits by; above 1 makes probabilities less sure. 1 if there are no texts.
     """
-    surprise_T = [_surprise(logits_N_C / heat, targets_N_C, is_multilabel) for heat in TEMPERATURES]
+    losses_T = [_loss(logits_N_C / temperature, targets_N_C, is_multilabel) for temperature in TEMPERATURES]
     prior_T = (np.log(TEMPERATURES) / LOG_TEMPERATURE_SPREAD) ** 2 / 2
-    return float(TEMPERATURES[np.argmin(surprise_T + prior_T)])
+    return float(TEMPERATURES[np.argmin(losses_T + prior_T)])
 
 
-def _surprise(logits_N_C: FloatArray, targets_N_C: FloatArray, is_multilabel: bool) -> float:
+def _loss(logits_N_C: FloatArray, targets_N_C: FloatArray, is_multilabel: bool) -> float:
     """Negative log likelihood of the targets, summed over texts, in nats."""
     if is_multilabel:
         return float((np.logaddexp(0, logits_N_C) - targets_N_C * logits_N_C).sum())

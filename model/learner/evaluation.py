@@ -1,24 +1,28 @@
-"""How good predictions are, against gold labels."""
+"""Measure predictions against gold labels, and warn of reasons why a classifier may be poor."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.metrics import accuracy_score, f1_score
 
-from model.types import BoolArray, FloatArray
+from model.types import BoolArray, FloatArray, IntArray, Targets
 
 # Guo et al. (2017) use 15 bins of equal width.
 CALIBRATION_BINS = 15
+# The most labels that a warning names.
+NAMED_LABELS = 5
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What predictions are worth on N texts.
+    """Quality of predictions on N texts.
 
     Attributes:
         accuracy: share of texts that got the gold label; with several labels a text, exactly the gold ones.
         macro_f1: F1 averaged over the classes that occur in the gold labels, in [0, 1].
-        calibration_error: expected calibration error, in [0, 1]; 0: probabilities mean what they say.
+        calibration_error: expected calibration error, in [0, 1]; at 0, of the texts predicted with probability p a
+            share p is right.
         texts: N.
     """
 
@@ -29,12 +33,12 @@ class Evaluation:
 
 
 def evaluate(proba_N_C: FloatArray, targets_N_C: FloatArray, *, is_multilabel: bool = False) -> Evaluation:
-    """Measure probabilities against gold labels or annotators' shares.
+    """Compute accuracy, macro F1 and calibration error against gold labels or annotators' shares.
 
     Args:
         proba_N_C: class probabilities.
         targets_N_C: gold shares in [0, 1]; a text with one choice belongs to the class with the largest share.
-        is_multilabel: whether a text may have several labels, each said to hold from 1/2 on.
+        is_multilabel: whether a text may have several labels; a label is predicted from a probability of 1/2 on.
     """
     return Evaluation(
         accuracy=accuracy(proba_N_C, targets_N_C, is_multilabel=is_multilabel),
@@ -46,17 +50,17 @@ def evaluate(proba_N_C: FloatArray, targets_N_C: FloatArray, *, is_multilabel: b
 
 def accuracy(proba_N_C: FloatArray, targets_N_C: FloatArray, *, is_multilabel: bool = False) -> float:
     """Share of texts that got the gold label, or with several labels a text exactly the gold ones, in [0, 1]."""
-    gold_N_C, said_N_C = _decisions(targets_N_C, is_multilabel), _decisions(proba_N_C, is_multilabel)
-    return float(accuracy_score(gold_N_C, said_N_C))
+    gold_N_C, predicted_N_C = _decisions(targets_N_C, is_multilabel), _decisions(proba_N_C, is_multilabel)
+    return float(accuracy_score(gold_N_C, predicted_N_C))
 
 
 def macro_f1(proba_N_C: FloatArray, targets_N_C: FloatArray, *, is_multilabel: bool = False) -> float:
     """F1 averaged over the classes that occur in the gold labels, in [0, 1]."""
-    gold_N_C, said_N_C = _decisions(targets_N_C, is_multilabel), _decisions(proba_N_C, is_multilabel)
+    gold_N_C, predicted_N_C = _decisions(targets_N_C, is_multilabel), _decisions(proba_N_C, is_multilabel)
     occurring = np.flatnonzero(gold_N_C.any(axis=0))
     if not len(occurring):
         return 0.0
-    return float(f1_score(gold_N_C, said_N_C, labels=occurring, average="macro", zero_division=0.0))
+    return float(f1_score(gold_N_C, predicted_N_C, labels=occurring, average="macro", zero_division=0.0))
 
 
 def calibration_error(
@@ -64,11 +68,11 @@ def calibration_error(
 ) -> float:
     """Expected calibration error (Guo et al., 2017, eq. 3): mean |accuracy - confidence| over bins, weighted by size.
 
-    Confidence is the probability of the likeliest class; with several labels a text, every class's own. Where people
-    disagreed, the share of them that chose a class stands for whether it is right.
+    Confidence is the probability of the likeliest class; with several labels a text, every class has a confidence.
+    Where people disagreed, the share of people who chose a class counts as its accuracy.
 
     Returns:
-        In [0, 1]; 0: of the texts said to be right with probability p, p are.
+        In [0, 1]; at 0, of the texts predicted with probability p a share p is right.
     """
     if is_multilabel:
         confidence_M, right_M = proba_N_C.ravel(), targets_N_C.ravel()
@@ -84,12 +88,50 @@ def calibration_error(
 
 
 def majority_share(targets_N_C: FloatArray) -> float:
-    """Accuracy of always answering the commonest class: the bar that any classifier has to clear."""
+    """Accuracy of always answering the commonest class, in [0, 1]: a classifier has to be better."""
     return float(np.bincount(np.argmax(targets_N_C, axis=1)).max() / len(targets_N_C))
 
 
+def seen_classes(targets_N_C: FloatArray) -> IntArray:
+    """Classes with a share above 0 in any text, as positions on axis C."""
+    return np.flatnonzero(targets_N_C.any(axis=0))
+
+
+def find_warnings(targets: Targets, out_of_fold: Evaluation | None, *, has_names: bool) -> Iterator[str]:
+    """Reasons why a classifier may be poor, in sentences for people.
+
+    Args:
+        targets: the labels that it was trained on.
+        out_of_fold: its evaluation on held-out texts, if there was one.
+        has_names: whether it learned from label names too.
+    """
+    labels, seen = targets.label_set.labels, seen_classes(targets.targets_N_C)
+    if len(seen) == 1 and not targets.label_set.is_multilabel and not has_names:
+        yield f"all {len(targets)} labelled texts are {labels[seen[0]]!r}: nothing else can be predicted yet"
+        return
+    if missing := [label for row, label in enumerate(labels) if row not in seen]:
+        yield f"no labelled text yet of {_listed(missing)}: " + (
+            "known by name alone" if has_names else "never predicted"
+        )
+    if not has_names and (rare := [labels[row] for row in seen if np.count_nonzero(targets.targets_N_C[:, row]) == 1]):
+        yield f"only one labelled text of {_listed(rare)}: hardly ever predicted"
+    if out_of_fold is not None and not targets.label_set.is_multilabel:
+        always = majority_share(targets.targets_N_C)
+        if out_of_fold.accuracy <= always:
+            yield (
+                f"right on {out_of_fold.accuracy:.0%} of labelled texts it had not seen; always answering the "
+                f"commonest label would be right on {always:.0%}: label more, or look at whether the texts tell the "
+                "labels apart"
+            )
+
+
+def _listed(labels: list[str]) -> str:
+    shown = ", ".join(map(repr, labels[:NAMED_LABELS]))
+    return shown if len(labels) <= NAMED_LABELS else f"{shown} and {len(labels) - NAMED_LABELS} more"
+
+
 def _decisions(values_N_C: FloatArray, is_multilabel: bool) -> BoolArray:
-    """Which classes hold: those from 1/2 on, or with one choice the largest alone."""
+    """Whether each class holds: from 1/2 on where several may hold, else the class with the largest value alone."""
     if is_multilabel:
         decided_N_C: BoolArray = values_N_C >= 0.5
     else:

@@ -17,22 +17,20 @@ from model.errors import TrainingCancelledError, TrainingDivergedError
 from model.learner.losses import classification_losses, pair_losses
 from model.types import FloatArray, Targets
 
-# How many tasks an error names: enough to look at, few enough to read.
+# The most tasks that an error names.
 NAMED_TASKS = 5
-# Texts that are padded to one length on a processor: fewer waste less, and give it less to do at once. A GPU takes a
-# whole batch in the same time.
+# Number of texts that a CPU pads to one length: with fewer texts less is padding, but the CPU is less busy. A GPU takes
+# a whole batch in the same time.
 PART = 8
-
-StepProgress = Callable[[float], None]
 
 
 class Objective(str, Enum):
-    """What a stage of fine-tuning makes small."""
+    """The loss that a stage of fine-tuning minimises."""
 
     LABELS = "labels"
     """Cross-entropy of the head's probabilities."""
     PAIRS = "pairs"
-    """Cosines of like and unlike texts; the head has no part in it."""
+    """Squared error of the cosines of like and unlike texts; the head is not trained."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +38,18 @@ class Stage:
     """One run of the loop.
 
     Attributes:
+        objective: the loss.
         steps: optimizer steps.
-        max_tokens: of longer texts, training reads so many tokens from the beginning.
-        frozen_share: share of the encoder's layers, from the lowest, that stay as they are, in [0, 1); unless it is 0,
-            the word embeddings do too.
-        warmup_share: share of the steps in which the learning rates rise; they fall linearly to zero after it.
+        max_tokens: training reads this many tokens of a longer text, from its beginning.
+        seed: of the order of texts.
+        batch_size: texts a step.
+        encoder_lr: highest learning rate of the encoder.
+        head_lr: highest learning rate of the head.
+        frozen_share: share of the encoder's layers, from the lowest, that are not trained, in [0, 1); above 0 the word
+            embeddings are not trained either.
+        weight_decay: of AdamW.
+        warmup_share: share of the steps in which the learning rates rise; after them they fall linearly to zero.
+        max_gradient_norm: longer gradients are scaled down to this norm.
     """
 
     objective: Objective
@@ -60,52 +65,62 @@ class Stage:
     max_gradient_norm: float
 
 
+class Steps:
+    """Counts the steps of one or several fine-tunings, reports each, and cancels the training between two steps."""
+
+    def __init__(self, total: int, on_step: Callable[[int, int, float], None], should_stop: Callable[[], bool]) -> None:
+        """Begin at 0 steps.
+
+        Args:
+            total: steps of all fine-tunings together.
+            on_step: called with (step, total, loss) after every step.
+            should_stop: asked before every step.
+        """
+        self._total = total
+        self._on_step = on_step
+        self._should_stop = should_stop
+        self._done = 0
+
+    def begin(self) -> None:
+        """Raise TrainingCancelledError if the training should stop."""
+        if self._should_stop():
+            raise TrainingCancelledError("the training was cancelled; the model version in use stays")
+
+    def end(self, loss: float) -> None:
+        """Count and report a step."""
+        self._done += 1
+        self._on_step(self._done, self._total, loss)
+
+
 def fine_tune(
-    classifier: TextClassifier,
-    targets: Targets,
-    stage: Stage,
-    on_step: StepProgress,
-    should_stop: Callable[[], bool],
-    weights_N: FloatArray | None = None,
+    classifier: TextClassifier, targets: Targets, stage: Stage, steps: Steps, weights_N: FloatArray | None = None
 ) -> float:
     """Train encoder and head in place.
 
     Args:
         classifier: is left in evaluation mode.
         targets: N labelled texts.
-        stage: what to do, and for how long.
-        on_step: called with the loss after every step.
-        should_stop: asked before every step.
+        stage: the objective and its numbers.
+        steps: counts every step, and may cancel the training before it.
         weights_N: how often each text comes, relative to the others; None: all equally often.
 
     Returns:
         The loss of the last batch.
 
     Raises:
-        TrainingCancelledError: `should_stop` said so.
+        TrainingCancelledError: raised by `steps`.
         TrainingDivergedError: the loss became NaN or infinite; the message names tasks.
     """
     token_ids = classifier.tokenize(list(targets.texts), stage.max_tokens)
     targets_N_C = torch.from_numpy(targets.targets_N_C).to(classifier.device)
     freeze(classifier, stage.frozen_share)
-    optimizer = torch.optim.AdamW(
-        [
-            {
-                "params": [part for part in classifier.encoder.parameters() if part.requires_grad],
-                "lr": stage.encoder_lr,
-            },
-            {"params": classifier.head.parameters(), "lr": stage.head_lr},
-        ],
-        weight_decay=stage.weight_decay,
-        fused=True,
-    )
+    optimizer = _optimizer(classifier, stage)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _share_of_lr(step, stage))
     # Without dropout: no worse with few steps (benchmarks/learner.md), and a third faster.
     classifier.eval()
     loss = math.nan
     for batch in shuffled_batches(len(targets), stage, weights_N):
-        if should_stop():
-            raise TrainingCancelledError("the training was cancelled; the model version in use stays")
+        steps.begin()
         rows = sorted(batch, key=lambda row: len(token_ids[row]))
         with _plain_attention():
             embeddings_B_D = _embed(classifier, [token_ids[row] for row in rows])
@@ -117,21 +132,31 @@ def fine_tune(
         schedule.step()
         optimizer.zero_grad()
         loss = float(losses_B.detach().mean())
-        on_step(loss)
+        steps.end(loss)
     return loss
 
 
-def _plain_attention() -> AbstractContextManager[None]:
-    """Attention by plain multiplications.
+def _optimizer(classifier: TextClassifier, stage: Stage) -> torch.optim.AdamW:
+    """AdamW over the encoder's trained layers and the head, with a learning rate for each."""
+    encoder = [part for part in classifier.encoder.parameters() if part.requires_grad]
+    groups = [
+        {"params": encoder, "lr": stage.encoder_lr},
+        {"params": classifier.head.parameters(), "lr": stage.head_lr},
+    ]
+    return torch.optim.AdamW(groups, weight_decay=stage.weight_decay, fused=True)
 
-    Going backward, torch's fused one is slow on a processor, and on a GPU it adds up in no fixed order: the same seed
-    would not give the same classifier.
+
+def _plain_attention() -> AbstractContextManager[None]:
+    """Attention by plain matrix products.
+
+    The backward pass of torch's fused attention is slow on a CPU, and on a GPU it adds numbers in no fixed order: the
+    same seed would not give the same classifier.
     """
     return sdpa_kernel(SDPBackend.MATH)
 
 
 def _embed(classifier: TextClassifier, token_ids: list[list[int]]) -> Tensor:
-    """A batch in parts of like length, so that little of it is padding; texts come sorted by length."""
+    """Embed a batch of texts, sorted by length, in parts of like length: little of each part is padding."""
     size = PART if classifier.device.type == "cpu" else len(token_ids)
     parts = [token_ids[start : start + size] for start in range(0, len(token_ids), size)]
     with mixed_precision(classifier.device):
@@ -151,7 +176,7 @@ def _losses(
 
 
 def freeze(classifier: TextClassifier, share: float) -> None:
-    """Leave the lowest layers and the word embeddings out of training; with a share of 0, nothing."""
+    """Leave the lowest share of layers, and the word embeddings, out of training; a share of 0 trains everything."""
     classifier.requires_grad_(True)
     if share <= 0:
         return
@@ -161,15 +186,20 @@ def freeze(classifier: TextClassifier, share: float) -> None:
 
 
 def shuffled_batches(size: int, stage: Stage, weights_N: FloatArray | None = None) -> Iterator[list[int]]:
-    """A batch of rows a step.
+    """Yield a batch of rows for each step.
 
-    Where all texts weigh the same, every row comes once a pass. Otherwise each batch is drawn anew by the weights: few
-    labels among many weak ones then still meet each other in a batch.
+    Where all texts weigh the same, every row comes once a pass. Otherwise each batch is drawn anew by the weights, so
+    that a few texts of people still meet each other in a batch among many weak ones.
+
+    Args:
+        size: N.
+        stage: steps, batch size and seed.
+        weights_N: how often each text comes, relative to the others; None: all equally often.
     """
     rng = np.random.default_rng(stage.seed)
     if weights_N is not None and np.ptp(weights_N) > 0:
         share_N = weights_N.astype(float) / weights_N.sum(dtype=float)
-        # A larger batch than there are texts that weigh would take the others in whatever they weigh.
+        # Drawn without replacement, a larger batch would be filled up with texts of little weight.
         together = min(stage.batch_size, size, max(2, int(1 / share_N.max())))
         for _ in range(stage.steps):
             yield rng.choice(size, size=together, replace=False, p=share_N).tolist()
@@ -188,7 +218,7 @@ def _share_of_lr(step: int, stage: Stage) -> float:
 
 
 def _check_finite(losses_B: Tensor, task_ids_B: list[int]) -> None:
-    """Raise TrainingDivergedError, naming the tasks whose loss is no number."""
+    """Raise TrainingDivergedError that names the tasks whose loss is NaN or infinite, if there are any."""
     wrong = [
         task_id for task_id, is_fine in zip(task_ids_B, torch.isfinite(losses_B).tolist(), strict=True) if not is_fine
     ]

@@ -1,4 +1,4 @@
-"""Parts of the labelled texts, each to be predicted by a classifier that has not seen it."""
+"""Deal labelled texts into folds; a classifier trained without a fold predicts it."""
 
 import numpy as np
 
@@ -6,15 +6,15 @@ from model.types import FloatArray, IntArray
 
 
 def deal_folds(targets_N_C: FloatArray, folds: int, rng: np.random.Generator) -> list[IntArray]:
-    """Deal N texts into folds of like size, every class over as many folds as it has texts.
+    """Deal N texts into folds of like size, the texts of every class over as many folds as possible.
 
     Args:
-        targets_N_C: shares; a text counts for its largest.
-        folds: how many; fewer come back where there are fewer texts, and none below 2.
-        rng: which text of a class goes where.
+        targets_N_C: shares; the class of a text is the one with its largest share.
+        folds: number of folds; there are no more folds than texts, and none at all below 2.
+        rng: decides which text of a class goes into which fold.
 
     Returns:
-        Rows of each fold, ascending; together every row once.
+        Rows of each fold, ascending; every row is in exactly one fold.
     """
     folds = min(folds, len(targets_N_C))
     if folds < 2:

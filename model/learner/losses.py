@@ -1,4 +1,4 @@
-"""What training makes small: one loss a text, in the order of the batch."""
+"""The losses that training minimises: one number a text, in the order of the batch."""
 
 import torch
 from torch import Tensor
@@ -6,7 +6,12 @@ from torch.nn import functional
 
 
 def classification_losses(logits_B_C: Tensor, targets_B_C: Tensor, *, is_multilabel: bool) -> Tensor:
-    """Cross-entropy against shares, in nats; summed over classes' yes/no questions where several may hold.
+    """Cross-entropy against shares, in nats.
+
+    Args:
+        logits_B_C: the head's output.
+        targets_B_C: shares in [0, 1].
+        is_multilabel: whether every class is a yes/no question; their losses are summed.
 
     Returns:
         losses_B.
@@ -18,16 +23,16 @@ def classification_losses(logits_B_C: Tensor, targets_B_C: Tensor, *, is_multila
 
 
 def pair_losses(embeddings_B_D: Tensor, targets_B_C: Tensor) -> Tensor:
-    """Squared error of cosines: 1 for two texts of one class, 0 for two of different classes.
+    """Squared error of the cosines of all pairs; the cosine should be 1 within a class and 0 between classes.
 
     SetFit's contrastive step (Tunstall et al., 2022, section 3) with sentence-transformers' CosineSimilarityLoss.
-    Deviations: all pairs of a batch instead of sampled ones, at the price of one embedding a text; like and unlike
-    pairs weigh the same whatever their numbers; texts whose labels overlap in part are pulled together in part, by the
+    Deviations: all pairs of a batch instead of sampled pairs, since each text is embedded once; like pairs together
+    weigh as much as unlike pairs together; texts whose labels overlap in part are pulled together in part, by the
     cosine of their shares.
 
     Args:
-        embeddings_B_D: of a batch.
-        targets_B_C: its shares.
+        embeddings_B_D: a batch of texts.
+        targets_B_C: their shares in [0, 1].
 
     Returns:
         losses_B, whose mean is the mean over like pairs plus the mean over unlike pairs.

@@ -1,4 +1,4 @@
-"""How a classifier can be trained: the recipes, their numbers, and what each does in which order."""
+"""Recipes for training a classifier: their names, their numbers, and the plan of each."""
 
 import math
 from collections.abc import Sequence
@@ -10,14 +10,15 @@ import numpy as np
 from model.learner.fine_tuning import Objective, Stage
 from model.types import FloatArray
 
-# The encoder learning rate is for encoders of this width; wider ones want less.
+# The encoder's learning rate is for encoders of this many dimensions; a wider one gets proportionally less.
 REFERENCE_WIDTH = 384
-# Pairs are worth it where a text of a batch meets so many others on average that they can bring nearer. Of eight sets,
-# those that learned better by pairs had 0.9 and more, the others less than 0.7.
+# The recipe of pairs is chosen where a text meets this many others in a batch, on average, that share its label and are
+# not its neighbours yet. Of eight data sets, those that learned better by pairs had 0.9 or more, the others under 0.7.
 ENOUGH_PARTNERS = 0.75
-MOST_NEIGHBOURS = 2000
-# Fine-tuning without pairs wants so many labelled texts a class. With 3 a class on Banking77 the head alone was ahead
-# by 1 point, with 7 behind by 1, and 600 times as fast; with 13 behind by 2.
+# The most texts that are compared with each other: their cosines take this number squared.
+MOST_COMPARED = 2000
+# Fine-tuning without pairs is chosen from this many labelled texts a class on. On Banking77, the head alone was ahead
+# by 1 point with 3 texts a class, behind by 1 point with 7, while 600 times as fast, and behind by 2 points with 13.
 ENOUGH_LABELS = 8
 
 
@@ -25,7 +26,7 @@ class Recipe(str, Enum):
     """How a classifier is trained."""
 
     AUTO = "auto"
-    """The one of the others that measured best for such labels (`choose_recipe`)."""
+    """One of the other recipes, by the labels at hand (`choose_recipe`)."""
     HEAD = "head"
     """A linear head on the frozen encoder."""
     LP_FT = "lp-ft"
@@ -38,28 +39,34 @@ class Recipe(str, Enum):
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Everything that decides a training, saved beside the weights.
+    """All settings of a training, saved beside the weights.
 
     Attributes:
-        recipe: which stages.
-        encoder: a Hugging Face name or folder; empty for the bundled one.
-        max_tokens: of longer texts, fine-tuning reads so many tokens, or it would take minutes; the linear fits and the
-            finished classifier read all.
-        min_steps: fine-tuning never does fewer; few labels need many passes.
-        epochs: passes over the labels, once those are more steps; five left 128 and 256 labels a point worse learned.
-        max_steps: nor does it do more, so that what a label costs stays bounded.
-        encoder_lr: for an encoder of 384 dimensions; a wider one gets proportionally less.
-        frozen_share: share of the encoder's layers, from the lowest, that stay as they are; `full` freezes none.
+        recipe: decides the stages.
+        encoder: a Hugging Face name or folder; empty for the bundled encoder.
+        seed: of the head's first weights, the folds and the order of texts.
+        batch_size: texts of a fine-tuning step.
+        max_tokens: fine-tuning reads this many tokens of a longer text, or it would take minutes; linear fits and the
+            finished classifier read the whole text.
+        min_steps: lower limit on fine-tuning steps; few labels need many passes.
+        epochs: passes over the labels, between the limits on steps; five passes cost a point of accuracy with 128 and
+            256 labels.
+        max_steps: upper limit on fine-tuning steps; it bounds the time of a training.
+        encoder_lr: learning rate of an encoder of 384 dimensions; a wider one gets proportionally less.
+        head_lr: learning rate of the head.
+        frozen_share: share of the encoder's layers, from the lowest, that are not trained; `full` trains all.
+        weight_decay: of AdamW.
         warmup_share: share of the steps in which the learning rate rises.
-        pool_texts: so many of the unlabelled texts teach, those that the prototypes are surest of.
-        pool_weight: how often each of them comes, beside a labelled text: all together as often as 32 labelled ones.
-        pool_weight_without_names: the same where the label names say nothing: as often as 8.
-        folds: parts of the labels, each predicted by a classifier that has not seen it; 0: none.
-        fold_min_steps: fine-tuning of such a classifier never does fewer: an estimate has to cost less than what it
-            estimates.
-        fold_epochs: nor does it, beyond those steps, pass over its texts more often.
-        fold_max_steps: nor does it ever do more: hundreds of texts say enough of a temperature.
-        fold_min_batch_size: nor are its batches smaller, however few texts it has.
+        max_gradient_norm: longer gradients are scaled down to this norm.
+        pool_texts: upper limit on unlabelled texts that teach; they have the surest prototypes.
+        pool_weight: how often a pool text comes beside a labelled text; 160 of them come as often as 32 labelled texts.
+        pool_weight_without_names: the same where label names do not count and there are fewer than ENOUGH_LABELS labels
+            a class; from there on no pool text comes.
+        folds: parts of the labels, each predicted by a classifier that has not seen it; 0: no estimate.
+        fold_min_steps: lower limit on fine-tuning steps of a fold's classifier.
+        fold_epochs: upper limit on passes of a fold's classifier, so that an estimate costs less than the training.
+        fold_max_steps: upper limit on fold steps; hundreds of texts are enough for a temperature.
+        fold_min_batch_size: lower limit on the batch size of a fold.
     """
 
     recipe: Recipe = Recipe.AUTO
@@ -88,10 +95,11 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class LinearFit:
-    """The head alone, around the prototypes of what the encoder gives at that point."""
+    """Fit the head alone, around prototypes in the encoder's space at that point of the plan."""
 
 
 Plan = Sequence[Stage | LinearFit]
+"""Parts of a training, in order."""
 
 _HEAD = "head"
 _ORDER: dict[Recipe, tuple[Objective | str, ...]] = {
@@ -103,17 +111,20 @@ _ORDER: dict[Recipe, tuple[Objective | str, ...]] = {
 
 
 def choose_recipe(targets_N_C: FloatArray, embeddings_N_D: FloatArray, batch_size: int) -> Recipe:
-    """What `auto` stands for with these labels (docs/the-learner.md).
+    """Choose the recipe that `auto` stands for with these labels (docs/the-learner.md).
 
-    Pairs teach by texts that are alike and that the encoder does not put beside each other yet. Where a text of a batch
-    hardly meets such a one (many classes, a few texts of each, or an encoder that tells the classes apart as it came),
-    pairs only push apart what may belong together. There the encoder stays as it came while labels are few for their
-    classes: prototypes then know more than fine-tuning finds out.
+    Pairs teach by two texts of one class that the encoder does not put beside each other yet. Where a text hardly meets
+    such a partner in a batch (many classes with few texts each, or an untrained encoder that tells the classes apart),
+    pairs only push texts apart. There the encoder is not trained while each class has few labels: prototypes are then
+    better than fine-tuning.
 
     Args:
         targets_N_C: shares of N >= 2 texts.
-        embeddings_N_D: what the encoder said of them before any training.
+        embeddings_N_D: the same texts' embeddings by the untrained encoder.
         batch_size: of fine-tuning.
+
+    Returns:
+        CONTRASTIVE, LP_FT or HEAD.
     """
     partners = batch_size * mean_likeness(targets_N_C) * (1 - neighbours_agree(targets_N_C, embeddings_N_D))
     if partners >= ENOUGH_PARTNERS:
@@ -123,9 +134,9 @@ def choose_recipe(targets_N_C: FloatArray, embeddings_N_D: FloatArray, batch_siz
 
 
 def mean_likeness(targets_N_C: FloatArray) -> float:
-    """Mean cosine of the label shares of two different texts, in [0, 1]; with one choice: how many pairs share a label.
+    """Mean cosine of the label shares of two different texts, in [0, 1].
 
-    Simpson's index (1949), where everybody agrees on one choice.
+    With one choice and no disagreement: the share of pairs with the same label, Simpson's index (1949).
     """
     unit_N_C = _unit(targets_N_C)
     texts = len(targets_N_C)
@@ -133,16 +144,16 @@ def mean_likeness(targets_N_C: FloatArray) -> float:
 
 
 def neighbours_agree(targets_N_C: FloatArray, embeddings_N_D: FloatArray) -> float:
-    """How far the labels of a text and its nearest neighbour are more alike than those of any two, in [0, 1].
+    """Measure how far nearest neighbours share labels beyond chance, in [0, 1].
 
-    Cohen's kappa (1960) of leaving one out: 0 where the encoder knows nothing of the classes, 1 where every text is
-    nearest to one of its own.
+    Cohen's kappa (1960) of leaving one out: 0 where the encoder does not tell the classes apart, 1 where every text is
+    nearest to a text of its own class.
 
     Args:
-        targets_N_C: shares of N >= 2 texts; of very many, so many are looked at as suffice.
-        embeddings_N_D: of the same texts.
+        targets_N_C: shares of N >= 2 texts; MOST_COMPARED of them are compared.
+        embeddings_N_D: embeddings of the same texts.
     """
-    rows_M = np.unique(np.linspace(0, len(targets_N_C) - 1, MOST_NEIGHBOURS, dtype=np.int64))
+    rows_M = np.unique(np.linspace(0, len(targets_N_C) - 1, MOST_COMPARED, dtype=np.int64))
     labels_M_C, near_M_D = _unit(targets_N_C[rows_M]), _unit(embeddings_N_D[rows_M])
     cosines_M_M = near_M_D @ near_M_D.T
     np.fill_diagonal(cosines_M_M, -np.inf)
@@ -152,19 +163,19 @@ def neighbours_agree(targets_N_C: FloatArray, embeddings_N_D: FloatArray) -> flo
 
 
 def _unit(rows_N_K: FloatArray) -> FloatArray:
-    """Rows of length 1; those of length 0 stay."""
+    """Scale rows to length 1; rows of length 0 stay."""
     unit_N_K: FloatArray = rows_N_K / np.maximum(np.linalg.norm(rows_N_K, axis=1, keepdims=True), 1e-12)
     return unit_N_K
 
 
 def make_plan(config: TrainingConfig, texts: int, width: int, *, is_fold: bool = False) -> Plan:
-    """What to do with so many labelled texts, one thing after the other.
+    """Make the plan of a training.
 
     Args:
-        config: the recipe, chosen, and its numbers.
-        texts: labelled texts to learn from.
+        config: the recipe, which must not be `auto`, and its numbers.
+        texts: number of labelled texts to learn from.
         width: dimensions of the encoder.
-        is_fold: for a classifier that serves an estimate.
+        is_fold: whether the classifier serves an estimate alone, which has to be quick.
     """
     if is_fold:
         batch_size = min(config.batch_size, max(config.fold_min_batch_size, texts // 4))
@@ -197,5 +208,5 @@ def make_plan(config: TrainingConfig, texts: int, width: int, *, is_fold: bool =
 
 
 def count_steps(plan: Plan) -> int:
-    """Gradient steps of all its stages."""
+    """Gradient steps of all stages of a plan."""
     return sum(stage.steps for stage in plan if isinstance(stage, Stage))

@@ -1,4 +1,4 @@
-"""Model versions on disk: write, check, rename, point."""
+"""Model versions on disk: write a version, read it back, rename it into place, and point to it."""
 
 import hashlib
 import json
@@ -21,32 +21,35 @@ from model.encoder.bert import TextClassifier, load_classifier, save_classifier
 from model.encoder.processor import is_bf16_native
 from model.errors import VersionError
 from model.learner.evaluation import Evaluation
-from model.learner.prototypes import Trust
+from model.learner.prototypes import NO_TRUST, Trust
 from model.learner.recipes import TrainingConfig
-from model.learner.training import NO_TRUST, Trained
+from model.learner.training import Trained
 from model.text_digests import text_digest
 from model.types import IntArray, LabelSet, LabelTexts, Targets
 
-# Enough to roll back a few steps; each version is as large as its encoder (90 MB for the bundled one).
+# The newest versions that stay on disk, to roll back to; each is as large as its encoder (90 MB for the bundled one).
 KEPT_VERSIONS = 5
 
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """An immutable trained classifier.
+    """An immutable trained classifier on disk.
 
     Attributes:
         number: 1, 2, 3 … in order of training, never used twice.
-        labels: how many labelled texts it learned from.
-        recipe: the one that was asked for, which may be `auto`.
-        recipe_used: the one that trained it.
-        out_of_fold: what classifiers trained alike said of labelled texts they had not seen, if that was measured.
-        warnings: what keeps it from being good, in sentences for people.
-        weak_labels: how many texts it learned from besides that no person labelled.
-        data_sha256: of the labelled texts that it learned from.
-        label_texts: what the labels meant when it was trained.
+        folder: holds the version's files.
+        label_set: the classes of axis C.
+        labels: number of labelled texts that it learned from.
+        recipe: the configured recipe, which may be `auto`.
+        encoder: the configured encoder; empty for the bundled one.
+        label_digests_N: one number a labelled text; the number changes with the text and with its labels.
+        recipe_used: the recipe that trained it.
+        out_of_fold: evaluation on held-out labelled texts, if there was one.
+        warnings: reasons why it may be poor, in sentences for people.
+        weak_labels: number of texts labelled by an LLM that it learned from.
+        data_sha256: hash of the labelled texts that it learned from.
+        label_texts: texts with each label's meaning at the time of training.
         trust: how far label names and unlabelled texts counted.
-        label_digests_N: one number a labelled text, which changes when its text or labels do.
     """
 
     number: int
@@ -65,17 +68,17 @@ class ModelVersion:
     trust: Trust = NO_TRUST
 
     def load(self) -> TextClassifier:
-        """Read the weights; the classifier is in evaluation mode."""
+        """Read the classifier from disk, in evaluation mode; every call reads it again."""
         return load_classifier(self.folder)
 
 
 def data_sha256(targets: Targets) -> str:
-    """What stands for labelled texts: others, or other labels, have another."""
+    """Hash labelled texts; other texts or other labels have another hash."""
     return hashlib.sha256(label_digests(targets).tobytes()).hexdigest()
 
 
 def label_digests(targets: Targets) -> IntArray:
-    """One number a labelled text: which task, which text, which shares."""
+    """Hash each labelled text's task, text and shares into one number: digests_N, uint64."""
     rows = zip(targets.task_ids, targets.texts, targets.targets_N_C, strict=True)
     return np.array([text_digest(f"{task} {text} {shares.tolist()}") for task, text, shares in rows], dtype=np.uint64)
 
@@ -83,8 +86,8 @@ def label_digests(targets: Targets) -> IntArray:
 class Registry:
     """The model versions of one project, under one folder.
 
-    A version is written beside its place, checked by reading it back, then renamed; `current` is a file that is
-    replaced whole. So a killed process leaves no half version, and a reader always finds one.
+    A version is written beside its place, read back, then renamed; the file `current` is replaced as a whole. So a
+    killed process leaves no half-written version, and a reader always finds a whole one.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -96,17 +99,17 @@ class Registry:
         return sorted(int(name) for name in names if name.isdigit())
 
     def latest(self) -> ModelVersion | None:
-        """The last one trained, whichever is current."""
+        """The version that was trained last, current or not."""
         numbers = self.numbers()
         return self.find(numbers[-1]) if numbers else None
 
     def current(self) -> ModelVersion | None:
-        """The one in use."""
+        """The version in use."""
         pointer = self._pointer()
         return self.find(pointer["number"]) if pointer else None
 
     def pending(self) -> ModelVersion | None:
-        """The last one trained, if a round was killed before it became current; never one that was rolled back."""
+        """The version that was trained last, if it never became current because a round was killed before."""
         latest = self.latest()
         return latest if latest is not None and latest.number > self._pointer().get("newest_seen", 0) else None
 
@@ -145,7 +148,7 @@ class Registry:
         """Save a trained classifier as the next version; it is not current yet.
 
         Raises:
-            VersionError: what was written cannot be read back.
+            VersionError: the written version cannot be read back.
         """
         number = self._next_number()
         beside = self._folder / f".{number}.tmp"
@@ -160,7 +163,7 @@ class Registry:
         return self.find(number)
 
     def point(self, number: int) -> None:
-        """Make a version current and drop the oldest that nothing needs."""
+        """Make a version current, and delete versions older than the newest KEPT_VERSIONS, except the current one."""
         self.find(number)
         beside = self._folder / ".current.tmp"
         beside.write_text(json.dumps({"number": number, "newest_seen": self.numbers()[-1]}), encoding="utf-8")
@@ -175,7 +178,7 @@ class Registry:
         return pointer
 
     def _next_number(self) -> int:
-        """Counts in a file of its own, so that a number whose version was dropped is not given again."""
+        """Count up in a file, so that the number of a deleted version is not given again."""
         counter = self._folder / "counter"
         self._folder.mkdir(parents=True, exist_ok=True)
         last = int(counter.read_text(encoding="ascii")) if counter.exists() else 0
@@ -226,7 +229,7 @@ def _checksums(folder: Path) -> dict[str, str]:
 
 
 def _check(folder: Path) -> None:
-    """Flush to disk and read back: what is pointed to later has been loaded once."""
+    """Flush the version to disk and load it once, before anything points to it."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb") as file:

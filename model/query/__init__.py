@@ -1,1 +1,4 @@
-"""Query strategies: which texts to label next, from arrays alone."""
+"""Query strategies: choose the texts to label next, from arrays alone.
+
+This folder imports no other folder. `learner`, `llm`, `simulation`, `commands` and `backend` import it.
+"""

@@ -1,4 +1,4 @@
-"""BADGE: a batch of texts that would move the head far, and in different directions."""
+"""BADGE: choose a batch of texts that would move the head far, and in different directions."""
 
 import numpy as np
 
@@ -16,14 +16,14 @@ def badge(
     """Pick by k-means++ over gradient embeddings (BADGE; Ash et al., 2020, algorithm 1).
 
     A text's gradient embedding is the gradient of the loss by the head's weights if the likeliest class were its label:
-    g = (p - e_likeliest) ⊗ embedding, C x D numbers; with several labels e has all that are likelier than not. They are
-    never written out: |g - h|² needs only the inner products of the two factors, so that a pool of any size takes
-    N x (C + D) numbers.
+    g = (p - e_likeliest) ⊗ embedding, C x D numbers; with several labels e is 1 for every label from 1/2 on. Gradients
+    are never written out: |g - h|² needs only the inner products of the two factors, so that memory holds N x (C + D)
+    numbers.
 
     Args:
         proba_N_C: class probabilities.
         embeddings_N_D: the head's input.
-        batch_size: how many to pick.
+        batch_size: upper limit on picks.
         rng: draws the centres after the first, which has the longest gradient (as in the authors' program).
         is_multilabel: whether a text may have several labels.
 
@@ -56,7 +56,7 @@ def _residuals(proba_N_C: FloatArray, *, is_multilabel: bool) -> FloatArray:
 
 
 def _draw(weight_N: FloatArray, picked: list[int], rng: np.random.Generator) -> int:
-    """One text by weight; where all of the rest repeat what is picked, any of them."""
+    """Draw one text by weight; where every other text repeats a picked one, draw any other text."""
     upto_N = weight_N.cumsum()
     if upto_N[-1] > 0:
         return int(np.searchsorted(upto_N, rng.random() * upto_N[-1], side="right"))

@@ -1,12 +1,12 @@
-"""BALD and BatchBALD: ask what would tell the classifier's possible parameters apart."""
+"""BALD and BatchBALD: ask for labels that would tell possible parameters of the classifier apart."""
 
 import numpy as np
 from scipy.special import entr
 
 from model.types import FloatArray, IntArray
 
-# What BatchBALD looks at: so many candidates by BALD, but some to choose from in large batches too; and samples of the
-# batch's joint labels. 32 of 320 texts with 77 classes take two seconds.
+# Limits of BatchBALD: candidates with the highest BALD scores, at least three a pick in large batches, and samples of
+# the batch's joint labels. Picking 32 of 320 texts with 77 classes takes two seconds.
 CANDIDATES = 320
 CANDIDATES_PER_PICK = 3
 SAMPLES = 256
@@ -15,7 +15,7 @@ SAMPLES = 256
 def bald_scores(proba_N_K_C: FloatArray) -> FloatArray:
     """Score the mutual information of label and parameters (Houlsby et al., 2011, eq. 2; Gal et al., 2017).
 
-    The same number as the mean KL to the consensus of `committee`, when the members are the same.
+    Equal to the mean KL to the consensus (`committee`) of the same members.
 
     Args:
         proba_N_K_C: class probabilities under K draws of the parameters.
@@ -29,7 +29,7 @@ def bald_scores(proba_N_K_C: FloatArray) -> FloatArray:
 
 
 def batchbald(proba_N_K_C: FloatArray, batch_size: int, rng: np.random.Generator) -> IntArray:
-    """Pick a batch whose labels together tell most about the parameters (BatchBALD; Kirsch et al., 2019).
+    """Pick the batch whose labels together tell most about the parameters (BatchBALD; Kirsch et al., 2019).
 
     Greedy on the mutual information of the joint labels and the parameters (algorithm 1). The joint entropy is
     estimated text by text over samples of the labels picked so far. Deviation: only the texts with
@@ -37,8 +37,8 @@ def batchbald(proba_N_K_C: FloatArray, batch_size: int, rng: np.random.Generator
 
     Args:
         proba_N_K_C: class probabilities under the same K draws of the parameters for every text.
-        batch_size: how many to pick.
-        rng: for the samples.
+        batch_size: upper limit on picks.
+        rng: draws the samples.
 
     Returns:
         indices_B in the order they were picked; B = min(batch_size, N).
@@ -50,7 +50,7 @@ def batchbald(proba_N_K_C: FloatArray, batch_size: int, rng: np.random.Generator
     proba_M_K_C = proba_N_K_C[candidates].astype(np.float64)
     conditional_M = _conditional_entropy(proba_M_K_C)
     draws = proba_M_K_C.shape[1]
-    # likelihood_S_K: of each sample of the picked texts' labels under each draw of the parameters.
+    # Likelihood of each sample of the picked texts' labels, under each draw of the parameters.
     likelihood_S_K = np.ones((SAMPLES, draws))
     picked: list[int] = []
     for _ in range(batch_size):
@@ -58,13 +58,13 @@ def batchbald(proba_N_K_C: FloatArray, batch_size: int, rng: np.random.Generator
         gain_M[picked] = -np.inf
         picked.append(int(gain_M.argmax()))
         likelihood_S_K *= _sample(likelihood_S_K, proba_M_K_C[picked[-1]], rng)
-        # Only ratios between draws matter: without this, products of many probabilities would vanish.
+        # Only ratios between draws matter; without scaling, products of many probabilities would underflow to 0.
         likelihood_S_K /= likelihood_S_K.mean(axis=1, keepdims=True)
     return candidates[picked]
 
 
 def _conditional_entropy(proba_N_K_C: FloatArray) -> FloatArray:
-    """Mean entropy under known parameters, in nats: entropy_N."""
+    """Mean entropy of the label under each draw of the parameters, in nats: entropy_N."""
     entropy_N: FloatArray = entr(proba_N_K_C).sum(axis=2).mean(axis=1)
     return entropy_N
 
@@ -72,7 +72,7 @@ def _conditional_entropy(proba_N_K_C: FloatArray) -> FloatArray:
 def _added_entropy(likelihood_S_K: FloatArray, proba_M_K_C: FloatArray) -> FloatArray:
     """Entropy that each text adds to the sampled labels of the batch, in nats: entropy_M.
 
-    The joint entropy is this and that of the batch so far, which is the same for every text.
+    The joint entropy is this entropy plus the entropy of the batch so far, which is the same for every text.
     """
     posterior_S_K = likelihood_S_K / likelihood_S_K.sum(axis=1, keepdims=True)
     texts, draws, classes = proba_M_K_C.shape
@@ -82,7 +82,7 @@ def _added_entropy(likelihood_S_K: FloatArray, proba_M_K_C: FloatArray) -> Float
 
 
 def _sample(likelihood_S_K: FloatArray, proba_K_C: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Draw a label of one text for each sample; its probability under each draw of the parameters: proba_S_K."""
+    """Draw a label of one text for each sample, and return its probability under each draw of parameters: proba_S_K."""
     predicted_S_C = (likelihood_S_K / likelihood_S_K.sum(axis=1, keepdims=True)) @ proba_K_C
     upto_S_C = predicted_S_C.cumsum(axis=1)
     drawn_S = (rng.random((len(upto_S_C), 1)) * upto_S_C[:, -1:] >= upto_S_C).sum(axis=1)

@@ -1,4 +1,4 @@
-"""Query by committee: ask where classifiers that fit the same labels disagree."""
+"""Query by committee: ask for texts on which classifiers of the same labels disagree."""
 
 import numpy as np
 from scipy.special import entr, rel_entr
@@ -7,7 +7,7 @@ from model.types import FloatArray, IntArray
 
 
 def vote_entropy_scores(proba_N_K_C: FloatArray) -> FloatArray:
-    """Score how the members' votes are split (Dagan and Engelson, 1995; Settles, 2009, section 3.2).
+    """Score the entropy of the members' votes (Dagan and Engelson, 1995; Settles, 2009, section 3.2).
 
     Args:
         proba_N_K_C: class probabilities by K members; each votes for its likeliest class.
@@ -36,13 +36,13 @@ def consensus_kl_scores(proba_N_K_C: FloatArray) -> FloatArray:
 
 
 def by_votes_then_consensus(proba_N_K_C: FloatArray, batch_size: int) -> IntArray:
-    """Pick by vote entropy, and among equally split votes by mean KL to the consensus.
+    """Pick by vote entropy; equal vote entropies are ordered by mean KL to the consensus.
 
     K members can split their votes in few ways, so that most of a pool would tie by vote entropy alone.
 
     Args:
         proba_N_K_C: class probabilities by K members.
-        batch_size: how many to pick.
+        batch_size: upper limit on picks.
 
     Returns:
         indices_B, the most disputed first; B = min(batch_size, N).

@@ -1,4 +1,4 @@
-"""CAL: ask where the classifier says other things than of the labelled texts nearby."""
+"""CAL: ask for texts whose predictions differ from the predictions of labelled texts nearby."""
 
 import numpy as np
 from scipy.special import rel_entr
@@ -8,22 +8,22 @@ from model.types import FloatArray
 
 # Margatina et al. (2021), section 3.
 NEIGHBOURS = 10
-# Texts at once: N x 10 x C numbers would be gigabytes with 77 classes and 1,000,000 texts.
+# Texts that are scored at once: N x 10 x C numbers are gigabytes with 77 classes and 1,000,000 texts.
 _PART = 10_000
-# The smallest probability that a divergence is taken by: a classifier that says 0 would make it infinite.
+# Smaller probabilities are raised to this one: a probability of 0 would make the divergence infinite.
 _FLOOR = 1e-9
 
 
 def contrastive_scores(
     proba_N_C: FloatArray, embeddings_N_D: FloatArray, labelled_proba_L_C: FloatArray, labelled_L_D: FloatArray
 ) -> FloatArray:
-    """Score how unlike its labelled neighbours' predictions a text's own is (CAL; Margatina et al., 2021, algorithm 1).
+    """Score the divergence of a text's prediction from its neighbours' (CAL; Margatina et al., 2021, algorithm 1).
 
     Args:
         proba_N_C: class probabilities of N unlabelled texts, rows sum to 1.
         embeddings_N_D: the encoder's pooled output.
-        labelled_proba_L_C: class probabilities of the L labelled ones.
-        labelled_L_D: their embeddings; with L = 0 there is nothing to contrast with, and every score is 0.
+        labelled_proba_L_C: class probabilities of L labelled texts.
+        labelled_L_D: embeddings of the labelled texts; with L = 0 every score is 0.
 
     Returns:
         scores_N = mean over the 10 nearest labelled x' of KL(p(y|x') || p(y|x)), in nats, at least 0; higher means ask
@@ -38,15 +38,15 @@ def contrastive_scores(
         part = slice(start, start + _PART)
         nearest_M_K = index.kneighbors(embeddings_N_D[part], return_distance=False)
         own_M_1_C = np.maximum(proba_N_C[part, None], _FLOOR)
-        theirs_M_K_C = np.maximum(labelled_proba_L_C[nearest_M_K], _FLOOR)
-        scores_N[part] = rel_entr(theirs_M_K_C, own_M_1_C).sum(axis=2).mean(axis=1)
+        neighbours_M_K_C = np.maximum(labelled_proba_L_C[nearest_M_K], _FLOOR)
+        scores_N[part] = rel_entr(neighbours_M_K_C, own_M_1_C).sum(axis=2).mean(axis=1)
     return np.maximum(scores_N, 0.0)
 
 
 def every_label_view(proba_N_C: FloatArray) -> FloatArray:
-    """Several labels a text: all its yes/no questions as one distribution.
+    """Turn a text's yes/no questions, one a label, into one distribution.
 
-    KL between two of these is the mean KL over labels.
+    KL between two such distributions is the mean KL over labels.
 
     Args:
         proba_N_C: one probability a label, independent of each other.

@@ -1,4 +1,4 @@
-"""Information density: doubt, where there are many texts like it."""
+"""Information density: ask for doubtful texts that many other texts resemble."""
 
 import numpy as np
 
@@ -10,9 +10,9 @@ from model.types import FloatArray
 def information_density_scores(proba_N_C: FloatArray, embeddings_N_D: FloatArray) -> FloatArray:
     """Score doubt times representativeness (Settles and Craven, 2008, with beta = 1).
 
-    The mean cosine similarity to the pool is the cosine with the mean of the unit vectors, so that it takes one pass
-    over the pool. Deviations: a text that is on average unlike the pool counts as not like it at all; of a pool
-    that is too large to be scored at once, the mean is over a part of it by chance (`rank`).
+    The mean cosine to the pool is the product with the mean unit vector, so that one pass over the pool is enough.
+    Deviations: a negative mean cosine counts as 0; a pool that is too large to be scored at once is scored in random
+    parts, each against its own mean (`rank`).
 
     Args:
         proba_N_C: class probabilities.

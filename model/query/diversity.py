@@ -1,4 +1,4 @@
-"""Diversity: a batch that covers the pool instead of asking the same thing many times."""
+"""Diversity: choose a batch that covers the pool instead of repeating one question."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -15,28 +15,28 @@ from model.types import FloatArray, IntArray
 MAX_CLUSTERS = 500
 NEIGHBOURS = 20
 SMALL_CLUSTER = 5
-# So many texts stand for a larger cluster: distances between all of them would take the square of its size.
+# The most texts of a cluster whose typicality is computed: distances take this number squared.
 TYPICAL_AMONG = 2_000
-# Above this many texts, k-means sees them in mini-batches.
+# Above this number of texts, k-means runs in mini-batches.
 _MINI_BATCH_FROM = 10_000
 
 
 def typiclust(
     embeddings_N_D: FloatArray, labelled_L_D: FloatArray, batch_size: int, rng: np.random.Generator
 ) -> IntArray:
-    """Pick typical texts of the largest groups that nobody labelled yet (TypiClust; Hacohen et al., 2022).
+    """Pick typical texts of large clusters without labels (TypiClust; Hacohen et al., 2022).
 
-    Clusters labelled and unlabelled texts together into L + batch_size groups, then visits groups with the fewest
-    labels first, the larger first among those, and takes the most typical text of each: typicality is the inverse of
-    the mean distance to the 20 nearest neighbours in the group (equation 1). Deviations: when fewer groups are left
-    than asked for, further texts come from the same groups in turn; of a group of more than 2,000 texts, so many random
-    ones are looked at.
+    Labelled and unlabelled texts are clustered together into L + batch_size clusters. Clusters with the fewest labels
+    are visited first, larger ones before smaller ones, and each gives its most typical text: typicality is the inverse
+    of the mean distance to the 20 nearest neighbours in the cluster (equation 1). Deviations: when there are fewer
+    clusters than picks, clusters are visited again; in a cluster of more than 2,000 texts, typicality is computed for
+    2,000 random ones.
 
     Args:
         embeddings_N_D: N unlabelled texts.
-        labelled_L_D: the L labelled ones; L may be 0.
-        batch_size: how many to pick.
-        rng: for the clustering's start.
+        labelled_L_D: L labelled texts; L may be 0.
+        batch_size: upper limit on picks.
+        rng: starts the clustering, and draws from large clusters.
 
     Returns:
         indices_B into the N texts, first = ask first; B = min(batch_size, N).
@@ -55,14 +55,14 @@ def typiclust(
 
 
 def _most_typical_first(embeddings_N_D: FloatArray, rows: IntArray, rng: np.random.Generator) -> IntArray:
-    """A cluster's rows in falling order of typicality; of a large one the rows that stand for it come first."""
+    """Order a cluster's rows, the most typical first; in a large cluster, rows without a typicality come last."""
     among = rng.permutation(rows) if len(rows) > TYPICAL_AMONG else rows
-    standing, rest = among[:TYPICAL_AMONG], among[TYPICAL_AMONG:]
-    return np.concatenate([standing[np.argsort(-typicality(embeddings_N_D[standing]), kind="stable")], rest])
+    compared, rest = among[:TYPICAL_AMONG], among[TYPICAL_AMONG:]
+    return np.concatenate([compared[np.argsort(-typicality(embeddings_N_D[compared]), kind="stable")], rest])
 
 
 def _visit(queues: Sequence[IntArray], labels_in: IntArray, batch_size: int) -> IntArray:
-    """Take one text a visit from the group with the fewest labels and picks; large groups before small ones."""
+    """Take a text from the cluster with the fewest labels and picks, again and again; small clusters come last."""
     taken = np.zeros(len(queues), dtype=np.int64)
     picked: list[int] = []
     while len(picked) < batch_size:
@@ -96,15 +96,15 @@ def typicality(embeddings_N_D: FloatArray) -> FloatArray:
 def kcenter(
     embeddings_N_D: FloatArray, labelled_L_D: FloatArray, batch_size: int, rng: np.random.Generator
 ) -> IntArray:
-    """Pick the text farthest from everything labelled or picked, again and again (core-set; Sener and Savarese, 2018).
+    """Pick the text farthest from labelled and picked texts, again and again (core-set; Sener and Savarese, 2018).
 
-    The greedy way of their algorithm 1, which leaves no text more than twice as far from a label as need be.
+    Their greedy algorithm 1: no text ends up more than twice as far from a label as the best batch would leave it.
 
     Args:
         embeddings_N_D: N unlabelled texts.
-        labelled_L_D: the L labelled ones; where there are none, the first pick is drawn at random.
-        batch_size: how many to pick.
-        rng: for that first pick.
+        labelled_L_D: L labelled texts; with L = 0 the first pick is drawn at random.
+        batch_size: upper limit on picks.
+        rng: draws the first pick.
 
     Returns:
         indices_B, the farthest first; B = min(batch_size, N).
@@ -122,13 +122,13 @@ def kcenter(
         row = int(nearest_N.argmax()) if len(labelled_L_D) or picked else int(rng.integers(size))
         picked.append(row)
         nearest_N = np.minimum(nearest_N, _square_distances(embeddings_N_D, square_N, row))
-        # A text that repeats one that is picked is 0 away from it, and still comes before those picked already.
+        # A text that repeats a picked one is at distance 0; a picked text must come after it.
         nearest_N[picked] = -1.0
     return np.array(picked, dtype=np.int64)
 
 
 def _square_distances(embeddings_N_D: FloatArray, square_N: FloatArray, row: int) -> FloatArray:
-    """From one of the texts to all."""
+    """Squared distances from one of N texts to all, distances_N."""
     distances_N: FloatArray = square_N + square_N[row] - 2 * (embeddings_N_D @ embeddings_N_D[row])
     return np.maximum(distances_N, 0.0)
 
@@ -136,12 +136,12 @@ def _square_distances(embeddings_N_D: FloatArray, square_N: FloatArray, row: int
 def kmeans(embeddings_N_D: FloatArray, batch_size: int, rng: np.random.Generator) -> IntArray:
     """Pick the text nearest to the centre of each of `batch_size` clusters (after Xu et al., 2003, and Zhdanov, 2019).
 
-    Deviation: both choose among the texts that the classifier doubts; here the whole pool is clustered.
+    Deviation: both papers choose among doubtful texts; here the whole pool is clustered.
 
     Args:
         embeddings_N_D: N unlabelled texts.
-        batch_size: how many to pick.
-        rng: for the clustering's start.
+        batch_size: upper limit on picks.
+        rng: starts the clustering.
 
     Returns:
         indices_B, from the largest cluster to the smallest; B = min(batch_size, N).
@@ -152,10 +152,10 @@ def kmeans(embeddings_N_D: FloatArray, batch_size: int, rng: np.random.Generator
     unit_N_D = unit(embeddings_N_D)
     cluster_N = cluster(unit_N_D, min(batch_size, size), rng)
     sizes = np.bincount(cluster_N)
-    # In mini-batches a cluster may stay empty.
+    # k-means in mini-batches may leave a cluster empty.
     largest_first = [c for c in np.argsort(-sizes, kind="stable") if sizes[c]]
     queues = [_nearest_to_mean_first(unit_N_D, np.flatnonzero(cluster_N == c)) for c in largest_first]
-    # Repeated texts leave fewer clusters than picks: these then come from the clusters in turn.
+    # Where repeated texts leave fewer clusters than picks, each cluster gives a further text in turn.
     rounds = (queue[place] for place in range(size) for queue in queues if place < len(queue))
     return np.fromiter(islice(rounds, min(batch_size, size)), dtype=np.int64)
 
@@ -166,7 +166,7 @@ def _nearest_to_mean_first(unit_N_D: FloatArray, rows: IntArray) -> IntArray:
 
 
 def cluster(embeddings_N_D: FloatArray, count: int, rng: np.random.Generator) -> IntArray:
-    """k-means: cluster_N in 0 … count-1; fewer groups where there are fewer different texts."""
+    """Cluster N texts by k-means: cluster_N in 0 … count-1; fewer clusters where there are fewer different texts."""
     count = max(1, _distinct(embeddings_N_D, count))
     kind = KMeans if len(embeddings_N_D) <= _MINI_BATCH_FROM else MiniBatchKMeans
     fitted = kind(n_clusters=count, n_init=1, random_state=int(rng.integers(2**31))).fit(embeddings_N_D)
@@ -175,7 +175,7 @@ def cluster(embeddings_N_D: FloatArray, count: int, rng: np.random.Generator) ->
 
 
 def _distinct(embeddings_N_D: FloatArray, most: int) -> int:
-    """How many different texts there are, or `most` if there are more: mostly the first ones tell."""
+    """Count different texts, up to `most`; mostly the first PART texts are enough to reach `most`."""
     for size in (PART, len(embeddings_N_D)):
         distinct = min(most, len(np.unique(embeddings_N_D[:size].round(6), axis=0)))
         if distinct == most:
@@ -184,7 +184,7 @@ def _distinct(embeddings_N_D: FloatArray, most: int) -> int:
 
 
 def unit(embeddings_N_D: FloatArray) -> FloatArray:
-    """Rows of length 1, so that distance is cosine distance."""
+    """Scale rows to length 1, so that distances depend on directions alone."""
     exact_N_D = embeddings_N_D.astype(np.result_type(embeddings_N_D, np.float32), copy=False)
     norms_N_1 = np.linalg.norm(exact_N_D, axis=1, keepdims=True)
     unit_N_D: FloatArray = exact_N_D / np.maximum(norms_N_1, 1e-12)

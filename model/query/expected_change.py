@@ -1,4 +1,4 @@
-"""Expected model change: ask what would move the classifier most, whatever the answer."""
+"""Expected model change: ask for texts whose labels would move the classifier most."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from model.types import FloatArray
 
 
 def expected_gradient_length_scores(proba_N_C: FloatArray, embeddings_N_D: FloatArray) -> FloatArray:
-    """Score the length of the head's gradient, averaged over answers (Settles et al., 2008).
+    """Score the mean length of the head's gradient over possible answers (Settles et al., 2008).
 
     With cross-entropy the gradient by weights and bias is (p - e_c) ⊗ [embedding, 1] if the answer is c, so its length
     is |p - e_c| sqrt(|embedding|² + 1). Deviation: the head's parameters alone are counted, not the encoder's.

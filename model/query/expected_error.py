@@ -1,4 +1,4 @@
-"""Expected error reduction: ask what would leave the fewest errors on the rest of the pool."""
+"""Expected error reduction: ask for texts whose labels would leave the fewest errors on the pool."""
 
 import numpy as np
 from scipy.special import entr
@@ -7,8 +7,8 @@ from model.query.uncertainty import least_sure_label
 from model.query.unlabelled import Refit
 from model.types import FloatArray, IntArray
 
-# Every candidate costs a refit a possible answer: so many candidates, or so many times the batch; so many answers of
-# each; and so many texts to look at after.
+# Each candidate takes one refit for each of its answers. Limits: candidates, or candidates a pick in large batches;
+# answers of a candidate; pool texts on which a refit is judged.
 CANDIDATES = 64
 CANDIDATES_PER_PICK = 2
 ANSWERS = 3
@@ -24,19 +24,20 @@ def expected_error_reduction(
     *,
     is_multilabel: bool = False,
 ) -> IntArray:
-    """Pick texts after whose labelling the pool is expected to be surest (Roy and McCallum, 2001, log loss).
+    """Pick the texts whose labels are expected to leave the pool surest (Roy and McCallum, 2001, log loss).
 
-    Deviations, so that it ends in seconds: the encoder stays and only the head is fitted anew; candidates and the
-    texts to look at are random samples; only a candidate's likeliest answers are tried, weighted by their probability;
-    a batch is the best candidates one by one. With several labels a text, the answers are yes and no to its least sure
-    label, the others as predicted.
+    Deviations, so that a query takes seconds: only the head is fitted anew; candidates, and the pool texts on which a
+    refit is judged, are random samples; only a candidate's likeliest answers are tried, weighted by their probability;
+    the best candidates make the batch, each judged by itself. With several labels a text, the answers are yes and no
+    to its least sure label, with all other labels as predicted.
 
     Args:
         proba_N_C: class probabilities.
         embeddings_N_D: the head's input.
-        refit: fits a head on the labelled texts and those it is given.
-        batch_size: how many to pick.
+        refit: fits a head on the labelled texts and on further ones.
+        batch_size: upper limit on picks.
         rng: draws the samples.
+        is_multilabel: whether a text may have several labels.
 
     Returns:
         indices_B, the lowest expected loss first; B = min(batch_size, N).
@@ -56,7 +57,7 @@ def expected_error_reduction(
 
 
 def _answers(proba_C: FloatArray, *, is_multilabel: bool) -> tuple[FloatArray, FloatArray]:
-    """What people may answer, answers_A_C, and how likely, weights_A."""
+    """A possible answers, answers_A_C as shares, and their probabilities, weights_A."""
     if is_multilabel:
         label = int(least_sure_label(proba_C[None])[0])
         no_C = (proba_C >= 0.5).astype(np.float32)
@@ -70,6 +71,6 @@ def _answers(proba_C: FloatArray, *, is_multilabel: bool) -> tuple[FloatArray, F
 
 
 def _loss(proba_M_C: FloatArray, *, is_multilabel: bool) -> float:
-    """The log loss a classifier expects of itself: its mean entropy, in nats; several labels have one each."""
+    """The log loss that a classifier expects of itself: its mean entropy, in nats; labels' entropies are summed."""
     loss_M_C = entr(proba_M_C) + (entr(1.0 - proba_M_C) if is_multilabel else 0.0)
     return float(loss_M_C.sum(axis=1).mean())

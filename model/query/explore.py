@@ -1,4 +1,4 @@
-"""Exploring: a share of the places by chance, whatever a strategy says."""
+"""Exploring: fill a share of the places at random, whatever the strategy chose."""
 
 import numpy as np
 
@@ -6,9 +6,9 @@ from model.types import BoolArray, IntArray
 
 
 def mix_in_random(rows_N: IntArray, share: float, rng: np.random.Generator) -> tuple[IntArray, BoolArray]:
-    """Give every place to chance with probability `share`; the others keep the ranking's order.
+    """Fill every place at random with probability `share`; the other texts keep the ranking's order.
 
-    The texts for those places are drawn from all rows alike, the highly ranked too: that is what makes the sample fair.
+    Random texts are drawn from all rows, highly ranked ones included, so that they are a fair sample of the pool.
 
     Args:
         rows_N: a ranking, first = ask first.
@@ -16,7 +16,7 @@ def mix_in_random(rows_N: IntArray, share: float, rng: np.random.Generator) -> t
         rng: draws places and texts.
 
     Returns:
-        The mixed order, and by place whether it was drawn at random.
+        The mixed order mixed_N, and is_explore_N: whether the text at each place was drawn at random.
     """
     is_explore_N = rng.random(len(rows_N)) < share
     drawn = rng.permutation(rows_N)[: int(is_explore_N.sum())]

@@ -1,4 +1,4 @@
-"""A strategy's answer: every text in the order in which to ask for it."""
+"""Rank a pool by a strategy: every text in the order in which to ask for it."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -16,12 +16,12 @@ from model.types import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class Ranking:
-    """A strategy's answer.
+    """The order of a pool.
 
     Attributes:
         indices_N: every text once, first = ask first.
-        scores_N: the acquisition scores behind it by text, higher = ask sooner; None where the strategy has none.
-        batch_size: how many of the first were chosen as a batch; the rest follow by score, or at random without one.
+        scores_N: acquisition score of each text, higher = ask sooner; None where the strategy has no scores.
+        batch_size: number of first texts that were chosen as a batch; the rest follow by score, or at random.
     """
 
     indices_N: IntArray
@@ -39,16 +39,16 @@ def rank(
 ) -> Ranking:
     """Put N texts in the order in which to ask for them.
 
-    Where there are more than `most`, a strategy that weighs texts against each other chooses among `candidates`, and
-    scores are computed for `most` at a time: what the score of a text says of all others (density's) is said of those.
+    With more than `most` texts, a strategy that chooses a batch chooses among `candidates`, and scores are computed for
+    `most` texts at a time: a score that depends on all other texts (density's) depends on these alone.
 
     Args:
-        strategy: what decides.
-        unlabelled: at least what the strategy needs.
-        batch_size: how many the strategy chooses as a batch.
-        rng: settles ties and whatever the strategy leaves open; the order of the input decides nothing.
-        rows_N: ranks only these of its texts, as if no others were there and without a copy of them; None: all.
-        most: how many texts a strategy may weigh against each other.
+        strategy: the query strategy.
+        unlabelled: features of the pool, at least the ones that the strategy needs.
+        batch_size: number of texts that the strategy chooses together.
+        rng: settles ties and the order of the rest; the order of the input decides nothing.
+        rows_N: rank these texts alone, as if there were no others, without a copy of them; None: all.
+        most: upper limit on texts that a strategy compares with each other.
 
     Raises:
         InvalidProbabilitiesError: a row of proba_N_C or proba_N_K_C is not a distribution.
@@ -59,7 +59,7 @@ def rank(
     rows_N = np.arange(needed.size) if rows_N is None else rows_N
     if not len(rows_N):
         return Ranking(np.zeros(0, dtype=np.int64), np.zeros(0) if strategy.score else None, 0)
-    # What repeats another text in all that counts may change places with it, and nothing else.
+    # Shuffling from an order by content: the input's order decides nothing, except between equal rows.
     shuffled_N = _by_content(needed, rows_N)[rng.permutation(len(rows_N))]
     pool = _Shuffled(needed, rows_N[shuffled_N], most)
     scores_N = pool.scores(strategy.score) if strategy.score else None
@@ -75,12 +75,12 @@ def rank(
 
 @dataclass(frozen=True)
 class _Shuffled:
-    """N texts in an order by chance, of which never more than `most` are copied.
+    """N texts in random order; no more than `most` rows are copied at once.
 
     Attributes:
-        unlabelled: where they are.
-        rows_N: and at which of its rows.
-        most: how many may be weighed against each other.
+        unlabelled: features of all texts.
+        rows_N: rows of `unlabelled` in random order.
+        most: upper limit on texts that are compared with each other.
     """
 
     unlabelled: Unlabelled
@@ -88,15 +88,15 @@ class _Shuffled:
     most: int
 
     def some(self, places_M: IntArray | slice) -> Unlabelled:
-        """What is known of M of them."""
+        """Features of M of the texts."""
         return self.unlabelled.some(self.rows_N[places_M])
 
     def scores(self, score: Callable[[Unlabelled], FloatArray]) -> FloatArray:
-        """Acquisition scores of all: scores_N."""
+        """Acquisition scores of all N texts: scores_N."""
         return np.concatenate([score(self.some(part)) for part in parts(len(self.rows_N), self.most)])
 
     def candidates(self, scores_N: FloatArray | None) -> IntArray:
-        """Places of those to choose a batch among; where a strategy has no scores, a classifier's doubt will do."""
+        """Places of the candidates for a batch; for a strategy without scores the margin scores choose them."""
         picks_B = self.unlabelled.picks_B
         needed_M = np.flatnonzero(np.isin(self.rows_N, picks_B)) if picks_B is not None else np.zeros(0, dtype=np.int64)
         if scores_N is None and self.unlabelled.proba_N_C is not None and len(self.rows_N) > self.most:
@@ -105,7 +105,7 @@ class _Shuffled:
 
 
 def _only(needs: frozenset[Need], unlabelled: Unlabelled) -> Unlabelled:
-    """What a strategy needs and nothing else."""
+    """Drop features that the strategy does not need; raise ValueError if one that it needs is missing."""
     if missing := [need.value for need in Need if need in needs and getattr(unlabelled, need.value) is None]:
         raise ValueError(f"the strategy's needs were not computed: {', '.join(missing)}")
     unneeded: dict[str, Any] = {need.value: None for need in Need if need not in needs}
@@ -121,27 +121,27 @@ def _check(unlabelled: Unlabelled) -> None:
 
 
 def _by_content(unlabelled: Unlabelled, rows_N: IntArray) -> IntArray:
-    """Places in `rows_N` in an order that the rows' content alone decides."""
-    known = [part for part in unlabelled.parts().values() if part is not None]
-    if not known:
+    """Order places in `rows_N` by a hash of the rows' content."""
+    arrays = [part for part in unlabelled.parts().values() if part is not None]
+    if not arrays:
         return np.arange(len(rows_N))
     digests = b"".join(
         hashlib.blake2b(b"".join(row), digest_size=8).digest()
         for some in parts(len(rows_N))
-        for row in zip(*(_bytes_of_each(part[rows_N[some]]) for part in known), strict=True)
+        for row in zip(*(_bytes_of_each(part[rows_N[some]]) for part in arrays), strict=True)
     )
     return np.argsort(np.frombuffer(digests, dtype=np.uint64), kind="stable")
 
 
 def _bytes_of_each(part_M: FloatArray) -> Iterator[memoryview]:
-    """What M rows are in memory, row by row."""
+    """The bytes of each of M rows."""
     row_bytes = part_M[0].nbytes
     whole = memoryview(part_M.tobytes())
     return (whole[start : start + row_bytes] for start in range(0, len(whole), row_bytes))
 
 
 def _by_text(scores_N: FloatArray, shuffled_N: IntArray) -> FloatArray:
-    """Scores in the order of the input, from those in shuffled order."""
+    """Bring scores from shuffled order back into the order of the input."""
     by_text_N = np.empty_like(scores_N)
     by_text_N[shuffled_N] = scores_N
     return by_text_N

@@ -1,4 +1,4 @@
-"""Every query strategy by name: what it needs and what it does."""
+"""Every query strategy by name: the features that it needs, its scores, and its choice of a batch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ from model.query.uncertainty import entropy_scores, least_confidence_scores, mar
 from model.query.unlabelled import Need, Unlabelled, required
 from model.types import FloatArray, IntArray
 
-# What a text counts that the classifier is sure of, beside one of which it knows nothing: it may be sure and wrong.
-# 0.1 and 0.25 were ahead of 0 and 0.5 by half a point on three sets (two seeds, linear head).
+# Weight of a text that the classifier is sure of, beside 1 for the most doubtful text: it may be sure and wrong.
+# 0.1 and 0.25 were ahead of 0 and 0.5 by half a point on three data sets (two seeds, linear head).
 SURE_WEIGHT = 0.25
 
 Scorer = Callable[[Unlabelled], FloatArray]
@@ -29,15 +29,16 @@ Selector = Callable[[Unlabelled, int, np.random.Generator], IntArray]
 
 @dataclass(frozen=True)
 class Strategy:
-    """A named way to choose.
+    """A named query strategy.
 
     Attributes:
-        needs: what of `Unlabelled` must be there.
-        score: acquisition scores, if it has them.
-        explain: a score in the strategy's own terms, for people.
-        select: a batch of indices in order, if it chooses more cleverly than by the highest scores.
-        start: the strategy that chooses in its place while there is no classifier, where it takes one.
-        can_start: whether it may go by a classifier that knows label names alone.
+        name: as in settings and commands.
+        needs: the features of `Unlabelled` that must be there.
+        score: computes acquisition scores_N; None: there are none.
+        explain: puts a score into words, for people.
+        select: chooses a batch of indices in order; None: the highest scores are the batch.
+        start: name of the strategy that chooses in its place while there is no classifier.
+        can_start: whether a classifier of label names alone is enough for it.
     """
 
     name: str
@@ -50,7 +51,7 @@ class Strategy:
 
     @property
     def needs_classifier(self) -> bool:
-        """Whether it has nothing to go by before the first training."""
+        """Whether it needs a classifier."""
         return not self.needs <= {Need.EMBEDDINGS, Need.PICKS}
 
     @property
@@ -83,12 +84,12 @@ def _reduce_expected_error(unlabelled: Unlabelled, batch_size: int, rng: np.rand
 
 
 def _picks_then_typical(unlabelled: Unlabelled, batch_size: int, rng: np.random.Generator) -> IntArray:
-    """What an LLM picked, then typical texts for the places that it left."""
+    """The texts that an LLM picked, then typical texts until the batch is full."""
     picks_B = required(unlabelled.picks_B)[:batch_size]
     rest_M = np.setdiff1d(np.arange(unlabelled.size), picks_B)
-    # To those that fill up, a pick is as good as labelled.
-    known_L_D = np.concatenate([unlabelled.labelled, unlabelled.embeddings[picks_B]])
-    more_M = typiclust(unlabelled.embeddings[rest_M], known_L_D, batch_size - len(picks_B), rng)
+    # Typical texts are chosen as if the picks were labelled already.
+    labelled_L_D = np.concatenate([unlabelled.labelled, unlabelled.embeddings[picks_B]])
+    more_M = typiclust(unlabelled.embeddings[rest_M], labelled_L_D, batch_size - len(picks_B), rng)
     return np.concatenate([picks_B, rest_M[more_M]])
 
 
@@ -101,7 +102,7 @@ def _explain_margin(score: float) -> str:
 
 
 def _hybrid(unlabelled: Unlabelled, batch_size: int, rng: np.random.Generator) -> IntArray:
-    """Near to all of the pool, and nearer to what is doubtful; from the first text on: label names are a classifier."""
+    """Cover the whole pool, and doubtful texts more than sure ones."""
     weight_N = SURE_WEIGHT + (1 - SURE_WEIGHT) * _margin(unlabelled)
     return uncertainty_herding(weight_N, unlabelled.embeddings, unlabelled.labelled, batch_size, rng)
 
@@ -129,7 +130,7 @@ STRATEGIES: dict[str, Strategy] = {
             lambda unlabelled: entropy_scores(unlabelled.proba),
             lambda score: f"entropy {score:.2f} nats",
         ),
-        # LLMs: model/llm says what each asks
+        # LLMs: model/llm has the question of each
         Strategy("activellm", _PICKS, select=_picks_then_typical),
         Strategy("llm_committee", _PICKS, select=_picks_then_typical),
         # Query by committee
@@ -221,10 +222,10 @@ STRATEGIES: dict[str, Strategy] = {
 
 
 def find_strategy(name: str) -> Strategy:
-    """The strategy of that name.
+    """Find a strategy by its name.
 
     Raises:
-        UnknownStrategyError: there is none; the message lists those there are.
+        UnknownStrategyError: no strategy has that name; the message lists all names.
     """
     if name not in STRATEGIES:
         raise UnknownStrategyError(f"unknown query strategy {name!r}: choose one of {', '.join(STRATEGIES)}")
@@ -232,13 +233,13 @@ def find_strategy(name: str) -> Strategy:
 
 
 def find_start(name: str) -> Strategy:
-    """The strategy of that name, if it can choose before anybody has labelled.
+    """Find a strategy that can choose before anybody has labelled, by its name.
 
     Raises:
-        UnknownStrategyError: there is none, or it takes a classifier; the message lists those that will do.
+        UnknownStrategyError: no strategy has that name, or it needs a classifier; the message lists suitable names.
     """
     strategy = find_strategy(name)
     if strategy.needs_classifier and not strategy.can_start:
-        usable = ", ".join(known.name for known in STRATEGIES.values() if known.can_start or not known.needs_classifier)
+        usable = ", ".join(one.name for one in STRATEGIES.values() if one.can_start or not one.needs_classifier)
         raise UnknownStrategyError(f"{name} takes a classifier, and there is none at the start: choose one of {usable}")
     return strategy

@@ -1,4 +1,4 @@
-"""Uncertainty sampling: ask where the classifier doubts."""
+"""Uncertainty sampling: ask for texts that the classifier is unsure of."""
 
 import numpy as np
 from scipy.special import entr
@@ -7,7 +7,7 @@ from model.types import FloatArray, IntArray
 
 
 def least_confidence_scores(proba_N_C: FloatArray) -> FloatArray:
-    """Score how unsure the likeliest class is (Lewis and Gale, 1994).
+    """Score the probability that the likeliest class leaves to all others (Lewis and Gale, 1994).
 
     Args:
         proba_N_C: class probabilities; C >= 1.
@@ -23,7 +23,7 @@ def margin_scores(proba_N_C: FloatArray) -> FloatArray:
     """Score how close the two likeliest classes are (Scheffer et al., 2001).
 
     Args:
-        proba_N_C: class probabilities; with a single class there is nothing to confuse and every score is 0.
+        proba_N_C: class probabilities; with a single class every score is 0.
 
     Returns:
         scores_N = 1 - (p(1st) - p(2nd)), in [0, 1]; higher means ask sooner.
@@ -44,15 +44,16 @@ def entropy_scores(proba_N_C: FloatArray) -> FloatArray:
     Returns:
         scores_N = -sum_c p log p, in nats, in [0, log C]; higher means ask sooner.
     """
-    # Probabilities a rounding error above 1 have an entropy a rounding error below 0.
+    # A probability of 1 plus a rounding error has an entropy below 0.
     scores_N: FloatArray = np.maximum(entr(proba_N_C).sum(axis=1), 0.0)
     return scores_N
 
 
 def yes_no_view(proba_N_C: FloatArray) -> FloatArray:
-    """Several labels a text: its least sure yes/no question, as a distribution over two classes.
+    """Turn a text's least sure yes/no question into a distribution over two classes.
 
-    Deviation: the scorers above are published for one choice; the class nearest to 0.5 stands for the text here.
+    Deviation: the scorers above are published for one choice; with several labels, the label with the probability
+    nearest to 0.5 stands for the text.
 
     Args:
         proba_N_C: one probability a label, independent of each other.

@@ -1,4 +1,4 @@
-"""What is known of the texts to choose from, and refusing what cannot be known of them."""
+"""The features of the texts to choose from, and checks of these features."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,11 +19,11 @@ Computed = TypeVar("Computed")
 Predict = Callable[[FloatArray], FloatArray]
 """embeddings_M_D → proba_M_C."""
 Refit = Callable[[FloatArray, FloatArray], Predict]
-"""embeddings_M_D and targets_M_C of texts labelled besides → what a head says that was fitted with them too."""
+"""embeddings_M_D and targets_M_C of further labelled texts → a head that was fitted with them too."""
 
 
 class Need(str, Enum):
-    """What a strategy wants computed before it can choose; all but embeddings and picks take a classifier."""
+    """A feature that a strategy needs; all but embeddings and picks need a classifier."""
 
     PROBA = "proba_N_C"
     MEMBERS = "proba_N_K_C"
@@ -34,15 +34,15 @@ class Need(str, Enum):
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """What is known of the N texts to choose from; only what the strategy needs has to be there.
+    """Features of the N texts to choose from; only the features that the strategy needs have to be there.
 
     Attributes:
         size: N.
-        proba_N_C: class probabilities; rows sum to 1, with several labels a text each is independent.
-        proba_N_K_C: the same by K members of a committee, the same members for every text.
+        proba_N_C: class probabilities; rows sum to 1, except where a text may have several labels.
         embeddings_N_D: the encoder's pooled output.
-        labelled_L_D: embeddings of the L texts that have labels; there wherever embeddings_N_D is.
-        labelled_proba_L_C: class probabilities of those; there where both proba_N_C and embeddings_N_D are.
+        labelled_L_D: embeddings of L labelled texts; given together with embeddings_N_D.
+        labelled_proba_L_C: class probabilities of the labelled texts; given together with proba_N_C and embeddings_N_D.
+        proba_N_K_C: class probabilities by K members of a committee, the same members for every text.
         refit: fits a head with further labels.
         picks_B: rows that an LLM chose, first = ask first.
         is_multilabel: whether a text may have several labels.
@@ -60,15 +60,15 @@ class Unlabelled:
 
     def some(self, rows_M: IntArray) -> "Unlabelled":
         """M of the texts, in the order of `rows_M`."""
-        some: dict[str, Any] = {name: part[rows_M] for name, part in self.parts().items() if part is not None}
+        chosen: dict[str, Any] = {name: part[rows_M] for name, part in self.parts().items() if part is not None}
         if self.picks_B is not None:
             place_N = np.full(self.size, -1)
             place_N[rows_M] = np.arange(len(rows_M))
-            some["picks_B"] = place_N[self.picks_B][place_N[self.picks_B] >= 0]
-        return replace(self, size=len(rows_M), **some)
+            chosen["picks_B"] = place_N[self.picks_B][place_N[self.picks_B] >= 0]
+        return replace(self, size=len(rows_M), **chosen)
 
     def parts(self) -> dict[str, FloatArray | None]:
-        """What has one row a text, by name."""
+        """The arrays that have one row a text, by name."""
         return {
             "proba_N_C": self.proba_N_C,
             "proba_N_K_C": self.proba_N_K_C,
@@ -77,13 +77,13 @@ class Unlabelled:
 
     @property
     def proba(self) -> FloatArray:
-        """Class probabilities as distributions: with several labels, of the least sure one."""
+        """Class probabilities as distributions; with several labels, of each text's least sure label."""
         proba_N_C = required(self.proba_N_C)
         return yes_no_view(proba_N_C) if self.is_multilabel else proba_N_C
 
     @property
     def members(self) -> FloatArray:
-        """The members' class probabilities as distributions: with several labels, of the one least sure on average."""
+        """Members' class probabilities as distributions; with several labels, of the label least sure on average."""
         proba_N_K_C = required(self.proba_N_K_C)
         if not self.is_multilabel:
             return proba_N_K_C
@@ -93,30 +93,33 @@ class Unlabelled:
 
     @property
     def embeddings(self) -> FloatArray:
-        """The embeddings, which have to be there."""
+        """embeddings_N_D; raises ValueError where they were not computed."""
         return required(self.embeddings_N_D)
 
     @property
     def labelled(self) -> FloatArray:
-        """Embeddings of the texts that have labels: labelled_L_D; none where nobody said so."""
+        """labelled_L_D; 0 x D where it is not given."""
         return self.embeddings[:0] if self.labelled_L_D is None else self.labelled_L_D
 
 
 def required(value: Computed | None) -> Computed:
-    """A need, or an error where it was not computed."""
+    """The feature itself; raises ValueError where it was not computed."""
     if value is None:
         raise ValueError("the strategy's needs were not computed")
     return value
 
 
 def check_proba(proba: FloatArray, is_multilabel: bool = False) -> None:
-    """Refuse what is not a distribution (or, with several labels, no probability), naming the first bad row.
+    """Check that rows are distributions, or with several labels that cells are probabilities.
 
     Args:
         proba: proba_N_C or proba_N_K_C.
         is_multilabel: whether probabilities are independent, and need not sum to 1.
+
+    Raises:
+        InvalidProbabilitiesError: names the first bad row.
     """
-    row = _first_bad(proba, partial(_is_no_proba, is_multilabel=is_multilabel))
+    row = _first_bad(proba, partial(_is_bad_proba, is_multilabel=is_multilabel))
     if row is not None:
         raise InvalidProbabilitiesError(
             f"row {row} of the class probabilities is {np.array2string(proba[row], precision=4, threshold=8)}: "
@@ -125,13 +128,17 @@ def check_proba(proba: FloatArray, is_multilabel: bool = False) -> None:
 
 
 def check_embeddings(embeddings_N_D: FloatArray) -> None:
-    """Refuse embeddings that are not finite, naming the first bad row: distances to them would mean nothing."""
-    row = _first_bad(embeddings_N_D, lambda some_M_D: ~np.isfinite(some_M_D))
+    """Check that embeddings are finite; distances to NaN mean nothing.
+
+    Raises:
+        InvalidEmbeddingsError: names the first bad row.
+    """
+    row = _first_bad(embeddings_N_D, lambda part_M_D: ~np.isfinite(part_M_D))
     if row is not None:
         raise InvalidEmbeddingsError(f"row {row} of the embeddings is not finite")
 
 
-def _is_no_proba(proba: FloatArray, *, is_multilabel: bool) -> BoolArray:
+def _is_bad_proba(proba: FloatArray, *, is_multilabel: bool) -> BoolArray:
     bad: BoolArray = ~np.isfinite(proba) | (proba < 0) | (proba > 1 + _TOLERANCE)
     if not is_multilabel:
         bad |= ~np.isclose(proba.sum(axis=-1, keepdims=True), 1.0, atol=_TOLERANCE)
@@ -139,7 +146,7 @@ def _is_no_proba(proba: FloatArray, *, is_multilabel: bool) -> BoolArray:
 
 
 def _first_bad(values_N: FloatArray, is_bad: Callable[[FloatArray], BoolArray]) -> int | None:
-    """The first row that has anything bad, looked for a part at a time."""
+    """Find the first row with a bad value, one part of the rows at a time; None if there is none."""
     for part in parts(len(values_N)):
         bad_M = is_bad(values_N[part])
         if bad_M.any():

@@ -1,4 +1,4 @@
-"""Query strategies against gold labels: experiments, learning curves, and their report.
+"""Try query strategies on gold labels: simulations, learning curves, and their report.
 
-It may import every folder of `model` but `commands`. Only `commands` imports it.
+This folder may import every folder of `model` but `commands`. Only `commands` and benchmarks import it.
 """

@@ -1,6 +1,6 @@
-"""Texts with known labels, a JSON object a line: {"text", "label"}, or {"text", "labels"} where there may be several.
+"""Gold labels: JSON lines of {"text", "label"}, or of {"text", "labels"} where a text may have several labels.
 
-Knows numpy alone, so that other packages' environments can read the same texts.
+This module needs no package but numpy, so that the environments of other packages can read the same texts.
 """
 
 import gzip
@@ -16,19 +16,20 @@ from model.errors import InvalidGoldError
 from model.types import LabelSet, Targets
 
 Row = tuple[str, tuple[str, ...]]
+"""Text, labels."""
 
 
 def read_gold(files: Sequence[Path]) -> tuple[Targets, ...]:
-    """Read one or several files (.gz unpacked) whose labels are the same classes.
+    """Read one or several files of texts with the same classes; .gz files are unpacked.
 
     Args:
-        files: JSON lines. Axis C has the labels of all files in alphabetical order.
+        files: JSON lines; axis C has the labels of all files in alphabetical order.
 
     Returns:
-        Targets of each file, their task ids counted from 0.
+        Targets of each file; task ids count from 0 in each.
 
     Raises:
-        InvalidGoldError: a file cannot be read, or a line of it; names both.
+        InvalidGoldError: a file or one of its lines cannot be read; names file and line.
     """
     parts = [list(_rows(file)) for file in files]
     if len({is_multilabel for part in parts for _, _, is_multilabel in part}) > 1:
@@ -50,7 +51,7 @@ def _targets(rows: Sequence[Row], label_set: LabelSet) -> Targets:
 
 
 def _rows(file: Path) -> Iterator[tuple[str, tuple[str, ...], bool]]:
-    """Text, labels, and whether the line may have several, of every line that is not blank."""
+    """Yield text, labels, and whether the line has "labels", of every line that is not blank."""
     found = False
     for number, line in enumerate(_lines(file), start=1):
         if line.strip():

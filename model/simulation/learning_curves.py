@@ -1,4 +1,4 @@
-"""What a simulation says: learning curves, the area under them, and who is ahead by more than chance."""
+"""Learning curves, the area under them, and the strategies that are ahead by more than chance."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from scipy import stats
 from model.types import FloatArray, IntArray
 
 FULL_POOL = "full_pool"
-"""The name that the training on the whole pool goes by among strategies."""
+"""Stands in place of a strategy's name for the training on the whole pool."""
 CONFIDENCE = 0.95
-# Two seeds' differences are equal by chance too often, above all on few held-out texts.
+# With two seeds, both differences are too often equal by chance, above all with few held-out texts: no interval.
 MIN_SEEDS = 3
 
 
@@ -20,13 +20,13 @@ class Point:
     """One training of a simulation: one line of its output.
 
     Attributes:
-        strategy: what chose the labelled texts.
+        strategy: name of the strategy that chose the labelled texts, or FULL_POOL.
         seed: of the start, the choices and the training.
-        labels: how many were labelled.
+        labels: number of labelled texts.
         accuracy: on held-out texts, in [0, 1].
-        macro_f1: on the same, in [0, 1].
-        fit_s: seconds to train.
-        query_s: seconds to choose the texts that were labelled last.
+        macro_f1: on held-out texts, in [0, 1].
+        fit_s: seconds of the training.
+        query_s: seconds of the last query.
     """
 
     strategy: str
@@ -46,7 +46,7 @@ class Curve:
         seeds_S: S seeds that have every budget.
         labels_B: label counts, rising.
         accuracy_S_B: in [0, 1].
-        query_s_B: mean seconds to choose.
+        query_s_B: mean seconds of a query over seeds.
     """
 
     seeds_S: tuple[int, ...]
@@ -55,9 +55,10 @@ class Curve:
     query_s_B: FloatArray
 
     def areas(self) -> FloatArray:
-        """Area under the curve over the logarithm of the labels, divided by its width: a mean accuracy, in [0, 1].
+        """Area under each seed's curve, divided by its width: area_S, a mean accuracy in [0, 1].
 
-        By logarithm since budgets double: otherwise the last doubling would be half of the area. area_S.
+        The area is taken over the logarithm of the labels, since budgets double: over the labels themselves the last
+        doubling would be half of the area.
         """
         if len(self.labels_B) == 1:
             return self.accuracy_S_B[:, 0]
@@ -68,7 +69,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Difference:
-    """A mean of paired differences over so many seeds, with Student's t interval."""
+    """A mean of paired differences over seeds, from low to high by Student's t interval."""
 
     mean: float
     low: float
@@ -77,7 +78,7 @@ class Difference:
 
 
 def curves(points: Iterable[Point]) -> dict[str, Curve]:
-    """Learning curves by strategy, in the order they first appear; seeds that lack a budget are left out."""
+    """Learning curves by strategy, in order of appearance; seeds that lack a budget are left out."""
     by_strategy: dict[str, dict[int, dict[int, Point]]] = {}
     for point in points:
         if point.strategy != FULL_POOL:
@@ -98,13 +99,16 @@ def _curve(by_seed: Mapping[int, Mapping[int, Point]]) -> Curve:
 
 
 def full_pool_accuracy(points: Iterable[Point]) -> float | None:
-    """Accuracy with every text of the pool labelled, if that was measured."""
+    """Mean accuracy with the whole pool labelled, in [0, 1]; None if it was not measured."""
     accuracies = [point.accuracy for point in points if point.strategy == FULL_POOL]
     return float(np.mean(accuracies)) if accuracies else None
 
 
 def labels_needed(curve: Curve, accuracy: float) -> int | None:
-    """Labels at which the mean curve first reaches an accuracy, between budgets by the logarithm; None: not by then."""
+    """Labels at which the mean curve first reaches an accuracy; None if it never does.
+
+    Between two budgets the curve is a straight line over the logarithm of the labels.
+    """
     mean_B = curve.accuracy_S_B.mean(axis=0)
     reached = np.flatnonzero(mean_B >= accuracy)
     if not len(reached):
@@ -112,17 +116,14 @@ def labels_needed(curve: Curve, accuracy: float) -> int | None:
     last = int(reached[0])
     if last == 0:
         return int(curve.labels_B[0])
-    # A rounding error above a whole number is not a label more.
+    # A whole number plus a rounding error must not be rounded up.
     steps = np.log2(curve.labels_B[last - 1 : last + 1])
     between = np.interp(accuracy, mean_B[last - 1 : last + 1], steps)
     return int(np.ceil(2.0**between - 1e-6))
 
 
 def difference(one: Curve, other: Curve, confidence: float = CONFIDENCE) -> Difference | None:
-    """How far ahead one strategy is of another in area under the curve, over the seeds that both have.
-
-    None with fewer than three such seeds: chance cannot be told then.
-    """
+    """Area under one curve minus the area under another, over the seeds of both; None with fewer than three seeds."""
     shared = sorted(set(one.seeds_S) & set(other.seeds_S))
     return interval([_area(one, seed) - _area(other, seed) for seed in shared], confidence)
 
@@ -143,24 +144,25 @@ def _area(curve: Curve, seed: int) -> float:
 
 
 def recommend(found: Mapping[str, Curve], baseline: str, default: str) -> str:
-    """Which strategy to use, in sentences for people, and how sure that is.
+    """Recommend a strategy, in sentences for people, with its interval.
 
     Args:
         found: learning curves by strategy.
-        baseline: what the others are compared with: drawing at random.
-        default: the strategy that ships; preferred where it is as good as any within chance.
+        baseline: the strategy that others are compared with: drawing at random.
+        default: the strategy that Shortlist uses unless told otherwise; recommended where none is better beyond
+            chance.
     """
     if baseline not in found:
         return f"Nothing to compare with: simulate --strategy {baseline} too."
     rivals = [name for name in found if name != baseline]
     if not rivals:
         return "Nothing to compare: simulate more than one strategy."
-    # Bonferroni: all the intervals hold together with 95 % confidence, so that the best may be picked among them.
+    # Bonferroni: all intervals hold together with 95 % confidence, so that picking the best one is fair.
     confidence = 1 - (1 - CONFIDENCE) / len(rivals)
     leads = {name: difference(found[name], found[baseline], confidence) for name in rivals}
     ahead_of = {name: lead for name, lead in leads.items() if lead is not None}
     if len(ahead_of) < len(leads):
-        return f"Chance cannot be told with fewer than {MIN_SEEDS} seeds that every strategy has: take five or more."
+        return f"With fewer than {MIN_SEEDS} seeds of every strategy, any lead may be chance: take five or more."
     beating = {name: lead for name, lead in ahead_of.items() if lead.low > 0}
     if not beating:
         return _nothing_beats(ahead_of, baseline)

@@ -10,7 +10,7 @@ from model.llm.asking import Candidates, Question, select_by_strategy
 from model.llm.chat import Chat
 from model.llm.memory import Ledger, RememberedChat
 from model.llm.provider import PROVIDER_CHOICE, PROVIDERS, LLMConfig, model_names, open_chat
-from model.simulation.simulate import AskLLM
+from model.simulation.setup import AskLLM
 from model.types import FloatArray, IntArray, Targets
 
 

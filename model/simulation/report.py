@@ -1,9 +1,9 @@
-"""A simulation's result as one self-contained HTML page: what to use, curves, table."""
+"""A simulation's result as one self-contained HTML page: recommendation, curves, table."""
 
 import io
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,15 +24,28 @@ from model.simulation.learning_curves import (
     recommend,
 )
 
+# The strategy that others are compared with, and the strategy that Shortlist uses unless told otherwise.
+BASELINE, DEFAULT = "random", "hybrid"
+# Panels in a row of the plot.
 COLUMNS = 4
-# Okabe and Ito's blue, and a grey: told apart by people who see colours differently, and in print.
+# Okabe and Ito's blue, and a grey: people who see colours differently can tell them apart, also in print.
 BLUE, GREY = "#0072b2", "#8a8a8a"
 NO_FIGURE = "—"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One strategy in the table, as text."""
+    """One strategy in the table, as text.
+
+    Attributes:
+        name: of the strategy.
+        seeds: number of whole curves.
+        area: mean area under the curve, in percent.
+        ahead: points of area ahead of the baseline, with interval.
+        accuracies: mean accuracy at each budget, in percent.
+        needed_90, needed_95: labels for 90 % and 95 % of the whole pool's accuracy.
+        query_s: mean seconds of a query.
+    """
 
     name: str
     seeds: int
@@ -44,42 +57,42 @@ class Row:
     query_s: str
 
 
-def write_report(
-    file: Path,
-    points: Sequence[Point],
-    *,
-    title: str,
-    command: str,
-    is_multilabel: bool = False,
-    baseline: str = "random",
-    default: str = "hybrid",
-) -> str:
-    """Write the page; returns its recommendation.
+@dataclass(frozen=True)
+class Heading:
+    """The head of the page.
+
+    Attributes:
+        title: names the texts, for people.
+        command: repeats the simulation.
+        is_multilabel: whether a text may have several labels.
+    """
+
+    title: str
+    command: str
+    is_multilabel: bool = False
+
+
+def write_report(file: Path, points: Sequence[Point], heading: Heading) -> str:
+    """Write the page into `file`, and return its recommendation.
 
     Args:
-        file: where to.
-        points: what was measured.
-        title: what of, for people.
-        command: how to measure it again.
-        is_multilabel: whether a text may have several labels.
-        baseline: the strategy that the others are compared with.
-        default: the strategy that ships.
+        file: an HTML file; replaced if it exists.
+        points: the measured points.
+        heading: title and command.
     """
     found = curves(points)
     full_pool = full_pool_accuracy(points)
-    recommendation = recommend(found, baseline, default)
+    recommendation = recommend(found, BASELINE, DEFAULT)
     page = Environment(loader=PackageLoader("model.simulation"), autoescape=True, undefined=StrictUndefined)
     html = page.get_template("report.html").render(
-        title=title,
-        command=command,
+        **asdict(heading),
         recommendation=recommendation,
-        baseline=baseline,
-        default=default,
-        is_multilabel=is_multilabel,
-        plot=_plot(found, baseline, full_pool) if found else "",
+        baseline=BASELINE,
+        default=DEFAULT,
+        plot=_plot(found, BASELINE, full_pool) if found else "",
         budgets=sorted({int(labels) for curve in found.values() for labels in curve.labels_B}),
         full_pool=None if full_pool is None else f"{100 * full_pool:.1f}",
-        rows=list(table_rows(found, baseline, full_pool)),
+        rows=list(table_rows(found, BASELINE, full_pool)),
         machine=_machine(),
     )
     file.write_text(html, encoding="utf-8")
@@ -87,7 +100,13 @@ def write_report(
 
 
 def table_rows(found: Mapping[str, Curve], baseline: str, full_pool: float | None) -> Iterator[Row]:
-    """Every strategy's figures, the largest area first."""
+    """Yield every strategy's figures, the largest area first.
+
+    Args:
+        found: learning curves by strategy.
+        baseline: the strategy that others are compared with.
+        full_pool: accuracy of the training on the whole pool, in [0, 1], if it was measured.
+    """
     budgets = sorted({int(labels) for curve in found.values() for labels in curve.labels_B})
     for name, curve in sorted(found.items(), key=lambda item: -float(item[1].areas().mean())):
         mean_of = dict(zip(curve.labels_B.tolist(), curve.accuracy_S_B.mean(axis=0), strict=True))
@@ -122,7 +141,7 @@ def _needed(curve: Curve, full_pool: float | None, share: float) -> str:
 
 
 def _plot(found: Mapping[str, Curve], baseline: str, full_pool: float | None) -> str:
-    """One panel a strategy, beside the baseline: sixteen curves in one panel could not be told apart."""
+    """Draw each strategy beside the baseline in its own panel; sixteen curves in one panel could not be told apart."""
     names = [name for name in found if name != baseline] or list(found)
     rows = -(-len(names) // COLUMNS)
     figure = Figure(figsize=(3.1 * min(COLUMNS, len(names)), 2.6 * rows), layout="constrained")
@@ -162,7 +181,7 @@ def _label_axes(figure: Figure, panels: Iterable[Axes], budgets: Sequence[int]) 
 
 
 def _svg(figure: Figure) -> str:
-    """The drawing itself, to stand inside a page."""
+    """The figure as an SVG element for an HTML page."""
     written = io.StringIO()
     figure.savefig(written, format="svg", metadata={"Date": None})
     return written.getvalue().partition("<svg")[1] + written.getvalue().partition("<svg")[2]

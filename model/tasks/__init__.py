@@ -1,4 +1,4 @@
-"""What a project asks about its texts: what labels mean, and targets from what annotators said.
+"""A project's labels: their meaning in words, and training targets from annotations.
 
-It imports the records alone. `backend`, `simulation` and `commands` import it.
+This folder imports no other folder. `backend`, `simulation` and `commands` import it.
 """

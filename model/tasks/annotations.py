@@ -1,4 +1,4 @@
-"""Annotations of one or several people → training targets."""
+"""Turn annotations of one or several people into training targets."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,10 +9,10 @@ from model.types import AnnotatedText, Annotation, FloatArray, LabelSet, Targets
 
 
 def build_targets(annotated: Iterable[AnnotatedText], label_set: LabelSet) -> Targets:
-    """Turn what people said into a matrix of shares.
+    """Turn annotations into a matrix of shares.
 
-    Ground truth counts alone where there is any; otherwise every annotator has one vote, their latest annotation.
-    Skipped annotations, and texts that nobody labelled, are left out.
+    Where a text has ground truth, ground truth counts alone; otherwise every annotator has one vote, their latest
+    annotation. Skipped annotations and texts without a vote are left out.
 
     Args:
         annotated: texts with their annotations.
@@ -36,14 +36,14 @@ def build_targets(annotated: Iterable[AnnotatedText], label_set: LabelSet) -> Ta
 
 
 def _shares(text: AnnotatedText, label_set: LabelSet) -> FloatArray | None:
-    """Average the votes on one text: shares_C, or None if nobody labelled it."""
-    votes = [_vote(text.task_id, annotation, label_set) for annotation in _counted(text.annotations)]
+    """Average the votes on one text: shares_C, or None without a vote."""
+    votes = [_vote(text.task_id, annotation, label_set) for annotation in _counting(text.annotations)]
     cast = [vote_C for vote_C in votes if vote_C is not None]
     return np.mean(cast, axis=0) if cast else None
 
 
-def _counted(annotations: Sequence[Annotation]) -> list[Annotation]:
-    """Ground truth alone if there is any, else each annotator's latest."""
+def _counting(annotations: Sequence[Annotation]) -> list[Annotation]:
+    """The annotations that count: ground truth if there is any, else each annotator's latest."""
     given = [annotation for annotation in annotations if not annotation.is_skipped]
     truth = [annotation for annotation in given if annotation.is_ground_truth]
     latest = {annotation.annotator: annotation for annotation in sorted(truth or given, key=lambda a: a.updated_at)}
@@ -51,7 +51,7 @@ def _counted(annotations: Sequence[Annotation]) -> list[Annotation]:
 
 
 def _vote(task_id: int, annotation: Annotation, label_set: LabelSet) -> FloatArray | None:
-    """One annotator's vote_C. With one choice it sums to 1; no choice at all is then no vote."""
+    """One annotator's vote_C; with one choice a vote sums to 1, and an annotation without a label is no vote."""
     vote_C = np.zeros(len(label_set.labels))
     for label in annotation.labels:
         if label not in label_set.labels:

@@ -1,4 +1,4 @@
-"""What labels mean, in words, before anybody has labelled a text."""
+"""The meaning of labels in words: from their names, from descriptions, and from the project's question."""
 
 import json
 import re
@@ -8,11 +8,12 @@ from pathlib import Path
 from model.errors import LabelDescriptionError
 from model.types import LabelTexts
 
-# About 60 English words: more than any label is called, and less than an encoder's window.
+# About 60 English words: longer than any label's name, and shorter than an encoder's window.
 MAX_CHARACTERS = 300
+# The most labels that an error names.
 LABELS_NAMED = 10
 _SHOWN_CHARACTERS = 60
-# A hyphen within a word, and a dot that is not within a number.
+# Underscores and slashes, a hyphen within a word, and a dot that is not within a number.
 _SEPARATOR = re.compile(r"[_/\\]|(?<=[^\W\d_])-(?=[^\W\d_])|(?<!\d)\.|\.(?!\d)")
 
 
@@ -22,7 +23,7 @@ def has_words(text: str) -> bool:
 
 
 def label_words(label: str) -> str:
-    """A label as words; empty for a label without a letter or digit.
+    """Turn a label into words; empty for a label without a letter or digit.
 
     >>> label_words("card_payment_fee"), label_words("Sci/Tech"), label_words("lostOrStolenCard")
     ('card payment fee', 'Sci Tech', 'lost Or Stolen Card')
@@ -36,7 +37,7 @@ def _split_camel_case(label: str) -> str:
 
 
 def tidy(text: str) -> str:
-    """A text on one line, cut after a word at `MAX_CHARACTERS`; empty without a letter or digit."""
+    """Put a text on one line, cut after a word at MAX_CHARACTERS; empty without a letter or digit."""
     line = " ".join(_encodable(text).split())
     if len(line) > MAX_CHARACTERS:
         line = line[: MAX_CHARACTERS + 1].rsplit(" ", 1)[0][:MAX_CHARACTERS]
@@ -44,26 +45,26 @@ def tidy(text: str) -> str:
 
 
 def _encodable(text: str) -> str:
-    """Half a surrogate pair is no text to a tokenizer."""
+    """Replace half surrogate pairs, which tokenizers refuse."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def label_texts(labels: Sequence[str], said: Mapping[str, str] = {}, question: str = "") -> LabelTexts:
-    """The texts that say what each label means.
+def label_texts(labels: Sequence[str], descriptions: Mapping[str, str] = {}, question: str = "") -> LabelTexts:
+    """Make the texts with each label's meaning.
 
-    A label has its own text, and a second one that begins with the question: the mean of the two embeddings tells
-    labels apart better than either.
+    A label has its own text, and a second text that begins with the question: the mean of the two embeddings tells
+    labels apart better than either embedding.
 
     Args:
         labels: C labels.
-        said: text by label that says more than the label itself.
-        question: what people are asked of a text; empty if nobody says.
+        descriptions: by label, a text that replaces the label's name.
+        question: the question that annotators answer about a text; may be empty.
 
     Returns:
-        C times no text, one or two.
+        For each of C labels no text, one text or two.
     """
     asked = tidy(question)
-    return tuple(_texts(tidy(said.get(label, "")) or label_words(label), asked) for label in labels)
+    return tuple(_texts(tidy(descriptions.get(label, "")) or label_words(label), asked) for label in labels)
 
 
 def _texts(own: str, question: str) -> tuple[str, ...]:
@@ -73,10 +74,10 @@ def _texts(own: str, question: str) -> tuple[str, ...]:
 
 
 def check_described(labels: Sequence[str], descriptions: Mapping[str, str]) -> None:
-    """See that every description is of a label that exists.
+    """Check that every description belongs to a label that exists.
 
     Raises:
-        LabelDescriptionError: names each that is not, and the labels that exist.
+        LabelDescriptionError: names each description without a label, and the labels that exist.
     """
     unknown = [label for label in descriptions if label not in labels]
     if unknown:
@@ -99,7 +100,7 @@ def read_descriptions(file: Path) -> dict[str, str]:
     """Read descriptions by label from a JSON file.
 
     Raises:
-        LabelDescriptionError: there is no such file, or it holds something else than a JSON object of texts.
+        LabelDescriptionError: the file cannot be read, or is not a JSON object of texts.
     """
     try:
         found = json.loads(file.read_text(encoding="utf-8-sig"))

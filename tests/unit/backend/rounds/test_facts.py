@@ -214,6 +214,12 @@ def test_a_queue_with_less_than_a_batch_left_makes_another_order(reason, queued,
     assert reason(synced(pool_ids=range(14, 20)), size=10, queued=queued) == due
 
 
+def test_of_a_queue_that_is_shorter_than_two_batches_half_may_go(reason):
+    assert reason(synced(pool_ids=range(10, 14)), queued=2) == ""
+    assert reason(synced(pool_ids=range(11, 14)), queued=2) == ""
+    assert reason(synced(pool_ids=range(12, 14)), queued=2) == "queue used up"
+
+
 def test_a_live_queue_that_is_shorter_than_a_batch_is_used_up_when_half_of_it_is_left(reason):
     large = synced(pool_ids=range(10, 110), settings=SETTINGS.model_copy(update={"query_size": 50}))
     assert reason(large, size=100, queued=10, is_live=True) == ""

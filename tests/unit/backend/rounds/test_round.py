@@ -439,6 +439,17 @@ def test_a_round_that_finds_everything_as_it_was_reads_nothing(run, studio):
     assert (studio.asked, studio.calls) == ([], [])
 
 
+@pytest.mark.parametrize("queue_size", [1, 2, 4, 5, 6, 40])
+def test_an_order_that_was_just_published_is_not_used_up_however_short_its_queue_is(run, studio, queue_size):
+    run(queue_size=queue_size)
+    # Label Studio sends an event for the switch to the new order.
+    assert not run(FakeTurn(), queue_size=queue_size)
+    studio.told = replace(studio.told, title="Films and plays")
+    folder_is_read_again = run(FakeTurn(asked_to_train=False, changes=99), queue_size=queue_size)
+    assert folder_is_read_again
+    assert studio.calls == []
+
+
 def test_changes_that_events_told_of_add_up_until_a_batch_may_be_used_up(run):
     run(retrain_every=100)
     went_on = [run(FakeTurn(changes=1), retrain_every=100) for _ in range(5)]

@@ -23,12 +23,13 @@ from transformers import (
     XLMRobertaConfig,
 )
 
-from model.encoder.bert import Pooling, load_classifier, new_classifier, save_classifier
+from model.encoder.bert import load_classifier, new_classifier, save_classifier
 from model.encoder.inference import score_texts
+from model.encoder.pretrained import Pooling
 from model.errors import EncoderError
 from model.learner.recipes import Recipe, TrainingConfig
 from model.learner.training import train
-from model.types import Targets
+from model.types import Targets, TrainingData
 from tests.fakes import BLAME, NEUTRAL, PRAISE, SENTIMENT
 
 WORDS = ("<s>", "<pad>", "</s>", "<unk>", *PRAISE, *BLAME, *NEUTRAL)
@@ -115,7 +116,7 @@ def test_it_is_trained_saved_and_read_again(architecture, folder, tmp_path):
     config = TrainingConfig(
         Recipe.LP_FT, folder, min_steps=120, encoder_lr=2e-3, head_lr=1e-2, frozen_share=0.0, folds=0
     )
-    classifier = train(targets, config).classifier
+    classifier = train(TrainingData(targets), config).classifier
     said = score_texts(classifier, texts)
     assert said.proba_N_C.argmax(axis=1).tolist() == [0] * 8 + [1] * 8
     save_classifier(classifier, tmp_path / "saved")
@@ -146,7 +147,7 @@ def test_the_same_seed_makes_the_same_classifier(folder):
     texts = ("good", "bad", "great", "awful")
     targets = Targets((1, 2, 3, 4), texts, np.eye(2, dtype=np.float32)[[1, 0, 1, 0]], SENTIMENT)
     config = TrainingConfig(encoder=folder, min_steps=4)
-    one, two = (score_texts(train(targets, config).classifier, texts).proba_N_C for _ in range(2))
+    one, two = (score_texts(train(TrainingData(targets), config).classifier, texts).proba_N_C for _ in range(2))
     np.testing.assert_array_equal(one, two)
 
 
@@ -195,4 +196,4 @@ def test_what_is_no_encoder_is_refused(config, tmp_path):
 
 def test_the_head_alone_works_on_every_encoder_too(folder):
     targets = Targets((1, 2), ("good", "bad"), np.eye(2, dtype=np.float32)[[1, 0]], SENTIMENT)
-    assert train(targets, TrainingConfig(Recipe.HEAD, folder)).steps == 0
+    assert train(TrainingData(targets), TrainingConfig(Recipe.HEAD, folder)).steps == 0

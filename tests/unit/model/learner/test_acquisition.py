@@ -5,7 +5,7 @@ import pytest
 
 from model.encoder.bert import new_classifier
 from model.encoder.inference import embed_texts, score_texts
-from model.learner.acquisition import compute_features, compute_untrained_features
+from model.learner.acquisition import Reader, compute_features, compute_untrained_features, reader_of
 from model.query.ranking import rank
 from model.query.strategies import STRATEGIES
 from model.query.unlabelled import Need
@@ -21,6 +21,10 @@ def classifier(encoder):
     return new_classifier(encoder, SENTIMENT).eval()
 
 
+def reader(encoder: str, label_set: LabelSet) -> Reader:
+    return reader_of(new_classifier(encoder, label_set).eval())
+
+
 def labelled(label_set: LabelSet = SENTIMENT) -> Targets:
     return Targets((1, 2), LABELLED, np.eye(2, dtype=np.float32), label_set)
 
@@ -33,7 +37,7 @@ def rng() -> np.random.Generator:
 @pytest.mark.parametrize("is_multilabel", [False, True])
 def test_a_strategy_gets_all_that_it_needs_to_rank_real_texts(encoder, strategy, is_multilabel):
     label_set = LabelSet(SENTIMENT.labels, is_multilabel)
-    seen = compute_features(strategy.needs, new_classifier(encoder, label_set).eval(), POOL, labelled(label_set), rng())
+    seen = compute_features(strategy.needs, reader(encoder, label_set), POOL, labelled(label_set), rng())
     # An LLM is asked by whoever has one.
     seen = replace(seen, picks_B=np.array([1])) if strategy.asks_llm else seen
     assert sorted(rank(strategy, seen, 3, rng()).indices_N.tolist()) == list(range(len(POOL)))
@@ -41,15 +45,18 @@ def test_a_strategy_gets_all_that_it_needs_to_rank_real_texts(encoder, strategy,
 
 def test_what_needs_nothing_costs_nothing(classifier):
     classifier.encoder = None
-    assert compute_features(frozenset(), classifier, POOL, labelled(), rng()).size == len(POOL)
+    assert compute_features(frozenset(), reader_of(classifier), POOL, labelled(), rng()).size == len(POOL)
 
 
 def test_no_committee_sits_where_nobody_asks_for_one(classifier):
-    assert compute_features({Need.PROBA, Need.EMBEDDINGS}, classifier, POOL, labelled(), rng()).proba_N_K_C is None
+    assert (
+        compute_features({Need.PROBA, Need.EMBEDDINGS}, reader_of(classifier), POOL, labelled(), rng()).proba_N_K_C
+        is None
+    )
 
 
 def test_probabilities_and_embeddings_are_the_classifiers(classifier):
-    seen = compute_features({Need.PROBA, Need.EMBEDDINGS}, classifier, POOL, labelled(), rng())
+    seen = compute_features({Need.PROBA, Need.EMBEDDINGS}, reader_of(classifier), POOL, labelled(), rng())
     scored, of_labelled = score_texts(classifier, POOL), score_texts(classifier, LABELLED)
     np.testing.assert_array_equal(seen.proba_N_C, scored.proba_N_C)
     np.testing.assert_array_equal(seen.embeddings_N_D, scored.embeddings_N_D)

@@ -6,7 +6,7 @@ import torch
 
 from model.encoder.bert import new_classifier
 from model.errors import TrainingCancelledError, TrainingDivergedError
-from model.learner.fine_tuning import Objective, Stage, fine_tune, freeze, shuffled_batches
+from model.learner.fine_tuning import Objective, Stage, Steps, fine_tune, freeze, shuffled_batches
 from model.types import Targets
 from tests.fakes import BLAME, PRAISE, SENTIMENT, tiny_encoder
 
@@ -32,16 +32,25 @@ def classifier(encoder):
     return new_classifier(encoder, SENTIMENT)
 
 
-def tuned(classifier, stage=STAGE, targets=TARGETS, on_step=lambda loss: None, should_stop=lambda: False) -> float:
-    return fine_tune(classifier, targets, stage, on_step, should_stop)
+def tuned(classifier, stage=STAGE, targets=TARGETS, on_loss=lambda loss: None, should_stop=lambda: False) -> float:
+    steps = Steps(stage.steps, lambda step, total, loss: on_loss(loss), should_stop)
+    return fine_tune(classifier, targets, stage, steps)
 
 
 @pytest.mark.parametrize("objective", Objective)
 def test_the_loss_falls(classifier, objective):
     losses = []
-    last = tuned(classifier, replace(STAGE, objective=objective, steps=40, batch_size=8), on_step=losses.append)
+    last = tuned(classifier, replace(STAGE, objective=objective, steps=40, batch_size=8), on_loss=losses.append)
     assert len(losses) == 40
     assert losses[-1] == last < 0.7 * losses[0]
+
+
+def test_steps_of_several_runs_are_counted_together(classifier):
+    heard = []
+    steps = Steps(5, lambda *step: heard.append(step), lambda: False)
+    losses = [fine_tune(classifier, TARGETS, replace(STAGE, steps=count), steps) for count in (2, 3)]
+    assert [(step, total) for step, total, _ in heard] == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
+    assert [heard[1][2], heard[4][2]] == losses
 
 
 def test_pairs_leave_the_head_alone(classifier):
@@ -84,7 +93,7 @@ def test_a_share_of_nothing_frees_everything_again(classifier):
 def test_it_ends_before_the_step_at_which_it_is_told_to(classifier):
     losses = []
     with pytest.raises(TrainingCancelledError):
-        tuned(classifier, on_step=losses.append, should_stop=lambda: len(losses) == 5)
+        tuned(classifier, on_loss=losses.append, should_stop=lambda: len(losses) == 5)
     assert len(losses) == 5
 
 

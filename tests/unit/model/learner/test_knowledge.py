@@ -5,6 +5,7 @@ from torch import nn
 
 from model.learner.knowledge import know, know_nothing, space_of
 from model.learner.prototypes import Trust
+from model.types import LabelledEmbeddings, LabelSet
 
 RNG = np.random.default_rng(0)
 # Words have directions, and every text has something in common besides.
@@ -21,14 +22,15 @@ POOL = ["my card", "a transfer", "the pin"] * 10
 
 
 def knowledge(label_texts=LABEL_TEXTS, pool=POOL, classes: int = 3, *, is_multilabel: bool = False):
-    return know(label_texts, classes, embed(pool), embed, is_multilabel=is_multilabel)
+    label_set = LabelSet(tuple(f"label {n}" for n in range(classes)), is_multilabel)
+    return know(label_texts, label_set, embed(pool), embed)
 
 
 def head_of(known, texts=(), targets_L_C=None) -> nn.Linear:
     targets_L_C = np.zeros((0, 3), dtype=np.float32) if targets_L_C is None else targets_L_C
     head = nn.Linear(6, targets_L_C.shape[1])
-    teacher = known.teach(embed(texts), targets_L_C)
-    teacher.fit(head, embed(texts), targets_L_C, is_multilabel=known.is_multilabel)
+    labelled = LabelledEmbeddings(embed(texts), targets_L_C)
+    known.teach(labelled).fit(head, labelled, is_multilabel=known.is_multilabel)
     return head
 
 
@@ -68,7 +70,7 @@ def test_labels_with_the_same_name_are_told_apart_by_labelled_texts_alone():
 def test_where_names_say_nothing_nothing_is_said(label_texts):
     known = knowledge(label_texts)
     assert not known.tells_apart
-    assert known.teach(embed([]), np.zeros((0, 3), dtype=np.float32)).trust.names is False
+    assert known.teach(LabelledEmbeddings(embed([]), np.zeros((0, 3), dtype=np.float32))).trust.names is False
 
 
 def test_with_several_labels_a_text_a_name_stands_against_the_rest():
@@ -92,8 +94,8 @@ def test_one_class_alone_is_learned_without_certainty():
 
 def test_the_trust_that_is_given_is_kept():
     given = Trust(names=False, pool=0.0)
-    targets_1_3 = np.eye(1, 3, dtype=np.float32)
-    assert knowledge().teach(embed(["card"]), targets_1_3, trust=given).trust == given
+    labelled = LabelledEmbeddings(embed(["card"]), np.eye(1, 3, dtype=np.float32))
+    assert knowledge().teach(labelled, trust=given).trust == given
 
 
 @pytest.mark.parametrize("pool", [[], ["card"], ["card"] * 50, ["", ""]])

@@ -76,8 +76,13 @@ def test_a_pool_that_misleads_is_not_trusted():
 
 
 def test_trust_does_not_depend_on_chance():
-    known = evidence(classes=[0, 1, 2] * 5)
-    assert choose_trust(known) == choose_trust(known)
+    close_calls = [evidence(AXES_3_8, [0, 1, 2] * 5, noise=noise) for noise in np.linspace(0.5, 2.0, 20)]
+    chosen = []
+    for seed in (1, 2):
+        np.random.seed(seed)
+        chosen.append([choose_trust(known) for known in close_calls])
+    assert chosen[0] == chosen[1]
+    assert len(set(chosen[0])) > 1
 
 
 @pytest.mark.parametrize("pool_M_8", [np.zeros((0, 8)), np.zeros((5, 8)), np.ones((1, 8)) / 8**0.5])

@@ -4,7 +4,8 @@ import pytest
 from model.encoder.bert import new_classifier
 from model.encoder.inference import embed_texts, score_texts
 from model.learner.knowledge import know, know_nothing
-from model.learner.refitting import HEADS, MASKS, committee_proba, refit_with, with_refitted_head
+from model.learner.refitting import HEADS, MASKS, HeadData, committee_proba, refit_with, with_refitted_head
+from model.types import LabelledEmbeddings
 from tests.fakes import BLAME, NEUTRAL, PRAISE, SENTIMENT
 
 LABELLED = tuple(f"{noun} {word}" for noun in NEUTRAL[:2] for word in (*PRAISE, *BLAME))
@@ -23,9 +24,13 @@ def classifier(encoder):
     return new_classifier(encoder, SENTIMENT).eval()
 
 
+def labelled(classifier) -> HeadData:
+    labels = LabelledEmbeddings(embed_texts(classifier, LABELLED), praised_or_not(LABELLED))
+    return HeadData(classifier, labels, NOTHING)
+
+
 def committee(classifier, seed: int = 0) -> np.ndarray:
-    embeddings = (embed_texts(classifier, texts) for texts in (POOL, LABELLED))
-    return committee_proba(classifier, *embeddings, praised_or_not(LABELLED), NOTHING, np.random.default_rng(seed))
+    return committee_proba(labelled(classifier), embed_texts(classifier, POOL), np.random.default_rng(seed))
 
 
 def test_every_member_gives_every_text_a_distribution(classifier):
@@ -49,9 +54,8 @@ def test_the_heads_have_learned_the_labels(classifier):
 
 def test_without_any_label_left_only_the_classifiers_own_head_sits_in_it(classifier):
     nothing = np.zeros((0, 16), dtype=np.float32)
-    members = committee_proba(
-        classifier, embed_texts(classifier, POOL), nothing, nothing[:, :2], NOTHING, np.random.default_rng(0)
-    )
+    no_labels = HeadData(classifier, LabelledEmbeddings(nothing, nothing[:, :2]), NOTHING)
+    members = committee_proba(no_labels, embed_texts(classifier, POOL), np.random.default_rng(0))
     assert members.shape == (len(POOL), MASKS, 2)
 
 
@@ -62,7 +66,7 @@ def test_making_a_committee_leaves_the_classifier_as_it_was(classifier):
 
 
 def test_a_refit_counts_the_further_labels(classifier):
-    refit = refit_with(classifier, embed_texts(classifier, LABELLED), praised_or_not(LABELLED), NOTHING)
+    refit = refit_with(labelled(classifier))
     text_1_D = embed_texts(classifier, ["cast"])
     as_praise, as_blame = (refit(text_1_D, np.eye(2, dtype=np.float32)[[label]])(text_1_D) for label in (1, 0))
     assert as_praise[0, 1] > as_blame[0, 1]
@@ -70,7 +74,7 @@ def test_a_refit_counts_the_further_labels(classifier):
 
 def test_a_refitted_head_knows_the_labels_and_the_classifier_stays_as_it_was(classifier):
     before = classifier.head.weight.detach().clone()
-    refitted = with_refitted_head(classifier, embed_texts(classifier, LABELLED), praised_or_not(LABELLED), NOTHING)
+    refitted = with_refitted_head(labelled(classifier))
     said_N = score_texts(refitted, POOL).proba_N_C.argmax(axis=1)
     assert (said_N == praised_or_not(POOL).argmax(axis=1)).mean() > 0.8
     assert (classifier.head.weight == before).all()
@@ -78,7 +82,8 @@ def test_a_refitted_head_knows_the_labels_and_the_classifier_stays_as_it_was(cla
 
 def test_names_alone_make_a_head(classifier):
     pool_M_D = embed_texts(classifier, POOL)
-    names = know((("bad",), ("good",)), 2, pool_M_D, lambda texts: embed_texts(classifier, texts), is_multilabel=False)
-    named = with_refitted_head(classifier, pool_M_D[:0], np.zeros((0, 2), dtype=np.float32), names)
+    names = know((("bad",), ("good",)), SENTIMENT, pool_M_D, lambda texts: embed_texts(classifier, texts))
+    no_labels = LabelledEmbeddings(pool_M_D[:0], np.zeros((0, 2), dtype=np.float32))
+    named = with_refitted_head(HeadData(classifier, no_labels, names))
     said_N = score_texts(named, POOL).proba_N_C.argmax(axis=1)
     assert (said_N == praised_or_not(POOL).argmax(axis=1)).mean() > 0.8

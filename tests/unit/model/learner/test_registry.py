@@ -1,4 +1,3 @@
-import copy
 import json
 import shutil
 from dataclasses import replace
@@ -115,8 +114,15 @@ def test_a_version_that_was_written_is_not_current_before_it_is_pointed_to(regis
 
 def test_the_weights_that_are_read_are_those_of_that_version(registry, write):
     write()
-    write(trained=_with_bias(copy.deepcopy(registry.find(1).load()), 7.0))
+    write(trained=_with_bias(registry.find(1).load(), 7.0))
     assert [registry.find(n).load().head.bias[0].item() == 7.0 for n in (1, 2)] == [False, True]
+
+
+def test_a_change_to_loaded_weights_stays_with_whoever_made_it(write):
+    version = write()
+    changed = _with_bias(version.load(), 7.0).classifier
+    assert changed.head.bias[0].item() == 7.0
+    assert version.load().head.bias[0].item() != 7.0
 
 
 def _with_bias(classifier, bias: float) -> Trained:

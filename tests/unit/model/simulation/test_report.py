@@ -1,7 +1,7 @@
 import re
 
 from model.simulation.learning_curves import FULL_POOL, Point
-from model.simulation.report import write_report
+from model.simulation.report import Heading, write_report
 
 
 def points(strategy: str, lift: float = 0.0, seeds: int = 3) -> list[Point]:
@@ -14,7 +14,7 @@ def points(strategy: str, lift: float = 0.0, seeds: int = 3) -> list[Point]:
 
 def page(tmp_path, measured, **more) -> str:
     file = tmp_path / "report.html"
-    write_report(file, measured, **{"title": "my texts", "command": "python -m model simulate", **more})
+    write_report(file, measured, Heading(**{"title": "my texts", "command": "python -m model simulate", **more}))
     return file.read_text(encoding="utf-8")
 
 
@@ -45,7 +45,7 @@ def test_labels_for_the_whole_pools_accuracy_are_left_out_where_that_was_not_mea
 
 def test_the_recommendation_stands_on_top_and_is_returned(tmp_path):
     measured = [*points("random"), *points("margin", 0.1)]
-    said = write_report(tmp_path / "report.html", measured, title="t", command="c")
+    said = write_report(tmp_path / "report.html", measured, Heading("t", "c"))
     assert said.startswith("Use margin: +10.0 points")
     assert said in (tmp_path / "report.html").read_text(encoding="utf-8")
 

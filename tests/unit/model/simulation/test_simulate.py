@@ -7,7 +7,8 @@ from model.errors import InvalidGoldError
 from model.learner.recipes import TrainingConfig
 from model.query.strategies import STRATEGIES, find_strategy
 from model.simulation.learning_curves import FULL_POOL
-from model.simulation.simulate import Setup, Simulation, fingerprint, key_of, simulate
+from model.simulation.setup import Setup, draw_split, fingerprint
+from model.simulation.simulate import Simulation, key_of, simulate
 from model.types import LabelSet, Targets
 from tests.fakes import BLAME, NEUTRAL, PRAISE, SENTIMENT
 
@@ -83,7 +84,7 @@ def test_no_text_is_labelled_twice_and_none_is_left_at_the_end(setup):
 
 def test_without_a_test_set_a_fifth_is_held_out_another_for_each_seed(setup):
     split = replace(setup, test=None)
-    pools = [Simulation(split, seed).pool for seed in (0, 1)]
+    pools = [draw_split(split, seed).pool for seed in (0, 1)]
     assert [len(pool) for pool in pools] == [64, 64]
     assert set(pools[0].task_ids) != set(pools[1].task_ids)
 
@@ -91,8 +92,9 @@ def test_without_a_test_set_a_fifth_is_held_out_another_for_each_seed(setup):
 def test_a_text_that_is_held_out_is_not_in_the_pool(setup):
     assert not set(Simulation(setup, 0).pool.texts) & set(TEXTS[::7])
     twice = replace(setup, gold=gold((*TEXTS, *TEXTS)), test=None)
-    simulation = Simulation(twice, 0)
-    assert len(set(simulation.pool.texts)) < len(set(TEXTS))
+    split = draw_split(twice, 0)
+    assert len(set(split.pool.texts)) < len(set(TEXTS))
+    assert not set(split.pool.texts) & set(split.test.texts)
 
 
 def test_strategies_that_take_a_classifier_can_be_started_alike(setup):
@@ -125,7 +127,7 @@ def test_runs_that_differ_in_what_decides_the_figures_are_told_apart(setup):
 
 
 def test_a_smaller_pool_is_drawn_for_each_seed(setup):
-    pools = [Simulation(replace(setup, pool_size=15), seed).pool for seed in (0, 1)]
+    pools = [draw_split(replace(setup, pool_size=15), seed).pool for seed in (0, 1)]
     assert [len(pool) for pool in pools] == [15, 15]
     assert set(pools[0].task_ids) != set(pools[1].task_ids)
 
@@ -176,12 +178,11 @@ def test_without_names_nothing_is_known_at_no_labels(setup):
 
 
 def test_names_choose_from_the_first_text_on(setup):
-    margin = find_strategy("margin")
     chosen = []
     for label_texts in ((), GOOD_OR_BAD):
         simulation = Simulation(replace(setup, label_texts=label_texts), 0)
-        trained = simulation._train(simulation.pool.some(np.zeros(0, dtype=np.int64)))
-        chosen.append(simulation._chooser(margin, trained).name)
+        standing = simulation._train(np.zeros(0, dtype=np.int64))
+        chosen.append(simulation._chooser(MARGIN, standing).name)
     assert chosen == ["random", "margin"]
 
 

@@ -1,0 +1,102 @@
+"""The set-up of a simulation: gold labels, pool, held-out texts, learner, and rules for choosing."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from model.errors import InvalidGoldError
+from model.learner.recipes import TrainingConfig
+from model.learner.registry import data_sha256
+from model.llm.provider import PROVIDER_CHOICE
+from model.types import FloatArray, IntArray, LabelTexts, Targets
+
+# Share of the gold labels that is held out where there is no test set.
+TEST_SHARE = 0.2
+
+AskLLM = Callable[[str, Sequence[str], FloatArray, Targets, FloatArray, int, np.random.Generator], IntArray]
+"""strategy, texts, embeddings_N_D, labelled, labelled_L_D, batch size, rng → picks_B."""
+
+
+def no_llm(strategy: str, *_: Any) -> IntArray:
+    """Refuse to ask an LLM: the default where none is configured."""
+    raise InvalidGoldError(f"{strategy} asks an LLM: set LLM_PROVIDER to {PROVIDER_CHOICE}, and LLM_MODEL")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Texts, learner and rules of a simulation; strategies and seeds vary within it.
+
+    Attributes:
+        gold: texts to choose from, with the labels that people would give.
+        test: held-out texts; None: a fifth of `gold`, drawn for each seed.
+        config: the learner's settings; the simulation's seed replaces its seed.
+        explore: share of every batch drawn at random, like the setting EXPLORE.
+        cold_start: name of the strategy that chooses while nothing is labelled; empty: each strategy's own start.
+        pool_size: number of texts of `gold` to choose from, drawn for each seed; 0: all.
+        ask_llm: for strategies by which an LLM chooses.
+        label_texts: texts with each label's meaning; empty: label names do not teach.
+        learns_from_pool: whether unlabelled texts teach as well.
+    """
+
+    gold: Targets
+    test: Targets | None
+    config: TrainingConfig
+    explore: float = 0.0
+    cold_start: str = ""
+    pool_size: int = 0
+    ask_llm: AskLLM = no_llm
+    label_texts: LabelTexts = ()
+    learns_from_pool: bool = True
+
+
+@dataclass(frozen=True)
+class Split:
+    """One seed's texts.
+
+    Attributes:
+        pool: texts to choose from.
+        test: held-out texts; none of them is in the pool.
+    """
+
+    pool: Targets
+    test: Targets
+
+
+def draw_split(setup: Setup, seed: int) -> Split:
+    """Draw one seed's pool and, without a test set, its held-out texts."""
+    gold = setup.gold
+    rows_N = np.random.default_rng(seed).permutation(len(gold))
+    held_out = 0 if setup.test is not None else int(np.ceil(TEST_SHARE * len(rows_N)))
+    test = gold.some(rows_N[:held_out]) if setup.test is None else setup.test
+    # A text that is also held out would be learned by heart.
+    test_texts = set(test.texts)
+    pool_N = np.array([row for row in rows_N[held_out:] if gold.texts[row] not in test_texts], dtype=np.int64)
+    return Split(gold.some(pool_N[: setup.pool_size or None]), test)
+
+
+def fingerprint(setup: Setup, budgets: Sequence[int]) -> dict[str, Any]:
+    """All that decides the figures besides strategy and seed; runs with different fingerprints must not be mixed."""
+    return {
+        "data_sha256": data_sha256(setup.gold),
+        "test_sha256": data_sha256(setup.test) if setup.test is not None else "",
+        "config": {key: value for key, value in asdict(setup.config).items() if key != "seed"},
+        "explore": setup.explore,
+        "cold_start": setup.cold_start,
+        "pool": setup.pool_size,
+        "budgets": list(budgets),
+        "label_texts": [list(texts) for texts in setup.label_texts],
+        "learns_from_pool": setup.learns_from_pool,
+    }
+
+
+def check_budgets(budgets: Sequence[int], pool_size: int) -> None:
+    """Raise InvalidGoldError unless budgets rise, from 0 or from 2 on, and the pool has enough texts for the last."""
+    if not budgets or budgets[0] < 0 or 1 in budgets or any(more <= less for less, more in pairwise(budgets)):
+        raise InvalidGoldError(
+            f"budgets must rise, from 0, or from 2 at least: {', '.join(map(str, budgets)) or 'there are none'}"
+        )
+    if budgets[-1] > pool_size:
+        raise InvalidGoldError(f"a budget of {budgets[-1]} is more than the pool's {pool_size} texts: ask for fewer")
