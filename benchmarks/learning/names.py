@@ -194,5 +194,6 @@ def _saved(accuracy: Mapping[Cell, float]) -> Iterator[str]:
             if (found := _by_seed(accuracy, NAMED, name, labels))
         }
         if before and means:
-            enough = [labels for labels, mean in means.items() if mean >= np.mean(before)]
+            # Means are compared as they are printed.
+            enough = [labels for labels, mean in means.items() if round(mean, 1) >= round(np.mean(before), 1)]
             yield f"| {name} | {np.mean(before):.1f} | {enough[0] if enough else f'more than {max(means)}'} |"
