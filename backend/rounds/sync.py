@@ -73,7 +73,7 @@ def sync(context: RoundContext, project: Project, settings: ProjectSettings, is_
         with TaskStore(file) as store:
             reading = Reading(context.client, store, project, classification, turn.progress)
             reading.catch_up(turn.changed_tasks, turn.are_all_named, is_thorough)
-            turn.has_read_changes()
+            turn.mark_changes_read()
             targets = build_targets(store.annotated(), classification.label_set)
             return Synced(
                 project,
