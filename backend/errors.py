@@ -1,34 +1,34 @@
-"""What can go wrong at the edges, each with the code and HTTP status that a caller gets."""
+"""The backend's errors. A caller gets an error's code and its HTTP status."""
 
 from model.errors import LabelDescriptionError, ShortlistError
 
 
 class ConfigurationError(ShortlistError):
-    """A setting is wrong; the message names its key and what it must be."""
+    """A setting is wrong; the message names the key and the value that it needs."""
 
     code = "configuration"
 
 
 class InvalidRequestError(ShortlistError):
-    """A request is not what Label Studio's contract says."""
+    """A request does not have the form that Label Studio's API promises."""
 
     code = "invalid_request"
 
 
 class StaleAnswerError(ShortlistError):
-    """An answer to a question that has been replaced by another: its numbers mean other texts now."""
+    """A pasted answer belongs to an older prompt, whose numbers stood for other texts."""
 
     code = "stale_answer"
 
 
 class UnsupportedConfigError(ShortlistError):
-    """A labeling config that text classification cannot serve."""
+    """The labeling config asks for no text classification that we can learn."""
 
     code = "unsupported_labeling_config"
 
 
 class UnknownProjectError(ShortlistError):
-    """Nothing is known of that project, here or in Label Studio."""
+    """Neither this backend nor Label Studio has the project."""
 
     code = "unknown_project"
 
@@ -46,19 +46,19 @@ class LabelStudioError(ShortlistError):
 
 
 class LabelStudioUnreachableError(LabelStudioError):
-    """Label Studio does not answer, or is overloaded: worth another try."""
+    """Label Studio does not answer or is overloaded; a retry may succeed."""
 
     code = "label_studio_unreachable"
 
 
 class TokenRefusedError(LabelStudioError):
-    """Label Studio does not take the API key."""
+    """Label Studio refused the API key."""
 
     code = "token_refused"
 
 
 class PublicationError(ShortlistError):
-    """Label Studio took fewer predictions than it was given."""
+    """Label Studio stored fewer predictions than we sent."""
 
     code = "publication"
 

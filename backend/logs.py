@@ -1,4 +1,4 @@
-"""Logging: one line an event, key=value, on stderr."""
+"""Logging to stderr: one line for each event, as `event=name key=value`."""
 
 import logging
 import sys
@@ -7,7 +7,13 @@ from backend.settings import Settings
 
 
 def start_logging(settings: Settings) -> None:
-    """Send our lines, and others' warnings, to stderr. Never headers, bodies, texts or keys: nobody logs those."""
+    """Send our log lines, and the warnings of other packages, to stderr.
+
+    No line may hold a header, a body, a text or a key: each caller of a logger leaves them out.
+
+    Args:
+        settings: its `log_level` is the lowest level that our own packages log.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

@@ -1,4 +1,4 @@
-"""Settings, read once from the environment."""
+"""The settings, which are read from the environment once."""
 
 import json
 from collections.abc import Mapping
@@ -28,10 +28,10 @@ from model.tasks.label_names import tidy
 
 
 def _known_strategy(value: Any) -> str:
-    """An LLM costs by the text, and once there is a classifier its doubt is worth more: it only starts."""
+    """Check STRATEGY. It must not ask an LLM: an LLM costs money, and a classifier's doubt is worth more."""
     strategy = find_strategy(str(value))
     if strategy.asks_llm:
-        raise ValueError(f"{strategy.name} chooses while there is no classifier: name it in COLD_START")
+        raise ValueError(f"{strategy.name} chooses only before the first classifier: set it as COLD_START")
     return strategy.name
 
 
@@ -47,30 +47,34 @@ def _lower(value: Any) -> Any:
 
 
 def _cold_start(value: Any) -> str:
-    """Before the first model there are no probabilities, so a strategy that wants them has nothing to go by."""
+    """Check COLD_START. It must not need class probabilities: before the first model there are none."""
     return find_start(str(value)).name
 
 
 class LLMLabels(str, Enum):
-    """What an LLM's labels are good for."""
+    """How an LLM's labels are used. Each value includes the values above it."""
 
     OFF = "off"
-    """Nothing: it chooses and does not label."""
+    """Not at all: the LLM chooses texts and labels none."""
     SHOW = "show"
-    """Pre-annotations while there is no classifier."""
+    """People see the LLM's labels as pre-annotations until there is a classifier."""
     ROUTE = "route"
-    """Afterwards, people are asked first for what it is not sure of; a fifth of what it is sure of is checked blind."""
+    """People first get texts that the LLM is unsure of, and check a fifth of its sure labels blind."""
     TRAIN = "train"
-    """What it is sure of trains the classifier too, at a lower weight."""
+    """The classifier also trains on the LLM's sure labels, at a lower weight than people's labels."""
 
     def includes(self, use: "LLMLabels") -> bool:
-        """Whether they are good for that, too."""
+        """Whether this value allows `use`.
+
+        Args:
+            use: another value of the setting.
+        """
         uses = list(LLMLabels)
         return uses.index(self) >= uses.index(use)
 
 
 def _default_cold_start(given: Mapping[str, Any]) -> str:
-    """An LLM that is there chooses while nobody knows anything yet."""
+    """The default of COLD_START: the LLM's strategy if LLM_PROVIDER is set."""
     return LLM_START if given.get("llm_provider") else COLD_START
 
 
@@ -81,27 +85,27 @@ AutoOrOff = Annotated[Literal["auto", "off"], BeforeValidator(_lower)]
 LabelDescription = Annotated[str, AfterValidator(tidy)]
 
 
-# What chooses before there is a model, without an LLM and with one.
+# The default of COLD_START without an LLM, and with an LLM.
 COLD_START = "hybrid"
 LLM_START = "activellm"
 
 
 class ProjectSettings(BaseModel):
-    """What a project may decide for itself, in the extra params of the Connect Model dialog (lower case).
+    """Settings that a project may override in the extra params of the Connect Model dialog, with lower-case keys.
 
     Attributes:
-        retrain_every: least number of new labels between trainings.
-        query_size: texts that a query strategy chooses as one batch.
-        queue_size: texts that are published in order for annotators.
-        strategy: query strategy once there is a model.
-        cold_start: query strategy before that.
+        retrain_every: fewest new labels between two trainings; 2 to 100,000.
+        query_size: texts in one batch of a query strategy; 1 to 10,000.
+        queue_size: texts that one publication writes to Label Studio; 1 to 1,000,000.
+        strategy: the query strategy when there is a model.
+        cold_start: the query strategy before the first model.
         explore: share of the queue drawn at random, in [0, 0.5].
-        recipe: how the classifier is trained.
-        llm_labels: what an LLM's labels are good for; each takes in those before it.
-        names: whether the classifier learns from what labels are called.
-        pool: whether the classifier learns from texts that nobody has labelled.
-        label_descriptions: text by label that says what it means; wins over the labeling config. A project's own:
-            the environment has none.
+        recipe: the way to train the classifier.
+        llm_labels: how an LLM's labels are used.
+        names: auto: the classifier learns from label names and descriptions.
+        pool: auto: the classifier learns from unlabelled texts.
+        label_descriptions: the meaning of each label, by label; overrides the labeling config. Only a project has
+            label descriptions: no environment variable holds them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -136,21 +140,23 @@ else:
 
 
 class Settings(_ProviderKeys):
-    """Everything that the environment decides.
+    """All settings that the environment holds.
 
     Attributes:
-        label_studio_url: the only origin that the API key is ever sent to.
-        label_studio_api_key: a personal access token (or a legacy token, where those are allowed).
-        model_dir: all state: model versions, publications, the embedded Redis.
-        redis_url: unset: a private Redis starts with `serve`.
-        workers: web processes; threads: requests that each serves at once.
+        label_studio_url: Label Studio's address; the API key goes to no other origin.
+        label_studio_api_key: a personal access token, or a legacy token if Label Studio allows legacy tokens.
+        model_dir: folder of all state: model versions, publications, the embedded Redis.
+        redis_url: unset: `serve` starts a private Redis.
+        workers: number of web processes, 1 to 64.
+        threads: requests that one web process serves at the same time, 1 to 256.
         bert_model: a Hugging Face encoder, by name or folder; empty for the bundled all-MiniLM-L6-v2.
-        llm_provider: unset: no text ever leaves for an LLM. `openai` is anything that speaks its chat API.
-        llm_model: one model, or several with commas between them: all of them sit in the committee.
-        llm_max_tokens_total: what a project may spend, in tokens read and written; unset: no limit.
-        llm_timeout_s: for one asking, retries included.
-        llm_context_tokens: what the model can read and write at once.
-        llm_price_input, llm_price_output: of a million tokens, in whatever currency status shows then.
+        llm_provider: unset: no text is sent to an LLM. `openai` stands for every server with OpenAI's chat API.
+        llm_model: one model, or several models separated by commas; all of them sit in the committee.
+        llm_max_tokens_total: most tokens, read and written, that one project may use; unset: no limit.
+        llm_timeout_s: seconds for one question to the LLM, retries included; 1 to 3600.
+        llm_context_tokens: most tokens that the model can read and write in one exchange; at least 1,000.
+        llm_price_input: price of a million tokens read, in any currency; unset: status shows no cost.
+        llm_price_output: price of a million tokens written, in the same currency.
     """
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore", populate_by_name=True)
@@ -197,27 +203,30 @@ class Settings(_ProviderKeys):
 
     @property
     def llm_name(self) -> str:
-        """Provider and model, for people and logs; empty without an LLM."""
+        """The provider and its first model, as shown to people and logs; empty without an LLM."""
         return f"{self.llm_provider} {self.llm_models[0]}" if self.llm_provider else ""
 
     @property
     def llm_models(self) -> tuple[str, ...]:
-        """The models, the one that chooses first; further ones sit in the committee."""
+        """The models of the LLM: the first chooses texts, and all sit in the committee."""
         return model_names(self.llm_provider, self.llm_model) if self.llm_provider else ()
 
     @property
     def llm_key(self) -> str:
-        """The provider's API key; empty if there is none."""
+        """The provider's API key; empty if none is set."""
         if self.llm_provider is None:
             return ""
         key: SecretStr | None = getattr(self, PROVIDERS[self.llm_provider].key_setting.lower())
         return key.get_secret_value() if key else ""
 
     def for_project(self, extra_params: Mapping[str, Any]) -> ProjectSettings:
-        """These settings with a project's own extra params over them.
+        """The settings of one project: these settings, overridden by the project's extra params.
+
+        Args:
+            extra_params: values by lower-case key.
 
         Raises:
-            ConfigurationError: a key is unknown or its value wrong.
+            ConfigurationError: a key is unknown, or a value is wrong.
         """
         own = {name: getattr(self, name) for name in ProjectSettings.model_fields if name in Settings.model_fields}
         try:
@@ -239,7 +248,7 @@ class Settings(_ProviderKeys):
 
 
 def environment_names() -> frozenset[str]:
-    """Every environment variable that means something to us, aliases included."""
+    """The names of all environment variables that are settings, aliases included."""
     aliases = (field.validation_alias for field in Settings.model_fields.values())
     named = (alias.choices if isinstance(alias, AliasChoices) else [alias] for alias in aliases)
     return frozenset(str(name) for names in named for name in names)
@@ -249,7 +258,7 @@ def load_settings() -> Settings:
     """Read the environment.
 
     Raises:
-        ConfigurationError: names every bad key and what it must be; never a secret's value.
+        ConfigurationError: a value is wrong; the message names every bad key and never shows a secret.
     """
     try:
         settings = Settings()
@@ -262,10 +271,16 @@ def load_settings() -> Settings:
 
 
 def parse_extra_params(raw: Any) -> dict[str, Any]:
-    """Label Studio's extra params: nothing, an object, or JSON text of one; keys in any case.
+    """Read the extra params of the Connect Model dialog.
+
+    Args:
+        raw: None, an object, or an object as JSON text; keys may be in any case.
+
+    Returns:
+        Values by lower-case key; empty without extra params.
 
     Raises:
-        ConfigurationError: it is something else.
+        ConfigurationError: `raw` has another form.
     """
     try:
         value = json.loads(raw.strip() or "{}") if isinstance(raw, str) else raw
@@ -289,7 +304,7 @@ def _problem(detail: ErrorDetails) -> str:
     return f"{_ALIASES.get(key, key)}: {detail['msg']}{got}"
 
 
-# A setting goes by any of its names in an environment, and an error must name the one that was used.
+# A setting may have several names in the environment; an error message lists all of them.
 _ALIASES = {
     str(field.validation_alias.choices[0]): " or ".join(map(str, field.validation_alias.choices))
     for field in Settings.model_fields.values()

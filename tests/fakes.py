@@ -228,7 +228,7 @@ class FakeTurn:
     def progress(self, done: int, total: int, loss: float | None = None) -> None:
         self.done.append((done, total))
 
-    def has_read_changes(self) -> None:
+    def mark_changes_read(self) -> None:
         self.changed_tasks, self.are_all_named = frozenset(), True
 
     def may_linger(self) -> bool:

@@ -1,4 +1,4 @@
-"""Removes old publications from Label Studio, without annotators noticing."""
+"""Deletes the predictions of old publications in Label Studio, without disturbing annotators."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -7,11 +7,11 @@ from backend.store.project_folder import ProjectFolder
 from backend.studio.client import LabelStudioClient
 
 KEPT_PUBLICATIONS = 2
-# Removing a version in one request takes Label Studio 5 ms a prediction. It holds its database meanwhile, and refuses
-# annotations that wait for 5 s: larger versions go one prediction at a time, which takes it ten times as long.
+# In one request, Label Studio deletes a version in 5 ms for each prediction. Meanwhile its database is locked, and it
+# refuses annotations after 5 s. Larger versions are deleted one prediction at a time, which takes ten times as long.
 REMOVED_AT_ONCE = 100
-# Every import takes Label Studio 0.4 ms longer for each task with a prediction. So rounds wait for small publications
-# to go if they hold more predictions than these, and for any if there are far too many.
+# Each task with a prediction makes an import 0.4 ms slower. Other rounds must wait while small old publications hold
+# more predictions than MAX_STALE_IN_SMALL, or all old publications hold more than MAX_STALE.
 MAX_STALE_IN_SMALL = 1_000
 MAX_STALE = 20_000
 
@@ -24,26 +24,26 @@ def clean_up(
     may_linger: Callable[[], bool],
     on_progress: Callable[[int, int], None],
 ) -> bool:
-    """Remove all of our publications from Label Studio but the newest two, without annotators noticing.
+    """Delete all of our publications in Label Studio, except the newest two, without disturbing annotators.
 
-    A small publication goes in one request, a large one prediction by prediction, which takes minutes. Between two
-    requests this makes way for rounds that wait, and goes on after them, unless too many have piled up. Only names that
-    we began ourselves are touched: other models' predictions are not ours to remove.
+    One request deletes a small publication. A large one is deleted prediction by prediction, which takes minutes.
+    Between two requests this function returns if another round waits, unless too many old predictions have piled up.
+    Predictions of other models stay: only publications that we started are deleted.
 
     Args:
-        client: the project's Label Studio.
-        folder: knows what was begun.
-        may_linger: whether nothing more urgent waits.
-        on_progress: called with (removed, to remove).
+        client: the client for Label Studio.
+        folder: the project's folder, which names the publications that we started.
+        may_linger: returns False if another round waits for the worker.
+        on_progress: called with (predictions deleted, predictions to delete).
 
     Returns:
-        Whether all is clean.
+        True if no old publication is left.
     """
     stored = client.prediction_counts(folder.project_id)
-    begun = [
+    started = [
         name for name in folder.started_publications.read() if stored.get(name) or name == folder.publications.name()
     ]
-    folder.started_publications.write(begun)
+    folder.started_publications.write(started)
     stale = _stale(folder, stored)
     removed, to_remove = 0, sum(stale.values())
     in_small = sum(size for size in stale.values() if size <= REMOVED_AT_ONCE)
@@ -52,17 +52,17 @@ def clean_up(
         are_too_many = in_small - removed > MAX_STALE_IN_SMALL or to_remove - removed > MAX_STALE
         if not are_too_many and not may_linger():
             return False
-        # What somebody else removed meanwhile is gone, too.
+        # If another process deleted predictions meanwhile, the removals end early; count these as removed.
         removed += next(removals, to_remove - removed)
         on_progress(removed, to_remove)
     if stale:
-        folder.started_publications.write([name for name in begun if name not in stale])
+        folder.started_publications.write([name for name in started if name not in stale])
         log.info("event=removed project=%d versions=%s predictions=%d", folder.project_id, ",".join(stale), removed)
     return True
 
 
 def _stale(folder: ProjectFolder, stored: Mapping[str, int]) -> dict[str, int]:
-    """Predictions of each of our publications that nobody needs any more, the smallest first."""
+    """Return the number of predictions of each old publication, the smallest first."""
     current = folder.publications.name()
     others = [name for name in folder.started_publications.read() if stored.get(name) and name != current]
     stale = others[: max(0, len(others) - (KEPT_PUBLICATIONS - 1))]
@@ -70,7 +70,7 @@ def _stale(folder: ProjectFolder, stored: Mapping[str, int]) -> dict[str, int]:
 
 
 def _removals(client: LabelStudioClient, project_id: int, stale: Mapping[str, int]) -> Iterator[int]:
-    """Remove these publications, a request a step, which says how many predictions it removed."""
+    """Delete publications, one request in each step; yield the number of predictions that a request deleted."""
     for name, size in stale.items():
         if size <= REMOVED_AT_ONCE:
             client.delete_predictions(project_id, name)

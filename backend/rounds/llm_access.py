@@ -1,4 +1,4 @@
-"""An LLM by the settings, with what a project remembers of its answers and has spent on it."""
+"""Access to the LLM of the settings, through a project's cache of answers and its ledger of tokens."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,15 @@ from model.llm.provider import PROVIDER_CHOICE, LLMConfig, open_chat
 
 
 def llm_config(settings: Settings, model: str = "") -> LLMConfig | None:
-    """How to reach the LLM, or another model of the same provider; None without one."""
+    """Build the configuration of an LLM.
+
+    Args:
+        settings: the settings.
+        model: name of the model; empty for the first model of LLM_MODEL.
+
+    Returns:
+        The configuration; None if LLM_PROVIDER is not set.
+    """
     if settings.llm_provider is None:
         return None
     return LLMConfig(
@@ -29,7 +37,12 @@ def llm_config(settings: Settings, model: str = "") -> LLMConfig | None:
 
 @dataclass(frozen=True)
 class StoppableChat:
-    """A chat whose worker may be told to stop: then the next question is not asked."""
+    """A chat that asks no further question after the worker was told to stop.
+
+    Attributes:
+        chat: the chat that answers.
+        should_stop: returns True if the worker should stop.
+    """
 
     chat: Chat
     should_stop: Callable[[], bool]
@@ -48,19 +61,27 @@ class StoppableChat:
         """See `Chat`.
 
         Raises:
-            TrainingCancelledError: the worker is to stop; whoever runs the round again finds the answers so far.
-            LLMError: there is no answer.
+            TrainingCancelledError: `should_stop` returned True; the next round finds the earlier answers in the cache.
+            LLMError: the LLM gave no answer.
         """
         if self.should_stop():
-            raise TrainingCancelledError("the worker was told to stop; the round is run again")
+            raise TrainingCancelledError("the worker was told to stop; another worker runs the round again")
         return self.chat.ask(messages, schema)
 
 
 def open_llms(settings: Settings, folder: ProjectFolder, should_stop: Callable[[], bool]) -> list[Chat]:
-    """Every model of the settings, the one that chooses first; nothing is sent yet.
+    """Open a chat with each model of LLM_MODEL; nothing is sent yet.
+
+    Args:
+        settings: the settings.
+        folder: the project's folder, which caches answers and counts tokens.
+        should_stop: returns True if the worker should stop.
+
+    Returns:
+        The chats; the first chooses texts.
 
     Raises:
-        LLMKeyError: there is no provider, or no key for it.
+        LLMKeyError: LLM_PROVIDER or the provider's API key is not set.
     """
     configs = [llm_config(settings, model) for model in settings.llm_models]
     ledger = open_ledger(settings, folder)
@@ -80,14 +101,14 @@ def open_llms(settings: Settings, folder: ProjectFolder, should_stop: Callable[[
 
 
 def open_ledger(settings: Settings, folder: ProjectFolder) -> Ledger:
-    """What a project has spent."""
+    """Open the ledger of a project's tokens and costs."""
     prices = (settings.llm_price_input, settings.llm_price_output)
-    known = None if prices[0] is None or prices[1] is None else (prices[0], prices[1])
-    return Ledger(folder.llm_folder / "ledger.json", settings.llm_max_tokens_total, known)
+    both_prices = None if prices[0] is None or prices[1] is None else (prices[0], prices[1])
+    return Ledger(folder.llm_folder / "ledger.json", settings.llm_max_tokens_total, both_prices)
 
 
 def problem_at_start(settings: Settings) -> str:
-    """What can be seen to be wrong with the LLM's settings without asking anybody; empty if nothing is."""
+    """Return what is wrong with the LLM's settings, without a request to the LLM; empty if nothing is wrong."""
     config = llm_config(settings)
     if config is None:
         return ""
@@ -100,12 +121,12 @@ def problem_at_start(settings: Settings) -> str:
 
 
 def check_context(settings: Settings) -> None:
-    """See whether the question for a batch would fit into the context, however short its texts are.
+    """Check that a prompt for one batch of very short texts fits into LLM_CONTEXT_TOKENS.
 
     Raises:
-        LLMContextError: it would not.
+        LLMContextError: the prompt does not fit.
     """
     batch_size = min(settings.query_size, MOST_PICKS)
     texts = ["text"] * (SHOWN_PER_PICK * batch_size)
-    nothing_asked = Question("", "", (), is_multilabel=False)
-    build_selection_prompt(nothing_asked, texts, range(len(texts)), batch_size, settings.llm_context_tokens)
+    empty_question = Question("", "", (), is_multilabel=False)
+    build_selection_prompt(empty_question, texts, range(len(texts)), batch_size, settings.llm_context_tokens)

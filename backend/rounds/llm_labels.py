@@ -1,6 +1,6 @@
-"""What an LLM's labels change about an order: pre-annotations, who is asked first, and what may train besides.
+"""An LLM's labels in an order: pre-annotations, texts that the LLM is unsure of first, and labels that train.
 
-Whatever goes wrong with the LLM, the order stays as the strategy made it.
+If the LLM fails, the order stays as the query strategy made it.
 """
 
 import logging
@@ -34,7 +34,7 @@ from model.llm.reading import Guess
 from model.text_digests import text_digest
 from model.types import IntArray, PoolText, Targets
 
-# Batches ahead that the LLM labels: the one at hand, and one to take the place of what is left to the LLM.
+# Batches that the LLM labels: the next one, and a second one to replace texts that the LLM is sure of.
 BATCHES_ROUTED = 2
 
 UNSURE, CHECKED, SURE = "LLM unsure", "LLM checked blind", "LLM sure"
@@ -44,11 +44,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LabelledOrder:
-    """An order, and what an LLM says of its tasks.
+    """An order with an LLM's labels.
 
     Attributes:
-        shown: labels by task id, to be shown to people.
-        blind: tasks whose label is checked, and is not shown.
+        order: the order.
+        shown: labels by task id that people see as pre-annotations.
+        blind: ids of tasks that people label without seeing the LLM's label, to check the LLM.
     """
 
     order: Order
@@ -59,51 +60,51 @@ class LabelledOrder:
 def with_llm_labels(
     context: LLMContext, ordered: Order, selection: Selection | None, rng: np.random.Generator
 ) -> LabelledOrder:
-    """Bring in an LLM's labels, as far as LLM_LABELS wants them.
+    """Add an LLM's labels to an order, as LLM_LABELS says.
 
     Args:
         context: the project and the LLM.
-        ordered: the strategy's order.
-        selection: what the LLM chose, with its guesses.
+        ordered: the query strategy's order.
+        selection: the LLM's choice, with the labels that it expects; None without a choice.
         rng: draws the blind checks.
     """
     use = context.synced.settings.llm_labels
     guessed = {} if context.has_model or use is LLMLabels.OFF else _guessed(context, selection)
     blind = outstanding_checks(context) if use.includes(LLMLabels.ROUTE) else frozenset()
-    as_it_was = LabelledOrder(ordered, guessed, blind)
+    unrouted = LabelledOrder(ordered, guessed, blind)
     if not context.settings.llm_provider or use is LLMLabels.OFF or _is_to_wait(context, selection):
-        return as_it_was
+        return unrouted
     if not context.has_model:
-        return replace(as_it_was, shown={**guessed, **_labels_of_the_rest(context, ordered, guessed)})
+        return replace(unrouted, shown={**guessed, **_labels_of_the_rest(context, ordered, guessed)})
     if use.includes(LLMLabels.ROUTE) and not context.has_a_say:
-        return _routed(context, as_it_was, rng)
-    return as_it_was
+        return _routed(context, unrouted, rng)
+    return unrouted
 
 
 def _is_to_wait(context: LLMContext, selection: Selection | None) -> bool:
-    """Whether the LLM has just failed, to choose or to label: to wait for it once more would hold the order up."""
-    failed = context.folder.llm_failure.read()
-    return bool(selection is not None and selection.failure) or time.time() < (retry_at(failed) or 0.0)
+    """Whether the LLM failed a short time ago. Another wait for its answer would delay the order."""
+    failure = context.folder.llm_failure.read()
+    return bool(selection is not None and selection.failure) or time.time() < (retry_at(failure) or 0.0)
 
 
 def outstanding_checks(context: LLMContext) -> frozenset[int]:
-    """Tasks that wait for a person to label them blindly: they stay blind, whatever else happens."""
-    known = context.folder.llm_labels.read()
-    return frozenset(text.task_id for text in context.synced.pool if _is_check(known.get(text.task_id), text.text))
+    """Return the ids of unlabelled tasks that people check blind. A task stays blind until a person labels it."""
+    labels = context.folder.llm_labels.read()
+    return frozenset(text.task_id for text in context.synced.pool if _is_check(labels.get(text.task_id), text.text))
 
 
 def _guessed(context: LLMContext, selection: Selection | None) -> dict[int, tuple[str, ...]]:
-    """The labels that the LLM expected when it picked; one of several that may hold would mislead."""
-    known = context.synced.classification.label_set
-    if selection is None or known.is_multilabel:
+    """Return the labels that the LLM expects of its picks; none if a text may have several labels."""
+    label_set = context.synced.classification.label_set
+    if selection is None or label_set.is_multilabel:
         return {}
-    return {pick.task_id: (pick.guess,) for pick in selection.picks if pick.guess in known.labels}
+    return {pick.task_id: (pick.guess,) for pick in selection.picks if pick.guess in label_set.labels}
 
 
 def _labels_of_the_rest(
     context: LLMContext, ordered: Order, guessed: Mapping[int, tuple[str, ...]]
 ) -> dict[int, tuple[str, ...]]:
-    """Labels for what is next in the order and was not picked with one."""
+    """Ask the LLM for labels of the next batch, without texts that already have a label from its choice."""
     places = _places_to_label(context.synced.pool, ordered, context.synced.settings.query_size)
     rows = ordered.rows_N[places].tolist()
     texts = [text for row in rows if (text := context.synced.pool[row]).task_id not in guessed]
@@ -113,73 +114,73 @@ def _labels_of_the_rest(
         guesses, failure = _ask_one(context, [text.text for text in texts])
     except LLMError as error:
         guesses, failure = (), error
-    _note(context, failure)
+    _record_failure(context, failure)
     return {text.task_id: guess.labels for text, guess in zip(texts, guesses, strict=False) if guess}
 
 
 def _ask_one(context: LLMContext, texts: Sequence[str]) -> tuple[Sequence[Guess | None], LLMError | None]:
-    """Have the first model label some texts."""
+    """Ask the first model for labels of texts."""
     chat = context.open_llms()[0]
-    said = ask_for_labels(chat, context.candidates(texts), context.turn.progress)
-    return said.guesses, said.failure
+    answer = ask_for_labels(chat, context.candidates(texts), context.turn.progress)
+    return answer.guesses, answer.failure
 
 
 def _places_to_label(pool: Sequence[PoolText], ordered: Order, count: int) -> IntArray:
-    """The first places that chance did not fill, with texts that can be read and that nobody skipped."""
+    """Return the first places with texts that are neither empty, nor skipped, nor drawn at random."""
     texts = [pool[row] for row in ordered.rows_N.tolist()]
-    wanted = [place for place in np.flatnonzero(~ordered.is_explore_N).tolist() if _is_open(texts[place])]
-    return np.array(wanted[:count], dtype=np.int64)
+    open_places = [place for place in np.flatnonzero(~ordered.is_explore_N).tolist() if _is_open(texts[place])]
+    return np.array(open_places[:count], dtype=np.int64)
 
 
 def _is_open(text: PoolText) -> bool:
     return bool(text.text) and not text.is_skipped
 
 
-def _routed(context: LLMContext, as_it_was: LabelledOrder, rng: np.random.Generator) -> LabelledOrder:
-    """Ask people first for what the LLM is unsure of, unless its labels turned out wrong too often."""
-    folder, pool, ordered = context.folder, context.synced.pool, as_it_was.order
+def _routed(context: LLMContext, unrouted: LabelledOrder, rng: np.random.Generator) -> LabelledOrder:
+    """Move texts that the LLM is unsure of to the front, unless blind checks found its labels wrong too often."""
+    folder, pool, ordered = context.folder, context.synced.pool, unrouted.order
     checks = checks_so_far(folder, context.synced.targets, context.settings.llm_name)
     if checks.is_paused:
         log.info("event=llm_paused project=%d disagreement=%.2f", folder.project_id, checks.disagreement)
-        return as_it_was
+        return unrouted
     places = _places_to_label(pool, ordered, BATCHES_ROUTED * context.synced.settings.query_size)
     rows_M = ordered.rows_N[places]
     guesses = _ask_committee(context, [pool[row].text for row in rows_M.tolist()])
     if not any(guesses):
-        return as_it_was
-    known = folder.llm_labels.read()
-    checked_before = [row for row in rows_M.tolist() if _is_check(known.get(pool[row].task_id), pool[row].text)]
+        return unrouted
+    stored = folder.llm_labels.read()
+    checked_before = [row for row in rows_M.tolist() if _is_check(stored.get(pool[row].task_id), pool[row].text)]
     routed = route(rows_M, guesses, rng, checked_before)
-    said = dict(zip(rows_M.tolist(), guesses, strict=True))
+    guess_of = dict(zip(rows_M.tolist(), guesses, strict=True))
     blind = frozenset(pool[row].task_id for row in routed.checked_rows.tolist())
-    _remember(context, known, {pool[row]: guess for row, guess in said.items() if guess}, blind)
-    shown = {pool[row].task_id: guess.labels for row in routed.left_to_llm_rows.tolist() if (guess := said[row])}
-    return LabelledOrder(_reordered(ordered, places, routed), shown, as_it_was.blind | blind)
+    _store_labels(context, stored, {pool[row]: guess for row, guess in guess_of.items() if guess}, blind)
+    shown = {pool[row].task_id: guess.labels for row in routed.left_to_llm_rows.tolist() if (guess := guess_of[row])}
+    return LabelledOrder(_reordered(ordered, places, routed), shown, unrouted.blind | blind)
 
 
 def _ask_committee(context: LLMContext, texts: Sequence[str]) -> list[Guess | None]:
-    """Have every model label some texts in every wording: sure is what all of them say."""
+    """Ask every model for labels in every wording. A label is sure if all answers agree."""
     if not texts:
         return []
     try:
         members = [CommitteeMember(chat, version) for chat in context.open_llms() for version in LABEL_WORDINGS]
         votes = committee_votes(members, context.candidates(texts), context.turn.progress)
     except LLMError as error:
-        _note(context, error)
+        _record_failure(context, error)
         return [None] * len(texts)
-    _note(context, votes.failures[0] if votes.failures else None)
+    _record_failure(context, votes.failures[0] if votes.failures else None)
     return agreed_guesses(votes)
 
 
 def _reordered(ordered: Order, places: IntArray, routed: Route) -> Order:
-    """The routed texts in the places that they had together; what chance placed stays."""
+    """Permute the routed texts among their own places; texts drawn at random keep their places."""
     rows_N, reasons = ordered.rows_N.copy(), list(ordered.reasons_N)
-    why = {int(ordered.rows_N[place]): ordered.reasons_N[place] for place in places}
+    reason_of = {int(ordered.rows_N[place]): ordered.reasons_N[place] for place in places}
     checked, sure = set(routed.checked_rows.tolist()), set(routed.left_to_llm_rows.tolist())
     for place, row in zip(places.tolist(), routed.rows_N.tolist(), strict=True):
         rows_N[place] = row
         kind = CHECKED if row in checked else SURE if row in sure else UNSURE
-        reasons[place] = f"{kind}; {why[row]}"
+        reasons[place] = f"{kind}; {reason_of[row]}"
     return replace(ordered, rows_N=rows_N, reasons_N=tuple(reasons))
 
 
@@ -187,25 +188,30 @@ def _is_check(label: LLMLabel | None, text: str) -> bool:
     return label is not None and label.is_check and label.text_digest == text_digest(text)
 
 
-def _remember(
-    context: LLMContext, known: Mapping[int, LLMLabel], said: Mapping[PoolText, Guess], blind: frozenset[int]
+def _store_labels(
+    context: LLMContext, stored: Mapping[int, LLMLabel], guesses: Mapping[PoolText, Guess], blind: frozenset[int]
 ) -> None:
-    """Keep what the LLM said; of a check, what it said when that was drawn: people are compared with it."""
+    """Store the LLM's labels. A check keeps its first label, which is compared with people's labels."""
     source = context.settings.llm_name
     new = {
         text.task_id: LLMLabel(guess.labels, guess.is_sure, text.task_id in blind, text_digest(text.text), source)
-        for text, guess in said.items()
+        for text, guess in guesses.items()
     }
     old_checks = {
-        text.task_id: label for text in said if _is_check(label := known.get(text.task_id), text.text) and label
+        text.task_id: label for text in guesses if _is_check(label := stored.get(text.task_id), text.text) and label
     }
-    context.folder.llm_labels.write({**known, **new, **old_checks})
+    context.folder.llm_labels.write({**stored, **new, **old_checks})
 
 
 def checks_so_far(folder: ProjectFolder, people: Targets, source: str) -> Checks:
-    """How often people said of the blindly checked texts what this LLM had said.
+    """Count how often people's labels of blindly checked texts agree with an LLM's labels.
 
-    A text that was changed since, and a label that the project has no more, say nothing about it.
+    A check does not count if its text changed, or if the project no longer has its label.
+
+    Args:
+        folder: the project's folder, with the LLM's labels.
+        people: people's labels.
+        source: provider and model of the LLM, see `Settings.llm_name`.
     """
     digest_of = dict(zip(people.task_ids, map(text_digest, people.texts), strict=True))
     checked = {
@@ -220,32 +226,41 @@ def checks_so_far(folder: ProjectFolder, people: Targets, source: str) -> Checks
 
 
 def labels_that_train(folder: ProjectFolder, synced: Synced, source: str) -> Targets | None:
-    """The LLM's labels that train besides people's; None unless LLM_LABELS=train."""
+    """Return the LLM's labels that train the classifier beside people's labels.
+
+    Args:
+        folder: the project's folder, with the LLM's labels.
+        synced: the project.
+        source: provider and model of the LLM, see `Settings.llm_name`.
+
+    Returns:
+        The labels; None unless LLM_LABELS is `train`.
+    """
     if not synced.settings.llm_labels.includes(LLMLabels.TRAIN):
         return None
-    known = folder.llm_labels.read()
-    labels = [(text, label) for text in synced.pool if (label := known.get(text.task_id))]
+    stored = folder.llm_labels.read()
+    labels = [(text, label) for text in synced.pool if (label := stored.get(text.task_id))]
     current = [
         (text, label)
         for text, label in labels
         if label.text_digest == text_digest(text.text) and label.source == source
     ]
-    guessed = LLMGuesses(
+    guesses = LLMGuesses(
         [text.task_id for text, _ in current],
         [text.text for text, _ in current],
         [Guess(label.labels, label.is_sure) for _, label in current],
     )
     return weak_targets(
-        guessed,
-        [task_id for task_id, label in known.items() if label.is_check],
+        guesses,
+        [task_id for task_id, label in stored.items() if label.is_check],
         checks_so_far(folder, synced.targets, source),
         synced.targets,
         np.random.default_rng(len(synced.targets)),
     )
 
 
-def _note(context: LLMContext, failure: LLMError | None) -> None:
-    """Keep why labels could not be had, for the status; or that they could."""
+def _record_failure(context: LLMContext, failure: LLMError | None) -> None:
+    """Record an LLM's failure to label, for the status; None deletes the record."""
     folder, before = context.folder, context.folder.llm_failure.read()
     if failure is None:
         folder.llm_failure.remove()

@@ -1,6 +1,7 @@
-"""The LLM's part of the order: what it chose waits on disk until people have labelled it; then it is asked again.
+"""The LLM's choice of the next texts. The LLM chooses again when people have labelled the choice on disk.
 
-A failure is recorded like a choice and never fails a round: the fallback chooses, and the LLM is asked again later.
+A failure of the LLM is recorded like a choice and never fails a round: a fallback strategy chooses, and a later round
+asks the LLM again.
 """
 
 import logging
@@ -24,8 +25,8 @@ from model.llm.chat import Chat
 from model.query.strategies import find_strategy
 from model.types import IntArray
 
-# After a failure: soon enough for whoever fixes a key, and each time in a row twice as late, so that a provider that is
-# down or too slow does not keep the worker from others.
+# Seconds until the next try after a failure: short, for a person who fixes a key. The time doubles with each failure in
+# a row, so that a provider that is down does not keep the worker from other projects.
 RETRY_S = 60.0
 LONGEST_RETRY_S = 3600.0
 ACTIVELLM = "activellm"
@@ -35,14 +36,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LLMContext:
-    """What a round has at hand to ask an LLM.
+    """The objects of a round that are needed to ask an LLM.
 
     Attributes:
         round: settings, folder and turn of the round.
         synced: the project.
-        has_model: whether there is a classifier to go by.
-        embed: the untrained encoder.
-        open_llms: every model of the settings, the one that chooses first; may raise LLMError.
+        has_model: the project has a model version.
+        embed: embeds texts with the untrained encoder.
+        open_llms: opens a chat with each model, the choosing model first; may raise LLMError.
     """
 
     round: RoundContext
@@ -53,53 +54,69 @@ class LLMContext:
 
     @property
     def settings(self) -> Settings:
-        """The process's settings."""
+        """The settings of the process."""
         return self.round.settings
 
     @property
     def folder(self) -> ProjectFolder:
-        """Remembers what was asked and answered."""
+        """The project's folder, which caches answers."""
         return self.round.folder
 
     @property
     def turn(self) -> Turn:
-        """Hears of progress."""
+        """The turn of the round, which records progress."""
         return self.round.turn
 
     @property
     def question(self) -> Question:
-        """What people are asked; a description may hold HTML, which an LLM reads as well as anybody."""
+        """The project's question to annotators. Its description may hold HTML, which an LLM can read."""
         project, label_set = self.synced.project, self.synced.classification.label_set
         return Question(project.title, project.description, label_set.labels, label_set.is_multilabel)
 
     @property
     def has_a_say(self) -> bool:
-        """Whether an LLM chooses now."""
+        """Whether an LLM chooses the next texts."""
         return has_a_say(self.synced.settings, len(self.synced.targets), self.has_model)
 
     def candidates(self, texts: Sequence[str]) -> Candidates:
-        """Some texts with all that an LLM is asked by; embeds what was not embedded before."""
+        """Build candidates for a question to the LLM; embeds texts that have no embedding yet.
+
+        Args:
+            texts: the texts to ask about.
+        """
         people = self.synced.targets
-        both_M_D = self.embed([*texts, *people.texts])
-        return Candidates(self.question, texts, both_M_D[: len(texts)], people, both_M_D[len(texts) :])
+        embeddings_M_D = self.embed([*texts, *people.texts])
+        return Candidates(self.question, texts, embeddings_M_D[: len(texts)], people, embeddings_M_D[len(texts) :])
 
     def texts_to_choose_from(self) -> tuple[IntArray, list[str]]:
-        """Rows of the pool that somebody could label, and their texts."""
+        """Return the rows of pool texts that are neither empty nor skipped, and the texts."""
         pool = self.synced.pool
         rows = [row for row, text in enumerate(pool) if text.text and not text.is_skipped]
         return np.array(rows, dtype=np.int64), [pool[row].text for row in rows]
 
 
 def has_a_say(settings: ProjectSettings, labels: int, has_model: bool) -> bool:
-    """Whether an LLM chooses: until there is a model, and as many labels as one batch of its picks brings.
+    """Whether an LLM chooses the next texts: until there is a model and at least one batch of labels.
 
-    The study's gain is largest at 10 to 32 labels and gone by about 100; from then on the classifier's doubt leads.
+    The gain of the ActiveLLM study is largest at 10 to 32 labels and gone at about 100 labels.
+
+    Args:
+        settings: the project's settings.
+        labels: number of labelled tasks.
+        has_model: the project has a model version.
     """
     return find_strategy(settings.cold_start).asks_llm and (not has_model or labels < settings.query_size)
 
 
 def choose(context: LLMContext) -> Selection | None:
-    """What an LLM, or a person with a chat window, says should be labelled next; None where neither has a say."""
+    """Return the texts that an LLM, or a pasted answer, wants labelled next; ask the LLM if no stored choice is left.
+
+    Args:
+        context: the project and the LLM.
+
+    Returns:
+        The choice, which may be a failure; None if neither an LLM nor a pasted answer may choose.
+    """
     stored = context.folder.selection.read()
     rows_M, _ = context.texts_to_choose_from()
     waiting = {context.synced.pool[row].task_id for row in rows_M.tolist()}
@@ -110,7 +127,7 @@ def choose(context: LLMContext) -> Selection | None:
     if not context.has_a_say or not waiting:
         return None
     context.turn.step(SCORING)
-    # A round that is run again asks the same, and the answers are still there; after a failure they would not help.
+    # A repeated round asks the same question and finds the cached answers; after a failure the seed must differ.
     failed = stored if stored is not None and stored.has_failed and _is_current(stored, context) else None
     failed_at = round(failed.at) if failed else 0
     chosen = _ask(
@@ -121,36 +138,45 @@ def choose(context: LLMContext) -> Selection | None:
 
 
 def retry_at(stored: Selection | None) -> float | None:
-    """When to ask again after a failure, in seconds since 1970; None if there was none."""
+    """Return when to ask the LLM again, in seconds since 1970; None without a failure.
+
+    Args:
+        stored: the last choice or failure.
+    """
     if stored is None or not stored.has_failed:
         return None
     return stored.at + min(RETRY_S * 2.0 ** (max(stored.failures, 1) - 1), LONGEST_RETRY_S)
 
 
 def may_be_used(stored: Selection, context: LLMContext) -> bool:
-    """Whether what was chosen may still lead: pasted picks as long as an LLM's, these if it would be asked now."""
+    """Whether a stored choice may still lead the order.
+
+    Args:
+        stored: a choice of an LLM, or a pasted answer.
+        context: the project and the LLM.
+    """
     if stored.is_pasted:
         return may_paste(context)
     return context.has_a_say and _is_current(stored, context)
 
 
 def may_paste(context: LLMContext) -> bool:
-    """Whether a chat window may choose: as long as an LLM with a key might."""
+    """Whether a pasted answer may choose: until there is a model and at least one batch of labels."""
     return not context.has_model or len(context.synced.targets) < context.synced.settings.query_size
 
 
 def _is_current(stored: Selection, context: LLMContext) -> bool:
-    """Whether the settings would ask the same LLM in the same way."""
+    """Whether the settings still name the same LLM and the same strategy."""
     return (stored.strategy, stored.source) == (context.synced.settings.cold_start, context.settings.llm_name)
 
 
 def _ask(context: LLMContext, rng: np.random.Generator, failures: int) -> Selection:
-    """Ask the LLM; a failure is an answer, too.
+    """Ask the LLM for a choice; a failure is returned, not raised.
 
     Args:
         context: the project and the LLM.
-        rng: for shuffles, and what stands for a large pool.
-        failures: how often in a row it has failed until now.
+        rng: shuffles texts, and draws the texts that stand for a large pool.
+        failures: number of failures in a row so far.
     """
     asked = Selection(context.synced.settings.cold_start, context.settings.llm_name, time.time())
     project_id, began = context.folder.project_id, time.monotonic()
@@ -182,7 +208,7 @@ def _ask(context: LLMContext, rng: np.random.Generator, failures: int) -> Select
 
 
 def _select(context: LLMContext, texts: Sequence[str], rng: np.random.Generator) -> SelectedTexts:
-    # Settings that cannot work are found out before a long embedding.
+    # Open the chats first: wrong settings then fail before a long embedding.
     chats = context.open_llms()
     batch_size = context.synced.settings.query_size
     return select_by_strategy(
@@ -195,14 +221,18 @@ def _picked(task_id: int, pick: Pick) -> Picked:
 
 
 def write_paste_prompt(context: LLMContext, rng: np.random.Generator) -> None:
-    """Keep a prompt for people with a chat window and no API key, as long as enough of the texts in it want labels.
+    """Write a new prompt for pasting, if too few texts of the present prompt need labels.
 
-    Another prompt numbers texts otherwise, and somebody may be waiting for an answer to this one.
+    Otherwise the present prompt stays: a person may be waiting for an answer to it, and a new prompt has other numbers.
+
+    Args:
+        context: the project and the LLM.
+        rng: shuffles texts, and draws the texts that stand for a large pool.
     """
     rows_M, texts = context.texts_to_choose_from()
     waiting = {context.synced.pool[row].task_id for row in rows_M.tolist()}
-    kept = context.folder.paste_prompt.read()
-    if not texts or (kept is not None and len(waiting.intersection(kept.task_ids)) >= kept.select):
+    present = context.folder.paste_prompt.read()
+    if not texts or (present is not None and len(waiting.intersection(present.task_ids)) >= present.select):
         return
     try:
         prompt = prompt_for_pasting(

@@ -1,4 +1,4 @@
-"""The task-ordering hook: LLM or query strategy → order, with the reason for every task."""
+"""Orders the pool by a query strategy or an LLM's choice, with a reason for each task."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,18 +16,18 @@ from model.types import BoolArray, IntArray, PoolText
 RANDOM_SAMPLE = "random sample"
 SKIPPED = "skipped before"
 NO_TEXT = "no text"
-# What chooses where an LLM was to choose and could not.
+# The query strategy that chooses if the LLM fails to choose.
 FALLBACK = "typiclust"
 
 
 @dataclass(frozen=True)
 class Order:
-    """Every task of the pool once, first = next.
+    """An order of the whole pool, first = next.
 
     Attributes:
-        rows_N: rows of the pool in order.
-        is_explore_N: by place in the order, drawn at random.
-        reasons_N: by place in the order.
+        rows_N: rows of the pool, each once, by place in the order.
+        is_explore_N: True for a text drawn at random, by place in the order.
+        reasons_N: why each text has its place, by place in the order.
     """
 
     rows_N: IntArray
@@ -38,14 +38,14 @@ class Order:
 def strategy_for(
     settings: ProjectSettings, has_model: bool, selection: Selection | None = None, *, has_names: bool = False
 ) -> Strategy:
-    """The strategy that decides now: COLD_START until there is a model, STRATEGY from then on.
+    """Return the query strategy in force: COLD_START until there is a model, STRATEGY afterwards.
 
     Args:
-        settings: the project's.
-        has_model: whether there is a classifier to go by.
-        selection: what an LLM chose, where it has a say: then that comes first, with a model and without; where it
-            failed, the fallback chooses.
-        has_names: whether label names say something: until there is a model they are a classifier.
+        settings: the project's settings.
+        has_model: the project has a model version.
+        selection: an LLM's choice, which comes before both strategies; after a failed choice, FALLBACK orders.
+            None if no LLM chooses.
+        has_names: label names classify texts, so that COLD_START may need class probabilities.
     """
     if selection is not None:
         return find_strategy(selection.strategy if selection.picks else FALLBACK)
@@ -63,51 +63,53 @@ def order_pool(
     rng: np.random.Generator,
     selection: Selection | None = None,
 ) -> Order:
-    """Put the pool in the order in which to ask for it.
+    """Order the pool for annotators.
 
-    A random `explore` share of the places goes to texts drawn evenly from the pool: the only unbiased sample of it that
-    we get. Texts that somebody skipped, and those with nothing to read, come last.
+    A share `explore` of the places goes to texts drawn uniformly at random: these are our only unbiased sample of the
+    pool. Skipped and empty texts come last.
 
     Args:
         pool: N texts.
-        unlabelled: what the strategy needs of them, row by row.
-        strategy: what decides.
-        settings: batch size and explore share.
-        rng: every choice by chance.
-        selection: what an LLM chose, for a strategy that goes by it.
+        unlabelled: the arrays that the strategy needs, row by row.
+        strategy: the query strategy.
+        settings: the project's settings, with `query_size` and `explore`.
+        rng: the source of all randomness.
+        selection: an LLM's choice, for a strategy that asks an LLM; else None.
     """
     picked = {pick.task_id: pick for pick in selection.picks} if selection else {}
     if strategy.asks_llm:
         unlabelled = replace(unlabelled, picks_B=_rows_of(picked, pool))
     is_wanted_N = np.array([bool(text.text) and not text.is_skipped for text in pool], dtype=bool)
     wanted = np.flatnonzero(is_wanted_N)
-    # A skipped text can still be labelled, one without words hardly.
+    # Skipped texts come before empty texts: a person can still label a skipped text.
     last = sorted(np.flatnonzero(~is_wanted_N).tolist(), key=lambda row: not pool[row].is_skipped)
     ranking = rank(strategy, unlabelled, settings.query_size, rng, wanted)
     rows, is_explore = mix_in_random(wanted[ranking.indices_N], settings.explore, rng)
-    why = dict(zip(wanted[ranking.indices_N].tolist(), _reasons(strategy, ranking), strict=True))
-    why.update({row: picked[pool[row].task_id].reason for row in why if pool[row].task_id in picked})
-    chosen = [RANDOM_SAMPLE if explore else why[row] for row, explore in zip(rows.tolist(), is_explore, strict=True)]
+    reason_of = dict(zip(wanted[ranking.indices_N].tolist(), _reasons(strategy, ranking), strict=True))
+    reason_of.update({row: picked[pool[row].task_id].reason for row in reason_of if pool[row].task_id in picked})
+    chosen = [
+        RANDOM_SAMPLE if explore else reason_of[row] for row, explore in zip(rows.tolist(), is_explore, strict=True)
+    ]
     unwanted = [SKIPPED if pool[row].is_skipped else NO_TEXT for row in last]
     is_explore_N = np.concatenate([is_explore, np.zeros(len(last), dtype=bool)])
     return Order(np.concatenate([rows, np.array(last, dtype=np.int64)]), is_explore_N, (*chosen, *unwanted))
 
 
 def _rows_of(task_ids: Iterable[int], pool: Sequence[PoolText]) -> IntArray:
-    """Where tasks stand in the pool, in their own order; those that are not in it any more are left out."""
+    """Return the pool rows of tasks, in the order of the tasks; tasks outside the pool are left out."""
     row_of = {text.task_id: row for row, text in enumerate(pool)}
     return np.array([row_of[task_id] for task_id in task_ids if task_id in row_of], dtype=np.int64)
 
 
 def _reasons(strategy: Strategy, ranking: Ranking) -> Iterator[str]:
-    """Why each text stands where it does, in the order of the ranking."""
+    """Yield why each text has its place, by place in the ranking."""
     for place, row in enumerate(ranking.indices_N):
-        why = strategy.name
+        reason = strategy.name
         if strategy.explain is not None and ranking.scores_N is not None:
-            why = strategy.explain(float(ranking.scores_N[row]))
+            reason = strategy.explain(float(ranking.scores_N[row]))
         if strategy.select is None:
-            yield why
+            yield reason
         elif place < ranking.batch_size:
-            yield f"{why}, pick {place + 1} of {ranking.batch_size}"
+            yield f"{reason}, pick {place + 1} of {ranking.batch_size}"
         else:
-            yield why if strategy.score is not None else "after the batch, at random"
+            yield reason if strategy.score is not None else "after the batch, at random"

@@ -1,4 +1,4 @@
-"""The jobs that RQ calls by name: run a round, or embed a part of another worker's round."""
+"""The functions that RQ calls by name: run a round, or embed a part of another worker's round."""
 
 import logging
 import time
@@ -10,61 +10,68 @@ from backend.work.parts import PartWorker, embed_part
 from backend.work.worker import this_worker
 from model.errors import ShortlistError, TrainingCancelledError
 
-# A round that kills its worker (memory, most likely) is not run again for ever.
+# A round that killed its worker this often is not run again. The usual cause is too little memory.
 MAX_DEATHS = 3
 
 log = logging.getLogger(__name__)
 
 
 def perform_round(project_id: int) -> None:
-    """The job: run one round and say how it ended. Nothing it raises may stop the worker."""
-    here = this_worker()
-    here.rounds.workers.use_own_share()
-    turn = here.rounds.begin(project_id)
+    """Run one round, and record its result. No error of a round stops the worker.
+
+    Args:
+        project_id: the project.
+    """
+    worker = this_worker()
+    worker.rounds.workers.use_own_share()
+    turn = worker.rounds.begin(project_id)
     if turn is None:
         return
     if turn.deaths >= MAX_DEATHS:
         log.error("event=round_given_up project=%d deaths=%d", project_id, turn.deaths)
-        turn.end(
-            f"the worker died {turn.deaths} times in this round: is there too little memory? Its log may tell", "died"
-        )
+        turn.end(f"the worker died {turn.deaths} times in this round: is there too little memory? See its log", "died")
         return
     try:
-        run_round(here.settings, turn, here.classifiers, here.stopping.is_set)
+        run_round(worker.settings, turn, worker.classifiers, worker.stopping.is_set)
     except TrainingCancelledError:
         turn.end()
-        # Whoever works next takes it up, with all that this turn had taken along.
-        here.rounds.request(project_id, changes=turn.changes, train=turn.asked_to_train)
+        # Request the round again, with all that this turn took out of Redis.
+        worker.rounds.request(project_id, changes=turn.changes, train=turn.asked_to_train)
         log.info("event=round_put_back project=%d", project_id)
     except UnknownProjectError as error:
-        here.rounds.forget(project_id)
+        worker.rounds.forget(project_id)
         turn.end(str(error), error.code)
         log.warning("event=round_failed project=%d code=%s", project_id, error.code)
     except LabelStudioUnreachableError as error:
-        delay_s = here.rounds.retry_later(project_id)
+        delay_s = worker.rounds.retry_later(project_id)
         turn.end(f"{error} (trying again in {delay_s:.0f} s)", error.code)
         log.warning("event=round_put_off project=%d code=%s seconds=%.0f", project_id, error.code, delay_s)
     except ShortlistError as error:
         turn.end(str(error), error.code)
         log.error("event=round_failed project=%d code=%s reason=%s", project_id, error.code, error)
     except Exception as error:
-        turn.end(f"unexpected {type(error).__name__}; the worker's log has it", "internal")
+        turn.end(f"unexpected {type(error).__name__}; see the worker's log", "internal")
         log.exception("event=round_crashed project=%d", project_id)
     else:
         turn.end()
 
 
 def perform_part(project_id: int, part: str) -> None:
-    """The job: help another worker's round. Nothing it raises may stop the worker; the round does without."""
-    here = this_worker()
-    folder = ProjectFolder(here.settings.model_dir, project_id)
-    helper = PartWorker(here.rounds, folder, here.classifiers, here.stopping.is_set)
+    """Embed a part of another worker's round. No error stops the worker, and the round can finish without this part.
+
+    Args:
+        project_id: the project.
+        part: name of the part.
+    """
+    worker = this_worker()
+    folder = ProjectFolder(worker.settings.model_dir, project_id)
+    helper = PartWorker(worker.rounds, folder, worker.classifiers, worker.stopping.is_set)
     try:
         began = time.monotonic()
         if embed_part(helper, part):
             log.info("event=part_done project=%d part=%s seconds=%.1f", project_id, part, time.monotonic() - began)
     except FileNotFoundError:
-        # It was done before its turn came; if it never is found here, the workers do not share their MODEL_DIR.
+        # The round ended first. If this happens to every part, the workers do not share one MODEL_DIR.
         log.info("event=part_gone project=%d part=%s", project_id, part)
     except TrainingCancelledError:
         log.info("event=part_put_back project=%d part=%s", project_id, part)

@@ -1,4 +1,4 @@
-"""Order → predictions, model_version, sampling."""
+"""Publishes an order in Label Studio: writes predictions, then sets the project's model_version and sampling."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -17,11 +17,11 @@ log = logging.getLogger(__name__)
 
 
 def next_number(folder: ProjectFolder, stored: dict[str, int]) -> int:
-    """A publication number that neither we nor Label Studio has seen.
+    """Return the number of the next publication, greater than all earlier numbers.
 
     Args:
-        folder: knows the publications that were begun from here.
-        stored: model versions with predictions in Label Studio, which may outlive our folder.
+        folder: the project's folder, which names the publications that we started.
+        stored: number of predictions by model version in Label Studio, which may know publications that we do not.
     """
     matches = (PUBLICATION_NAME.match(name) for name in (*folder.started_publications.read(), *stored))
     return max((int(match[2]) for match in matches if match), default=0) + 1
@@ -33,22 +33,22 @@ def publish(
     ordered: Ordered,
     on_progress: Callable[[int, int], None],
 ) -> Publication:
-    """Write a publication's queue to Label Studio and switch annotators to it.
+    """Write a publication's queue to Label Studio, and switch annotators to it.
 
-    The predictions go first and the switch last, so that the order annotators get is whole at every moment. The name is
-    noted before anything is written: a round killed half-way is cleaned up by a later one.
+    All predictions are written before the switch, so that annotators always get a complete order. The folder stores the
+    publication's name first, so that a later round can delete the predictions of a killed round.
 
     Args:
-        client: the project's Label Studio.
-        folder: where the order is kept.
-        ordered: the publication, head and places.
-        on_progress: called with (written, to write).
+        client: the client for Label Studio.
+        folder: the project's folder.
+        ordered: head and places of the publication.
+        on_progress: called with (predictions written, predictions to write).
 
     Returns:
-        The head as it is kept.
+        The head as stored in the folder.
 
     Raises:
-        PublicationError: Label Studio stored fewer predictions; the order before stays in use.
+        PublicationError: Label Studio stored fewer predictions; the previous order stays in use.
     """
     project_id, publication, places = folder.project_id, ordered.publication, ordered.places
     folder.started_publications.write([*folder.started_publications.read(), publication.name])
@@ -61,7 +61,7 @@ def publish(
 
 
 def _queue(places: Places, queued: int) -> list[Place]:
-    """The first places, row by row."""
+    """Return the first `queued` places as rows."""
     columns = (places.task_ids_N.tolist(), places.text_digests_N.tolist(), places.reasons_N, places.results_N)
     return [Place(place, *row) for place, row in enumerate(islice(zip(*columns, strict=True), queued))]
 
@@ -69,22 +69,22 @@ def _queue(places: Places, queued: int) -> list[Place]:
 def extend(
     client: LabelStudioClient, folder: ProjectFolder, queued: int, on_progress: Callable[[int, int], None]
 ) -> None:
-    """Write more of the publication in use, so that annotators don't run out of tasks before the next.
+    """Write more tasks of the publication in use, so that annotators have enough tasks until the next publication.
 
     Args:
-        client: the project's Label Studio.
-        folder: where the publication is kept.
-        queued: how many tasks from the first on are to be in Label Studio.
-        on_progress: called with (written, to write).
+        client: the client for Label Studio.
+        folder: the project's folder.
+        queued: number of first tasks that Label Studio should have.
+        on_progress: called with (predictions written, predictions to write).
 
     Raises:
-        PublicationError: Label Studio stored fewer; what was there stays in use.
+        PublicationError: Label Studio stored fewer predictions; the publication stays in use.
     """
     with folder.publications.open() as order:
         queued = min(queued, order.head.size if order else 0)
         if order is None or queued <= order.head.queued:
             return
-        # A round that was killed here wrote more than it noted.
+        # A round that was killed here may have written predictions that the head does not count.
         stored = client.prediction_counts(folder.project_id).get(order.head.name, 0)
         more = order.places(max(order.head.queued, stored), queued)
         client.import_predictions(folder.project_id, _predictions(order.head, more), on_progress)
@@ -93,7 +93,17 @@ def extend(
 
 
 def switch(client: LabelStudioClient, folder: ProjectFolder, project: Project, name: str) -> bool:
-    """Point the project to a publication that is there already; returns whether that was necessary."""
+    """Switch annotators to a publication that Label Studio already has.
+
+    Args:
+        client: the client for Label Studio.
+        folder: the project's folder.
+        project: the project, as Label Studio counts it now.
+        name: name of the publication.
+
+    Returns:
+        True if annotators had another order.
+    """
     if project.model_version == name and project.sampling == SAMPLING:
         return False
     client.use_model_version(folder.project_id, name)
@@ -102,7 +112,7 @@ def switch(client: LabelStudioClient, folder: ProjectFolder, project: Project, n
 
 
 def _predictions(publication: Publication, places: Sequence[Place]) -> list[dict[str, Any]]:
-    """Some places of an order as Label Studio imports them."""
+    """Build the predictions for places of an order, in Label Studio's import format."""
     return [
         {
             "task": place.task_id,

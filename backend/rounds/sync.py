@@ -1,4 +1,4 @@
-"""Read a project from Label Studio and reduce it to texts, targets and a question."""
+"""Read a project from Label Studio and reduce it to a pool of texts, targets and a classification."""
 
 import logging
 import sqlite3
@@ -22,13 +22,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Synced:
-    """A project as Label Studio holds it now.
+    """A project as read from Label Studio.
 
     Attributes:
-        pool: texts that still want labels, by task id.
-        targets: what was labelled so far.
-        encoder: BERT_MODEL, which a model version must have been trained from.
-        label_texts: what the labels mean; no text of any label where NAMES is off.
+        project: the project's fields and counts.
+        classification: the classification that the labeling config asks for.
+        settings: the project's settings.
+        targets: people's labels.
+        pool: texts that need a label, by task id.
+        encoder: BERT_MODEL; a model version that was trained from another encoder is outdated.
+        label_texts: texts that say what each label means; none if NAMES is off.
     """
 
     project: Project
@@ -41,12 +44,12 @@ class Synced:
 
     @cached_property
     def text_digests_N(self) -> IntArray:
-        """What stands for each text of the pool; uint64."""
+        """Digests of the pool's texts; uint64."""
         return text_digests(text.text for text in self.pool)
 
     @property
     def background(self) -> Background:
-        """What everybody can see before anybody labels: what labels mean, and some of the unlabelled texts."""
+        """Knowledge that needs no label: the meaning of the labels, and at most MOST_POOL unlabelled texts."""
         if self.settings.pool == "off":
             return Background(self.label_texts)
         texts = [text.text for text in self.pool if text.text.strip()]
@@ -55,13 +58,16 @@ class Synced:
 
 
 def sync(context: RoundContext, project: Project, settings: ProjectSettings, is_thorough: bool = False) -> Synced:
-    """Read what changed, and reduce annotations and pool to texts, targets and a question.
+    """Read the changed tasks of a project, and reduce the project to a pool of texts, targets and a classification.
 
     Args:
-        context: the round; its turn knows which tasks changed.
-        project: as it stands now.
-        settings: the project's own.
-        is_thorough: find even changes of which there is no trace, unless that was done not long ago.
+        context: the context of the round; its turn names the changed tasks.
+        project: the project, as Label Studio counts it now.
+        settings: the project's settings.
+        is_thorough: read all tasks again if the last full read is long ago.
+
+    Raises:
+        UnsupportedConfigError: the labeling config asks for no text classification that we can learn.
     """
     turn, file = context.turn, context.folder.tasks_file
     classification = read_labeling_config(project.label_config)
@@ -73,7 +79,7 @@ def sync(context: RoundContext, project: Project, settings: ProjectSettings, is_
         with TaskStore(file) as store:
             reading = Reading(context.client, store, project, classification, turn.progress)
             reading.catch_up(turn.changed_tasks, turn.are_all_named, is_thorough)
-            turn.has_read_changes()
+            turn.mark_changes_read()
             targets = build_targets(store.annotated(), classification.label_set)
             return Synced(
                 project,
@@ -102,7 +108,13 @@ def _warn_of_empty_texts(synced: Synced) -> None:
 
 
 def read_targets(client: LabelStudioClient, project_id: int, classification: Classification) -> Targets:
-    """Read what was labelled so far."""
+    """Read people's labels from an export, without a store.
+
+    Args:
+        client: the client for Label Studio.
+        project_id: the project.
+        classification: the classification that the labeling config asks for.
+    """
     annotated = [
         AnnotatedText(task.task_id, read_text(classification, task.data), task.annotations)
         for task in client.annotated_tasks(project_id, classification.control)

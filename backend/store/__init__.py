@@ -1,4 +1,4 @@
-"""Everything that is on disk for a project: documents, tasks, publications and embeddings.
+"""The files of a project: documents, tasks, publications and embeddings.
 
-It imports `model` and nothing else of `backend` but settings and errors. Every folder above imports it.
+This folder may import `model`, `backend.settings` and `backend.errors`. All other folders of `backend` may import it.
 """

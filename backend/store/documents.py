@@ -1,4 +1,4 @@
-"""Typed documents: one JSON file that holds one record, and a journal that holds one record a line."""
+"""Typed records in files: a document is a JSON file with one record, a journal has one record in each line."""
 
 import logging
 from contextlib import suppress
@@ -15,24 +15,24 @@ log = logging.getLogger(__name__)
 
 
 class Document(Generic[T]):
-    """One record in one JSON file. Every process may read and write it at any time: it is replaced whole."""
+    """One record in a JSON file. Every process may read and write the file at any time, because writes replace it."""
 
     def __init__(self, file: Path, adapter: TypeAdapter[T], default: T) -> None:
         """Name the file; nothing is read yet.
 
         Args:
-            file: where the record is.
-            adapter: checks and converts the record.
-            default: the record of a file that is not there.
+            file: the JSON file.
+            adapter: validates and converts the record.
+            default: the record while the file does not exist.
         """
         self._file = file
         self._adapter = adapter
         self._default = default
 
     def read(self) -> T:
-        """Read the record.
+        """Read the record; return the default if the file is missing or invalid.
 
-        A file that does not hold such a record is set aside as `<name>.broken`, with a warning in the log.
+        An invalid file is renamed to `<name>.broken`, with a warning in the log.
         """
         try:
             content = self._file.read_bytes()
@@ -49,12 +49,12 @@ class Document(Generic[T]):
         write_whole(self._file, self._adapter.dump_json(record))
 
     def remove(self) -> None:
-        """Forget the record."""
+        """Delete the file; the record is the default again."""
         self._file.unlink(missing_ok=True)
 
     def _set_aside(self, content: bytes, error: ValidationError) -> None:
         with suppress(FileNotFoundError):
-            # Another process may have written a good record meanwhile.
+            # Another process may have written a valid record since the read.
             if self._file.read_bytes() == content:
                 self._file.replace(self._file.with_name(f"{self._file.name}.broken"))
                 reason = error.errors(include_url=False, include_input=False)[0]["msg"].replace(" ", "_")
@@ -62,14 +62,14 @@ class Document(Generic[T]):
 
 
 class Journal(Generic[T]):
-    """Records in one file, a line each, oldest first. A line that holds no such record is passed over."""
+    """Records in one file, one in each line, oldest first. Reading skips an invalid line."""
 
     def __init__(self, file: Path, adapter: TypeAdapter[T]) -> None:
         self._file = file
         self._adapter = adapter
 
     def read(self) -> list[T]:
-        """Read every record."""
+        """Read all records, oldest first."""
         try:
             lines = self._file.read_bytes().splitlines()
         except FileNotFoundError:
@@ -81,5 +81,5 @@ class Journal(Generic[T]):
         return records
 
     def append(self, record: T) -> None:
-        """Add a record."""
+        """Append a record."""
         append_line(self._file, self._adapter.dump_json(record).decode())

@@ -1,4 +1,4 @@
-"""What is remembered of a project's texts on disk: their embeddings, by encoder."""
+"""The cache of a project's embeddings on disk, by encoder."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -6,30 +6,30 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.store.embedding_files import EmbeddingFiles, KeptRows
+from backend.store.embedding_files import EmbeddingFiles, StoredRows
 from model.errors import InvalidEmbeddingsError
 from model.text_digests import text_digest, text_digests
 from model.types import BoolArray, FloatArray, IntArray
 
-# So many rows of texts that are gone may stay; beyond, no more than there are rows of others.
+# Rows of deleted texts stay on disk until they are more than this, and more than half of all rows.
 SPARE_ROWS = 5_000
-# One is the rule. A second follows where an encoder has got another D, or somebody else made room meanwhile.
+# One try is usual. A second follows if the encoder has a new D, or if another process pruned the files meanwhile.
 _TRIES = 3
 
 
 class EmbeddingCache:
-    """Embeddings of texts under one encoder, kept so that a text is embedded once however often it is ordered.
+    """Embeddings of texts under one encoder. Each text is embedded once, however many orders it is part of.
 
-    They are kept in 16 bits, and given so rounded whether they were just computed or read: what is decided by them does
-    not depend on which.
+    Embeddings are rounded to 16 bits, both when they are computed and when they are read, so that a query strategy
+    decides the same in both cases.
     """
 
     def __init__(self, folder: Path, encoder: str) -> None:
-        """Look into a folder.
+        """Name the files; nothing is read yet.
 
         Args:
-            folder: of a project; encoders share it.
-            encoder: its name; a version of it that says other things has another one.
+            folder: the project's folder of embeddings, which all encoders share.
+            encoder: name of the encoder; an encoder with other weights needs another name.
         """
         self._folder = folder
         self._files = EmbeddingFiles(folder, _file_name(encoder))
@@ -41,46 +41,51 @@ class EmbeddingCache:
         *,
         are_all: bool = False,
     ) -> FloatArray:
-        """Embeddings of N texts, computing only those not on disk.
+        """Return the embeddings of N texts; compute only embeddings that are not on disk.
 
         Args:
             texts: N texts.
-            embed: computes embeddings_M_D of the M different ones that are missing; not called if none are.
-            are_all: whether no other text will be asked for again: where most of what is on disk is of others, it goes.
+            embed: computes embeddings_M_D of M different missing texts; called only if a text is missing.
+            are_all: drop embeddings of texts that are not given, if these are most of the embeddings on disk.
 
         Returns:
             embeddings_N_D in the order of `texts`, float32, rounded to 16 bits.
 
         Raises:
-            InvalidEmbeddingsError: `embed` gave what is no number, or does not fit into 16 bits.
+            InvalidEmbeddingsError: `embed` returned NaN, infinity or a number too large for 16 bits.
         """
         digests_N = text_digests(texts)
-        kept, rows_N = self._complete(texts, digests_N, embed)
-        embeddings_N_D = kept.take(rows_N) if len(texts) else _of_no_text(kept, embed)
-        if are_all and _is_mostly_of_others(kept, digests_N):
+        stored, rows_N = self._complete(texts, digests_N, embed)
+        embeddings_N_D = stored.take(rows_N) if len(texts) else _no_embeddings(stored, embed)
+        if are_all and _is_mostly_unused(stored, digests_N):
             self._files.keep_only(digests_N)
         return embeddings_N_D
 
     def _complete(
         self, texts: Sequence[str], digests_N: IntArray, embed: Callable[[Sequence[str]], FloatArray]
-    ) -> tuple[KeptRows, IntArray]:
-        """What is on disk, once it has all of the texts; and where it has them."""
-        kept = self._files.read()
+    ) -> tuple[StoredRows, IntArray]:
+        """Embed the missing texts; return a snapshot that holds all texts, and their rows."""
+        stored = self._files.read()
         for _ in range(_TRIES):
-            rows_N = kept.rows_of(digests_N)
+            rows_N = stored.rows_of(digests_N)
             missing_M = _first_of_each(digests_N, rows_N < 0)
             if not len(missing_M):
-                return kept, rows_N
-            # Nothing holds on to what was computed: at a million texts it is as large as the answer.
-            kept = self._files.add(digests_N[missing_M], embed([texts[row] for row in missing_M.tolist()]))
+                return stored, rows_N
+            # No variable holds the new embeddings: for a million texts they are as large as the result.
+            stored = self._files.add(digests_N[missing_M], embed([texts[row] for row in missing_M.tolist()]))
         raise InvalidEmbeddingsError(
-            f"asked for the embeddings of {len(texts)} texts {_TRIES} times, and some are still not in {self._folder}: "
-            "the encoder must give every text one of the same length, and the disk must keep it"
+            f"embedded {len(texts)} texts {_TRIES} times, and some embeddings are still not in {self._folder}: "
+            "the encoder must give all embeddings the same length, and the disk must keep the embeddings"
         )
 
 
 def keep_encoders(folder: Path, encoders: Iterable[str]) -> None:
-    """Remove the embeddings of all other encoders from a folder."""
+    """Delete the embeddings of all other encoders.
+
+    Args:
+        folder: the project's folder of embeddings.
+        encoders: names of the encoders to keep.
+    """
     names = {_file_name(encoder) for encoder in encoders}
     for file in folder.glob("*"):
         if file.name.lstrip(".").split(".")[0] not in names:
@@ -88,22 +93,22 @@ def keep_encoders(folder: Path, encoders: Iterable[str]) -> None:
 
 
 def _file_name(encoder: str) -> str:
-    """For people the end of its name, and for us all of it."""
+    """Build a file name from the end of the encoder's name, for people, and a digest of the whole name."""
     readable = re.sub(r"[^A-Za-z0-9]+", "-", encoder)[-40:].strip("-") or "bundled"
     return f"{readable}-{text_digest(encoder):016x}"
 
 
 def _first_of_each(digests_N: IntArray, is_missing_N: BoolArray) -> IntArray:
-    """Rows of the texts that are missing, in their order; of a text that occurs twice the first."""
+    """Return the rows of missing texts in order; a text that occurs twice gives only its first row."""
     missing_M = np.flatnonzero(is_missing_N)
     return np.sort(missing_M[np.unique(digests_N[missing_M], return_index=True)[1]])
 
 
-def _of_no_text(kept: KeptRows, embed: Callable[[Sequence[str]], FloatArray]) -> FloatArray:
-    """0 x D; the encoder has to say D, where nothing was ever kept."""
-    return np.zeros((0, kept.dimensions or embed([]).shape[1]), dtype=np.float32)
+def _no_embeddings(stored: StoredRows, embed: Callable[[Sequence[str]], FloatArray]) -> FloatArray:
+    """Return 0 x D embeddings; D comes from the encoder if the files are empty."""
+    return np.zeros((0, stored.dimensions or embed([]).shape[1]), dtype=np.float32)
 
 
-def _is_mostly_of_others(kept: KeptRows, digests_N: IntArray) -> bool:
-    others = len(kept.digests_M) - int(np.isin(kept.digests_M, digests_N).sum())
-    return others > SPARE_ROWS and others > len(kept.digests_M) / 2
+def _is_mostly_unused(stored: StoredRows, digests_N: IntArray) -> bool:
+    unused = len(stored.digests_M) - int(np.isin(stored.digests_M, digests_N).sum())
+    return unused > SPARE_ROWS and unused > len(stored.digests_M) / 2

@@ -1,4 +1,4 @@
-"""What is kept of a project on disk, beside Label Studio's own truth."""
+"""The folder of a project: all records that this backend has on disk."""
 
 import re
 import shutil
@@ -18,11 +18,11 @@ from model.learner.registry import Registry
 
 @dataclass(frozen=True)
 class Connection:
-    """What Label Studio said when it connected.
+    """The last /setup request of Label Studio.
 
     Attributes:
-        host: name and port under which Label Studio reaches us; tells our webhook from others.
-        extra_params: the project's own settings.
+        host: name and port of this backend as Label Studio reaches it; identifies our webhook.
+        extra_params: the project's own settings, by key.
     """
 
     host: str
@@ -31,23 +31,27 @@ class Connection:
 
 @dataclass(frozen=True)
 class Identity:
-    """Which of all projects that ever had its id a folder belongs to."""
+    """The project that a folder belongs to. Projects of a recreated database may have had the same id.
+
+    Attributes:
+        created_at: ISO time when Label Studio created the project.
+    """
 
     created_at: str
 
 
 @dataclass(frozen=True)
 class RoundRecord:
-    """One round that published.
+    """A round that published an order.
 
     Attributes:
-        at: when it ended, in seconds since 1970.
-        labels: labelled tasks that it knew of.
-        model: number of the model version behind its order; 0 for none.
-        publication: the name of its order.
-        strategy: the query strategy that chose.
-        left: tasks that still wanted labels.
-        seconds: how long it took.
+        at: end of the round, in seconds since 1970.
+        labels: number of labelled tasks.
+        model: number of the model version that made the order; 0 without a model version.
+        publication: name of the order.
+        strategy: the query strategy.
+        left: number of tasks that needed an annotation.
+        seconds: duration of the round.
     """
 
     at: float
@@ -71,7 +75,7 @@ PUBLICATION_NAME = re.compile(r"^(\d+)\.(\d+)$")
 
 
 class ProjectFolder:
-    """One project's folder under MODEL_DIR: every record of it, by name."""
+    """The folder of one project under MODEL_DIR, with one property for each record."""
 
     def __init__(self, model_dir: Path, project_id: int) -> None:
         self.project_id = project_id
@@ -84,70 +88,70 @@ class ProjectFolder:
 
     @property
     def connection(self) -> Document[Connection]:
-        """What /setup said; empty if it never came."""
+        """The last /setup request; empty before the first."""
         return Document(self.path / "connection.json", _CONNECTION, Connection("", {}))
 
     @property
     def selection(self) -> Document[Selection | None]:
-        """What an LLM, or a person with a chat window, chose last, or why nothing was chosen."""
+        """The last choice of an LLM or a pasted answer, or the reason why the LLM failed to choose."""
         return Document(self.path / "selection.json", _SELECTION, None)
 
     @property
     def llm_labels(self) -> Document[dict[int, LLMLabel]]:
-        """An LLM's labels by task id: those that people check, and those that may train."""
+        """An LLM's labels by task id: people check some of them, and others may train the classifier."""
         return Document(self.path / "llm_labels.json", _LLM_LABELS, {})
 
     @property
     def llm_failure(self) -> Document[Selection | None]:
-        """Why an LLM gave no labels when they were wanted last; None if it gave them."""
+        """The last failure of an LLM to label texts; None if the last try succeeded."""
         return Document(self.path / "llm_failure.json", _SELECTION, None)
 
     @property
     def paste_prompt(self) -> Document[PastePrompt | None]:
-        """The prompt for people with a chat window and no API key."""
+        """The prompt that people paste into a chat window; None before the first."""
         return Document(self.path / "paste.json", _PASTE_PROMPT, None)
 
     @property
     def sync_record(self) -> Document[SyncRecord | None]:
-        """How the project stood after its last round; None before the first."""
+        """The state of the project after its last full round; None before the first."""
         return Document(self.path / "synced.json", _SYNC_RECORD, None)
 
     @property
     def started_publications(self) -> Document[list[str]]:
-        """Names of every publication whose import was begun, oldest first, whatever became of it.
+        """Names of all publications whose import was started, oldest first.
 
-        A name is written before the first prediction is, so that a later round finds what a killed one left.
+        A name is written before the first prediction, so that a later round finds the predictions of a killed round.
         """
         return Document(self.path / "publications.json", _NAMES, [])
 
     @property
     def rounds(self) -> Journal[RoundRecord]:
-        """One record for every round that published."""
+        """One record for each round that published an order."""
         return Journal(self.path / "rounds.jsonl", _ROUND)
 
     def exists(self) -> bool:
-        """Whether anything is known of the project."""
+        """Whether the project has a folder."""
         return self.path.exists()
 
     def belong_to(self, created_at: str) -> None:
-        """Set the folder aside if it belongs to an earlier project with the same id (the database was made anew).
+        """Rename the folder if it belongs to an earlier project with the same id, from before a recreated database.
 
         Args:
-            created_at: when Label Studio created the project; tells one project from another with its id.
+            created_at: ISO time when Label Studio created the present project.
         """
         identity = Document[Identity | None](self.path / "identity.json", _IDENTITY, None)
-        known = identity.read()
-        if known is not None and known.created_at != created_at:
+        owner = identity.read()
+        if owner is not None and owner.created_at != created_at:
             connection = self.connection.read()
-            aside = self.path.with_name(f"{self.project_id}.{re.sub(r'[^0-9]', '', known.created_at)}")
+            aside = self.path.with_name(f"{self.project_id}.{re.sub(r'[^0-9]', '', owner.created_at)}")
             shutil.rmtree(aside, ignore_errors=True)
             self.path.rename(aside)
             self.connection.write(connection)
-        if known is None or known.created_at != created_at:
+        if owner is None or owner.created_at != created_at:
             identity.write(Identity(created_at))
 
 
 def known_projects(model_dir: Path) -> list[int]:
-    """Every project that has a folder."""
+    """Return the ids of all projects that have a folder, in order."""
     names = (path.name for path in (model_dir / "projects").glob("*"))
     return sorted(int(name) for name in names if name.isdigit())

@@ -1,4 +1,4 @@
-"""The order in use on disk: a head that says what it knew of, and a table with one row for every place."""
+"""The order in use on disk: a head with a summary, and a table with one row for each place."""
 
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -16,28 +16,28 @@ from model.errors import VersionError
 from model.files import replacing
 from model.types import IntArray, LabelSet
 
-# How many of the first tasks the head names, with their reasons, for people who look at a project's status.
+# Number of first tasks that the head names with their reasons. Status shows them to people.
 SHOWN_NEXT = 10
 _OPEN_TRIES = 3
 # SQLite takes at most 32,766 values in one statement.
 _TASKS_A_QUERY = 10_000
 _TABLE = "CREATE TABLE places (place INTEGER PRIMARY KEY, task INTEGER, text_digest INTEGER, reason TEXT, result TEXT)"
-# Sorting all tasks at once is faster than keeping an index while rows come.
+# Created after all rows are inserted, which is faster than an index that grows with each row.
 _INDEX = "CREATE UNIQUE INDEX places_by_task ON places (task)"
-# The same ids and digests once more, to read them all at once.
+# A copy of all ids and digests, which is read in one step.
 _TEXTS = "CREATE TABLE texts (task_ids BLOB, digests BLOB)"
 _COLUMNS = "place, task, text_digest, reason, result"
 
 
 class Place(NamedTuple):
-    """One task of a published order.
+    """The place of one task in a published order.
 
     Attributes:
-        place: where it stands; 0 = next.
+        place: place in the order; 0 = next.
         task_id: the task.
-        text_digest: which text it had, as `model.text_digests.text_digest` says it.
-        reason: why it stands there, for people.
-        result: Label Studio's result items for it, as JSON; "[]" for a task without a pre-annotation.
+        text_digest: digest of the task's text, see `model.text_digests.text_digest`.
+        reason: why the task has this place, for people.
+        result: Label Studio's result items, as JSON; "[]" without a pre-annotation.
     """
 
     place: int
@@ -49,13 +49,13 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Places:
-    """Every place of an order, column by column; first = next.
+    """All places of an order, column by column; first = next.
 
     Attributes:
         task_ids_N: the tasks.
-        text_digests_N: which text each had; uint64.
-        reasons_N: why each stands where it does.
-        results_N: Label Studio's result items for each, as JSON.
+        text_digests_N: digests of the tasks' texts; uint64.
+        reasons_N: why each task has its place, for people.
+        results_N: Label Studio's result items of each task, as JSON.
     """
 
     task_ids_N: IntArray
@@ -66,7 +66,12 @@ class Places:
 
 @dataclass(frozen=True)
 class NextTask:
-    """One of the first tasks of an order, and why it stands there."""
+    """One of the first tasks of an order, and why it has its place.
+
+    Attributes:
+        task: id of the task.
+        reason: why the task has its place, for people.
+    """
 
     task: int
     reason: str
@@ -74,21 +79,21 @@ class NextTask:
 
 @dataclass(frozen=True)
 class Publication:
-    """The head of one order that was written to Label Studio; immutable.
+    """The head of an order that was written to Label Studio.
 
     Attributes:
-        number: 1, 2, 3 …; a number is never used twice in a project.
-        model: number of the model version behind it; 0 for none.
-        queued: how many tasks, from the first on, were written to Label Studio.
-        size: how many tasks were ordered, N.
-        settings_digest: stands for the labeling config and settings that shaped the order.
-        labelled_tasks: how many tasks had labels when it was made.
-        label_set: the labels of its answers.
-        strategy: the query strategy that decided.
-        labels_sha256: stands for the labels that it knew of.
-        is_live: made between trainings, because people had labelled more.
-        selected_at: when the LLM chose the tasks in front, in seconds since 1970; 0 if it had no say.
-        next: the first tasks and their reasons.
+        number: 1, 2, 3 …; never used twice in a project.
+        model: number of the model version that made the order; 0 without a model version.
+        queued: number of first tasks that were written to Label Studio.
+        size: number of ordered tasks, N.
+        settings_digest: digest of the labeling config and of the settings that shape an order.
+        labelled_tasks: number of labelled tasks when the order was made.
+        label_set: the labels of the pre-annotations.
+        strategy: the query strategy.
+        labels_sha256: digest of people's labels when the order was made.
+        is_live: the order was made between two trainings, because of new labels.
+        selected_at: time when the LLM chose the first tasks, in seconds since 1970; 0 if no LLM chose.
+        next: the first tasks and their reasons, at most SHOWN_NEXT.
     """
 
     number: int
@@ -106,7 +111,7 @@ class Publication:
 
     @property
     def name(self) -> str:
-        """Its model_version in Label Studio: `<model>.<publication>`."""
+        """The order's model_version in Label Studio: `<model>.<number>`."""
         return f"{self.model}.{self.number}"
 
 
@@ -114,55 +119,71 @@ _HEAD = TypeAdapter[Publication | None](Publication | None)
 
 
 class PublishedOrder:
-    """The order in use, opened for reading."""
+    """The order in use, open for reading.
+
+    Attributes:
+        head: the head of the order.
+    """
 
     def __init__(self, head: Publication, table: sqlite3.Connection) -> None:
         self.head = head
         self._table = table
 
     def find(self, task_ids: Collection[int]) -> dict[int, Place]:
-        """Where some tasks stand, by task id; tasks that are not in the order are left out."""
+        """Find the places of tasks.
+
+        Args:
+            task_ids: ids of the tasks.
+
+        Returns:
+            Places by task id, without tasks that are not in the order.
+        """
         found = {}
-        wanted = iter(task_ids)
-        while some := list(islice(wanted, _TASKS_A_QUERY)):
-            marks = ", ".join("?" * len(some))
+        remaining = iter(task_ids)
+        while chunk := list(islice(remaining, _TASKS_A_QUERY)):
+            marks = ", ".join("?" * len(chunk))
             query = f"SELECT {_COLUMNS} FROM places WHERE task IN ({marks})"  # noqa: S608 - marks alone are put in
-            found.update({row[1]: _place(row) for row in self._table.execute(query, some)})
+            found.update({row[1]: _place(row) for row in self._table.execute(query, chunk)})
         return found
 
     def places(self, start: int = 0, stop: int | None = None) -> list[Place]:
-        """The places from `start` up to, and without, `stop`; first = next."""
+        """Read a range of places; first = next.
+
+        Args:
+            start: the first place.
+            stop: the place after the last; None for the end of the order.
+        """
         query = f"SELECT {_COLUMNS} FROM places WHERE place >= ? AND place < ? ORDER BY place"  # noqa: S608 - constants
         return [_place(row) for row in self._table.execute(query, (start, self.head.size if stop is None else stop))]
 
     def texts(self) -> tuple[IntArray, IntArray]:
-        """Every task and the digest of its text: task_ids_N and digests_N (uint64), by place."""
+        """Read the ids and text digests of all tasks by place: task_ids_N and digests_N (uint64)."""
         task_ids, digests = self._table.execute("SELECT task_ids, digests FROM texts").fetchone()
         return np.frombuffer(task_ids, dtype=np.int64), np.frombuffer(digests, dtype=np.uint64)
 
 
 class Publications:
-    """The order that one project has in use."""
+    """The order in use of one project."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._head = Document[Publication | None](folder / "published.json", _HEAD, None)
 
     def current(self) -> Publication | None:
-        """The head of the order in use; None before the first."""
+        """Read the head of the order in use; None before the first order."""
         return self._head.read()
 
     def name(self) -> str:
-        """The model_version in use; empty before the first order."""
+        """Read the name of the order in use; empty before the first order."""
         head = self.current()
         return "" if head is None else head.name
 
     @contextmanager
     def open(self) -> Iterator[PublishedOrder | None]:
-        """The order in use, for as long as the block runs; None before the first.
+        """Open the order in use while the block runs; None before the first order.
 
         Raises:
-            VersionError: the head is there and its table is not.
+            VersionError: the table of the order is missing.
         """
         opened = self._open()
         if opened is None:
@@ -172,18 +193,18 @@ class Publications:
             yield PublishedOrder(*opened)
 
     def write(self, publication: Publication, places: Places) -> Publication:
-        """Write an order's table, then make it the one in use.
+        """Write the table of an order, then its head, which makes it the order in use.
 
         Args:
-            publication: the head; its `next` is filled in here.
-            places: `publication.size` of them.
+            publication: the head; this method sets its `next`.
+            places: all `publication.size` places.
 
         Returns:
-            The head as it was written.
+            The head with its `next`.
         """
         file = self._file(publication)
-        with replacing(file) as beside, closing(sqlite3.connect(beside, isolation_level=None)) as table:
-            # Nobody reads the file before it has its name, and a killed process leaves it to nobody.
+        with replacing(file) as temporary, closing(sqlite3.connect(temporary, isolation_level=None)) as table:
+            # No journal is needed: nobody reads the temporary file, and nobody uses it after a killed process.
             table.execute("PRAGMA journal_mode = OFF")
             table.execute("PRAGMA synchronous = OFF")
             table.execute("BEGIN")
@@ -203,10 +224,10 @@ class Publications:
         return written
 
     def lengthen(self, publication: Publication) -> None:
-        """Say that more tasks of the order in use were written to Label Studio.
+        """Record that more tasks of the order in use were written to Label Studio.
 
         Args:
-            publication: its head, with another `queued`.
+            publication: the head of the order, with a larger `queued`.
         """
         self._head.write(publication)
 
@@ -218,16 +239,16 @@ class Publications:
             try:
                 return head, sqlite3.connect(f"{self._file(head).as_uri()}?mode=ro&immutable=1", uri=True)
             except sqlite3.OperationalError:
-                # A worker published and removed the table after the head was read: the next look finds the new one.
+                # A worker published a new order after the head was read, and deleted this table; try the new head.
                 continue
-        raise VersionError(f"the published order is missing from {self._folder}: ask for a round, it publishes anew")
+        raise VersionError(f"the published order is missing from {self._folder}: request a round to publish a new one")
 
     def _file(self, publication: Publication) -> Path:
         return self._folder.absolute() / f"order-{publication.number}.sqlite"
 
 
 def _rows(places: Places) -> Iterator[tuple[int, int, int, str, str]]:
-    # SQLite's integers have a sign.
+    # SQLite's integers are signed.
     digests = places.text_digests_N.astype(np.uint64).view(np.int64).tolist()
     task_ids = places.task_ids_N.tolist()
     return zip(range(len(task_ids)), task_ids, digests, places.reasons_N, places.results_N, strict=True)

@@ -1,20 +1,22 @@
-"""What an LLM chose and said for a project, as it is kept on disk."""
+"""Records of an LLM's choices and labels in a project."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-# A chat window that a person pasted into.
+# The source of an answer that a person pasted from a chat window.
 PASTED = "pasted"
 
 
 @dataclass(frozen=True)
 class Picked:
-    """A task that an LLM chose.
+    """A task that an LLM picked.
 
     Attributes:
-        guess: the label that it expects; empty if it said none.
-        votes: how many askings picked it; 0: none did, and it fills a place that they left.
-        askings: how many gave an answer of use.
+        task_id: the task.
+        guess: the label that the LLM expects; empty if its answer named none.
+        votes: number of askings that picked the task; 0 for a task that fills an empty place of the batch.
+        askings: number of askings with a usable answer; 0 if there was no choice to make.
+        score: disagreement of the LLM committee in nats, higher = ask sooner; None without a committee.
     """
 
     task_id: int
@@ -25,7 +27,7 @@ class Picked:
 
     @property
     def reason(self) -> str:
-        """Why it is asked for, for people."""
+        """Why the task comes first, for people."""
         if self.score is not None:
             return f"LLM committee: disagreement {self.score:.2f} nats"
         if not self.askings:
@@ -37,16 +39,16 @@ class Picked:
 
 @dataclass(frozen=True)
 class Selection:
-    """One choice of an LLM, or its failure.
+    """One choice of an LLM, or its failure to choose.
 
     Attributes:
-        strategy: which way of asking.
-        source: who was asked: provider and model, or PASTED.
-        at: when, in seconds since 1970; tells it from others.
-        picks: tasks, first = ask first; none if it failed.
-        failure: why nothing was chosen, or less than was asked for; empty if all went well.
-        failure_code: the kind of failure.
-        failures: how often in a row nothing was chosen.
+        strategy: the query strategy that asked the LLM.
+        source: provider and model of the LLM, or PASTED.
+        at: time of the choice, in seconds since 1970; identifies the choice.
+        picks: the picked tasks, first = next; empty after a failure.
+        failure: why the LLM picked no or too few tasks; empty after a full choice.
+        failure_code: error code of the failure.
+        failures: number of failures in a row, this one included.
     """
 
     strategy: str
@@ -59,28 +61,33 @@ class Selection:
 
     @property
     def is_pasted(self) -> bool:
-        """A person brought it."""
+        """A person pasted the answer."""
         return self.source == PASTED
 
     @property
     def has_failed(self) -> bool:
-        """Nothing was chosen."""
+        """The LLM picked no task."""
         return not self.picks
 
     def among(self, task_ids: Collection[int]) -> "Selection":
-        """Only those picks that still want labels."""
+        """Return the choice without picks of other tasks.
+
+        Args:
+            task_ids: the tasks that need an annotation.
+        """
         return replace(self, picks=tuple(pick for pick in self.picks if pick.task_id in task_ids))
 
 
 @dataclass(frozen=True)
 class LLMLabel:
-    """What an LLM says of a task's text.
+    """An LLM's labels of a task's text.
 
     Attributes:
-        is_sure: all that were asked said the same.
-        is_check: a person labels the text without seeing this.
-        text_digest: of the text that was meant: another one has no label.
-        source: who said it: another LLM is judged by its own labels.
+        labels: the labels.
+        is_sure: all members of the committee gave the same labels.
+        is_check: a person labels the text blind, to check the LLM.
+        text_digest: digest of the text; if the task's text changes, the labels no longer hold.
+        source: provider and model of the LLM; checks of another LLM's labels do not count.
     """
 
     labels: tuple[str, ...]
@@ -92,14 +99,14 @@ class LLMLabel:
 
 @dataclass(frozen=True)
 class PastePrompt:
-    """A prompt for a chat window, with the map from the numbers it shows to tasks.
+    """A prompt that a person pastes into a chat window.
 
     Attributes:
-        text: what to paste.
-        task_ids: the task under each number.
-        select: how many are asked for.
-        labels: of the question.
-        at: when it was made: an answer to another one would be misread.
+        text: the prompt.
+        task_ids: the tasks, in the order of their numbers in the prompt.
+        select: number of texts that the prompt asks the LLM to pick.
+        labels: the labels in the prompt.
+        at: time when the prompt was made, in seconds since 1970; identifies the prompt that an answer belongs to.
     """
 
     text: str

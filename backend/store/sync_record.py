@@ -1,4 +1,4 @@
-"""How a project stood after its last round: enough to see from a few counts whether anything is due."""
+"""The state of a project after its last full round. With it, a few counts tell whether work is due."""
 
 from dataclasses import dataclass, replace
 
@@ -7,19 +7,19 @@ from model.llm.asking import Checks
 
 @dataclass(frozen=True)
 class OrderFacts:
-    """How the order in use fits the project.
+    """How well the order in use fits the project.
 
     Attributes:
-        model_fits: it was made by the model version in use.
-        settings_fit: by the present labeling config and settings.
-        tasks_fit: it has every text that wants a label, as the text is now.
-        labels_since: tasks that were labelled since it was made.
-        llm_reason: why an LLM's choice, or the end of it, calls for a new order; empty if it does not.
-        hand_over_at: with how many labels the LLM hands over to a query strategy; None where it has no say.
-        left: tasks of its queue that still want labels.
-        least_left: with fewer than these left, the queue is used up.
-        follows_labels: every label calls for a new order at once.
-        has_all_labels: it knew of every label there is.
+        model_fits: the model version in use made the order.
+        settings_fit: the labeling config and the settings are the same as when the order was made.
+        tasks_fit: the order holds every text that needs a label, unchanged.
+        labels_since: number of tasks labelled since the order was made.
+        llm_reason: why an LLM's choice, or the end of its choices, needs a new order; empty if it needs none.
+        hand_over_at: number of labels at which a query strategy replaces the LLM; None if no LLM chooses.
+        left: number of queued tasks that need a label.
+        least_left: the queue is used up if fewer tasks than this are left.
+        follows_labels: every new label needs a new order at once.
+        has_all_labels: the order was made with all present labels.
     """
 
     model_fits: bool
@@ -36,21 +36,21 @@ class OrderFacts:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that decides what a round does.
+    """All facts that decide what a round does.
 
     Attributes:
-        labels: labelled tasks.
-        waiting: tasks that want a label.
-        can_teach: the labels are of enough classes for a training to learn anything.
-        trained_labels: how many labels the newest model version was trained on; None if there is none of these classes.
-        is_outdated: that version has another recipe, encoder or other label descriptions than the project now.
-        changed_labels: labels that came, changed or went since that training.
-        retrain_every: the setting.
-        query_size: the setting, a batch.
-        order: the order in use; None before the first.
-        asked_to_train: somebody pressed Start Training.
-        labels_since_failure: labels that came since the last training failed; None if it did not fail.
-        ask_llm_at: when an LLM that failed is asked again, in seconds since 1970; None if none failed.
+        labels: number of labelled tasks.
+        waiting: number of tasks that need a label.
+        can_teach: the labels have enough classes to train on.
+        trained_labels: number of labels behind the newest model version; None without a version of the same classes.
+        is_outdated: the recipe, the encoder or the label descriptions changed since the newest model version.
+        changed_labels: number of labels added, changed or deleted since the newest model version.
+        retrain_every: the setting RETRAIN_EVERY.
+        query_size: the setting QUERY_SIZE.
+        order: the order in use; None before the first order.
+        asked_to_train: a person pressed Start Training.
+        labels_since_failure: number of new labels since the last training failed; None if it did not fail.
+        ask_llm_at: time to ask a failed LLM again, in seconds since 1970; None if the LLM did not fail.
     """
 
     labels: int
@@ -67,10 +67,13 @@ class Facts:
     ask_llm_at: float | None = None
 
     def after(self, annotations: int) -> "Facts":
-        """The facts once some annotations more have come, each taken for a new label of a new class.
+        """Estimate the facts after further annotations, as if each were a new label of a new class.
 
-        So a round that is due is never missed; at worst the project is read once for nothing. The queue is not taken
-        for used up: a used-up batch calls for an order earlier.
+        The estimate never misses due work; at worst a round reads the project in vain. The queue does not shrink: a
+        used-up batch needs a new order earlier than a used-up queue.
+
+        Args:
+            annotations: number of further annotations.
         """
         if not annotations:
             return self
@@ -88,7 +91,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a training failed: the error's code, and a sentence."""
+    """A training's error: its code and its message."""
 
     code: str
     message: str
@@ -96,7 +99,12 @@ class Failure:
 
 @dataclass(frozen=True)
 class Agreed:
-    """On how many of the compared labelled texts label names alone said what people said."""
+    """Agreement between people's labels and a classifier of label names alone.
+
+    Attributes:
+        agreed: number of texts with the same label from both.
+        of: number of compared texts.
+    """
 
     agreed: int
     of: int
@@ -104,20 +112,20 @@ class Agreed:
 
 @dataclass(frozen=True)
 class SyncRecord:
-    """How a project stood after its last full round.
+    """The state of a project after its last full round.
 
     Attributes:
-        identity: stands for settings, encoder, number of tasks, model version and an LLM's choice: where it changed,
-            the facts are void.
-        annotations: how many Label Studio counted.
-        unseen: changes that events told of since, and that called for nothing.
-        facts: what decides what is due.
-        labels: labelled tasks, kept up by counts between full rounds.
-        left: tasks that want a label, likewise.
-        has_llm_a_say: whether an LLM chooses what is labelled.
-        failure: why the last training failed; None if it did not.
-        llm_checks: how often people agreed with an LLM's labels that they had not seen.
-        names: how label names alone fare; None where nothing was compared.
+        identity: settings, encoder, number of tasks, model version and time of the LLM's choice; if one of them
+            changes, the facts no longer hold.
+        annotations: number of annotations that Label Studio counted.
+        unseen: number of changes since the last full round for which no work was due.
+        facts: the facts that decide what is due.
+        labels: number of labelled tasks; rounds without due work update it from Label Studio's counts.
+        left: number of tasks that need a label; updated like `labels`.
+        has_llm_a_say: an LLM chooses the next texts.
+        failure: error of the last training; None if it succeeded.
+        llm_checks: how often people's blind labels agreed with the LLM's labels.
+        names: how often people's labels agreed with label names alone; None without a comparison.
     """
 
     identity: tuple[str, ...]
@@ -132,11 +140,11 @@ class SyncRecord:
     names: Agreed | None
 
     def counted_anew(self, labelled_tasks: int, unseen: int) -> "SyncRecord":
-        """The record after a round that found nothing due.
+        """Return the record after a round without due work.
 
         Args:
-            labelled_tasks: how many tasks Label Studio counts as labelled.
-            unseen: changes that events told of since the last full round.
+            labelled_tasks: number of tasks that Label Studio counts as labelled.
+            unseen: number of changes since the last full round.
         """
         left = max(0, self.left - (labelled_tasks - self.labels))
         return replace(self, labels=labelled_tasks, left=left, unseen=unseen)

@@ -1,6 +1,6 @@
-"""A project's tasks and annotations as last read from Label Studio, in a file, so that a round reads only what changed.
+"""The store of a project's tasks and annotations, in SQLite. A round reads only changed tasks from Label Studio.
 
-One writer at a time: the round's turn. Whatever is written in one step is there whole or not at all.
+Only the worker with the project's turn writes. A transaction is stored whole or not at all.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 
 from model.types import AnnotatedText, Annotation, PoolText
 
-# Another number voids what an earlier version of this module wrote.
+# Raise this number when the tables change: a file with another number is emptied.
 _LAYOUT = 1
 _TABLES = f"""
 CREATE TABLE tasks (task_id INTEGER PRIMARY KEY, text TEXT NOT NULL, is_done INTEGER NOT NULL,
@@ -32,13 +32,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class StoredTask:
-    """A task as it is kept.
+    """A task in the store.
 
     Attributes:
-        text: what an annotator reads of it.
-        is_done: nobody needs to label it any more.
-        updated_at: when Label Studio says that it changed last.
-        annotations: what people said; None leaves what is stored.
+        text: the text that annotators see.
+        is_done: the task needs no further annotation.
+        is_skipped: a person skipped the task.
+        updated_at: latest change of the task, by Label Studio's clock.
+        annotations: people's annotations; None keeps the annotations in the store.
     """
 
     task_id: int
@@ -51,10 +52,11 @@ class StoredTask:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many there are, counted as Label Studio counts.
+    """Numbers of tasks and annotations, counted as Label Studio counts them.
 
     Attributes:
-        done_tasks: tasks that nobody needs to label any more.
+        tasks: all tasks.
+        done_tasks: tasks that need no further annotation.
         labelled_tasks: tasks with an annotation that is neither skipped nor ground truth.
         annotations: annotations that are not skipped.
     """
@@ -66,10 +68,10 @@ class Counts:
 
 
 class TaskStore:
-    """What is known of a project's tasks; a context that closes the file.
+    """The stored tasks of a project; a context manager that closes the file.
 
     Raises:
-        sqlite3.DatabaseError: from any method, if the file is broken; `set_aside_if_broken` fixes that.
+        sqlite3.DatabaseError: from any method, if the file is broken; see `set_aside_if_broken`.
     """
 
     def __init__(self, file: Path) -> None:
@@ -84,7 +86,7 @@ class TaskStore:
 
     @contextmanager
     def anew(self) -> Iterator[None]:
-        """Replace everything by what is put meanwhile; if that fails, all is as before."""
+        """Empty the store, and run the block that fills it again; if the block fails, the store stays as it was."""
         with self.at_once():
             for emptying in _EMPTYING:
                 self._db.execute(emptying)
@@ -92,7 +94,7 @@ class TaskStore:
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Make several changes one; within another, a part of that."""
+        """Run the block in one transaction; inside another transaction, as a part of it."""
         if self._db.in_transaction:
             yield
             return
@@ -105,7 +107,7 @@ class TaskStore:
         self._db.commit()
 
     def put(self, tasks: Iterable[StoredTask]) -> None:
-        """Store some tasks, over what was known of them."""
+        """Store tasks; replace tasks with the same ids."""
         with self.at_once():
             for task in tasks:
                 row = (task.task_id, task.text, task.is_done, task.is_skipped)
@@ -119,36 +121,42 @@ class TaskStore:
             return
         given = [annotation for annotation in annotations if not annotation.is_skipped]
         is_labelled = any(not annotation.is_ground_truth for annotation in given)
-        said = json.dumps([asdict(annotation) for annotation in annotations])
-        row = (task_id, updated_at, said, len(annotations), len(given), is_labelled)
+        raw = json.dumps([asdict(annotation) for annotation in annotations])
+        row = (task_id, updated_at, raw, len(annotations), len(given), is_labelled)
         self._db.execute("INSERT OR REPLACE INTO annotated VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def remove(self, task_ids: Collection[int]) -> None:
-        """Forget tasks that are gone."""
+        """Delete tasks and their annotations."""
         rows = [(task_id,) for task_id in task_ids]
         with self.at_once():
             self._db.executemany("DELETE FROM tasks WHERE task_id = ?", rows)
             self._db.executemany("DELETE FROM annotated WHERE task_id = ?", rows)
 
     def pool(self) -> Iterator[PoolText]:
-        """The texts that still want labels, by task id."""
+        """Yield the texts of tasks that need an annotation, by task id."""
         rows = self._db.execute("SELECT task_id, text, is_skipped FROM tasks WHERE NOT is_done ORDER BY task_id")
         return (PoolText(task_id, text, bool(is_skipped)) for task_id, text, is_skipped in rows)
 
     def annotated(self) -> Iterator[AnnotatedText]:
-        """The texts that somebody annotated or skipped, and what everybody said of them, by task id."""
+        """Yield the texts that people annotated or skipped, with all annotations, by task id."""
         rows = self._db.execute(
             "SELECT task_id, text, annotations FROM annotated JOIN tasks USING (task_id) ORDER BY task_id"
         )
-        return (AnnotatedText(task_id, text, _annotations(said)) for task_id, text, said in rows)
+        return (AnnotatedText(task_id, text, _annotations(raw)) for task_id, text, raw in rows)
 
     def knows_annotations(self, task_id: int, updated_at: str, count: int) -> bool:
-        """Whether the annotations of a task are stored as they are since it changed last."""
+        """Whether the store has the present annotations of a task.
+
+        Args:
+            task_id: the task.
+            updated_at: latest change of the task, by Label Studio's clock.
+            count: number of the task's annotations in Label Studio.
+        """
         row = self._db.execute("SELECT updated_at, stored FROM annotated WHERE task_id = ?", (task_id,)).fetchone()
         return bool(row == (updated_at, count))
 
     def counts(self) -> Counts:
-        """How many tasks and annotations are stored."""
+        """Count the stored tasks and annotations."""
         tasks, done = self._db.execute("SELECT count(*), coalesce(sum(is_done), 0) FROM tasks").fetchone()
         labelled, given = self._db.execute(
             "SELECT coalesce(sum(is_labelled), 0), coalesce(sum(given), 0) FROM annotated"
@@ -156,26 +164,37 @@ class TaskStore:
         return Counts(tasks, done, labelled, given)
 
     def greatest_id(self) -> int:
-        """The greatest task id; 0 without tasks."""
+        """Return the greatest task id; 0 without tasks."""
         (greatest,) = self._db.execute("SELECT coalesce(max(task_id), 0) FROM tasks").fetchone()
         return int(greatest)
 
     def facts(self) -> dict[str, Any]:
-        """What was noted of how the tasks were read."""
+        """Read the notes that `note` stored."""
         rows = self._db.execute("SELECT name, value FROM facts").fetchall()
         return {name: json.loads(value) for name, value in rows}
 
     def note(self, facts: Mapping[str, Any]) -> None:
-        """Note how the tasks were read, beside what was noted before."""
+        """Store notes on how the tasks were read; replace notes with the same names.
+
+        Args:
+            facts: JSON values by name.
+        """
         with self.at_once():
             rows = [(name, json.dumps(value)) for name, value in facts.items()]
             self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", rows)
 
 
 def set_aside_if_broken(file: Path, error: sqlite3.DatabaseError) -> bool:
-    """Make way for a new file if the error says that this one is broken or none of ours.
+    """Rename a broken store, so that the next reading creates a new one.
 
-    Its subclasses say other things, such as that the file is locked or the disk is full: it is then as good as before.
+    Only sqlite3.DatabaseError itself means a broken file. Its subclasses mean a locked file, a full disk, and the like.
+
+    Args:
+        file: the file of the store.
+        error: the error that a method of the store raised.
+
+    Returns:
+        True if the file was broken and is renamed.
     """
     if type(error) is not sqlite3.DatabaseError:
         return False
@@ -186,7 +205,7 @@ def set_aside_if_broken(file: Path, error: sqlite3.DatabaseError) -> bool:
 
 
 def _opened(file: Path) -> sqlite3.Connection:
-    """A connection to a store with its tables; what another layout left is dropped."""
+    """Open the store; create its tables, and drop the tables of another layout."""
     db = sqlite3.connect(file, isolation_level=None)
     try:
         (layout,) = db.execute("PRAGMA user_version").fetchone()
@@ -200,5 +219,5 @@ def _opened(file: Path) -> sqlite3.Connection:
     return db
 
 
-def _annotations(said: str) -> tuple[Annotation, ...]:
-    return tuple(Annotation(**{**raw, "labels": tuple(raw["labels"])}) for raw in json.loads(said))
+def _annotations(raw: str) -> tuple[Annotation, ...]:
+    return tuple(Annotation(**{**fields, "labels": tuple(fields["labels"])}) for fields in json.loads(raw))

@@ -1,4 +1,4 @@
-"""Everything that knows Label Studio: its API, its payloads, its labeling configs, its webhooks, its way to connect.
+"""Label Studio: its API, payloads, labeling configs and webhooks, and how a project connects to this backend.
 
-It may import `store`. Every folder above imports it.
+This folder may import `store`. `work`, `rounds`, `web` and `commands` may import it.
 """

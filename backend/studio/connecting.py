@@ -1,4 +1,4 @@
-"""Connect a project to this backend over the API, and explain what Label Studio says when it cannot."""
+"""Connect a project to this backend over Label Studio's API, and explain Label Studio's refusals."""
 
 import json
 import re
@@ -19,18 +19,21 @@ TITLE = "Shortlist"
 def connect_project(
     settings: Settings, project_id: int, url: str, descriptions: Mapping[str, str] | None = None
 ) -> str:
-    """Do what Settings → Model → Connect Model does; returns a sentence that says so.
+    """Connect a project, as Settings → Model → Connect Model in Label Studio does.
 
     Args:
-        settings: of Label Studio, and the credentials that it needs for the backend.
-        project_id: which project.
-        url: the backend, as Label Studio sees it.
-        descriptions: text by label that says what it means; None to leave descriptions as they are.
+        settings: Label Studio's address and key, and the backend's Basic auth credentials.
+        project_id: the project.
+        url: the backend's address, as Label Studio reaches it.
+        descriptions: the meaning of each label, by label; None to keep the present descriptions.
+
+    Returns:
+        A sentence for people that says what was done.
 
     Raises:
         LabelStudioError: Label Studio refused; the message names the reason and the fix.
-        UnsupportedConfigError: the project's labeling config cannot be learned.
-        LabelDescriptionError: a description is of a label that the labeling config does not have.
+        UnsupportedConfigError: the labeling config asks for no text classification that we can learn.
+        LabelDescriptionError: `descriptions` names a label that the labeling config lacks.
     """
     with LabelStudioClient(settings) as client:
         return connect_over(client, settings, project_id, url, descriptions)
@@ -39,25 +42,25 @@ def connect_project(
 def connect_over(
     client: LabelStudioClient, settings: Settings, project_id: int, url: str, descriptions: Mapping[str, str] | None
 ) -> str:
-    """`connect_project` over an open connection to Label Studio."""
+    """Connect a project over an open client; see `connect_project`."""
     labels = read_labeling_config(client.project(project_id).label_config).label_set.labels
     check_described(labels, descriptions or {})
     backend = {"url": url, **_credentials(settings)}
-    connected = [known for known in client.backends(project_id) if known.url.rstrip("/") == url.rstrip("/")]
+    connected = [found for found in client.backends(project_id) if found.url.rstrip("/") == url.rstrip("/")]
     if connected and descriptions is None:
         return f"Project {project_id} is connected to {url} already."
     if connected:
-        changes = {**backend, "project": project_id, **described(connected[0].extra_params, descriptions)}
+        changes = {**backend, "project": project_id, **_described(connected[0].extra_params, descriptions)}
         _check(client.update_backend(connected[0].id, changes), url)
-        told = f"{len(descriptions or {})} of its {len(labels)} labels"
-        return f"Project {project_id} is connected to {url} and describes {told} now."
-    new = {**backend, "title": TITLE, **(described(None, descriptions) if descriptions else {})}
+        count = f"{len(descriptions or {})} of its {len(labels)} labels"
+        return f"Project {project_id} is connected to {url} and describes {count} now."
+    new = {**backend, "title": TITLE, **(_described(None, descriptions) if descriptions else {})}
     _check(client.connect_backend(project_id, new), url)
     return f"Project {project_id} is connected to {url}: open it in Label Studio and label."
 
 
-def described(extra_params: Any, descriptions: Mapping[str, str] | None) -> dict[str, Any]:
-    """A backend's extra params with these label descriptions in place of others."""
+def _described(extra_params: Any, descriptions: Mapping[str, str] | None) -> dict[str, Any]:
+    """Return an ML backend's extra params with its label descriptions replaced."""
     return {"extra_params": {**parse_extra_params(extra_params), "label_descriptions": dict(descriptions or {})}}
 
 
@@ -77,15 +80,20 @@ def _credentials(settings: Settings) -> dict[str, str]:
 
 
 def refusal(response: httpx.Response, url: str) -> LabelStudioError | ConfigurationError:
-    """What Label Studio's refusal to connect means, and what to do about it."""
-    said = refusal_text(response)
-    if is_blocked(said):
+    """Explain why Label Studio refused to connect, and name the fix.
+
+    Args:
+        response: Label Studio's answer, a client or server error.
+        url: the backend's address in the refused request.
+    """
+    text = refusal_text(response)
+    if is_blocked(text):
         return LabelStudioError(f"Label Studio refuses {url}, a private address: {BLOCKED_FIX}")
-    if "resolve hostname" in said:
+    if "resolve hostname" in text:
         return LabelStudioError(f"Label Studio cannot resolve the host of {url}: give its name as Label Studio sees it")
-    if "health check failed" in said:
+    if "health check failed" in text:
         return LabelStudioError(f"Label Studio cannot reach {url}: {UNREACHABLE_FIX}")
-    return LabelStudioError(f"Label Studio refuses {url} ({response.status_code}): {said[:300]}")
+    return LabelStudioError(f"Label Studio refuses {url} ({response.status_code}): {text[:300]}")
 
 
 BLOCKED_FIX = "start it with ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false in its environment"
@@ -95,13 +103,17 @@ UNREACHABLE_FIX = (
 )
 
 
-def is_blocked(said: str) -> bool:
-    """Whether Label Studio refused a private address, rather than failing to reach it."""
-    return "reserved network address" in said
+def is_blocked(text: str) -> bool:
+    """Whether Label Studio refused an address because it is private.
+
+    Args:
+        text: the text of the refusal.
+    """
+    return "reserved network address" in text
 
 
 def refusal_text(response: httpx.Response) -> str:
-    """The words of a refusal, without markup."""
+    """Return the text of Label Studio's refusal, without markup."""
     try:
         words = json.dumps(response.json(), ensure_ascii=False)
     except ValueError:

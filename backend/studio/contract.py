@@ -1,4 +1,4 @@
-"""Label Studio's JSON ↔ frozen records; the only place that reads raw payloads."""
+"""Label Studio's JSON as frozen records. No other module reads raw payloads."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,23 +10,27 @@ from model.types import Annotation
 
 START_TRAINING = "START_TRAINING"
 PROJECT_UPDATED = "PROJECT_UPDATED"
-# Label Studio's real event names. ANNOTATION_DELETED, which label-studio-ml listens for, never comes.
+# The event names that Label Studio sends. It never sends ANNOTATION_DELETED, which label-studio-ml listens for.
 LABEL_EVENTS = frozenset({"ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED"})
 TASK_EVENTS = frozenset({"TASKS_CREATED", "TASKS_DELETED"})
 
-# Scores of a task that was never ranked: behind everything that was.
+# The score of a task without a rank: behind all ranked tasks.
 LAST_SCORE = 1.0
 
 
 @dataclass(frozen=True)
 class Project:
-    """A Label Studio project, as far as a round needs it.
+    """The fields of a Label Studio project that a round needs.
 
     Attributes:
-        created_at: tells a project from another that got the same id after Label Studio's database was made anew.
-        labelled_tasks: tasks with at least one annotation that is not skipped.
-        annotations: annotations that are not skipped.
-        done_tasks: tasks that nobody needs to label any more.
+        created_at: ISO time; distinguishes projects that got the same id because Label Studio's database was recreated.
+        label_config: the labeling config, as XML.
+        model_version: the publication that annotators get their order from.
+        sampling: Label Studio's way to choose the next task.
+        tasks: number of tasks.
+        labelled_tasks: number of tasks with an annotation that is not skipped.
+        annotations: number of annotations that are not skipped.
+        done_tasks: number of tasks that need no further annotation.
     """
 
     project_id: int
@@ -44,13 +48,14 @@ class Project:
 
 @dataclass(frozen=True)
 class Task:
-    """A task's data and where it stands.
+    """A task's data and state.
 
     Attributes:
-        is_done: nobody needs to label it any more.
-        updated_at: when its data or annotations changed last, by Label Studio's clock.
-        annotation_count: how many annotations it has, skipped ones included, by Label Studio's own counters.
-        annotations: what people said, as far as it was asked for; None if it was not.
+        is_done: the task needs no further annotation.
+        is_skipped: a person skipped the task.
+        updated_at: latest change of the task's data or annotations, by Label Studio's clock.
+        annotation_count: number of annotations by Label Studio's counters, skipped annotations included.
+        annotations: people's annotations; None if the request did not include annotations.
     """
 
     task_id: int
@@ -64,7 +69,7 @@ class Task:
 
 @dataclass(frozen=True)
 class AnnotatedTask:
-    """An exported task: its data and the choices that people made with one control."""
+    """An exported task: its data, and people's choices with one control."""
 
     task_id: int
     data: Mapping[str, Any]
@@ -73,12 +78,13 @@ class AnnotatedTask:
 
 @dataclass(frozen=True)
 class Event:
-    """A webhook: something changed.
+    """A webhook event: something changed in Label Studio.
 
     Attributes:
-        changes: how many annotations or tasks it is about.
-        task_ids: the tasks that it names, as far as it is about tasks or their annotations.
-        names_all_tasks: nothing but these changed; otherwise it cannot be told from the event which tasks did.
+        action: name of the event.
+        changes: number of annotations or tasks that changed, at least 1.
+        task_ids: ids of changed tasks that the event names.
+        names_all_tasks: `task_ids` holds every changed task; if False, other tasks may have changed.
     """
 
     action: str
@@ -89,18 +95,18 @@ class Event:
 
     @property
     def asks_for_training(self) -> bool:
-        """Somebody pressed Start Training."""
+        """A person pressed Start Training."""
         return self.action == START_TRAINING
 
     @property
     def concerns_us(self) -> bool:
-        """Labels, tasks or the project changed, or somebody wants a training."""
+        """The event changes labels, tasks or the project, or asks for a training."""
         return self.asks_for_training or self.action in LABEL_EVENTS | TASK_EVENTS | {PROJECT_UPDATED}
 
 
 @dataclass(frozen=True)
 class SetupRequest:
-    """A project connects, or looks whether we are still there."""
+    """Label Studio's request to connect a project, or to check the connection."""
 
     project_id: int
     label_config: str
@@ -109,7 +115,7 @@ class SetupRequest:
 
 @dataclass(frozen=True)
 class PredictRequest:
-    """Label Studio asks what we think of some tasks."""
+    """Label Studio's request to classify tasks."""
 
     project_id: int
     label_config: str
@@ -120,7 +126,7 @@ def parse_event(raw: Any) -> Event:
     """Read a webhook's body.
 
     Raises:
-        InvalidRequestError: it has no action or no project.
+        InvalidRequestError: the action or the project is missing.
     """
     body = _object(raw, "the body")
     action = body.get("action")
@@ -137,9 +143,9 @@ def parse_event(raw: Any) -> Event:
 
 
 def _named_tasks(action: str, body: Mapping[str, Any]) -> list[int]:
-    """The id of the task behind each item of an event, 0 where it names none; a project's own events have no items.
+    """Return the task id of each item of an event, 0 for an item without a task id. A project's event has no items.
 
-    ANNOTATIONS_DELETED carries the ids of annotations that are gone, and nothing of their tasks.
+    ANNOTATIONS_DELETED holds the ids of deleted annotations, and no task ids.
     """
     if action in TASK_EVENTS:
         return [_id_of(task) for task in _listed(body.get("tasks"))]
@@ -150,12 +156,12 @@ def _named_tasks(action: str, body: Mapping[str, Any]) -> list[int]:
 
 
 def _listed(raw: Any) -> list[Any]:
-    """Bulk events carry lists, single ones one object; nothing stands for an item that says nothing."""
+    """Return the items of an event: a bulk event holds a list. Without items, return one item without an id."""
     return raw if isinstance(raw, list) and raw else [raw]
 
 
 def _id_of(raw: Any) -> int:
-    """An object's id, or the id itself; 0 if it is neither."""
+    """Return the id of an object, or a number itself; 0 for any other value."""
     value = raw.get("id") if isinstance(raw, dict) else raw
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63:
         return value
@@ -163,7 +169,7 @@ def _id_of(raw: Any) -> int:
 
 
 def _count(body: Mapping[str, Any]) -> int:
-    """Bulk events carry lists; single ones one object."""
+    """Count the items of an event: a bulk event holds lists, a single event one object."""
     lists = [body[key] for key in ("annotations", "annotation", "tasks") if isinstance(body.get(key), list)]
     return max([1, *(len(items) for items in lists)])
 
@@ -172,7 +178,7 @@ def parse_setup(raw: Any) -> SetupRequest:
     """Read the body of /setup.
 
     Raises:
-        InvalidRequestError: it has no project.
+        InvalidRequestError: the project is missing.
         ConfigurationError: the extra params are not an object.
     """
     body = _object(raw, "the body")
@@ -187,7 +193,7 @@ def parse_predict(raw: Any) -> PredictRequest:
     """Read the body of /predict.
 
     Raises:
-        InvalidRequestError: project, tasks or a task's data are missing or of another kind.
+        InvalidRequestError: the project, the tasks or a task's data are missing or have the wrong type.
     """
     body = _object(raw, "the body")
     tasks = body.get("tasks")
@@ -201,7 +207,7 @@ def parse_predict(raw: Any) -> PredictRequest:
 
 
 def parse_tasks(tasks: Sequence[Any]) -> tuple[Task, ...]:
-    """Tasks as Label Studio posts them; one without an id gets 0, which no stored task has."""
+    """Read tasks that Label Studio posts. A task without an id gets the id 0, which no stored task has."""
     return tuple(_parse_task(raw, position) for position, raw in enumerate(tasks))
 
 
@@ -213,7 +219,12 @@ def _parse_task(raw: Any, position: int) -> Task:
 
 
 def read_task(raw: Mapping[str, Any], control: str) -> Task:
-    """A task out of Label Studio's list of tasks, with the choices made with one control if annotations came along."""
+    """Read a task from Label Studio's list of tasks.
+
+    Args:
+        raw: the task, with or without annotations.
+        control: name of the Choices tag whose choices are read.
+    """
     annotations = read_annotations(raw["annotations"], control) if "annotations" in raw else None
     cancelled = int(raw.get("cancelled_annotations") or 0)
     counted = int(raw.get("total_annotations") or 0) + cancelled
@@ -229,21 +240,21 @@ def read_task(raw: Mapping[str, Any], control: str) -> Task:
 
 
 def parse_project_id(raw: Any) -> int:
-    """A project's id out of a number, '<id>.<created>' or an object with an id.
+    """Read a project id from a number, '<id>.<created>' or an object with an id.
 
     Raises:
-        InvalidRequestError: it is none of these.
+        InvalidRequestError: `raw` has another form.
     """
     value = raw.get("id") if isinstance(raw, dict) else raw
     head = str(value).split(".")[0] if value is not None and not isinstance(value, bool) else ""
-    # Label Studio's ids are 32-bit; more digits than that are no id, and must not become a folder or key here.
+    # Label Studio's ids have 32 bits. A larger number must not become the name of a folder or a Redis key.
     if not (head.isascii() and head.isdigit() and 0 < int(head[:12]) < 2**31 and len(head) <= 10):
         raise InvalidRequestError("the key 'project' must hold a project: its id, '<id>.<created>' or {'id': …}")
     return int(head)
 
 
 def read_annotations(raw_annotations: Sequence[Mapping[str, Any]], control: str) -> tuple[Annotation, ...]:
-    """Annotations of an exported task, reduced to the choices of one control."""
+    """Read annotations, and keep only the choices with one control."""
     return tuple(_read_annotation(raw, control) for raw in raw_annotations)
 
 
@@ -259,7 +270,7 @@ def _read_annotation(raw: Mapping[str, Any], control: str) -> Annotation:
 
 
 def _chosen(result: Sequence[Mapping[str, Any]], control: str) -> tuple[str, ...]:
-    """The labels chosen with `control`, each once, in the order given."""
+    """Return the labels chosen with `control`, each once, in the given order."""
     items = (item for item in result if item.get("type") == "choices" and item.get("from_name") == control)
     labels = (label for item in items for label in item.get("value", {}).get("choices", []))
     return tuple(dict.fromkeys(str(label) for label in labels))

@@ -1,4 +1,4 @@
-"""Labeling config XML → what to classify: control, text fields, labels, one or many."""
+"""Labeling config XML → the classification: control, text fields, labels, one label or several for a text."""
 
 import html
 import re
@@ -13,13 +13,13 @@ from backend.errors import UnsupportedConfigError
 from model.tasks.label_names import has_words, label_texts, label_words, tidy
 from model.types import LabelSet, LabelTexts
 
-# Label Studio shows it as HTML, in which tags would vanish.
+# Without angle brackets: Label Studio shows the message as HTML.
 _FIX = "add a Choices tag over a Text, HyperText or Paragraphs tag in Settings, Labeling Interface"
 _PLAIN_VALUE = re.compile(r"^\$[^$]+$")
 _TAG = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>", re.IGNORECASE | re.DOTALL)
-# Label Studio fills these in from each task's data.
+# Label Studio replaces such a variable by a field of the task's data.
 _VARIABLE = re.compile(r"\$\w")
-# An alias such as "c1" is a code.
+# An alias without such a word, like "c1", is a code.
 _WORD = re.compile(r"[^\W\d_]{3}")
 
 
@@ -29,8 +29,9 @@ class TextField:
 
     Attributes:
         kind: Text, HyperText or Paragraphs.
-        key: the data key.
-        speaker_key, said_key: for Paragraphs, the keys of one line.
+        key: key of the field in the task's data.
+        speaker_key: key of a line's speaker, in Paragraphs.
+        said_key: key of a line's text, in Paragraphs.
     """
 
     kind: str
@@ -41,11 +42,11 @@ class TextField:
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a labeling config says of its labels besides their names.
+    """The meaning of labels, as the labeling config gives it besides their names.
 
     Attributes:
-        said: text by label, for labels of which the config says more.
-        question: the Header above the control; empty without one.
+        said: description by label, for labels that the config describes.
+        question: text of the Header above the control; empty without a Header.
     """
 
     said: Mapping[str, str] = field(default_factory=dict)
@@ -54,12 +55,14 @@ class Meaning:
 
 @dataclass(frozen=True)
 class Classification:
-    """What a labeling config asks people: which labels a text has.
+    """The question that a labeling config asks: which labels does a text have?
 
     Attributes:
-        control: name of the Choices tag; to_name: the object it is about.
-        fields: every text field that annotators see, those of the control first.
-        meaning: what the labels mean; no part of the question's identity.
+        control: name of the Choices tag.
+        to_name: name of the text object that the Choices tag refers to.
+        fields: all text fields that annotators see; the control's fields come first.
+        label_set: the labels, and whether a text may have several.
+        meaning: the meaning of the labels; equality of classifications ignores it.
     """
 
     control: str
@@ -70,13 +73,17 @@ class Classification:
 
 
 def read_labeling_config(xml: str) -> Classification:
-    """Find the question that a labeling config asks.
+    """Read the first question about a text that a labeling config asks.
 
-    The first `Choices` over text is the one that is learned. All text objects of the config are read, since people see
-    them all, but for those that belong to another `Choices` alone.
+    The backend learns the first `Choices` over a text. It reads all text objects, because annotators see all of them,
+    except text objects that only another `Choices` refers to.
+
+    Args:
+        xml: the labeling config.
 
     Raises:
-        UnsupportedConfigError: no such `Choices`, fewer than two labels, labels from the data, or broken XML.
+        UnsupportedConfigError: there is no `Choices` over a text, it has fewer than two labels or takes labels from the
+            data, or the XML is broken.
     """
     try:
         interface = LabelInterface(xml)
@@ -101,7 +108,7 @@ def read_labeling_config(xml: str) -> Classification:
     elsewhere = {name for tag in choices if tag is not control for name in tag.to_name} - set(control.to_name)
     names = [*control.to_name, *(name for name in objects if name not in control.to_name)]
     shown = [objects[name] for name in names if name in objects and name not in elsewhere]
-    # Text written in the config itself is the same for every task.
+    # Text in the config itself is the same for every task.
     fields = tuple(_field(tag) for tag in shown if "$" in str(tag.value))
     if not fields:
         raise UnsupportedConfigError(f"no text of the labeling config comes from the task's data: {_FIX}")
@@ -124,22 +131,22 @@ def _field(tag: Any) -> TextField:
 
 
 def _meaning(tree: Any, control: str) -> Meaning:
-    # Of two tags with one name the last is the control.
+    # If two Choices have the same name, the last is the control.
     choices = tree.xpath("//Choices[@name=$name]", name=control)[-1]
-    said = ((choice.get("alias") or choice.get("value"), _said(choice)) for choice in choices.iter("Choice"))
-    return Meaning({label: text for label, text in said if label and text}, _question(choices))
+    texts = ((choice.get("alias") or choice.get("value"), _description(choice)) for choice in choices.iter("Choice"))
+    return Meaning({label: text for label, text in texts if label and text}, _question(choices))
 
 
-def _said(choice: Any) -> str:
-    """What a Choice tells people besides the label in annotations: value, alias and hint; empty if nothing."""
+def _description(choice: Any) -> str:
+    """Describe a Choice by its value, alias and hint; empty if it has only a value."""
     if not (choice.get("alias") or choice.get("hint")):
         return ""
-    called, hint = _called(choice), tidy(choice.get("hint") or "")
-    return f"{called}: {hint}" if called and hint else called or hint
+    name, hint = _name(choice), tidy(choice.get("hint") or "")
+    return f"{name}: {hint}" if name and hint else name or hint
 
 
-def _called(choice: Any) -> str:
-    """The words of a Choice's value, and of its alias where they are other words."""
+def _name(choice: Any) -> str:
+    """Return the words of a Choice's value, and of its alias if the alias adds words."""
     value, alias = label_words(choice.get("value") or ""), label_words(choice.get("alias") or "")
     if not value or not _WORD.search(alias) or alias.casefold() in value.casefold():
         return value or alias
@@ -147,16 +154,16 @@ def _called(choice: Any) -> str:
 
 
 def _question(choices: Any) -> str:
-    """The nearest Header above a control, in its own View or in one around it; empty if there is none.
+    """Return the nearest Header above a control, in its own View or an enclosing View; empty without such a Header.
 
-    A Header that takes words from a task's data is passed over; one above another control is that control's.
+    A Header with a variable does not count. A Header above another control belongs to that control.
     """
     above = choices.xpath("ancestor-or-self::*/preceding-sibling::*")
     for tag in reversed(above):
         if tag.get("toName") not in (None, choices.get("name")):
             return ""
-        said = tag.get("value") or tag.text or ""
-        if tag.tag == "Header" and not _VARIABLE.search(said) and (question := _without_markup(said)):
+        text = tag.get("value") or tag.text or ""
+        if tag.tag == "Header" and not _VARIABLE.search(text) and (question := _without_markup(text)):
             return question
     return ""
 
@@ -168,34 +175,42 @@ def _without_markup(markup: str) -> str:
 def read_label_texts(
     classification: Classification, description: str, own: Mapping[str, str], *, is_on: bool
 ) -> LabelTexts:
-    """The texts that say what each label of a project means.
+    """Collect the texts that say what each label means.
 
     Args:
-        classification: the question, and what the labeling config says of its labels.
-        description: the project's description; the question of a config without a Header.
-        own: descriptions by label that somebody wrote for the classifier; they win over the config.
-        is_on: whether the project lets names count.
+        classification: the classification, with the label descriptions of the labeling config.
+        description: the project's description; replaces a missing Header as the question.
+        own: the project's label descriptions, by label; they override the labeling config.
+        is_on: False if the project's setting NAMES is off.
 
     Returns:
-        C times no text, one or two, in the order of the labels.
+        For each of C labels, in order, a tuple of zero to two texts.
     """
     labels = classification.label_set.labels
     if not is_on:
         return ((),) * len(labels)
-    said = {**classification.meaning.said, **{label: text for label, text in own.items() if has_words(text)}}
-    return label_texts(labels, said, classification.meaning.question or _without_markup(description))
+    described = {**classification.meaning.said, **{label: text for label, text in own.items() if has_words(text)}}
+    return label_texts(labels, described, classification.meaning.question or _without_markup(description))
 
 
 def read_text(classification: Classification, data: Mapping[str, Any]) -> str:
-    """What an annotator reads of a task: its text fields, joined by blank lines; empty if there is nothing to read."""
+    """Return the text that annotators see in a task: its text fields, joined by blank lines.
+
+    Args:
+        classification: names the text fields.
+        data: the task's data.
+
+    Returns:
+        The text; empty if all fields are empty or missing.
+    """
     parts = (_read_field(text_field, _look_up(data, text_field.key)) for text_field in classification.fields)
     joined = "\n\n".join(part for part in parts if part)
-    # Half a surrogate pair is no text to a tokenizer.
+    # A tokenizer fails on half a surrogate pair.
     return joined.encode("utf-8", "replace").decode("utf-8")
 
 
 def _look_up(data: Mapping[str, Any], key: str) -> Any:
-    """A field of a task's data; `a.b` is the key itself, or else b inside a, as Label Studio reads it."""
+    """Find a field in a task's data, as Label Studio does: the key `a.b`, or else the key `b` inside `a`."""
     if key in data or "." not in key:
         return data.get(key)
     head, rest = key.split(".", 1)

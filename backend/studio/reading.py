@@ -1,7 +1,7 @@
-"""Keep a project's stored tasks as Label Studio has them, reading as little as that takes.
+"""Update the stored tasks of a project from Label Studio, with as few requests as possible.
 
-Events name the tasks that changed, and only those are read. What no event told of is found by the tasks' times of
-change and by the project's counts; where even those do not agree, everything is read anew.
+A round reads only the tasks that events named. It finds other changed tasks by their update times and by the project's
+counts. If the counts still differ, it reads all tasks again.
 """
 
 import hashlib
@@ -17,11 +17,12 @@ from backend.studio.client import LabelStudioClient
 from backend.studio.contract import Project, Task
 from backend.studio.labeling_config import Classification, read_text
 
-# Events may be lost, and none tells of a changed text: looking by time of change costs two small requests.
+# Events may be lost, and no event tells of a changed text. A look at the update times costs two small requests.
 LOOK_EVERY_S = 60.0
-# Label Studio counts some changes after it told of them, and a long one may carry an earlier time than what it follows.
+# Label Studio may count a change after its event, and a long change may get an earlier time than a change before it.
 OVERLAP = timedelta(minutes=1)
-# Some of the Data Manager's experimental actions change texts and leave no trace; finding those may cost a hundredth.
+# Experimental actions of the Data Manager change texts without a new update time. Only a full read finds such changes;
+# full reads may take a hundredth of the time.
 ANEW_EVERY_S = 3600.0
 ANEW_SHARE = 0.01
 
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class Reading:
-    """One project's tasks, read into its store."""
+    """Reads the tasks of one project into its store."""
 
     def __init__(
         self,
@@ -39,6 +40,15 @@ class Reading:
         classification: Classification,
         on_progress: Callable[[int, int], None],
     ) -> None:
+        """Prepare to read; nothing is read yet.
+
+        Args:
+            client: the client for Label Studio.
+            store: the store of the project's tasks.
+            project: the project, as Label Studio counts it now.
+            classification: names the text fields and the control.
+            on_progress: called with (tasks read, tasks to read).
+        """
         self._client = client
         self._store = store
         self._project = project
@@ -47,28 +57,28 @@ class Reading:
         self._facts = store.facts()
 
     def catch_up(self, changed: Collection[int], are_all_named: bool, is_thorough: bool = False) -> None:
-        """Read what changed since the last reading.
+        """Read the tasks that changed since the last reading.
 
         Args:
-            changed: the tasks that events named.
-            are_all_named: whether no others changed, as far as events said.
-            is_thorough: read everything anew if that was not done for long.
+            changed: ids of changed tasks that events named.
+            are_all_named: `changed` holds every changed task, as far as events told.
+            is_thorough: read all tasks again if the last full read is long ago.
         """
-        reason = self._void(is_thorough) or self._read_changes(changed, are_all_named)
+        reason = self._reason_to_read_all(is_thorough) or self._read_changes(changed, are_all_named)
         if reason:
             self._read_anew(reason)
 
-    def _void(self, is_thorough: bool) -> str:
-        """Why what is stored is of no use, in a few words; empty if it is."""
+    def _reason_to_read_all(self, is_thorough: bool) -> str:
+        """Say why the stored tasks are of no use; empty if they are of use."""
         if not self._facts:
-            return "nothing is stored"
+            return "no task is stored"
         if self._facts["stamp"] != _stamp(self._project):
-            return "another labeling config or project"
+            return "the labeling config or the project changed"
         patience_s = max(ANEW_EVERY_S, self._facts["read_s"] / ANEW_SHARE)
-        return "long ago" if is_thorough and _passed_s(self._facts["read_at"]) > patience_s else ""
+        return "last full read long ago" if is_thorough and _passed_s(self._facts["read_at"]) > patience_s else ""
 
     def _read_changes(self, changed: Collection[int], are_all_named: bool) -> str:
-        """Read some tasks; returns why all have to be read, empty if they need not."""
+        """Read the changed tasks; return why all tasks must be read again, empty if they need not."""
         before, greatest = self._project, self._store.greatest_id()
         self._read_named([task_id for task_id in changed if task_id <= greatest])
         if max(changed, default=0) > greatest or before.tasks > self._store.counts().tasks:
@@ -77,10 +87,10 @@ class Reading:
         if not is_look_due and self._agrees(before, before):
             return ""
         self._look()
-        return "" if self._agrees(before, self._client.project(before.project_id)) else "counts differ"
+        return "" if self._agrees(before, self._client.project(before.project_id)) else "the counts differ"
 
     def _look(self) -> None:
-        """Read the tasks that changed since somebody looked last."""
+        """Read the tasks whose update time is later than the last look."""
         found = self._looked_at()
         if self._facts["looked_until"] is not None:
             since = datetime.fromisoformat(self._facts["looked_until"]) - OVERLAP
@@ -88,12 +98,12 @@ class Reading:
         self._store.note(found)
 
     def _looked_at(self) -> dict[str, float | str | None]:
-        """Where the next look has to begin: asked before tasks are read, so that none falls between two looks."""
+        """Return the time at which the next look must begin. Call this before tasks are read, to miss no change."""
         last = self._client.last_change(self._project.project_id)
         return {"looked_at": time.time(), "looked_until": last.isoformat() if last else None}
 
     def _read_anew(self, reason: str) -> None:
-        """Replace all that is stored. Where the counts differ even then, that is no reason to do it again."""
+        """Replace all stored tasks. Counts that differ even then are stored, and cause no further full read."""
         began, before = time.time(), self._project
         found = self._looked_at()
         with self._store.anew():
@@ -112,7 +122,7 @@ class Reading:
         )
 
     def _take(self, pages: Iterable[list[Task]], total: int = 0) -> None:
-        """Store pages of tasks, and of those with annotations that are not stored what people said."""
+        """Store pages of tasks, and read the annotations that are not stored."""
         done = 0
         for page in pages:
             self._store.put(self._stored(task) for task in page)
@@ -121,11 +131,11 @@ class Reading:
             self._on_progress(done, max(done, total))
 
     def _wants_annotations(self, task: Task) -> bool:
-        known = self._store.knows_annotations(task.task_id, task.updated_at, task.annotation_count)
-        return task.annotation_count > 0 and not known
+        is_stored = self._store.knows_annotations(task.task_id, task.updated_at, task.annotation_count)
+        return task.annotation_count > 0 and not is_stored
 
     def _read_named(self, task_ids: Collection[int]) -> None:
-        """Read tasks with their annotations; those that do not come back are gone."""
+        """Read tasks with their annotations, and remove the tasks that Label Studio has deleted."""
         left = set(task_ids)
         for page in self._client.tasks_by_id(self._project.project_id, left, self._classification.control):
             self._store.put(self._stored(task) for task in page)
@@ -135,12 +145,12 @@ class Reading:
 
     def _stored(self, task: Task) -> StoredTask:
         text = read_text(self._classification, task.data)
-        # Where nobody was asked for annotations and none are counted, there are none.
-        said = task.annotations if task.annotations is not None or task.annotation_count else ()
-        return StoredTask(task.task_id, text, task.is_done, task.is_skipped, task.updated_at, said)
+        # A task that was read without annotations has none if Label Studio counts none.
+        annotations = task.annotations if task.annotations is not None or task.annotation_count else ()
+        return StoredTask(task.task_id, text, task.is_done, task.is_skipped, task.updated_at, annotations)
 
     def _agrees(self, before: Project, after: Project) -> bool:
-        """Whether as much is stored as Label Studio counted before or after the reading, or between: people work on."""
+        """Whether each stored count lies between Label Studio's counts before and after the reading."""
         bounds = zip(self._pairs(before), self._pairs(after), self._excess(), strict=True)
         return all(
             min(at_first, at_last) <= here + excess <= max(at_first, at_last)
@@ -148,23 +158,23 @@ class Reading:
         )
 
     def _pairs(self, project: Project) -> list[tuple[int, int]]:
-        """How many of each there are here and there."""
+        """Pair each stored count with Label Studio's count: tasks, done tasks, labelled tasks, annotations."""
         there = Counts(project.tasks, project.done_tasks, project.labelled_tasks, project.annotations)
         return list(zip(astuple(self._store.counts()), astuple(there), strict=True))
 
     def _excess(self) -> list[int]:
-        """How many more Label Studio counted than it gave out when everything was read."""
+        """Return how much higher Label Studio's counts were than the counts of the tasks in the last full read."""
         excess: list[int] = self._store.facts().get("excess", [0, 0, 0, 0])
         return excess
 
 
 def _stamp(project: Project) -> str:
-    """Stands for all that texts and annotations were read by."""
-    told = json.dumps([project.created_at, project.label_config])
-    return hashlib.blake2b(told.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    """Return a digest of the project and its labeling config; stored tasks are valid only under the same digest."""
+    identity = json.dumps([project.created_at, project.label_config])
+    return hashlib.blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _passed_s(since: float) -> float:
-    """Seconds since then; a clock that was set back counts as long ago."""
+    """Return the seconds since a time; infinity if the clock was set back."""
     passed_s = time.time() - since
     return passed_s if passed_s >= 0 else float("inf")

@@ -1,4 +1,4 @@
-"""Label Studio's webhooks: the header that gets their events through our Basic auth."""
+"""Label Studio's webhooks: the Basic auth header that Label Studio must send with each event."""
 
 import base64
 import logging
@@ -12,13 +12,13 @@ log = logging.getLogger(__name__)
 
 
 def let_webhooks_in(settings: Settings, client: LabelStudioClient, project_id: int, host: str) -> None:
-    """Give Label Studio's webhook our credentials; Label Studio creates the webhook without any.
+    """Add our credentials to Label Studio's webhook, which Label Studio creates without credentials.
 
     Args:
-        settings: hold the credentials.
-        client: to change the webhook with.
-        project_id: whose webhook.
-        host: name and port under which Label Studio reaches us; empty if /setup never came.
+        settings: the settings, with the credentials.
+        client: the client for Label Studio.
+        project_id: the project.
+        host: name and port of this backend as Label Studio reaches it; empty before the first /setup.
     """
     headers = webhook_headers(settings)
     if headers and host and not client.set_webhook_headers(project_id, _is_webhook_of(host), headers):
@@ -26,7 +26,7 @@ def let_webhooks_in(settings: Settings, client: LabelStudioClient, project_id: i
 
 
 def webhook_headers(settings: Settings) -> dict[str, str]:
-    """The headers that Label Studio must send with every event; empty without Basic auth."""
+    """Return the headers that Label Studio must send with each event; empty without Basic auth."""
     if settings.basic_auth_user is None or settings.basic_auth_pass is None:
         return {}
     pair = f"{settings.basic_auth_user}:{settings.basic_auth_pass.get_secret_value()}"

@@ -1,4 +1,4 @@
-"""Who works on what, and when: RQ's queue, turns, the worker process, parts of a pool, and shares of the cores.
+"""Work in worker processes: RQ's queue, turns, the worker process, parts of a pool, and shares of the cores.
 
-It may import `studio` and `store`. It knows no round: RQ calls rounds by name.
+This folder may import `studio` and `store`. It does not import `rounds`: RQ calls a round's function by name.
 """

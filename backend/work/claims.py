@@ -1,4 +1,4 @@
-"""Claims on pieces of work: held while one lives, and free again soon after one dies."""
+"""Claims on pieces of work: a process holds a claim while it lives; the claim expires soon after the process dies."""
 
 import uuid
 from collections.abc import Iterator
@@ -8,42 +8,42 @@ from threading import Event, Thread
 from redis import Redis
 from redis.exceptions import RedisError
 
-# Who works on something says so this often; one that was killed is believed alive no longer than the lease.
+# A worker renews its claim every RENEW_S seconds. The claim of a killed worker expires after LEASE_S seconds.
 LEASE_S = 15
 RENEW_S = 5
 
 
 @contextmanager
 def claim(redis: Redis, key: str) -> Iterator[bool]:
-    """Try to take a piece of work, and keep it while the block runs.
+    """Try to claim a piece of work, and renew the claim while the block runs.
 
     Args:
-        redis: where everybody looks.
-        key: what stands for the piece of work.
+        redis: the Redis that all workers share.
+        key: Redis key of the piece of work.
 
     Yields:
-        Whether it is ours; if not, somebody else has it.
+        True if this process has the claim; False if another process has it.
     """
     owner = uuid.uuid4().hex
     if not redis.set(key, owner, nx=True, ex=LEASE_S):
         yield False
         return
     over = Event()
-    keeper = Thread(target=_keep, args=(redis, key, over), daemon=True, name=f"claim-{key}")
-    keeper.start()
+    renewer = Thread(target=_renew, args=(redis, key, over), daemon=True, name=f"claim-{key}")
+    renewer.start()
     try:
         yield True
     finally:
         over.set()
-        keeper.join()
+        renewer.join()
         if redis.get(key) == owner.encode():
             redis.delete(key)
 
 
-def _keep(redis: Redis, key: str, over: Event) -> None:
+def _renew(redis: Redis, key: str, over: Event) -> None:
     while not over.wait(RENEW_S):
         try:
             redis.expire(key, LEASE_S)
         except RedisError:
-            # Redis is away; the work goes on, and the lease runs out if it stays away.
+            # Redis does not answer. The work goes on; the claim expires if Redis stays away.
             continue

@@ -1,4 +1,4 @@
-"""The one cache of classifiers: those that a process used last, at most so many."""
+"""The cache of classifiers: a process keeps the classifiers that it used last in memory."""
 
 from collections import OrderedDict
 from dataclasses import replace
@@ -9,19 +9,19 @@ from backend.work.sources import Source
 from model.encoder.bert import TextClassifier, new_classifier
 from model.types import LabelSet
 
-# An encoder before any training has no labels, and its head is not used.
+# An untrained encoder needs a label set to load; nobody uses its head.
 _NO_LABELS = LabelSet(("none",), is_multilabel=False)
 Key = tuple[object, ...]
 
 
 class Classifiers:
-    """Classifiers in memory. When there are `limit`, the one used longest ago goes before another is loaded."""
+    """Classifiers in memory. At the limit, the least recently used one is dropped before another is loaded."""
 
     def __init__(self, limit: int) -> None:
-        """Begin with none.
+        """Start with an empty cache.
 
         Args:
-            limit: how many may be in memory at once; at least 1.
+            limit: most classifiers in memory at the same time; at least 1.
         """
         self._limit = limit
         self._loaded: OrderedDict[Key, TextClassifier] = OrderedDict()
@@ -29,27 +29,27 @@ class Classifiers:
         self._load_lock = Lock()
 
     def get(self, folder: ProjectFolder, source: Source) -> TextClassifier:
-        """A project's model version, or an encoder before any training; in evaluation mode, not to be changed.
+        """Return a classifier in evaluation mode; load it if it is not in memory. Callers must not change it.
 
         Args:
-            folder: the project's.
-            source: which classifier.
+            folder: the project's folder.
+            source: the model version or the untrained encoder.
 
         Raises:
-            VersionError: there is no such version, or it is damaged.
-            EncoderError: there is no such encoder.
+            VersionError: the model version is missing or damaged.
+            EncoderError: the encoder is missing.
         """
         key = _key(folder, source)
         if (classifier := self._find(key)) is not None:
             return classifier
         with self._load_lock:
-            # Another thread may have loaded it meanwhile.
+            # Another thread may have loaded the classifier while this thread waited for the lock.
             if (classifier := self._find(key)) is None:
                 classifier = self._load(key, folder, source)
             return classifier
 
     def find(self, folder: ProjectFolder, source: Source) -> TextClassifier | None:
-        """A classifier if it is in memory; never waits for a load."""
+        """Return a classifier if it is in memory, else None; never load one."""
         return self._find(_key(folder, source))
 
     def _find(self, key: Key) -> TextClassifier | None:
@@ -69,7 +69,7 @@ class Classifiers:
 
 
 def with_labels(classifier: TextClassifier, label_set: LabelSet) -> TextClassifier:
-    """The same encoder, which is shared, under a new head for these labels."""
+    """Return a classifier that shares the encoder and has a new head for other labels."""
     config = replace(classifier.config, labels=label_set.labels, is_multilabel=label_set.is_multilabel)
     return TextClassifier(classifier.encoder, classifier.tokenizer, config).to(classifier.head.weight.device).eval()
 
@@ -77,7 +77,7 @@ def with_labels(classifier: TextClassifier, label_set: LabelSet) -> TextClassifi
 def _key(folder: ProjectFolder, source: Source) -> Key:
     if not source.version:
         return (source.encoder,)
-    # A database made anew may have a project of the same id, whose versions begin with 1 again.
+    # After Label Studio's database is recreated, another project may get the same id and version numbers.
     made_at_ns = (folder.registry.find(source.version).folder / "manifest.json").stat().st_mtime_ns
     return (folder.path, source.version, made_at_ns)
 

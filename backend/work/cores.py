@@ -1,4 +1,4 @@
-"""How many cores a worker may use: its machine's, shared with the workers beside it."""
+"""The number of cores that a worker may use: workers on one machine share its cores."""
 
 import hashlib
 import os
@@ -21,35 +21,35 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Workers:
-    """The workers on one Redis, each known by a sign of life that it renews.
+    """The living workers on one Redis. Each worker renews a timestamp there.
 
-    RQ's own register believes a killed worker alive for as long as its job might have taken.
+    RQ's own register is of no use here: it lists a killed worker until the timeout of its job.
     """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._is_one = False
+        self._is_worker = False
         self.name = f"shortlist-{machine()}-{socket.gethostname()}-{os.getpid()}"
 
     def sign(self) -> None:
-        """Say that this process is a worker and lives; to be repeated well within LEASE_S."""
-        self._is_one = True
+        """Register this process as a living worker; call this again within LEASE_S seconds."""
+        self._is_worker = True
         self._redis.zadd(_WORKERS, {self.name: time.time()})
         self._redis.zremrangebyscore(_WORKERS, 0, time.time() - 100 * LEASE_S)
 
     def leave(self) -> None:
-        """Say that this process ends."""
-        self._is_one = False
-        # Without Redis the sign goes out by itself.
+        """Remove this process from the living workers."""
+        self._is_worker = False
+        # If Redis does not answer, the timestamp grows old and has the same effect.
         with suppress(RedisError):
             self._redis.zrem(_WORKERS, self.name)
 
     def use_own_share(self) -> None:
-        """Give torch this worker's share of the cores; nothing in a process that is none.
+        """Set torch's thread count to this worker's share of the cores; do nothing in a process that is no worker.
 
-        Two processes that each take all cores run 5 to 10 times slower.
+        Two processes that both use all cores run 5 to 10 times slower.
         """
-        if self._is_one:
+        if self._is_worker:
             torch.set_num_threads(own_share(self.name, self._alive()))
 
     def _alive(self) -> list[str]:
@@ -58,14 +58,18 @@ class Workers:
 
 
 def own_share(name: str, alive: list[str]) -> int:
-    """Cores for one of the workers that are alive, at least 1.
+    """Number of cores for one worker, at least 1.
 
-    Workers of one host (a machine, or a container) share what it was given, which may be less than the machine has;
-    containers of one machine share its cores too, though each has a name of its own.
+    Workers on one host (a machine or a container) share the cores that the host may use. Containers on one machine
+    also share the machine's cores, although each container has its own host name.
+
+    Args:
+        name: the worker's name.
+        alive: names of all living workers.
     """
-    of_host = sum(_host(other) == _host(name) for other in {*alive, name})
-    of_machine = sum(_machine(other) == _machine(name) for other in {*alive, name})
-    return max(1, min(available_cores() // of_host, _cores_of_machine() // of_machine))
+    host_workers = sum(_host(other) == _host(name) for other in {*alive, name})
+    machine_workers = sum(_machine(other) == _machine(name) for other in {*alive, name})
+    return max(1, min(available_cores() // host_workers, _machine_cores() // machine_workers))
 
 
 def _machine(name: str) -> str:
@@ -81,7 +85,7 @@ def _pid(name: str) -> int:
 
 
 def _runs(pid: int) -> bool:
-    """Whether a process of this host lives: a killed worker's last sign would halve its successor's share."""
+    """Whether a process of this host lives. A killed worker's timestamp would halve the share of the next worker."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -92,18 +96,19 @@ def _runs(pid: int) -> bool:
 
 
 def machine() -> str:
-    """What stands for this machine and for the cores of it that this process may run on.
+    """Identify this machine and the cores that this process may run on, by a digest.
 
-    Containers of one kernel have its boot id in common; those that were pinned to different cores share none.
+    Containers on one machine have the same boot id. Containers that are pinned to different cores share no core, and
+    get different digests.
     """
     boot_id = _BOOT_ID.read_text(encoding="ascii").strip() if _BOOT_ID.exists() else socket.gethostname()
     return hashlib.blake2b(f"{boot_id} {_own_cores()}".encode(), digest_size=4).hexdigest()
 
 
 def _own_cores() -> list[int]:
-    """The cores this process may run on, where the system says so (macOS does not)."""
+    """Numbers of the cores that this process may run on; empty on macOS, which does not list them."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
-def _cores_of_machine() -> int:
+def _machine_cores() -> int:
     return len(_own_cores()) or os.cpu_count() or 1

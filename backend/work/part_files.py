@@ -1,4 +1,4 @@
-"""Parts of a pool on disk: texts that wait for their embeddings, and embeddings as they come."""
+"""Files of the parts of a pool: a part's texts, and its embeddings when a worker has computed them."""
 
 import hashlib
 import json
@@ -16,36 +16,40 @@ from model.encoder.bert import MAX_CHUNKS, MAX_TOKENS
 from model.text_digests import text_digest
 from model.types import BoolArray, FloatArray, IntArray
 
-# A few seconds' work: what a killed worker takes along, and what a round that wants a worker waits for.
+# Most texts in a part: a few seconds of work. A killed worker loses this much, and a waiting round waits this long.
 PART_TEXTS = 500
-# Of long texts fewer make a part, so that all parts take alike.
+# Most characters in a part, so that parts of long texts take no longer than other parts.
 PART_CHARACTERS = 50_000
-# Nothing past it is read, however long a text is.
+# The encoder reads no further into a text.
 _READ_CHARACTERS = 4 * MAX_CHUNKS * MAX_TOKENS
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some of M texts.
+    """A part: K of M texts.
 
     Attributes:
-        name: made of the source and the texts, so that the same part is known again.
-        rows_K: which of the texts.
+        name: digest of the source and the texts; the same texts always get the same name.
+        rows_K: rows of the part's texts among the M texts.
     """
 
     name: str
     rows_K: IntArray
 
 
-def cut(source: Source, texts: Sequence[str], rows: IntArray) -> list[Part]:
-    """Cut some of M texts into parts of like effort; within each, texts are of like length, so that little is padding.
+def cut_into_parts(source: Source, texts: Sequence[str], rows: IntArray) -> list[Part]:
+    """Cut texts into parts of similar effort; texts of similar length share a part, which saves padding.
 
-    The longest come first: the parts that are left last are then the short ones, and nobody waits long for another.
+    The part with the longest texts comes first. The parts that are taken last are short, so that no worker waits long
+    for another worker.
 
     Args:
-        source: what will embed them.
+        source: the encoder that will embed the texts.
         texts: M texts.
-        rows: which of them.
+        rows: rows of the texts to cut into parts.
+
+    Returns:
+        The parts; together they hold each of `rows` once.
     """
     lengths_N = np.array([min(len(texts[row]), _READ_CHARACTERS) for row in rows], dtype=np.int64)
     order_N = np.argsort(-lengths_N, kind="stable")
@@ -53,7 +57,7 @@ def cut(source: Source, texts: Sequence[str], rows: IntArray) -> list[Part]:
 
 
 def _slices(lengths_N: IntArray) -> Iterator[tuple[int, int]]:
-    """Where parts begin and end: none has more texts or characters than a part may, unless one text alone does."""
+    """Yield begin and end of each part: at most PART_TEXTS and PART_CHARACTERS, but at least one text."""
     ends_N = np.cumsum(lengths_N)
     begin = 0
     while begin < len(lengths_N):
@@ -75,44 +79,61 @@ def _prefix(source: Source) -> str:
 
 
 class PartFolder:
-    """A project's parts. Every file is written whole, and those of one part say the same whoever writes them."""
+    """The folder of a project's parts. Every file is replaced whole. Two workers write the same content for a part."""
 
     def __init__(self, project: Path) -> None:
         self._path = project / "parts"
 
     def write_texts(self, part: str, source: Source, texts: Sequence[str]) -> None:
-        """Leave a part's texts for whoever takes it."""
+        """Write the texts of a part, for every worker to read.
+
+        Args:
+            part: name of the part.
+            source: the encoder that is to embed the texts.
+            texts: the K texts of the part.
+        """
         self._path.mkdir(parents=True, exist_ok=True)
         task = json.dumps({"source": asdict(source), "texts": list(texts)}).encode("ascii")
         self._write(self._texts(part), lambda file: file.write(task))
 
     def read_texts(self, part: str) -> tuple[Source, list[str]]:
-        """A part's texts, and what is to embed them.
+        """Read the encoder and the texts of a part.
+
+        Args:
+            part: name of the part.
 
         Raises:
-            FileNotFoundError: nobody wants them any more.
+            FileNotFoundError: the round dropped the part.
         """
         task = json.loads(self._texts(part).read_bytes())
         return Source(**task["source"]), task["texts"]
 
     def write_embeddings(self, part: str, embeddings_K_D: FloatArray) -> None:
-        """Leave what a part's texts became.
+        """Write the embeddings of a part.
+
+        Args:
+            part: name of the part.
+            embeddings_K_D: embeddings in the order of the part's texts.
 
         Raises:
-            FileNotFoundError: nobody wants them any more.
+            FileNotFoundError: the round dropped the part.
         """
         self._write(self._embeddings(part), lambda file: np.save(file, embeddings_K_D))
 
     def read_embeddings(self, part: str) -> FloatArray | None:
-        """What a part's texts became; None if they have not yet."""
+        """Read the embeddings of a part, embeddings_K_D; None before a worker has computed them."""
         try:
             embeddings_K_D: FloatArray = np.load(self._embeddings(part))
         except FileNotFoundError:
             return None
         return embeddings_K_D
 
-    def done(self, source: Source) -> Iterator[str]:
-        """Parts that are done, whoever cut them; those of other sources go."""
+    def finished_parts(self, source: Source) -> Iterator[str]:
+        """Yield the names of all parts with embeddings, and delete the parts of other sources.
+
+        Args:
+            source: the encoder in use.
+        """
         for file in self._path.glob("*.npy"):
             if file.name.startswith(_prefix(source)):
                 yield file.stem
@@ -121,7 +142,7 @@ class PartFolder:
                 self._texts(file.stem).unlink(missing_ok=True)
 
     def drop(self) -> None:
-        """Forget all parts."""
+        """Delete all parts."""
         shutil.rmtree(self._path, ignore_errors=True)
 
     def _texts(self, part: str) -> Path:
@@ -131,55 +152,71 @@ class PartFolder:
         return self._path / f"{part}.npy"
 
     def _write(self, file: Path, write: "_Write") -> None:
-        beside = file.with_name(f".{uuid.uuid4().hex}.tmp")
-        with beside.open("wb") as opened:
+        temporary = file.with_name(f".{uuid.uuid4().hex}.tmp")
+        with temporary.open("wb") as opened:
             write(opened)
-        beside.replace(file)
+        temporary.replace(file)
 
 
 class _Write(Protocol):
     def __call__(self, file: BinaryIO, /) -> object:
-        """Fill an opened file."""
+        """Write the content into an open file."""
 
 
-class Gathered:
-    """Embeddings of M texts as they come, part by part."""
+class PartialEmbeddings:
+    """Embeddings of M texts, some of them still missing."""
 
     def __init__(self, size: int) -> None:
+        """Start with no embedding.
+
+        Args:
+            size: number of texts, M.
+        """
         self._is_there_M: BoolArray = np.zeros(size, dtype=np.bool_)
         self._embeddings_M_D: FloatArray = np.zeros((size, 0), dtype=np.float32)
 
     @property
     def embeddings_M_D(self) -> FloatArray:
-        """All of them; zeros where some have not come."""
+        """The embeddings, float32; zeros in rows that are missing."""
         return self._embeddings_M_D
 
     @property
     def done(self) -> int:
-        """How many came."""
+        """Number of texts with an embedding."""
         return int(self._is_there_M.sum())
 
     @property
     def size(self) -> int:
-        """How many there are, M."""
+        """Number of texts, M."""
         return len(self._is_there_M)
 
     def missing(self) -> IntArray:
-        """Rows of those that have not come."""
+        """Rows of the texts without an embedding."""
         return np.flatnonzero(~self._is_there_M)
 
     def add(self, rows_K: IntArray, embeddings_K_D: FloatArray) -> None:
-        """Some came."""
+        """Add the embeddings of K texts.
+
+        Args:
+            rows_K: rows of the texts.
+            embeddings_K_D: their embeddings.
+        """
         if not self._embeddings_M_D.shape[1]:
             self._embeddings_M_D = np.zeros((self.size, embeddings_K_D.shape[1]), dtype=np.float32)
         self._embeddings_M_D[rows_K] = embeddings_K_D
         self._is_there_M[rows_K] = True
 
 
-def found_again(files: PartFolder, source: Source, texts: Sequence[str]) -> Gathered:
-    """What is done of M texts already, by what they say: a round before this one was killed, or told to stop."""
-    gathered = Gathered(len(texts))
-    parts = list(files.done(source))
+def read_finished_parts(files: PartFolder, source: Source, texts: Sequence[str]) -> PartialEmbeddings:
+    """Read the embeddings that an earlier round, which was killed or stopped, left for the same texts.
+
+    Args:
+        files: the project's parts.
+        source: the encoder in use.
+        texts: M texts; a digest of the text finds its embedding.
+    """
+    found = PartialEmbeddings(len(texts))
+    parts = list(files.finished_parts(source))
     rows_of: dict[int, list[int]] = {}
     for row, text in enumerate(texts if parts else ()):
         rows_of.setdefault(text_digest(text), []).append(row)
@@ -189,5 +226,5 @@ def found_again(files: PartFolder, source: Source, texts: Sequence[str]) -> Gath
             digests_K = map(text_digest, files.read_texts(part)[1])
             wanted = [(row, place) for place, digest in enumerate(digests_K) for row in rows_of.get(digest, ())]
             rows, places = np.array(wanted, dtype=np.int64).reshape(-1, 2).T
-            gathered.add(rows, embeddings_K_D[places])
-    return gathered
+            found.add(rows, embeddings_K_D[places])
+    return found

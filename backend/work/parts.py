@@ -1,8 +1,8 @@
-"""Embed many texts in parts that any number of workers on one MODEL_DIR take, each part once.
+"""Embed many texts in parts. All workers on one MODEL_DIR share the parts, and each part is embedded once.
 
-A part is a file of texts, beside which its embeddings appear. RQ jobs invite free workers to help; the round that wants
-the embeddings takes parts itself all the while, so that it needs nobody. Who takes a part claims it in Redis for as
-long as it lives. What was computed for a round that was killed is found again by what the texts say.
+A part is a file of texts; a worker writes the embeddings into a second file. An RQ job for each part invites free
+workers. The round embeds parts too, so it finishes without help. A worker claims a part in Redis while it embeds the
+part. After a killed round, the next round finds the finished parts by digests of their texts.
 """
 
 import time
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from backend.store.project_folder import ProjectFolder
 from backend.work.claims import claim
 from backend.work.classifiers import Classifiers
-from backend.work.part_files import Gathered, Part, PartFolder, cut, found_again
+from backend.work.part_files import Part, PartFolder, PartialEmbeddings, cut_into_parts, read_finished_parts
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import redis_errors, redis_key
 from backend.work.sources import Source
@@ -23,21 +23,21 @@ from model.learner.training import do_not_stop
 from model.progress import Progress, ignore_progress
 from model.types import FloatArray
 
-# How soon to look again whether somebody else has finished a part, or died over it.
+# Seconds between two looks at the parts that other workers embed.
 _LOOK_AGAIN_S = 0.1
-# In place of a claim, for as long as anybody may ask; whether the file is there is what counts.
+# Replaces the claim of a finished part. A part counts as finished only if its file of embeddings exists, too.
 _DONE, _DONE_S = b"done", 3600
 
 
 @dataclass(frozen=True)
 class PartWorker:
-    """A process that takes parts of a project's pool.
+    """A process that embeds parts of a project's pool.
 
     Attributes:
-        queue: where the workers are; few texts do without it.
-        folder: the project's, which all workers can read and write.
-        classifiers: where classifiers are kept warm.
-        should_stop: whether to give up; what is done until then is found again.
+        queue: the queue that all workers share; a pool of one part does not use it.
+        folder: the project's folder, which all workers can read and write.
+        classifiers: the classifiers in memory.
+        should_stop: returns True to stop the embedding; finished parts stay on disk.
     """
 
     queue: RoundQueue
@@ -49,56 +49,93 @@ class PartWorker:
 def embed_in_parts(
     worker: PartWorker, source: Source, texts: Sequence[str], on_progress: Progress = ignore_progress
 ) -> FloatArray:
-    """Embed texts together with whoever is free.
+    """Embed texts, together with all free workers.
 
     Args:
         worker: this process.
-        source: what embeds.
+        source: the encoder.
         texts: M texts.
-        on_progress: called with (texts done, M), whoever did them.
+        on_progress: called with (texts embedded by all workers, M).
 
     Returns:
-        embeddings_M_D, float32, in the order of `texts`. They are found again until `drop_parts`.
+        embeddings_M_D, float32, in the order of `texts`. The files of the parts stay on disk until `drop_parts`.
 
     Raises:
-        TrainingCancelledError: `should_stop` said so.
+        TrainingCancelledError: `should_stop` returned True.
         RedisUnavailableError: Redis does not answer.
     """
     if not texts:
         return embed_texts(worker.classifiers.get(worker.folder, source), texts)
-    shared = _Shared(worker)
-    gathered = found_again(shared.files, source, texts)
-    parts = cut(source, texts, gathered.missing())
+    shared = _SharedParts(worker)
+    found = read_finished_parts(shared.files, source, texts)
+    pool = _PoolEmbedding(source, texts, found, on_progress)
+    parts = cut_into_parts(source, texts, found.missing())
     if len(parts) > 1:
         with redis_errors():
-            _embed_with_others(shared, source, texts, parts, gathered, on_progress)
+            _embed_with_others(shared, pool, parts)
     elif parts:
-        some = [texts[row] for row in parts[0].rows_K]
-        gathered.add(parts[0].rows_K, shared.embed(source, some, _onwards(gathered, on_progress)))
+        found.add(parts[0].rows_K, shared.embed(source, pool.texts_of(parts[0]), pool.progress_of_part()))
     on_progress(len(texts), len(texts))
-    return gathered.embeddings_M_D
+    return found.embeddings_M_D
 
 
 def drop_parts(folder: ProjectFolder) -> None:
-    """Forget what `embed_in_parts` left on disk; to be called once its answer is safe elsewhere."""
+    """Delete the files of all parts. Call this after the result of `embed_in_parts` is stored.
+
+    Args:
+        folder: the project's folder.
+    """
     PartFolder(folder.path).drop()
 
 
 def embed_part(worker: PartWorker, name: str) -> bool:
-    """Embed a part of another worker's round, unless somebody has it; returns False then.
+    """Embed a part of another worker's round.
+
+    Args:
+        worker: this process.
+        name: name of the part.
+
+    Returns:
+        True if this worker embedded the part; False if another worker has claimed it.
 
     Raises:
-        FileNotFoundError: nobody wants it any more, or this worker's MODEL_DIR is not the round's.
-        TrainingCancelledError: `should_stop` said so; the part is free again.
-        ShortlistError: this worker cannot embed it.
+        FileNotFoundError: the round dropped the part, or this worker and the round have different MODEL_DIRs.
+        TrainingCancelledError: `should_stop` returned True; another worker may claim the part.
+        ShortlistError: this worker cannot load the encoder.
     """
-    shared = _Shared(worker)
+    shared = _SharedParts(worker)
     source, texts = shared.files.read_texts(name)
     return shared.take(name, source, texts) is not None
 
 
-class _Shared:
-    """The parts of one project, as this process shares them with others."""
+@dataclass(frozen=True)
+class _PoolEmbedding:
+    """The embedding of a pool of M texts that is under way.
+
+    Attributes:
+        source: the encoder.
+        texts: M texts.
+        found: the embeddings so far.
+        on_progress: called with (texts embedded, M).
+    """
+
+    source: Source
+    texts: Sequence[str]
+    found: PartialEmbeddings
+    on_progress: Progress
+
+    def texts_of(self, part: Part) -> list[str]:
+        """Return the K texts of a part."""
+        return [self.texts[row] for row in part.rows_K]
+
+    def progress_of_part(self) -> Progress:
+        """Return a callback that turns the progress of one part into the progress of the pool."""
+        before, total = self.found.done, self.found.size
+        return lambda done, _: self.on_progress(before + done, total)
+
+
+class _SharedParts:
+    """The parts of one project, which this process shares with other workers."""
 
     def __init__(self, worker: PartWorker) -> None:
         self.files = PartFolder(worker.folder.path)
@@ -107,7 +144,7 @@ class _Shared:
     def take(
         self, name: str, source: Source, texts: Sequence[str], on_progress: Progress = ignore_progress
     ) -> FloatArray | None:
-        """Embed a part and leave the embeddings for all to see; None if somebody else has the part."""
+        """Claim a part, embed it and write its embeddings; return None if another worker has claimed the part."""
         key = self._key(name)
         with claim(self._worker.queue.redis, key) as is_ours:
             if not is_ours:
@@ -121,37 +158,37 @@ class _Shared:
         return embeddings_K_D
 
     def embed(self, source: Source, texts: Sequence[str], on_progress: Progress) -> FloatArray:
-        """Embed some texts here; whether to stop is asked at every batch."""
+        """Embed texts in this process; check `should_stop` at every batch."""
 
         def on_batch(done: int, total: int) -> None:
             self.stop_if_asked()
             on_progress(done, total)
 
-        # Before any training there is no head that says where precision matters.
+        # `embed_pool` uses the head to choose where precision matters; an untrained encoder has no head.
         embed = embed_pool if source.version else embed_texts
         return embed(self._worker.classifiers.get(self._worker.folder, source), texts, on_batch)
 
     def stop_if_asked(self) -> None:
-        """Raise TrainingCancelledError if this process wants to end."""
+        """Raise TrainingCancelledError if `should_stop` returns True."""
         if self._worker.should_stop():
-            raise TrainingCancelledError("somebody wanted the embedding to end before it was done")
+            raise TrainingCancelledError("the embedding was told to stop before all texts were embedded")
 
-    def gather_done(self, left: dict[str, Part], gathered: Gathered) -> list[str]:
-        """Take parts that are done out of those left; returns the names of those that nobody has."""
+    def collect_finished(self, left: dict[str, Part], found: PartialEmbeddings) -> list[str]:
+        """Move finished parts from `left` to `found`; return the names of parts that no worker has claimed."""
         states = self._worker.queue.redis.mget([self._key(name) for name in left])
         free = [name for name, state in zip(left, states, strict=True) if state is None]
         for name in [name for name, state in zip(left, states, strict=True) if state == _DONE]:
             embeddings_K_D = self.files.read_embeddings(name)
             if embeddings_K_D is None:
-                # It was done for a round long ago, and its file is gone.
+                # The mark is left from an earlier round, which dropped the file.
                 self._worker.queue.redis.delete(self._key(name))
             else:
-                gathered.add(left.pop(name).rows_K, embeddings_K_D)
+                found.add(left.pop(name).rows_K, embeddings_K_D)
         return free
 
     @contextmanager
     def invited(self, parts: Sequence[Part]) -> Iterator[None]:
-        """Have free workers take parts while the block runs."""
+        """Invite free workers to embed the parts while the block runs."""
         job_ids = self._worker.queue.invite(self._worker.folder.project_id, [part.name for part in parts])
         try:
             yield
@@ -162,35 +199,21 @@ class _Shared:
         return redis_key("part", self._worker.folder.project_id, name)
 
 
-def _embed_with_others(
-    shared: _Shared,
-    source: Source,
-    texts: Sequence[str],
-    parts: Sequence[Part],
-    gathered: Gathered,
-    on_progress: Progress,
-) -> None:
-    """Gather parts as others finish them, and take those that nobody has: the last first, for others begin in front."""
+def _embed_with_others(shared: _SharedParts, pool: _PoolEmbedding, parts: Sequence[Part]) -> None:
+    """Collect finished parts, and embed unclaimed parts, the last part first: other workers start in front."""
     for part in parts:
-        shared.files.write_texts(part.name, source, [texts[row] for row in part.rows_K])
+        shared.files.write_texts(part.name, pool.source, pool.texts_of(part))
     left = {part.name: part for part in parts}
     with shared.invited(parts):
         while left:
             shared.stop_if_asked()
-            free = shared.gather_done(left, gathered)
-            on_progress(gathered.done, len(texts))
+            free = shared.collect_finished(left, pool.found)
+            pool.on_progress(pool.found.done, len(pool.texts))
             if free:
                 part = left[free[-1]]
-                some = [texts[row] for row in part.rows_K]
-                embeddings_K_D = shared.take(part.name, source, some, _onwards(gathered, on_progress))
+                embeddings_K_D = shared.take(part.name, pool.source, pool.texts_of(part), pool.progress_of_part())
                 if embeddings_K_D is not None:
-                    gathered.add(left.pop(part.name).rows_K, embeddings_K_D)
+                    pool.found.add(left.pop(part.name).rows_K, embeddings_K_D)
             elif left:
-                # Others have the rest; one that dies over its part lets go of it within the lease.
+                # Other workers have claimed all parts. The claim of a worker that dies expires.
                 time.sleep(_LOOK_AGAIN_S)
-
-
-def _onwards(gathered: Gathered, on_progress: Progress) -> Progress:
-    """Progress within a part as progress of the whole."""
-    before, total = gathered.done, gathered.size
-    return lambda done, _: on_progress(before + done, total)

@@ -1,4 +1,4 @@
-"""A Redis: whose, how to reach it, what is said when it does not answer, and what our keys are called."""
+"""Access to Redis: its address, a connection, our error when Redis does not answer, and our key names."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +15,10 @@ _PREFIX = "shortlist"
 
 
 def redis_url(settings: Settings) -> str:
-    """REDIS_URL, or the address that a running `serve` with its embedded Redis left in MODEL_DIR.
+    """Return REDIS_URL, or the address of the embedded Redis that a running `serve` wrote into MODEL_DIR.
 
     Raises:
-        RedisUnavailableError: neither is there.
+        RedisUnavailableError: REDIS_URL is not set and no `serve` runs.
     """
     if settings.redis_url:
         return settings.redis_url
@@ -31,7 +31,7 @@ def redis_url(settings: Settings) -> str:
 
 
 def open_redis(settings: Settings) -> Redis:
-    """A connection pool; nothing is sent yet."""
+    """Open a connection pool to Redis. The first command connects."""
     return Redis.from_url(
         redis_url(settings), socket_connect_timeout=_SOCKET_TIMEOUT_S, socket_timeout=_SOCKET_TIMEOUT_S
     )
@@ -39,7 +39,7 @@ def open_redis(settings: Settings) -> Redis:
 
 @contextmanager
 def redis_errors() -> Iterator[None]:
-    """Turn Redis's connection errors into ours."""
+    """Turn Redis's connection errors and timeouts into RedisUnavailableError."""
     try:
         yield
     except (RedisConnectionError, RedisTimeoutError) as error:
@@ -49,5 +49,5 @@ def redis_errors() -> Iterator[None]:
 
 
 def redis_key(*parts: object) -> str:
-    """One of our keys: `shortlist:running:3`."""
+    """Build one of our Redis keys, such as `shortlist:running:3`."""
     return ":".join(map(str, (_PREFIX, *parts)))

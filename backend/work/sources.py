@@ -1,15 +1,15 @@
-"""The encoder that embeds a pool's texts: a model version's, or one before any training."""
+"""The encoder that embeds a pool's texts: a model version's encoder, or an untrained encoder."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Source:
-    """What embeds texts: a project's model version, or an encoder before any training.
+    """The encoder that embeds texts: a model version of a project, or an untrained encoder.
 
     Attributes:
-        encoder: BERT_MODEL; empty for the bundled one.
-        version: the model version's number; 0 for the untrained encoder.
+        encoder: BERT_MODEL; empty for the bundled encoder.
+        version: number of the model version; 0 for the untrained encoder.
     """
 
     encoder: str = ""
@@ -17,5 +17,5 @@ class Source:
 
     @property
     def name(self) -> str:
-        """Its name in files: `version-3`, or the encoder's name."""
+        """The name for files: `version-3`, or the encoder's name."""
         return f"version-{self.version}" if self.version else self.encoder

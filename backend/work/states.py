@@ -1,4 +1,4 @@
-"""Where a project's round stands: said by who runs it, read by who asks."""
+"""The state of a project's round in Redis: the worker writes it, web processes read it."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -21,18 +21,20 @@ IDLE, QUEUED, SYNCING, TRAINING, SCORING, PUBLISHING, FAILED = (
 STATES = (IDLE, QUEUED, SYNCING, TRAINING, SCORING, PUBLISHING, FAILED)
 
 
-# What is told of a running step, as Redis keeps it and as it is read.
+# The fields of a running step in Redis, each with the function that parses it.
 _PROGRESS: dict[str, Callable[[str], float]] = {"done": int, "total": int, "seconds_left": float, "loss": float}
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast something is counted.
+    """The pace of a step, and the time that it still needs.
 
     Attributes:
-        done, total: where the count stands.
-        began_s: when it began, by a clock; began_at: and with how many.
-        seconds_left: until all is counted, at the mean pace; 0 while there is none.
+        done: items done.
+        total: items to do.
+        began_s: clock time when the count began, in seconds.
+        began_at: items done at that time.
+        seconds_left: seconds until all items are done, at the mean pace; 0 before a pace is known.
     """
 
     done: int = 0
@@ -42,7 +44,13 @@ class Pace:
     seconds_left: float = 0.0
 
     def after(self, done: int, total: int, now_s: float) -> "Pace":
-        """The count as it stands now; one of something else begins anew."""
+        """Return the pace at a new count; a smaller count or another total starts a new pace.
+
+        Args:
+            done: items done.
+            total: items to do.
+            now_s: clock time in seconds.
+        """
         if total != self.total or done < self.done:
             return Pace(done, total, now_s, done)
         each_s = (now_s - self.began_s) / max(1, done - self.began_at)
@@ -51,13 +59,14 @@ class Pace:
 
 @dataclass(frozen=True)
 class RoundState:
-    """Where a project's round stands.
+    """The state of a project's round.
 
     Attributes:
         state: one of STATES.
-        progress: what the running step has done so far, e.g. {"done": 20, "total": 60, "seconds_left": 8.1}; in a
-            training with the loss of its last batch.
-        last_error: a sentence, empty after a round that went well.
+        progress: progress of the running step, e.g. {"done": 20, "total": 60, "seconds_left": 8.1}; a training adds
+            "loss", the loss of its last batch.
+        last_error: error message of the last round; empty if it succeeded.
+        last_error_code: error code of the last round; empty if it succeeded.
     """
 
     state: str
@@ -67,7 +76,7 @@ class RoundState:
 
 
 class RoundProgress:
-    """What is told of a project's running round, and of how the last one went."""
+    """Redis's record of a project's running round and of the last round's error."""
 
     def __init__(self, redis: Redis, project_id: int) -> None:
         self._redis = redis
@@ -76,30 +85,45 @@ class RoundProgress:
         self._key = redis_key("state", project_id)
 
     def step(self, name: str) -> None:
-        """Say which step the round is in."""
+        """Record that the round begins a step.
+
+        Args:
+            name: one of STATES.
+        """
         self._redis.hset(self._key, "step", name)
         self._redis.hdel(self._key, *_PROGRESS)
         self._pace = Pace()
 
     def progress(self, done: int, total: int, loss: float | None = None) -> None:
-        """Say how far the step is, and in a training what the loss is."""
+        """Record the progress of the step.
+
+        Args:
+            done: items done.
+            total: items to do.
+            loss: loss of the last batch of a training; None outside a training.
+        """
         self._pace = self._pace.after(done, total, time.monotonic())
-        told: dict[Any, float] = {"done": done, "total": total, "seconds_left": self._pace.seconds_left}
+        fields: dict[Any, float] = {"done": done, "total": total, "seconds_left": self._pace.seconds_left}
         if loss is not None:
-            told["loss"] = loss
-        self._redis.hset(self._key, mapping=told)
+            fields["loss"] = loss
+        self._redis.hset(self._key, mapping=fields)
 
     def end(self, error: str, code: str) -> None:
-        """Say how the round went; both are empty if it went well."""
+        """Record that the round ended.
+
+        Args:
+            error: error message; empty if the round succeeded.
+            code: error code; empty if the round succeeded.
+        """
         self._redis.hset(self._key, mapping={"last_error": error, "last_error_code": code})
         self._redis.hdel(self._key, "step", *_PROGRESS)
 
-    def read(self, *, runs: bool, waits: bool) -> RoundState:
-        """What was told.
+    def read(self, *, is_running: bool, is_waiting: bool) -> RoundState:
+        """Read the state.
 
         Args:
-            runs: whether a round of the project runs.
-            waits: whether one waits.
+            is_running: a round of the project runs.
+            is_waiting: a round of the project waits.
 
         Raises:
             RedisUnavailableError: Redis does not answer.
@@ -108,7 +132,7 @@ class RoundProgress:
             stored: Any = self._redis.hgetall(self._key)
         fields = {key.decode(): value.decode() for key, value in stored.items()}
         error = fields.get("last_error", "")
-        resting = QUEUED if waits else FAILED if error else IDLE
-        progress = {name: read(fields[name]) for name, read in _PROGRESS.items() if runs and name in fields}
-        state = fields.get("step", SYNCING) if runs else resting
+        resting = QUEUED if is_waiting else FAILED if error else IDLE
+        progress = {name: read(fields[name]) for name, read in _PROGRESS.items() if is_running and name in fields}
+        state = fields.get("step", SYNCING) if is_running else resting
         return RoundState(state, progress, error, fields.get("last_error_code", ""))

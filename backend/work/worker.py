@@ -1,6 +1,6 @@
-"""The worker process: takes rounds from the queue, one at a time, with torch and the models kept warm.
+"""The worker process: runs rounds from the queue, one at a time, and keeps torch and the models in memory.
 
-While no round waits it takes parts of other workers' rounds.
+While no round waits, it embeds parts of other workers' rounds.
 """
 
 import logging
@@ -17,9 +17,9 @@ from backend.work.classifiers import Classifiers
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis, redis_errors
 
-# Annotators wait for Label Studio and for webhooks, never for a training: it takes what they leave.
+# Annotators wait for Label Studio and for the web processes; a training runs on the time that both leave.
 NICENESS = 10
-# A round needs one classifier at a time, and there need not be memory for two.
+# A round needs one classifier at a time. The machine may lack memory for two.
 KEPT_CLASSIFIERS = 1
 _TICK_S = 1.0
 
@@ -28,7 +28,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class WorkerProcess:
-    """The settings, the queue and the stop sign of a worker process."""
+    """The objects of a worker process that its jobs need.
+
+    Attributes:
+        settings: the settings.
+        rounds: the queue of rounds.
+        stopping: set when the process should end.
+        classifiers: the classifiers in memory.
+    """
 
     settings: Settings
     rounds: RoundQueue
@@ -36,33 +43,36 @@ class WorkerProcess:
     classifiers: Classifiers
 
 
-# RQ calls a job by its function's name with the ids it carries; the rest of what a round needs is the process's own.
-_here: list[WorkerProcess] = []
+# RQ calls a job's function with ids alone. The function finds all other objects of its process here.
+_this_worker: list[WorkerProcess] = []
 
 
 def this_worker() -> WorkerProcess:
-    """The worker process that a job runs in."""
-    return _here[0]
+    """Return the worker process that runs the calling job."""
+    return _this_worker[0]
 
 
 class _Worker(SimpleWorker):
-    """RQ's worker, which waits for the job at hand when told to stop; here the job hears of it."""
+    """RQ's worker. On a stop signal RQ lets the running job finish; this class also tells the job to stop early."""
 
     def handle_warm_shutdown_request(self) -> None:
-        """Told to stop (SIGTERM or SIGINT) for the first time."""
+        """Handle the first SIGTERM or SIGINT."""
         super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]
-        _here[0].stopping.set()
+        _this_worker[0].stopping.set()
 
 
 def run_worker(settings: Settings) -> None:
-    """Work until told to stop (SIGTERM or SIGINT).
+    """Run rounds until SIGTERM or SIGINT.
+
+    Args:
+        settings: the settings.
 
     Raises:
-        RedisUnavailableError: there is no Redis to take rounds from.
+        RedisUnavailableError: Redis does not answer.
     """
     rounds = RoundQueue(open_redis(settings))
     rounds.ping()
-    _here[:] = [WorkerProcess(settings, rounds, Event(), Classifiers(KEPT_CLASSIFIERS))]
+    _this_worker[:] = [WorkerProcess(settings, rounds, Event(), Classifiers(KEPT_CLASSIFIERS))]
     os.nice(NICENESS)
     rounds.workers.sign()
     rounds.recover(known_projects(settings.model_dir))
@@ -79,18 +89,21 @@ def run_worker(settings: Settings) -> None:
 
 
 def rq_worker(rounds: RoundQueue, settings: Settings) -> SimpleWorker:
-    """RQ's side of this process.
+    """Create RQ's worker for this process.
 
-    It waits for jobs on connections of its own: it would wait for minutes on one of the queue's, which give up after
-    seconds, and then end.
+    RQ waits for a job for minutes. The queue's connections time out after seconds, so RQ gets connections of its own.
+
+    Args:
+        rounds: the queue of rounds.
+        settings: the settings, with Redis's address.
     """
-    # Rounds first: one that waits has nobody, a part has at least the worker whose round it is of.
+    # RQ prefers the first queue. A waiting round has no worker, while a part has the worker of its round.
     queues = [rounds.queue, rounds.parts]
     return _Worker(queues, connection=open_redis(settings), name=rounds.workers.name)
 
 
 def _tick(rounds: RoundQueue, over: Event) -> None:
-    """Once a second, give a sign of life, and queue the rounds that were put off and whose time has come."""
+    """Each second, renew this worker's timestamp and queue the delayed rounds that are due."""
     while not over.wait(_TICK_S):
         try:
             with redis_errors():

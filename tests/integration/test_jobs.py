@@ -106,7 +106,7 @@ def test_changed_tasks_are_told_to_every_turn_until_one_has_read_them(redis: Red
     assert reading is not None
     assert reading.changed_tasks == {1, 2, 3}
     queue.request(7, task_ids=[4], are_all_named=False)
-    reading.has_read_changes()
+    reading.mark_changes_read()
     reading.end()
 
     last = queue.begin(7)

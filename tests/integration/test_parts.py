@@ -12,7 +12,7 @@ from rq.worker import SimpleWorker
 from backend.store.project_folder import ProjectFolder
 from backend.work.classifiers import Classifiers
 from backend.work.cores import Workers
-from backend.work.part_files import cut
+from backend.work.part_files import cut_into_parts
 from backend.work.parts import PartWorker, drop_parts, embed_in_parts, embed_part
 from backend.work.queue import RoundQueue
 from backend.work.sources import Source
@@ -98,7 +98,7 @@ def test_a_helper_and_the_round_share_the_parts_and_none_is_done_twice(
 def test_a_part_whose_helper_died_is_taken_over(
     worker: PartWorker, queue: RoundQueue, folder: ProjectFolder, source: Source, expected_M_D: FloatArray
 ) -> None:
-    dying = cut(source, TEXTS, np.arange(len(TEXTS)))[1].name
+    dying = cut_into_parts(source, TEXTS, np.arange(len(TEXTS)))[1].name
     queue.redis.set(_key(queue.redis, dying), "who died", px=400)
 
     embeddings_M_D = embed_in_parts(worker, source, TEXTS)

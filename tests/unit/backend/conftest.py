@@ -1,4 +1,4 @@
-"""What tests of the LLM's part share."""
+"""Fixtures of the tests that ask an LLM."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def llm_settings(tmp_path) -> Settings:
 
 @pytest.fixture
 def llm_context(llm_settings):
-    """What a round has at hand, with an LLM that answers what the test says."""
+    """Build the context of a round whose LLM gives the answers of the test."""
 
     def context(answers, labels: int = 0, has_model: bool = False, turn=None, **own) -> tuple[LLMContext, ScriptedChat]:
         chat = ScriptedChat(answers)

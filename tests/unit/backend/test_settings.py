@@ -34,7 +34,7 @@ POOL = tuple(PoolText(id_, f"text {id_}") for id_ in range(40))
 
 @pytest.fixture
 def load(monkeypatch, tmp_path):
-    """Settings from an environment that holds what is given and nothing else of ours."""
+    """Load settings from an environment with only the given variables."""
     for name in environment_names():
         monkeypatch.delenv(name, raising=False)
 
@@ -107,7 +107,7 @@ def _may_spend(settings: Settings, tokens: int) -> bool:
 
 
 def _cost(settings: Settings) -> float | None:
-    """Of a million tokens read and two million written, where the other price is 1."""
+    """The cost of a million tokens read and two million written, where the other price is 1."""
     prices = {"llm_price_input": settings.llm_price_input or 1.0, "llm_price_output": settings.llm_price_output or 1.0}
     ledger = open_ledger(settings.model_copy(update=prices), ProjectFolder(settings.model_dir / "spent", 1))
     if not ledger.spent_tokens:
@@ -179,7 +179,7 @@ def test_every_setting_is_among_those_that_change_something():
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-def test_the_names_of_label_studios_own_examples_are_understood(load, alias):
+def test_the_names_from_label_studios_examples_are_aliases(load, alias):
     value, field = ALIASES[alias]
     assert str(getattr(load(**{alias: value}), field)) == value
 
@@ -195,13 +195,13 @@ def test_with_an_empty_environment_everything_has_a_default(load):
     assert (settings.bert_model, settings.redis_url, settings.label_studio_api_key) == ("", None, None)
 
 
-def test_an_llm_that_is_there_chooses_first_unless_somebody_says_otherwise(load):
+def test_with_an_llm_activellm_is_the_default_cold_start(load):
     assert load(LLM_PROVIDER="openai").cold_start == "activellm"
     assert load(LLM_PROVIDER="openai", COLD_START="random").cold_start == "random"
     assert load(LLM_PROVIDER="openai").for_project({"cold_start": "llm_committee"}).cold_start == "llm_committee"
 
 
-def test_a_project_that_wants_an_llm_where_there_is_none_is_told_what_to_set(load):
+def test_a_cold_start_by_an_llm_without_a_provider_names_the_setting(load):
     with pytest.raises(ConfigurationError, match="LLM_PROVIDER"):
         load().for_project({"cold_start": "activellm"})
 
@@ -279,7 +279,7 @@ def test_secrets_stay_hidden_when_settings_are_printed(load):
 
 
 @pytest.mark.parametrize("half", ["BASIC_AUTH_USER", "BASIC_AUTH_PASS"])
-def test_half_of_basic_auth_is_none_and_stops_the_start(load, half):
+def test_half_of_basic_auth_stops_the_start(load, half):
     with pytest.raises(ConfigurationError, match="BASIC_AUTH_USER and BASIC_AUTH_PASS") as caught:
         load(**{half: "geheim"})
     assert "geheim" not in str(caught.value)
@@ -299,7 +299,7 @@ def test_half_of_basic_auth_is_none_and_stops_the_start(load, half):
         ("pool", "off"),
     ],
 )
-def test_a_projects_extra_params_win(load, name, value):
+def test_a_projects_extra_params_override_the_environment(load, name, value):
     settings = load()
     assert getattr(settings.for_project({name: value}), name) == value
     assert getattr(settings.for_project({name: str(value)}), name) == value
@@ -338,7 +338,7 @@ def test_auto_and_off_are_understood_in_any_case(load, value):
     assert settings.for_project({"names": "Auto"}).names == "auto"
 
 
-def test_a_projects_label_descriptions_say_what_its_labels_mean(load):
+def test_a_projects_label_descriptions_are_read_from_its_extra_params(load):
     assert _label_texts(load(), label_descriptions={"pos": "praise"}) == (("neg",), ("praise",))
     assert _label_texts(load()) == (("neg",), ("pos",))
 

@@ -14,7 +14,7 @@ def folder(tmp_path) -> ProjectFolder:
 
 
 def ignore(done: int, total: int) -> None:
-    """Nobody looks."""
+    """Ignore the progress."""
 
 
 def an_order(size: int, **different) -> Ordered:
@@ -50,7 +50,7 @@ def test_predictions_of_other_models_are_not_ours_to_remove(folder):
     assert client.prediction_counts(1) == {"bert": 3, "9.1": 3, "": 2, "3.2": 2, "3.3": 2}
 
 
-def test_what_a_killed_round_wrote_is_removed_in_time(folder):
+def test_predictions_of_a_killed_round_are_removed_later(folder):
     client = FakeLabelStudio()
     published(folder, client, 1)
     client.is_failing = True
@@ -82,7 +82,7 @@ def test_a_small_publication_goes_in_one_request_and_a_large_one_prediction_by_p
     assert client.calls == ["delete 3.2", *["delete"] * (REMOVED_AT_ONCE + 1)]
 
 
-def test_cleaning_up_makes_way_for_whoever_waits_and_goes_on_later(folder):
+def test_cleaning_up_makes_way_for_waiting_rounds_and_goes_on_later(folder):
     client = FakeLabelStudio()
     published(folder, client, 1, 2, 3, 4)
     answers = iter([True, False])
@@ -124,7 +124,7 @@ def test_cleaning_up_says_how_far_it_is(folder):
     assert heard == [(3, 6), (6, 6)]
 
 
-def test_where_nothing_is_stale_nothing_is_touched(folder):
+def test_without_old_publications_nothing_is_deleted(folder):
     client = FakeLabelStudio()
     published(folder, client, 1, 2)
     assert clean_up(client, folder, always, ignore)

@@ -20,30 +20,30 @@ from tests.fake_chats import ScriptedChat
         ({"llm_provider": "mistral", "mistral_api_key": "geheim", "llm_context_tokens": 1000}, "context"),
     ],
 )
-def test_what_cannot_work_is_seen_before_anybody_is_asked(tmp_path, own, told):
+def test_wrong_llm_settings_are_found_without_a_request(tmp_path, own, told):
     problem = problem_at_start(Settings(model_dir=tmp_path, **own))
     assert told in problem
     assert bool(problem) is bool(told)
     assert "geheim" not in problem
 
 
-def test_every_model_that_is_named_is_opened_and_nothing_is_sent(tmp_path):
+def test_every_named_model_is_opened_without_a_request(tmp_path):
     settings = Settings(llm_provider="openai", llm_base_url="http://127.0.0.1:1", llm_model="one, two,")
     chats = open_llms(settings, ProjectFolder(tmp_path, 1), do_not_stop)
     assert [chat.model for chat in chats] == ["one", "two"]
     assert chats[0].context_tokens == settings.llm_context_tokens
 
 
-def test_a_question_that_hangs_ends_soon_enough_for_the_fallback_to_be_there_within_a_minute():
+def test_a_question_without_an_answer_times_out_within_a_minute():
     assert Settings().llm_timeout_s <= 45
 
 
-def test_without_a_provider_there_is_nobody_to_ask(tmp_path):
+def test_without_a_provider_opening_an_llm_is_an_error(tmp_path):
     with pytest.raises(LLMKeyError, match="LLM_PROVIDER"):
         open_llms(Settings(), ProjectFolder(tmp_path, 1), do_not_stop)
 
 
-def test_a_worker_that_is_told_to_stop_asks_nothing_more():
+def test_a_worker_that_was_told_to_stop_asks_no_further_question():
     stopping = [False]
     chat = ScriptedChat(["yes", "yes"])
     stoppable = StoppableChat(chat, lambda: stopping[0])

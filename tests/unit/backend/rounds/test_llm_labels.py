@@ -34,7 +34,7 @@ def test_before_a_classifier_the_next_batch_is_labelled_by_the_llm(llm_context):
     assert len(chat.asked) == 1
 
 
-def test_what_the_llm_expected_of_its_picks_is_not_asked_again(llm_context):
+def test_picks_with_an_expected_label_are_not_labelled_again(llm_context):
     asked, chat = llm_context([])
     picks = tuple(Picked(100 + row, "neg", 3, 3) for row in range(6))
     labelled = brought_in(asked, selection=Selection("activellm", "mistral x", 1.0, picks))
@@ -56,7 +56,7 @@ def test_with_a_classifier_nothing_is_asked_unless_labels_are_routed(llm_context
     assert chat.asked == []
 
 
-def test_an_llm_that_is_not_wanted_for_labels_is_not_asked(llm_context):
+def test_with_llm_labels_off_the_llm_is_not_asked_for_labels(llm_context):
     asked, chat = llm_context([], llm_labels="off")
     picks = (Picked(100, "neg", 3, 3),)
     assert brought_in(asked, selection=Selection("activellm", "mistral x", 1.0, picks)).shown == {}
@@ -64,7 +64,7 @@ def test_an_llm_that_is_not_wanted_for_labels_is_not_asked(llm_context):
 
 
 def routed(llm_context, seed=0, **own):
-    """Eight labels, a classifier, and an LLM that is of two minds about plots; places 2 and 5 are random."""
+    """Eight labels, a classifier, and an LLM that contradicts itself on plots; places 2 and 5 are random."""
     asked, _ = llm_context(
         lambda messages: labelling(lambda text: _of_two_minds(text, messages))(messages),
         labels=8,
@@ -75,13 +75,13 @@ def routed(llm_context, seed=0, **own):
 
 
 def _of_two_minds(text: str, messages) -> str:
-    """Two wordings get two answers on plots."""
+    """Answer two wordings differently for plots."""
     if text.startswith("plot"):
         return "neg" if "people who train a classifier" in messages[0].content else "pos"
     return sentiment(text)
 
 
-def test_people_are_asked_first_for_what_the_llm_is_not_sure_of(llm_context):
+def test_texts_that_the_llm_is_unsure_of_come_first(llm_context):
     asked, labelled = routed(llm_context)
     order, pool = labelled.order, asked.synced.pool
     kinds = [reason.split(";")[0] for reason in order.reasons_N[:14]]
@@ -95,7 +95,7 @@ def test_people_are_asked_first_for_what_the_llm_is_not_sure_of(llm_context):
             assert pool[row].text.startswith("plot")
 
 
-def test_a_fifth_of_what_it_is_sure_of_is_checked_blind_and_the_rest_is_shown(llm_context):
+def test_a_fifth_of_the_sure_labels_is_checked_blind_and_the_rest_is_shown(llm_context):
     asked, labelled = routed(llm_context)
     text_of = {text.task_id: text.text for text in asked.synced.pool}
     sure = len(labelled.blind) + len(labelled.shown)
@@ -110,7 +110,7 @@ def test_checks_stay_checks_however_often_the_order_is_made(llm_context):
     assert first.blind <= second.blind
 
 
-def test_people_who_contradict_the_checks_too_often_put_the_llm_aside(llm_context):
+def test_too_many_contradicted_checks_stop_the_use_of_llm_labels(llm_context):
     asked, chat = llm_context([], labels=12, has_model=True, llm_labels="route")
     wrong = {100 + row: "neg" if sentiment(FILMS[row]) == "pos" else "pos" for row in range(12)}
     checks = {id_: LLMLabel((label,), True, True, text_digest(FILMS[id_ - 100]), LLM) for id_, label in wrong.items()}
@@ -129,13 +129,13 @@ def _training(asked):
 
 
 @pytest.mark.parametrize("use", ["off", "show", "route"])
-def test_the_llms_labels_never_train_unless_somebody_says_so(llm_context, use):
+def test_the_llms_labels_train_only_with_llm_labels_train(llm_context, use):
     asked, _ = routed(llm_context)
     own = asked.synced.settings.model_copy(update={"llm_labels": LLMLabels(use)})
     assert labels_that_train(asked.folder, replace(asked.synced, settings=own), LLM) is None
 
 
-def test_what_it_is_sure_of_trains_if_asked_for_but_never_a_check_or_what_people_labelled(llm_context):
+def test_sure_labels_train_but_checks_and_texts_that_people_labelled_do_not(llm_context):
     asked, labelled = routed(llm_context)
     weak = labels_that_train(asked.folder, replace(asked.synced, settings=_training(asked)), LLM)
     assert set(weak.task_ids) == set(labelled.shown)
@@ -144,7 +144,7 @@ def test_what_it_is_sure_of_trains_if_asked_for_but_never_a_check_or_what_people
     assert said == [sentiment(text) for text in weak.texts]
 
 
-def test_a_text_that_was_changed_since_has_no_label_any_more(llm_context):
+def test_a_changed_text_has_no_llm_label(llm_context):
     asked, labelled = routed(llm_context)
     changed = tuple(replace(text, text=f"{text.text} a") for text in asked.synced.pool)
     weak = labels_that_train(asked.folder, replace(asked.synced, settings=_training(asked), pool=changed), LLM)
@@ -159,7 +159,7 @@ def test_an_llm_that_fails_leaves_the_order_as_it_was(llm_context):
     assert labelled.shown == {}
 
 
-def test_checks_of_another_llm_of_another_text_or_of_a_label_that_is_gone_say_nothing(llm_context):
+def test_checks_of_another_llm_a_changed_text_or_a_deleted_label_do_not_count(llm_context):
     asked, _ = llm_context([], labels=12, has_model=True, llm_labels="route")
     wrong = {100 + row: "neg" if sentiment(FILMS[row]) == "pos" else "pos" for row in range(12)}
 
@@ -195,7 +195,7 @@ def test_checks_stay_blind_while_the_llm_does_not_answer(llm_context):
     assert brought_in(asked).blind == first.blind
 
 
-def test_a_failure_to_label_is_remembered_and_not_waited_for_again_before_its_time(llm_context):
+def test_after_a_failure_to_label_the_llm_is_asked_again_only_after_a_delay(llm_context):
     failing, _ = llm_context(lambda _: LLMUnavailableError("down"), labels=8, has_model=True, llm_labels="route")
     brought_in(failing)
     assert failing.folder.llm_failure.read().failure_code == "llm_unavailable"

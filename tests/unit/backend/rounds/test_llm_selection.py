@@ -33,7 +33,7 @@ def test_an_llm_has_a_say_until_there_is_a_model_and_a_batch_of_labels(cold_star
     assert has_a_say(ProjectSettings(cold_start=cold_start), labels, has_model) is expected
 
 
-def test_what_the_llm_picked_comes_with_its_guess_and_its_votes(llm_context):
+def test_the_llms_picks_have_expected_labels_and_votes(llm_context):
     asked, chat = llm_context(picking(6, sentiment))
     selection = choose(asked)
     assert len(selection.picks) == 6
@@ -68,7 +68,7 @@ def test_the_picks_lead_the_order_each_with_its_reason(llm_context):
     assert not any("LLM" in reason for reason in ordered.reasons_N[6:])
 
 
-def test_what_was_chosen_is_not_asked_for_again_while_some_of_it_waits(llm_context):
+def test_the_llm_is_not_asked_again_while_a_pick_needs_a_label(llm_context):
     first = choose(llm_context(picking(6, sentiment))[0])
     later, chat = llm_context([])
     pool = tuple(text for text in POOL if text.task_id != first.picks[0].task_id)
@@ -96,7 +96,7 @@ def test_skipped_and_empty_texts_are_not_shown(llm_context):
     assert not set(shown_texts(chat.asked[0]).values()) & {FILMS[0], FILMS[1], ""}
 
 
-def test_where_there_is_nothing_to_choose_nobody_is_asked(llm_context):
+def test_with_no_more_texts_than_a_batch_the_llm_is_not_asked(llm_context):
     asked, chat = llm_context([])
     selection = choose(replace(asked, synced=replace(asked.synced, pool=POOL[:5])))
     assert sorted(pick.task_id for pick in selection.picks) == [text.task_id for text in POOL[:5]]
@@ -113,7 +113,7 @@ def test_a_failure_is_recorded_and_the_fallback_chooses(llm_context, error):
     assert asked.folder.selection.read() == selection
 
 
-def test_a_provider_that_is_down_is_asked_again_by_itself_and_not_before_its_time(llm_context):
+def test_after_a_failure_the_llm_is_asked_again_by_a_delayed_round(llm_context):
     turn = FakeTurn()
     failed = choose(llm_context([down()], turn=turn)[0])
     assert turn.returns_in == [RETRY_S]
@@ -153,14 +153,14 @@ def test_once_the_classifier_has_a_batch_of_labels_it_takes_over(llm_context):
     assert strategy_for(asked.synced.settings, has_model=True).name == "hybrid"
 
 
-def test_other_settings_ask_anew(llm_context):
+def test_changed_settings_ask_the_llm_again(llm_context):
     choose(llm_context(picking(6, sentiment))[0])
     asked, chat = llm_context(lambda _: down(), cold_start="llm_committee")
     choose(asked)
     assert chat.asked
 
 
-def test_what_a_person_pasted_comes_first_until_the_classifier_has_a_batch_of_labels(llm_context):
+def test_a_pasted_answer_leads_until_the_classifier_has_a_batch_of_labels(llm_context):
     asked, chat = llm_context([], labels=5, has_model=True, cold_start="random")
     pasted = Selection("activellm", PASTED, 1.0, (Picked(130, "pos", 1, 1), Picked(1, "neg", 1, 1)))
     asked.folder.selection.write(pasted)
@@ -169,7 +169,7 @@ def test_what_a_person_pasted_comes_first_until_the_classifier_has_a_batch_of_la
     assert chat.asked == []
 
 
-def test_each_failure_in_a_row_is_waited_for_twice_as_long_up_to_an_hour(llm_context):
+def test_the_delay_doubles_with_each_failure_in_a_row_up_to_an_hour(llm_context):
     turn = FakeTurn()
     for expected_s in (60, 120, 240):
         asked, _ = llm_context([down()], turn=turn)

@@ -50,12 +50,12 @@ def test_the_texts_drawn_at_random_are_an_unbiased_sample():
     assert drawn_50[-10:].mean() == pytest.approx(drawn_50.mean(), rel=0.1)
 
 
-def test_every_place_is_given_to_chance_as_often_as_any_other():
+def test_every_place_is_drawn_at_random_equally_often():
     given_50 = sum(order(pool(), seed, explore=0.2).is_explore_N.astype(int) for seed in range(400))
     assert np.abs(given_50 - 80).max() < 4.5 * 8
 
 
-def test_between_the_random_ones_the_strategys_order_stands():
+def test_between_random_texts_the_strategys_order_stays():
     ordered = order(pool(), explore=0.3)
     chosen = ordered.rows_N[~ordered.is_explore_N]
     assert (np.diff(chosen) < 0).all()
@@ -121,7 +121,7 @@ def test_every_reason_says_why_in_the_strategys_own_terms(own, first, last):
     assert (ordered.reasons_N[0], ordered.reasons_N[-1]) == (first, last)
 
 
-def test_what_was_drawn_at_random_says_so():
+def test_the_reason_of_a_random_text_says_random():
     ordered = order(pool(), explore=0.5)
     told = [reason == "random sample" for reason in ordered.reasons_N]
     assert told == ordered.is_explore_N.tolist()

@@ -14,7 +14,7 @@ def folder(tmp_path) -> ProjectFolder:
 
 
 def ignore(done: int, total: int) -> None:
-    """Nobody looks."""
+    """Ignore the progress."""
 
 
 def an_order(size: int, **different) -> Ordered:
@@ -44,7 +44,7 @@ def order_held(client: FakeLabelStudio, version: str = "3.7") -> list[int]:
         (["0.1"], {"bert": 900, "v1.50": 3, "1.50-beta": 3, "77": 1, "Shortlist": 1, "": 4}, 2),
     ],
 )
-def test_a_publication_number_is_one_that_nobody_has_seen(folder, begun, stored, number):
+def test_a_publication_number_is_new_to_us_and_to_label_studio(folder, begun, stored, number):
     folder.started_publications.write(begun)
     assert next_number(folder, stored) == number
 
@@ -57,7 +57,7 @@ def test_predictions_are_written_before_annotators_are_switched_to_them(folder):
     assert folder.started_publications.read() == ["3.7"]
 
 
-def test_an_import_that_fails_leaves_the_order_before_in_use_and_is_remembered(folder):
+def test_a_failed_import_leaves_the_previous_order_in_use_and_is_recorded(folder):
     client = FakeLabelStudio()
     published(folder, client, 7)
     client.is_failing = True
@@ -77,7 +77,7 @@ def test_the_queue_is_written_and_the_rest_keeps_its_rank_for_predict(folder):
         assert order.find([14])[14].place == 4
 
 
-def test_annotators_who_get_our_order_already_are_left_alone(folder):
+def test_annotators_with_our_order_are_not_switched(folder):
     client = FakeLabelStudio()
     project = a_project(model_version="3.7", sampling=SAMPLING)
     assert not switch(client, folder, project, "3.7")
@@ -111,7 +111,7 @@ def test_a_publication_grows_no_longer_than_its_order(folder):
 
 
 @pytest.mark.parametrize("queued", [0, 3])
-def test_a_publication_that_is_long_enough_is_left_alone(folder, queued):
+def test_a_long_enough_publication_is_not_extended(folder, queued):
     client = FakeLabelStudio()
     publish(client, folder, an_order(4, queued=3), ignore)
     client.calls.clear()

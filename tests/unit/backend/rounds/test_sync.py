@@ -22,7 +22,7 @@ def studio():
 
 @pytest.fixture
 def read(tmp_path, studio):
-    """Sync with the project as it stands; the answer, and what Label Studio was asked for."""
+    """Sync the project; return the result and the requests that Label Studio got."""
 
     def read(*changed, are_all_named=True, is_thorough=False, turn=None):
         turn = turn or FakeTurn()
@@ -38,7 +38,7 @@ def read(tmp_path, studio):
 
 @pytest.fixture
 def time_passes(tmp_path):
-    """As if what is stored had been read so long ago."""
+    """Move the times in the store back by some seconds."""
 
     def time_passes(**seconds):
         with TaskStore(ProjectFolder(tmp_path, 1).tasks_file) as store:
@@ -73,13 +73,13 @@ def test_tasks_that_want_labels_are_the_pool(studio, read):
     assert synced.encoder == "an/encoder"
 
 
-def test_tasks_without_text_are_told_of(studio, read, caplog):
+def test_tasks_without_text_are_logged(studio, read, caplog):
     studio.add("", "")
     read()
     assert "event=no_text project=1 tasks=2 first=7" in caplog.text
 
 
-def test_annotated_tasks_with_nothing_to_read_stay_targets_so_that_the_training_can_name_them(studio, read):
+def test_annotated_tasks_without_text_stay_targets_so_that_the_training_can_name_them(studio, read):
     studio.edit(2, "  ")
     studio.annotate(2)
     assert read()[0].targets.texts == ("",)
@@ -111,14 +111,14 @@ def test_the_first_reading_says_how_far_it_is(read):
     assert turn.done == [(4, 6), (6, 6)]
 
 
-def test_nothing_is_read_where_nothing_changed(read):
+def test_an_unchanged_project_is_not_read_again(read):
     first, asked = read()
     assert asked == ["all"]
     again, asked = read()
     assert (again.pool, asked) == (first.pool, [])
 
 
-def test_of_an_annotation_that_an_event_named_only_its_task_is_read(studio, read):
+def test_only_the_task_of_a_named_annotation_is_read(studio, read):
     read()
     studio.annotate(2, "neg")
     synced, asked = read(2)
@@ -127,7 +127,7 @@ def test_of_an_annotation_that_an_event_named_only_its_task_is_read(studio, read
     assert 2 not in texts(synced)
 
 
-def test_a_turn_is_told_that_its_changes_are_read_only_once_they_are(studio, read):
+def test_a_turn_marks_its_changes_read_only_after_the_reading(studio, read):
     turn = FakeTurn()
     read(2, turn=turn)
     assert turn.changed_tasks == frozenset()
@@ -149,7 +149,7 @@ def test_a_corrected_and_a_withdrawn_annotation_are_read(studio, read):
     assert 2 in texts(synced)
 
 
-def test_new_tasks_are_read_and_none_of_the_others(studio, read):
+def test_only_new_tasks_are_read(studio, read):
     read()
     new = studio.add(*(f"film {number}" for number in range(6)))
     studio.annotate(new[1])
@@ -180,7 +180,7 @@ def test_as_many_new_tasks_as_deleted_ones_are_noticed(studio, read):
     assert list(texts(synced)) == [2, 3, 4, 5, 6, new]
 
 
-def test_annotations_of_which_no_event_told_are_found_by_the_counts_and_their_time(studio, read):
+def test_annotations_without_an_event_are_found_by_counts_and_update_times(studio, read):
     studio.annotate(1)
     read()
     studio.annotate(3, "neg")
@@ -189,7 +189,7 @@ def test_annotations_of_which_no_event_told_are_found_by_the_counts_and_their_ti
     assert labels(synced) == {1: "pos", 3: "neg"}
 
 
-def test_an_event_that_names_no_task_has_people_s_work_looked_for(studio, read):
+def test_an_event_that_names_no_task_starts_a_look_at_the_update_times(studio, read):
     studio.annotate(1, "neg")
     read()
     studio.annotate(1, "pos")
@@ -198,7 +198,7 @@ def test_an_event_that_names_no_task_has_people_s_work_looked_for(studio, read):
     assert labels(synced) == {1: "pos"}
 
 
-def test_a_changed_text_of_which_no_event_tells_is_found_within_a_minute(studio, read, time_passes):
+def test_a_changed_text_without_an_event_is_found_within_a_minute(studio, read, time_passes):
     read()
     studio.edit(4, "lovely cast")
     assert texts(read()[0])[4] == "fine cast"
@@ -209,7 +209,7 @@ def test_a_changed_text_of_which_no_event_tells_is_found_within_a_minute(studio,
     assert read()[1] == [], "the next look has a minute's time"
 
 
-def test_what_changed_while_somebody_looked_is_found_by_the_next_look(studio, read, time_passes):
+def test_a_change_during_a_look_is_found_by_the_next_look(studio, read, time_passes):
     studio.while_reading.append(lambda: studio.edit(1, "a good film"))
     assert texts(read()[0])[1] == "good film"
     studio.pass_time(hours=1)
@@ -218,7 +218,7 @@ def test_what_changed_while_somebody_looked_is_found_by_the_next_look(studio, re
     assert {1: "a good film", 2: "a bad film"}.items() <= texts(read()[0]).items()
 
 
-def test_annotations_that_come_while_everything_is_read_are_no_reason_to_read_it_again(studio, read):
+def test_annotations_during_a_full_read_cause_no_second_full_read(studio, read):
     studio.while_reading.append(lambda: studio.annotate(1, "pos"))
     read()
     synced, asked = read(1)
@@ -226,7 +226,7 @@ def test_annotations_that_come_while_everything_is_read_are_no_reason_to_read_it
     assert labels(synced) == {1: "pos"}
 
 
-def test_counts_that_never_agree_have_everything_read_once(studio, read):
+def test_counts_that_never_agree_cause_only_one_full_read(studio, read):
     studio.uncounted = 3
     read()
     assert read()[1] == []
@@ -248,7 +248,7 @@ def test_a_project_that_wants_more_annotations_of_each_task_opens_tasks_again(st
     assert 1 in texts(synced)
 
 
-def test_another_labeling_config_or_another_project_of_that_id_has_everything_read(studio, read):
+def test_another_labeling_config_or_another_project_with_the_same_id_causes_a_full_read(studio, read):
     read()
     studio.told = replace(studio.told, label_config=labeling_config("neg", "pos", "none"))
     assert read()[1] == ["all"]
@@ -265,7 +265,7 @@ def test_a_change_without_a_trace_is_found_before_a_training_once_an_hour(studio
     assert texts(read(is_thorough=True)[0])[1] == "another film"
 
 
-def test_a_reading_that_takes_long_is_not_done_so_often(read, time_passes):
+def test_slow_full_reads_are_less_frequent(read, time_passes):
     read()
     time_passes(read_s=-600, read_at=3601)
     assert read(is_thorough=True)[1] == []
@@ -279,7 +279,7 @@ def test_a_clock_that_was_set_back_does_not_stop_the_looking(read, time_passes):
     assert read()[1] == ["since"]
 
 
-def test_a_broken_file_is_set_aside_and_everything_read(tmp_path, read, caplog):
+def test_a_broken_file_is_set_aside_and_all_tasks_are_read(tmp_path, read, caplog):
     first, _ = read()
     file = ProjectFolder(tmp_path, 1).tasks_file
     whole = file.read_bytes()
@@ -290,7 +290,7 @@ def test_a_broken_file_is_set_aside_and_everything_read(tmp_path, read, caplog):
     assert caplog.text.count("event=task_store_set_aside") == 2
 
 
-def test_what_labels_mean_comes_from_the_config_and_the_projects_description(studio, tmp_path):
+def test_the_meaning_of_labels_comes_from_the_config_and_the_projects_description(studio, tmp_path):
     project = replace(studio.project(1), description="<p>Is the film <b>good</b>?</p>")
 
     def label_texts(**own):
@@ -302,7 +302,7 @@ def test_what_labels_mean_comes_from_the_config_and_the_projects_description(stu
     assert label_texts(names="off") == ((), ())
 
 
-def test_the_pool_teaches_with_texts_from_all_of_it_unless_it_is_not_to(read):
+def test_the_background_samples_the_whole_pool_unless_pool_is_off(read):
     synced, _ = read()
     assert set(synced.background.pool) == set(FILMS)
     large = replace(synced, pool=tuple(PoolText(id_, f"text {id_}") for id_ in range(10_000)))

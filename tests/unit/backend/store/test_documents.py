@@ -30,7 +30,7 @@ def note(file) -> Document[Note | None]:
     return Document(file, NOTE, None)
 
 
-def test_a_record_comes_back_as_it_went(note):
+def test_a_record_is_read_as_it_was_written(note):
     assert note.read() is None
     note.write(LONG)
     assert note.read() == LONG
@@ -89,7 +89,7 @@ def test_a_write_that_fails_leaves_the_record_and_no_other_file(note, file, monk
     assert [path.name for path in file.parent.iterdir()] == ["note.json"]
 
 
-def test_a_journal_keeps_the_order_and_passes_over_what_is_no_record(file):
+def test_a_journal_keeps_the_order_and_skips_invalid_lines(file):
     journal = Journal(file, TypeAdapter(Note))
     assert journal.read() == []
     first, second = Note(("one",), {}), Note(("two",), {})

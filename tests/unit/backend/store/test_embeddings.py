@@ -13,7 +13,7 @@ from model.text_digests import text_digest, text_digests
 
 
 class Lengths:
-    """Embeds a text as its length and other numbers, and remembers what it was asked for."""
+    """Embeds a text as its length and other numbers, and records the texts."""
 
     def __init__(self, other: float = 0.5, dimensions: int = 2) -> None:
         self.asked: list[str] = []
@@ -36,7 +36,7 @@ def words(size: int) -> list[str]:
 
 
 def asked_again(folder: Path, texts: list[str], encoder: str = "mini") -> list[str]:
-    """What would have to be computed."""
+    """Return the texts whose embeddings are not stored."""
     again = Lengths()
     EmbeddingCache(folder, encoder).embed(texts, again)
     return again.asked
@@ -47,7 +47,7 @@ def the_file(folder: Path, ending: str) -> Path:
     return file
 
 
-def test_only_what_is_missing_is_computed(folder):
+def test_only_missing_embeddings_are_computed(folder):
     first, second = Lengths(), Lengths()
     EmbeddingCache(folder, "mini").embed(["a", "bb"], first)
     embeddings_N_D = EmbeddingCache(folder, "mini").embed(["ccc", "a", "bb"], second)
@@ -56,7 +56,7 @@ def test_only_what_is_missing_is_computed(folder):
     assert embeddings_N_D[:, 0].tolist() == [3, 1, 2]
 
 
-def test_nothing_is_computed_when_all_is_known_in_whatever_order(folder):
+def test_stored_texts_in_any_order_need_no_computation(folder):
     EmbeddingCache(folder, "mini").embed(["a", "bb", "ccc"], Lengths())
     idle = Lengths()
     assert EmbeddingCache(folder, "mini").embed(["ccc", "a"], idle)[:, 0].tolist() == [3, 1]
@@ -85,7 +85,7 @@ def test_a_text_that_occurs_twice_is_computed_once(folder):
     assert lengths.asked == ["bb", "a"]
 
 
-def test_no_texts_have_no_embeddings_but_their_width(folder):
+def test_no_texts_give_an_empty_array_with_the_right_dimensions(folder):
     assert EmbeddingCache(folder, "mini").embed([], Lengths()).shape == (0, 2)
     EmbeddingCache(folder, "mini").embed(["a"], Lengths())
     assert EmbeddingCache(folder, "mini").embed([], Lengths(dimensions=5)).shape == (0, 2)
@@ -102,7 +102,7 @@ def test_encoders_with_like_names_are_told_apart(folder):
         assert asked_again(folder, ["text"], encoder) == ["text"]
 
 
-def test_encoders_that_are_not_in_use_leave_nothing_behind(folder):
+def test_the_files_of_encoders_that_are_not_in_use_are_deleted(folder):
     for encoder in ("", "version-3", "version-4"):
         EmbeddingCache(folder, encoder).embed(["a"], Lengths())
     keep_encoders(folder, ["", "version-4"])
@@ -126,7 +126,7 @@ def test_texts_of_another_call_stay(folder):
     ("kept", "left"),
     [(pool.SPARE_ROWS, 1), (2 * pool.SPARE_ROWS + 1, pool.SPARE_ROWS + 1), (pool.SPARE_ROWS + 2, 1)],
 )
-def test_texts_that_left_the_pool_go_once_they_are_most_and_many(folder, kept, left):
+def test_embeddings_of_deleted_texts_are_dropped_once_they_are_most_and_many(folder, kept, left):
     EmbeddingCache(folder, "mini").embed(words(kept), Lengths())
     before_bytes = the_file(folder, ".f16").stat().st_size
     embeddings_N_D = EmbeddingCache(folder, "mini").embed(words(left), Lengths(), are_all=True)
@@ -144,14 +144,14 @@ def test_an_embedding_that_fails_leaves_the_files_as_they_were(folder):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e6])
-def test_what_16_bits_cannot_hold_is_refused_and_not_kept(folder, bad):
+def test_numbers_too_large_for_16_bits_are_refused_and_not_stored(folder, bad):
     EmbeddingCache(folder, "mini").embed(["a"], Lengths())
     with pytest.raises(InvalidEmbeddingsError, match="finite and below 65,504"):
         EmbeddingCache(folder, "mini").embed(["a", "bb"], Lengths(other=bad))
     assert asked_again(folder, ["a", "bb"]) == ["bb"]
 
 
-def test_what_a_killed_process_wrote_and_did_not_count_is_written_over(folder):
+def test_rows_that_a_killed_process_left_are_overwritten(folder):
     EmbeddingCache(folder, "mini").embed(["a"], Lengths())
     with the_file(folder, ".f16").open("ab") as file:
         file.write(b"half a ro")
@@ -160,7 +160,7 @@ def test_what_a_killed_process_wrote_and_did_not_count_is_written_over(folder):
     assert the_file(folder, ".f16").stat().st_size == 2 * 2 * 2
 
 
-def test_a_reader_sees_what_it_opened_whatever_is_written_meanwhile(folder):
+def test_later_writes_do_not_change_a_snapshot(folder):
     EmbeddingCache(folder, "mini").embed(words(100), Lengths())
 
     def somebody_else_is_faster(texts):
@@ -172,7 +172,7 @@ def test_a_reader_sees_what_it_opened_whatever_is_written_meanwhile(folder):
     assert asked_again(folder, [*words(100), "late", "in between"]) == []
 
 
-def test_an_encoder_whose_embeddings_got_longer_begins_anew(folder):
+def test_embeddings_with_more_dimensions_replace_all_rows(folder):
     EmbeddingCache(folder, "mini").embed(["a", "bb"], Lengths())
     longer = Lengths(dimensions=3)
     embeddings_N_D = EmbeddingCache(folder, "mini").embed(["a", "bb", "ccc"], longer)
@@ -190,7 +190,7 @@ def test_an_encoder_that_never_gives_the_same_length_is_refused(folder):
 
 @pytest.mark.parametrize("ending", [".f16", ".npz"])
 @pytest.mark.parametrize("left_bytes", [0, 3, None])
-def test_a_file_that_is_broken_or_gone_is_begun_anew(folder, ending, left_bytes):
+def test_a_broken_or_missing_file_is_replaced_by_a_new_one(folder, ending, left_bytes):
     EmbeddingCache(folder, "mini").embed(["a", "bb"], Lengths())
     broken = the_file(folder, ending)
     if left_bytes is None:
@@ -218,7 +218,7 @@ def test_a_digest_has_64_bits_and_survives_half_a_surrogate_pair():
     assert text_digest("\ud800") != text_digest("?")
 
 
-def test_many_digests_are_those_of_each():
+def test_digests_of_many_texts_equal_the_digest_of_each():
     texts = ["a", "", "a", "\ud800"]
     assert text_digests(texts).tolist() == [text_digest(text) for text in texts]
     assert text_digests([]).dtype == np.uint64

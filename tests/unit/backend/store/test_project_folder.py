@@ -8,7 +8,7 @@ BORN, BORN_AGAIN = "2026-01-01T00:00:00+00:00", "2026-02-02T00:00:00+00:00"
 
 @pytest.fixture
 def folder(tmp_path) -> ProjectFolder:
-    """A project that had a round already."""
+    """The folder of a project with one round."""
     home = ProjectFolder(tmp_path, 5)
     home.belong_to(BORN)
     return home
@@ -23,19 +23,19 @@ def test_a_connection_is_remembered(tmp_path):
     assert folder.exists()
 
 
-def test_a_project_that_connected_without_saying_anything_exists_all_the_same(tmp_path):
+def test_a_project_that_connected_with_an_empty_request_exists(tmp_path):
     folder = ProjectFolder(tmp_path, 6)
     folder.connection.write(Connection("", {}))
     assert folder.exists()
 
 
-def test_a_project_stays_at_home(folder):
+def test_the_folder_of_the_same_project_stays(folder):
     write_publication(folder, 3)
     folder.belong_to(BORN)
     assert folder.publications.name() == "3.7"
 
 
-def test_a_stranger_of_the_same_number_finds_an_empty_house_but_for_how_it_connected(folder, tmp_path):
+def test_another_project_with_the_same_id_gets_an_empty_folder_with_the_connection(folder, tmp_path):
     folder.connection.write(Connection("localhost:9090", {"query_size": 5}))
     write_publication(folder, 3)
     folder.belong_to(BORN_AGAIN)
@@ -69,7 +69,7 @@ def test_rounds_come_oldest_first(folder):
     assert folder.rounds.read() == [a_round(16), a_round(32)]
 
 
-def test_a_round_that_was_written_half_does_not_hide_the_others(folder):
+def test_a_half_written_round_does_not_hide_other_rounds(folder):
     folder.rounds.append(a_round(16))
     with (folder.path / "rounds.jsonl").open("a") as file:
         file.write('{"labels": 3')

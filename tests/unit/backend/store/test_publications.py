@@ -21,14 +21,14 @@ def test_before_the_first_publication_there_is_none(publications):
         assert order is None
 
 
-def test_a_publication_comes_back_as_it_went_with_its_first_tasks_named(publications):
+def test_a_publication_is_read_as_it_was_written_with_its_first_tasks_named(publications):
     written = publications.write(a_publication(12, strategy="hybrid", selected_at=1 / 3), some_places(12))
     assert publications.current() == written
     assert publications.name() == "3.7"
     assert written.next == tuple(NextTask(10 + n, "margin: score 0.50, place 1") for n in range(10))
 
 
-def test_every_place_comes_back_as_it_went(publications):
+def test_every_place_is_read_as_it_was_written(publications):
     publications.write(a_publication(3), some_places(3))
     with publications.open() as order:
         assert order.places() == [
@@ -63,14 +63,14 @@ def test_all_tasks_and_texts_are_read_at_once(publications):
     assert digests_N.tolist() == [text_digest(f"text {id_}") for id_ in (10, 11, 12)]
 
 
-def test_a_publication_without_tasks_comes_back_too(publications):
+def test_a_publication_without_tasks_is_read_as_it_was_written(publications):
     publications.write(a_publication(0), some_places(0))
     with publications.open() as order:
         assert order.places() == []
         assert order.texts()[0].tolist() == []
 
 
-def test_reasons_come_back_in_any_script_and_length(publications):
+def test_reasons_of_any_script_and_length_are_read_as_they_were_written(publications):
     reasons = ("margin: score 0.50, place 1", "", "wie 'größer' — 例え")
     publications.write(a_publication(3), some_places(3, reasons_N=reasons))
     with publications.open() as order:
@@ -91,10 +91,10 @@ def test_an_order_that_is_being_read_stays_readable_while_another_is_published(p
         assert [place.task_id for place in order.places()] == [10, 11, 12]
 
 
-def test_a_publication_whose_table_is_gone_is_an_error_that_says_what_to_do(publications, tmp_path):
+def test_a_publication_without_its_table_is_an_error_that_names_the_fix(publications, tmp_path):
     publications.write(a_publication(3), some_places(3))
     next((tmp_path / "5").glob("order-*")).unlink()
-    with pytest.raises(VersionError, match="ask for a round"), publications.open():
+    with pytest.raises(VersionError, match="request a round"), publications.open():
         pass
 
 
@@ -105,7 +105,7 @@ def test_a_table_that_cannot_be_written_leaves_the_order_in_use(publications):
     assert publications.current().number == 1
 
 
-def test_a_task_stands_in_one_place(publications):
+def test_a_task_has_only_one_place(publications):
     twice = some_places(2, task_ids_N=np.array([10, 10]))
     with pytest.raises(sqlite3.IntegrityError):
         publications.write(a_publication(2), twice)

@@ -23,7 +23,7 @@ def store(file):
 
 
 def break_off(store, tasks, before=lambda: None):
-    """Begin to read everything anew, and fail in the middle of it."""
+    """Start a full read that fails half-way."""
     with store.anew():
         store.put(tasks)
         store.note({"stamp": "new"})
@@ -31,7 +31,7 @@ def break_off(store, tasks, before=lambda: None):
         raise RuntimeError
 
 
-def test_what_was_put_is_there_when_the_file_is_opened_again(file):
+def test_stored_tasks_are_there_when_the_file_is_opened_again(file):
     with TaskStore(file) as store:
         store.put([StoredTask(2, "good film"), StoredTask(1, "dull\nplot \N{HOT BEVERAGE}", is_skipped=True)])
         store.put([StoredTask(3, "bad", is_done=True, annotations=(POS, SKIPPED))])
@@ -62,7 +62,7 @@ def test_removed_tasks_take_their_annotations_along(store):
     assert store.counts() == Counts(1, 0, 1, 1)
 
 
-def test_it_counts_as_label_studio_does(store):
+def test_the_store_counts_tasks_as_label_studio_does(store):
     said = [(), (POS,), (POS, TRUTH), (TRUTH,), (SKIPPED,), (SKIPPED, POS)]
     store.put(
         [StoredTask(task_id, "text", task_id > 2, annotations=each) for task_id, each in enumerate(said, start=1)]
@@ -79,7 +79,7 @@ def test_annotations_are_known_while_neither_their_time_nor_their_number_changed
     assert not store.knows_annotations(2, "noon", 1)
 
 
-def test_reading_anew_replaces_everything_at_once_or_nothing(file):
+def test_a_full_read_replaces_all_tasks_or_none(file):
     with TaskStore(file) as store:
         store.put([StoredTask(1, "good", annotations=(POS,))])
         store.note({"stamp": "old"})
@@ -92,7 +92,7 @@ def test_reading_anew_replaces_everything_at_once_or_nothing(file):
         assert (list(store.pool()), list(store.annotated()), store.facts()) == ([PoolText(2, "bad")], [], {})
 
 
-def test_a_reading_whose_process_is_killed_leaves_what_was_there(file, tmp_path):
+def test_a_full_read_of_a_killed_process_leaves_the_old_tasks(file, tmp_path):
     with TaskStore(file) as store:
         store.put([StoredTask(1, "good")])
         # More than SQLite keeps in memory, so that the file itself is half written.
@@ -103,7 +103,7 @@ def test_a_reading_whose_process_is_killed_leaves_what_was_there(file, tmp_path)
         assert list(store.pool()) == [PoolText(1, "good")]
 
 
-def test_a_file_of_another_layout_begins_anew(file):
+def test_a_file_of_another_layout_is_emptied(file):
     file.parent.mkdir()
     with sqlite3.connect(file) as db:
         db.executescript("CREATE TABLE tasks (other TEXT); INSERT INTO tasks VALUES ('x'); PRAGMA user_version = 99;")
@@ -124,7 +124,7 @@ def test_a_broken_file_is_set_aside(file, caplog):
         assert list(store.pool()) == []
 
 
-def test_a_file_that_is_only_locked_is_left_where_it_is(file):
+def test_a_locked_file_is_not_set_aside(file):
     TaskStore(file).__exit__()
     assert not set_aside_if_broken(file, sqlite3.OperationalError("database is locked"))
     assert file.exists()

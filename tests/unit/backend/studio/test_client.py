@@ -5,6 +5,6 @@ from backend.settings import Settings
 from backend.studio.client import LabelStudioClient
 
 
-def test_without_an_api_key_nothing_is_asked_and_the_setting_is_named():
+def test_a_missing_api_key_is_an_error_that_names_the_setting():
     with pytest.raises(TokenRefusedError, match="LABEL_STUDIO_API_KEY"):
         LabelStudioClient(Settings(label_studio_api_key=None))

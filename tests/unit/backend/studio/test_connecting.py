@@ -22,7 +22,7 @@ URL = "http://backend:9090"
         ({"detail": "Something new"}, '(403): {"detail": "Something new"}'),
     ],
 )
-def test_a_refusal_to_connect_names_the_address_and_the_mend(said, fix):
+def test_a_refusal_to_connect_names_the_address_and_the_fix(said, fix):
     error = str(refusal(httpx.Response(403, json=said), URL))
     assert URL in error
     assert fix in error
@@ -44,7 +44,7 @@ class Connected:
 
 @dataclass
 class FakeConnector:
-    """A Label Studio with one project, and what it was asked to change."""
+    """A Label Studio with one project, which records the changes that it is asked for."""
 
     known: list[Connected] = field(default_factory=list)
     status: int = 200
@@ -81,14 +81,14 @@ def test_a_project_is_connected_with_the_credentials_that_the_backend_wants():
     assert studio.patched == []
 
 
-def test_a_project_is_connected_with_what_its_labels_mean():
+def test_a_project_is_connected_with_its_label_descriptions():
     studio = FakeConnector()
     connect(studio, {"pos": "praise"}, Settings())
     assert studio.posted[0]["extra_params"] == {"label_descriptions": {"pos": "praise"}}
     assert studio.posted[0]["auth_method"] == "NONE"
 
 
-def test_a_project_that_is_connected_is_left_alone():
+def test_a_connected_project_stays_unchanged():
     studio = FakeConnector([Connected(f"{URL}/")])
     assert connect(studio) == f"Project 1 is connected to {URL} already."
     assert (studio.posted, studio.patched) == ([], [])
@@ -103,14 +103,14 @@ def test_a_connected_project_gets_new_descriptions_and_keeps_its_other_settings(
     assert studio.posted == []
 
 
-def test_no_descriptions_at_all_take_away_those_of_before():
+def test_empty_descriptions_delete_the_earlier_descriptions():
     studio = FakeConnector([Connected(extra_params={"label_descriptions": {"pos": "praise"}})])
     connect(studio, {})
     assert studio.patched[0][1]["extra_params"] == {"label_descriptions": {}}
 
 
 @pytest.mark.parametrize("known", [[], [Connected()]])
-def test_a_description_of_no_label_is_refused_before_label_studio_is_asked(known):
+def test_a_description_of_an_unknown_label_is_refused_before_any_change(known):
     studio = FakeConnector(known)
     with pytest.raises(LabelDescriptionError, match=r"'Pos'.*'neg', 'pos'"):
         connect(studio, {"Pos": "praise"})

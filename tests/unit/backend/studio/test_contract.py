@@ -30,18 +30,18 @@ anything = some.recursive(
 @pytest.mark.parametrize(
     ("raw", "project_id"), [(5, 5), ("5", 5), ("5.1767193600", 5), ({"id": 5}, 5), (2**31 - 1, 2**31 - 1)]
 )
-def test_a_project_is_named_by_its_number_with_or_without_its_birthday_or_by_an_object(raw, project_id):
+def test_a_project_id_is_read_from_a_number_a_dotted_text_or_an_object(raw, project_id):
     assert parse_project_id(raw) == project_id
 
 
 @pytest.mark.parametrize("raw", NO_PROJECTS, ids=repr)
-def test_what_names_no_project_is_refused(raw):
+def test_a_value_without_a_project_id_is_refused(raw):
     with pytest.raises(InvalidRequestError, match="project"):
         parse_project_id(raw)
 
 
 @pytest.mark.parametrize("raw", NO_PROJECTS, ids=repr)
-def test_no_request_gets_by_without_a_project(raw):
+def test_every_request_needs_a_project(raw):
     with pytest.raises(InvalidRequestError):
         parse_event({"action": "ANNOTATION_CREATED", "project": raw})
     with pytest.raises(InvalidRequestError):
@@ -84,14 +84,14 @@ def test_a_task_without_data_is_refused_and_its_place_named(task):
 
 
 @pytest.mark.parametrize(("raw", "task_id"), [(7, 7), (None, 0), ("7", 0), (True, 0), (7.0, 0), ([7], 0)], ids=repr)
-def test_a_task_whose_id_is_no_number_is_one_that_nobody_stored(raw, task_id):
+def test_a_task_without_an_integer_id_gets_the_id_0(raw, task_id):
     (task,) = parse_tasks([{"id": raw, "data": {"text": "good"}}])
     assert (task.task_id, task.data) == (task_id, {"text": "good"})
 
 
 @pytest.mark.parametrize("parse", [parse_event, parse_setup, parse_predict, parse_project_id])
 @given(raw=anything)
-def test_whatever_comes_in_is_read_or_refused(parse, raw):
+def test_any_json_is_read_or_refused(parse, raw):
     try:
         parse(raw)
     except InvalidRequestError:
@@ -104,7 +104,7 @@ def test_whatever_comes_in_is_read_or_refused(parse, raw):
         optional={"annotation": anything, "annotations": anything, "task": anything, "tasks": anything},
     )
 )
-def test_whatever_an_event_carries_it_is_read_or_refused(raw):
+def test_any_event_is_read_or_refused(raw):
     try:
         assert parse_event(raw).changes >= 1
     except InvalidRequestError:
@@ -127,7 +127,7 @@ def test_events_about_tasks_the_project_and_training_concern_us(action):
 
 
 @pytest.mark.parametrize("action", ["LABEL_LINK_CREATED", "REVIEW_CREATED", "annotation_created", "ANNOTATION_DELETED"])
-def test_other_events_do_not(action):
+def test_other_events_do_not_concern_us(action):
     assert not parse_event({"action": action, "project": 5}).concerns_us
 
 
@@ -136,7 +136,7 @@ def test_a_bulk_event_counts_as_many_changes_as_it_lists(key):
     assert parse_event({"action": "ANNOTATIONS_CREATED", "project": 5, key: [{}, {}, {}]}).changes == 3
 
 
-def test_extra_params_are_an_object_or_its_text_in_any_case_of_letters():
+def test_extra_params_are_an_object_or_json_text_with_keys_in_any_case():
     for raw in ({"QUERY_SIZE": 5}, '{"query_size": 5}'):
         assert parse_setup({"project": 5, "schema": "", "extra_params": raw}).extra_params == {"query_size": 5}
 
@@ -147,7 +147,7 @@ def test_extra_params_may_be_missing(raw):
 
 
 @pytest.mark.parametrize("raw", ["{", "query_size=5", "[1]", [1], 5, "1" * 5000], ids=lambda raw: repr(raw)[:20])
-def test_extra_params_that_are_something_else_are_refused(raw):
+def test_extra_params_that_are_no_object_are_refused(raw):
     with pytest.raises(ConfigurationError, match="extra params"):
         parse_setup({"project": 5, "schema": "", "extra_params": raw})
 
@@ -207,21 +207,21 @@ def test_deleted_annotations_name_no_task():
 
 
 @pytest.mark.parametrize("action", ["PROJECT_UPDATED", "START_TRAINING"])
-def test_an_event_about_no_task_leaves_none_unnamed(action):
+def test_an_event_about_no_task_names_all_changed_tasks(action):
     assert an_event(action) == (set(), True)
 
 
 @pytest.mark.parametrize("task", [None, True, -1, 0, "7", 2**63, {"id": "7"}, [7]], ids=repr)
-def test_what_is_no_task_s_id_names_none(task):
+def test_a_value_that_is_no_task_id_names_no_task(task):
     assert an_event("ANNOTATION_CREATED", annotation={"id": 1, "task": task}) == (set(), False)
 
 
 @pytest.mark.parametrize("action", ["ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "TASKS_CREATED", "TASKS_DELETED"])
-def test_an_event_without_its_items_leaves_something_unnamed(action):
+def test_an_event_that_lacks_its_items_does_not_name_all_tasks(action):
     assert an_event(action) == (set(), False)
 
 
-def test_a_listed_task_has_what_was_said_with_one_control():
+def test_a_listed_task_has_the_choices_of_one_control():
     choice = {"type": "choices", "from_name": "sentiment", "value": {"choices": ["pos"]}}
     said = {"id": 1, "result": [choice], "completed_by": 3, "was_cancelled": False, "updated_at": "2026"}
     raw = {"id": 7, "data": {"text": "good"}, "is_labeled": True, "total_annotations": 9, "cancelled_annotations": 1}
@@ -229,6 +229,6 @@ def test_a_listed_task_has_what_was_said_with_one_control():
     assert read_task({**raw, "updated_at": "noon", "annotations": [said]}, "sentiment") == expected
 
 
-def test_a_task_listed_without_annotations_says_only_how_many_were_counted():
+def test_a_task_listed_without_annotations_has_only_their_count():
     task = read_task({"id": 7, "data": {}, "total_annotations": 2, "cancelled_annotations": 1}, "sentiment")
     assert (task.annotations, task.annotation_count, task.is_done, task.is_skipped) == (None, 3, False, True)

@@ -34,7 +34,7 @@ def test_one_choice_over_one_text():
 
 
 @pytest.mark.parametrize(("choice", "is_multilabel"), [("single", False), ("single-radio", False), ("multiple", True)])
-def test_several_labels_may_hold_if_the_config_says_multiple(choice, is_multilabel):
+def test_a_text_may_have_several_labels_if_the_config_says_multiple(choice, is_multilabel):
     found = read_labeling_config(labeling_config("a", "b", "c", choice=choice))
     assert found.label_set == LabelSet(("a", "b", "c"), is_multilabel)
 
@@ -44,7 +44,7 @@ def test_annotations_carry_a_choice_by_its_alias_so_labels_do_too():
     assert read_labeling_config(view(TEXT, aliased)).label_set.labels == ("neg", "pos")
 
 
-def test_every_text_that_people_see_is_read_those_of_the_control_first():
+def test_every_text_object_is_read_and_the_texts_of_the_control_come_first():
     config = view('<Text name="title" value="$title"/>', TEXT, '<Header value="Which?"/>', CHOICES)
     assert [field.key for field in read_labeling_config(config).fields] == ["text", "title"]
 
@@ -55,14 +55,14 @@ def test_a_control_over_two_texts_reads_both():
     assert ([field.key for field in found.fields], found.to_name) == (["text", "reply"], "t")
 
 
-def test_of_two_questions_the_first_is_learned_without_the_texts_of_the_other():
+def test_the_first_of_two_questions_is_learned_without_the_texts_of_the_second():
     other = '<Choices name="d" toName="u"><Choice value="x"/><Choice value="y"/></Choices>'
     found = read_labeling_config(view(TEXT, '<Text name="u" value="$reply"/>', CHOICES, other))
     assert found.control == "c"
     assert [field.key for field in found.fields] == ["text"]
 
 
-def test_of_two_questions_over_one_text_the_first_is_learned():
+def test_the_first_of_two_questions_over_one_text_is_learned():
     other = '<Choices name="d" toName="t"><Choice value="x"/><Choice value="y"/></Choices>'
     assert read_labeling_config(view(TEXT, other, CHOICES)).label_set.labels == ("x", "y")
 
@@ -144,7 +144,7 @@ def test_a_text_is_read_as_it_stands(value, text):
         ("<br/>", ""),
     ],
 )
-def test_of_hypertext_only_the_words_are_read(markup, text):
+def test_only_the_words_of_hypertext_are_read(markup, text):
     assert read_text(over("HyperText"), {"text": markup}) == text
 
 
@@ -162,7 +162,7 @@ def test_of_hypertext_only_the_words_are_read(markup, text):
         ({"author": "Ann"}, ""),
     ],
 )
-def test_paragraphs_are_read_as_who_said_what(lines, text):
+def test_paragraphs_are_read_as_lines_with_their_speakers(lines, text):
     assert read_text(over("Paragraphs"), {"text": lines}) == text
 
 
@@ -181,7 +181,7 @@ def test_paragraphs_may_name_their_keys():
         ({"review": "good"}, ""),
     ],
 )
-def test_a_dotted_field_is_looked_up_inside_another(data, text):
+def test_a_dotted_key_is_looked_up_inside_a_field(data, text):
     assert read_text(over("Text", value="$film.review"), data) == text
 
 
@@ -208,17 +208,17 @@ def test_a_prediction_names_the_likeliest_label_with_its_probability():
     ]
 
 
-def test_where_several_labels_may_hold_all_from_one_half_up_are_named_with_the_least_of_them():
+def test_all_labels_from_one_half_up_are_predicted_with_the_smallest_of_their_probabilities():
     (item,) = prediction_result(SEVERAL, [0.5, 0.9, 0.49])
     assert item["value"] == {"choices": ["plot", "cast"]}
     assert item["score"] == 0.5
 
 
-def test_where_no_label_holds_nothing_is_predicted():
+def test_without_a_label_from_one_half_up_no_label_is_predicted():
     assert prediction_result(SEVERAL, [0.1, 0.2, 0.3]) == []
 
 
-def test_words_written_in_the_config_itself_are_no_field():
+def test_text_written_in_the_config_itself_is_no_field():
     headed = view('<Text name="head" value="Is this a good film?"/>', TEXT, CHOICES)
     assert [text_field.key for text_field in read_labeling_config(headed).fields] == ["text"]
 
@@ -232,7 +232,7 @@ def meaning(*tags: str) -> Meaning:
 
 
 def question(*tags: str) -> str:
-    """The question of a config with these tags, none of them the Text."""
+    """The question of a config with a Text and these tags."""
     return meaning(TEXT, *tags).question
 
 
@@ -268,17 +268,17 @@ def test_the_header_above_the_choices_is_the_question():
     assert meaning('<Header value="Which topic?"/>', TEXT, CHOICES).question == "Which topic?"
 
 
-def test_of_several_headers_the_nearest_above_is_the_question():
+def test_the_nearest_of_several_headers_above_is_the_question():
     headers = [f'<Header value="{words}"/>' for words in ("Mail", "Which topic?", "Thank you")]
     assert question(headers[0], headers[1], CHOICES, headers[2]) == "Which topic?"
 
 
-def test_a_header_of_a_view_around_counts_and_one_of_another_view_does_not():
+def test_a_header_of_an_enclosing_view_counts_and_a_header_of_another_view_does_not():
     assert question('<Header value="Which topic?"/>', view(view("<!-- two -->", CHOICES))) == "Which topic?"
     assert question(view('<Header value="Help"/>'), CHOICES) == ""
 
 
-def test_a_header_above_another_question_is_that_ones():
+def test_a_header_above_another_control_belongs_to_that_control():
     other = '<Choices name="i" toName="image"><Choice value="x"/><Choice value="y"/></Choices>'
     image = '<Image name="image" value="$image"/>'
     assert question(image, '<Header value="Is it sharp?"/>', other, CHOICES) == ""
@@ -298,16 +298,16 @@ def test_a_header_above_another_question_is_that_ones():
         ("Is it about $title?", ""),
     ],
 )
-def test_of_a_header_the_words_count_that_are_the_same_for_every_task(value, asked):
+def test_a_header_without_words_or_with_a_variable_does_not_count(value, asked):
     assert question(f'<Header value="{value}"/>', CHOICES) == asked
     assert question('<Header value="Above"/>', f'<Header value="{value}"/>', CHOICES) == (asked or "Above")
 
 
-def test_a_header_without_value_is_none():
+def test_a_header_without_a_value_does_not_count():
     assert question("<Header/>", CHOICES) == ""
 
 
-def test_what_labels_mean_is_no_part_of_the_question():
+def test_two_configs_that_differ_in_the_meaning_of_labels_are_equal():
     plain = read_labeling_config(view(TEXT, CHOICES))
     assert plain.meaning == Meaning()
     assert plain == read_labeling_config(view('<Header value="Which?"/>', TEXT, CHOICES))
@@ -319,7 +319,7 @@ FILMS = read_labeling_config(
 HINTED = view('<Header value="Which?"/>', TEXT, choices('<Choice value="a_b" hint="hinted"/>'))
 
 
-def test_labels_are_their_words_where_nobody_says_more():
+def test_a_label_without_a_description_means_its_words():
     assert read_label_texts(FILMS, "", {}, is_on=True) == (("a b",), ("d",))
 
 
@@ -334,11 +334,11 @@ def test_a_long_description_of_the_project_is_cut():
     assert len(read_label_texts(FILMS, "film " * 1000, {}, is_on=True)[1][1]) <= 302
 
 
-def test_descriptions_of_labels_win_over_the_config_where_they_say_something():
+def test_label_descriptions_with_words_override_the_config():
     hinted = read_labeling_config(HINTED.replace('<Header value="Which?"/>', ""))
     assert read_label_texts(hinted, "", {"a_b": "ours", "gone": "x"}, is_on=True) == (("ours",), ("other",))
     assert read_label_texts(hinted, "", {"a_b": " "}, is_on=True)[0] == ("a b: hinted",)
 
 
-def test_with_names_off_no_label_says_anything():
+def test_with_names_off_no_label_has_texts():
     assert read_label_texts(read_labeling_config(HINTED), "Films", {"a_b": "ours"}, is_on=False) == ((), ())

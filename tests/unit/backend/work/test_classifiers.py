@@ -34,11 +34,11 @@ def test_a_classifier_is_loaded_once_for_every_project(folder, tmp_path, encoder
     assert classifiers.find(folder, Source(encoder)) is first
 
 
-def test_what_was_never_loaded_is_not_found(folder, encoder):
+def test_find_returns_none_for_a_classifier_outside_memory(folder, encoder):
     assert Classifiers(1).find(folder, Source(encoder, 1)) is None
 
 
-def test_the_one_used_longest_ago_goes_first(folder, encoder):
+def test_the_least_recently_used_classifier_is_dropped_first(folder, encoder):
     classifiers = Classifiers(2)
     one, two = (classifiers.get(folder, Source(encoder, number)) for number in (1, 2))
     assert classifiers.get(folder, Source(encoder, 1)) is one
@@ -48,7 +48,7 @@ def test_the_one_used_longest_ago_goes_first(folder, encoder):
     assert classifiers.get(folder, Source(encoder, 2)) is not two
 
 
-def test_the_old_classifier_has_left_memory_before_a_new_one_is_loaded(folder, encoder):
+def test_the_old_classifier_leaves_memory_before_a_new_one_is_loaded(folder, encoder):
     classifiers = Classifiers(1)
     old = weakref.ref(classifiers.get(folder, Source(encoder, 1)))
     with pytest.raises(VersionError):

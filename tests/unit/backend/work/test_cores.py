@@ -33,7 +33,7 @@ def test_workers_of_other_machines_take_nothing():
     assert own_share(_name(), [_name(machine_id=str(number), host=f"h{number}") for number in range(5)]) == CORES
 
 
-def test_a_machine_stays_itself_and_is_another_to_whom_other_cores_were_given():
+def test_the_digest_of_a_machine_changes_only_with_the_cores_of_the_process():
     assert len(set(repeat(machine(), 2))) == 1
     cores = os.sched_getaffinity(0)
     if len(cores) > 1:

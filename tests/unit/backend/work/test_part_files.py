@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from backend.work.part_files import PART_CHARACTERS, PART_TEXTS, PartFolder, cut, found_again
+from backend.work.part_files import PART_CHARACTERS, PART_TEXTS, PartFolder, cut_into_parts, read_finished_parts
 from backend.work.sources import Source
 
 ENCODER = Source("an-encoder")
@@ -9,12 +9,12 @@ EMBEDDINGS_2_3 = np.arange(6, dtype=np.float32).reshape(2, 3)
 
 
 def _cut(texts):
-    return cut(ENCODER, texts, np.arange(len(texts)))
+    return cut_into_parts(ENCODER, texts, np.arange(len(texts)))
 
 
 def _leave(files, source, texts, embeddings_K_D=EMBEDDINGS_2_3):
-    """A part that is done."""
-    [part] = cut(source, texts, np.arange(len(texts)))
+    """Write a finished part."""
+    [part] = cut_into_parts(source, texts, np.arange(len(texts)))
     files.write_texts(part.name, source, [texts[row] for row in part.rows_K])
     files.write_embeddings(part.name, embeddings_K_D)
 
@@ -34,7 +34,7 @@ def test_no_part_has_more_texts_or_characters_than_a_part_may():
         assert sum(row % 4000 for row in part.rows_K) <= PART_CHARACTERS
 
 
-def test_a_text_that_is_longer_than_a_part_counts_for_what_is_read_of_it():
+def test_a_huge_text_counts_only_the_characters_that_the_encoder_reads():
     assert [len(part.rows_K) for part in _cut(["x" * 10_000_000] * 3)] == [3]
 
 
@@ -42,33 +42,33 @@ def test_no_texts_make_no_part():
     assert _cut([]) == []
 
 
-def test_a_part_is_named_by_its_texts_and_by_what_embeds_them():
+def test_a_part_is_named_by_its_texts_and_its_encoder():
     names = {
         _cut(["a", "b"])[0].name,
         _cut(["a", "c"])[0].name,
-        cut(Source(version=3), ["a", "b"], np.arange(2))[0].name,
+        cut_into_parts(Source(version=3), ["a", "b"], np.arange(2))[0].name,
     }
     assert len(names) == 3
     assert _cut(["a", "b"])[0].name in names
 
 
-def test_only_the_rows_that_are_asked_for_are_cut():
-    [part] = cut(ENCODER, ["a", "b", "c"], np.array([0, 2]))
+def test_only_the_given_rows_are_cut_into_parts():
+    [part] = cut_into_parts(ENCODER, ["a", "b", "c"], np.array([0, 2]))
     assert sorted(part.rows_K) == [0, 2]
 
 
-def test_texts_come_back_as_they_were_with_what_is_to_embed_them(tmp_path):
+def test_a_part_is_read_back_with_its_texts_and_its_encoder(tmp_path):
     files = PartFolder(tmp_path)
     texts = ["grün", "half a pair \ud83d", ""]
     files.write_texts("one", Source(version=3), texts)
     assert files.read_texts("one") == (Source(version=3), texts)
 
 
-def test_a_part_that_is_not_done_has_no_embeddings(tmp_path):
+def test_an_unfinished_part_has_no_embeddings(tmp_path):
     assert PartFolder(tmp_path).read_embeddings("one") is None
 
 
-def test_a_part_that_was_dropped_cannot_be_done_any_more(tmp_path):
+def test_a_dropped_part_can_be_neither_read_nor_finished(tmp_path):
     files = PartFolder(tmp_path)
     files.write_texts("one", ENCODER, ["a"])
     files.drop()
@@ -78,23 +78,23 @@ def test_a_part_that_was_dropped_cannot_be_done_any_more(tmp_path):
         files.write_embeddings("one", EMBEDDINGS_2_3)
 
 
-def test_what_is_done_is_found_again_by_its_texts_in_whatever_order_and_company(tmp_path):
+def test_finished_embeddings_are_found_by_their_texts_in_any_order(tmp_path):
     files = PartFolder(tmp_path)
     _leave(files, ENCODER, ["bb", "a"])
-    gathered = found_again(files, ENCODER, ["a", "new", "bb"])
-    assert gathered.done == 2
-    assert list(gathered.missing()) == [1]
-    np.testing.assert_array_equal(gathered.embeddings_M_D, [[3, 4, 5], [0, 0, 0], [0, 1, 2]])
+    found = read_finished_parts(files, ENCODER, ["a", "new", "bb"])
+    assert found.done == 2
+    assert list(found.missing()) == [1]
+    np.testing.assert_array_equal(found.embeddings_M_D, [[3, 4, 5], [0, 0, 0], [0, 1, 2]])
 
 
-def test_what_another_encoder_or_version_said_is_not_found_again_and_goes(tmp_path):
+def test_parts_of_another_encoder_or_version_are_deleted(tmp_path):
     files = PartFolder(tmp_path)
     _leave(files, ENCODER, ["bb", "a"])
-    assert found_again(files, Source(version=1), ["bb", "a"]).done == 0
+    assert read_finished_parts(files, Source(version=1), ["bb", "a"]).done == 0
     assert list((tmp_path / "parts").iterdir()) == []
 
 
-def test_a_part_of_texts_that_are_not_there_any_more_adds_nothing(tmp_path):
+def test_a_part_of_deleted_texts_adds_no_embedding(tmp_path):
     files = PartFolder(tmp_path)
     _leave(files, ENCODER, ["bb", "a"])
-    assert found_again(files, ENCODER, ["new"]).done == 0
+    assert read_finished_parts(files, ENCODER, ["new"]).done == 0

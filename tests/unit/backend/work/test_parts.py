@@ -27,7 +27,7 @@ def without_redis(tmp_path):
     return RoundQueue(open_redis(Settings(model_dir=tmp_path, redis_url=f"unix://{tmp_path}/nobody.sock")))
 
 
-def test_few_texts_are_embedded_without_anybody_else(without_redis, folder, encoder):
+def test_few_texts_are_embedded_without_redis(without_redis, folder, encoder):
     heard = []
     embeddings_M_D = embed_in_parts(
         PartWorker(without_redis, folder, Classifiers(1)), Source(encoder), FEW, lambda *step: heard.append(step)
@@ -38,16 +38,16 @@ def test_few_texts_are_embedded_without_anybody_else(without_redis, folder, enco
     assert not folder.path.exists()
 
 
-def test_no_texts_have_no_rows(without_redis, folder, encoder):
+def test_no_texts_give_no_rows(without_redis, folder, encoder):
     assert embed_in_parts(PartWorker(without_redis, folder, Classifiers(1)), Source(encoder), []).shape == (0, 16)
 
 
-def test_who_is_told_to_stop_stops(without_redis, folder, encoder):
+def test_embedding_ends_when_should_stop_returns_true(without_redis, folder, encoder):
     with pytest.raises(TrainingCancelledError):
         embed_in_parts(PartWorker(without_redis, folder, Classifiers(1), lambda: True), Source(encoder), FEW)
 
 
-def test_many_texts_want_a_redis_and_say_so(without_redis, folder, encoder):
+def test_many_texts_need_redis(without_redis, folder, encoder):
     with pytest.raises(RedisUnavailableError):
         embed_in_parts(PartWorker(without_redis, folder, Classifiers(1)), Source(encoder), ["good"] * 1001)
 
@@ -55,6 +55,6 @@ def test_many_texts_want_a_redis_and_say_so(without_redis, folder, encoder):
 @pytest.mark.parametrize(
     ("source", "error"), [(Source("no-such-encoder"), EncoderError), (Source(version=7), VersionError)]
 )
-def test_what_cannot_be_loaded_is_said(without_redis, folder, source, error):
+def test_a_missing_encoder_or_version_is_an_error(without_redis, folder, source, error):
     with pytest.raises(error):
         embed_in_parts(PartWorker(without_redis, folder, Classifiers(1)), source, FEW)

@@ -7,17 +7,17 @@ from backend.work.redis_access import open_redis, redis_url
 from backend.work.states import Pace
 
 
-def test_redis_is_where_the_settings_say(tmp_path):
+def test_redis_url_is_the_address_of_redis(tmp_path):
     (tmp_path / "redis.url").write_text("unix:///embedded.sock")
     assert redis_url(Settings(model_dir=tmp_path, redis_url="redis://elsewhere:1")) == "redis://elsewhere:1"
 
 
-def test_without_a_setting_it_is_where_a_running_serve_left_its_address(tmp_path):
+def test_without_redis_url_the_address_is_that_of_the_embedded_redis(tmp_path):
     (tmp_path / "redis.url").write_text("unix:///embedded.sock\n")
     assert redis_url(Settings(model_dir=tmp_path)) == "unix:///embedded.sock"
 
 
-def test_without_either_the_error_names_the_setting_and_the_command(tmp_path):
+def test_without_redis_url_and_serve_the_error_names_both(tmp_path):
     with pytest.raises(RedisUnavailableError, match=r"REDIS_URL.*serve"):
         redis_url(Settings(model_dir=tmp_path))
 
@@ -47,13 +47,13 @@ def test_without_either_the_error_names_the_setting_and_the_command(tmp_path):
         "request_due",
     ],
 )
-def test_a_redis_that_does_not_answer_is_said_so_whatever_is_asked(tmp_path, ask):
+def test_every_method_names_a_redis_that_does_not_answer(tmp_path, ask):
     rounds = RoundQueue(open_redis(Settings(model_dir=tmp_path, redis_url=f"unix://{tmp_path}/nobody.sock")))
     with pytest.raises(RedisUnavailableError, match="Redis does not answer"):
         ask(rounds)
 
 
-def test_what_is_left_is_told_at_the_pace_so_far():
+def test_seconds_left_follow_from_the_mean_pace():
     pace = Pace().after(1, 61, now_s=100.0)
     assert pace.seconds_left == 0.0
     assert pace.after(21, 61, now_s=110.0).seconds_left == 20.0
@@ -61,7 +61,7 @@ def test_what_is_left_is_told_at_the_pace_so_far():
 
 
 @pytest.mark.parametrize(("done", "total"), [(3, 61), (30, 500)], ids=["less than before", "of something else"])
-def test_another_count_begins_at_its_own_pace(done, total):
+def test_a_smaller_count_or_another_total_starts_a_new_pace(done, total):
     slow = Pace().after(1, 61, now_s=0.0).after(11, 61, now_s=1000.0)
     assert slow.after(done, total, now_s=1000.0).after(done + 10, total, now_s=1001.0).seconds_left == pytest.approx(
         (total - done - 10) / 10
