@@ -269,6 +269,7 @@ class RoundQueue:
         Args:
             project_ids: all projects of this backend.
         """
+        self._drop_jobs_of_earlier_releases()
         queued = set(self.queue.job_ids)
         for project_id in project_ids:
             waiting: Any = self.redis.get(redis_key("waiting", project_id))
@@ -276,6 +277,13 @@ class RoundQueue:
                 self.redis.delete(redis_key("waiting", project_id))
             # Events may have been lost while no process ran.
             self.request(project_id, are_all_named=False)
+
+    def _drop_jobs_of_earlier_releases(self) -> None:
+        """Drop jobs that name a function which this release does not have; `recover` requests their rounds anew."""
+        for queue, function in ((self.queue, self._function), (self.parts, self._part_function)):
+            for job in queue.jobs:
+                if job.func_name != function:
+                    job.delete()
 
     def forget(self, project_id: int) -> None:
         """Delete Redis's record of a deleted project.

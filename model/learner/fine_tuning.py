@@ -116,7 +116,7 @@ def fine_tune(
     freeze(classifier, stage.frozen_share)
     optimizer = _optimizer(classifier, stage)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _share_of_lr(step, stage))
-    # Without dropout: no worse with few steps (benchmarks/learner.md), and a third faster.
+    # Without dropout: no worse with few steps (benchmarks/learning/learner.md), and a third faster.
     classifier.eval()
     loss = math.nan
     for batch in shuffled_batches(len(targets), stage, weights_N):

@@ -218,6 +218,17 @@ def test_a_starting_worker_forgets_jobs_that_a_killed_one_took_along(redis: Redi
     assert _performed == [7]
 
 
+def test_a_starting_worker_drops_the_jobs_of_an_earlier_release_and_requests_their_rounds(redis: Redis) -> None:
+    RoundQueue(redis, "backend.worker.perform_round").request(7)
+    queue = _queue(redis)
+
+    queue.recover([7])
+
+    assert queue.length() == 1
+    _work_off(queue)
+    assert _performed == [7]
+
+
 def test_a_worker_that_waits_long_for_a_job_is_not_cut_off(redis: Redis) -> None:
     settings = Settings(redis_url=f"unix://{redis.connection_pool.connection_kwargs['path']}")
     rounds = RoundQueue(open_redis(settings))

@@ -2,7 +2,7 @@
 
 Beyond the study, several shuffled askings are merged, each shown text stands for a group of the pool, the LLM guesses
 the label of each pick, and the batch is balanced over these labels and covers the pool. An LLM alone picks one-sidedly,
-which costs more than its understanding of the texts gains (benchmarks/llm.md).
+which costs more than its understanding of the texts gains (benchmarks/llm/llm.md).
 """
 
 from collections import Counter
