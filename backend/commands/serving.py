@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from backend.errors import ConfigurationError, RedisUnavailableError
 from backend.settings import Settings
+from model.files import write_whole
 
 STOP_TIMEOUT_S = 10.0
 REDIS_START_TIMEOUT_S = 20.0
@@ -163,7 +164,7 @@ def embedded_redis(model_dir: Path) -> Iterator[str]:
         child.start()
         url = f"unix://{path}"
         _await_redis(url)
-        address.write_text(url, encoding="utf-8")
+        write_whole(address, url.encode())
         stack.callback(address.unlink, missing_ok=True)
         yield url
 

@@ -14,6 +14,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from model.errors import InvalidEmbeddingsError
+from model.files import replacing
 from model.types import FloatArray, IntArray
 
 # Rows in one read or write: 12 MB with 384 dimensions.
@@ -177,12 +178,8 @@ class EmbeddingFiles:
         return self._read()
 
     def _replace_index(self, file: str, dimensions: int, digests_M: IntArray) -> None:
-        temporary = self._folder / f".{self._index.name}.tmp"
-        with temporary.open("wb") as index:
+        with replacing(self._index) as beside, beside.open("wb") as index:
             np.savez(index, rows=file, dimensions=dimensions, digests_M=digests_M)
-            index.flush()
-            os.fsync(index.fileno())
-        temporary.replace(self._index)
         for old in self._folder.glob(f"{self._name}.*.f16"):
             if old.name != file:
                 old.unlink(missing_ok=True)

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 
 from backend.work.sources import Source
 from model.encoder.bert import MAX_CHUNKS, MAX_TOKENS
+from model.files import replacing
 from model.text_digests import text_digest
 from model.types import BoolArray, FloatArray, IntArray
 
@@ -152,10 +152,10 @@ class PartFolder:
         return self._path / f"{part}.npy"
 
     def _write(self, file: Path, write: "_Write") -> None:
-        temporary = file.with_name(f".{uuid.uuid4().hex}.tmp")
-        with temporary.open("wb") as opened:
+        if not file.parent.exists():
+            raise FileNotFoundError(f"{file.parent}: the round dropped its parts")
+        with replacing(file) as beside, beside.open("wb") as opened:
             write(opened)
-        temporary.replace(file)
 
 
 class _Write(Protocol):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from model.encoder.pretrained import BUNDLED_ENCODER, Pooling, load_body, load_pretrained, window_tokens
 from model.encoder.processor import best_device
+from model.files import write_whole
 from model.types import LabelSet
 
 # all-MiniLM-L6-v2 was trained on windows of 256 tokens.
@@ -165,7 +166,7 @@ def save_classifier(classifier: TextClassifier, folder: Path) -> None:
         {key: value.cpu().contiguous() for key, value in classifier.head.state_dict().items()},
         folder / "head.safetensors",
     )
-    (folder / "classifier.json").write_text(json.dumps(asdict(classifier.config), indent=2), encoding="utf-8")
+    write_whole(folder / "classifier.json", json.dumps(asdict(classifier.config), indent=2).encode())
 
 
 def load_classifier(folder: Path) -> TextClassifier:

@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from model.encoder.bert import TextClassifier, load_classifier, save_classifier
 from model.encoder.processor import is_bf16_native
 from model.errors import VersionError
+from model.files import write_whole
 from model.learner.evaluation import Evaluation
 from model.learner.prototypes import NO_TRUST, Trust
 from model.learner.recipes import TrainingConfig
@@ -157,7 +158,7 @@ class Registry:
         save_classifier(trained.classifier, beside)
         more = {"label_texts": label_texts, "sha256": _checksums(beside)}
         manifest = _manifest(trained, targets, config, more)
-        (beside / "manifest.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+        write_whole(beside / "manifest.json", json.dumps(manifest, indent=2).encode())
         _check(beside)
         beside.rename(self._folder / str(number))
         return self.find(number)
@@ -165,9 +166,8 @@ class Registry:
     def point(self, number: int) -> None:
         """Make a version current, and delete versions older than the newest KEPT_VERSIONS, except the current one."""
         self.find(number)
-        beside = self._folder / ".current.tmp"
-        beside.write_text(json.dumps({"number": number, "newest_seen": self.numbers()[-1]}), encoding="utf-8")
-        beside.replace(self._folder / "current")
+        pointer = {"number": number, "newest_seen": self.numbers()[-1]}
+        write_whole(self._folder / "current", json.dumps(pointer).encode())
         for old in self.numbers()[:-KEPT_VERSIONS]:
             if old != number:
                 shutil.rmtree(self._folder / str(old))
@@ -183,9 +183,7 @@ class Registry:
         self._folder.mkdir(parents=True, exist_ok=True)
         last = int(counter.read_text(encoding="ascii")) if counter.exists() else 0
         number = max([last, *self.numbers()]) + 1
-        beside = self._folder / ".counter.tmp"
-        beside.write_text(str(number), encoding="ascii")
-        beside.replace(counter)
+        write_whole(counter, str(number).encode())
         return number
 
 

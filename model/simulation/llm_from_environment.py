@@ -1,6 +1,6 @@
 """The LLM that the environment names, for commands that run without the service and its settings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,8 @@ from model.llm.asking import Candidates, Question, select_by_strategy
 from model.llm.chat import Chat
 from model.llm.memory import Ledger, RememberedChat
 from model.llm.provider import PROVIDER_CHOICE, PROVIDERS, LLMConfig, model_names, open_chat
-from model.simulation.setup import AskLLM
-from model.types import FloatArray, IntArray, Targets
+from model.simulation.setup import Askable, AskLLM
+from model.types import IntArray
 
 
 def ask_llm_from(environment: Mapping[str, str], memory: Path, title: str, description: str) -> AskLLM:
@@ -28,19 +28,11 @@ def ask_llm_from(environment: Mapping[str, str], memory: Path, title: str, descr
     """
     chats = _open(environment, memory)
 
-    def ask(
-        strategy: str,
-        texts: Sequence[str],
-        embeddings_N_D: FloatArray,
-        labelled: Targets,
-        labelled_L_D: FloatArray,
-        batch_size: int,
-        rng: np.random.Generator,
-    ) -> IntArray:
-        label_set = labelled.label_set
+    def ask(askable: Askable, batch_size: int, rng: np.random.Generator) -> IntArray:
+        label_set = askable.labelled.label_set
         question = Question(title, description, label_set.labels, label_set.is_multilabel)
-        candidates = Candidates(question, texts, embeddings_N_D, labelled, labelled_L_D)
-        return select_by_strategy(strategy, chats, candidates, batch_size, rng).rows_B
+        candidates = Candidates(question, askable.texts, askable.embeddings_N_D, askable.labelled, askable.labelled_L_D)
+        return select_by_strategy(askable.strategy, chats, candidates, batch_size, rng).rows_B
 
     return ask
 

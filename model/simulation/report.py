@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator, ScalarFormatter
 
 from model.encoder.processor import available_cores
+from model.files import write_whole
 from model.simulation.learning_curves import (
     Curve,
     Point,
@@ -95,7 +96,7 @@ def write_report(file: Path, points: Sequence[Point], heading: Heading) -> str:
         rows=list(table_rows(found, BASELINE, full_pool)),
         machine=_machine(),
     )
-    file.write_text(html, encoding="utf-8")
+    write_whole(file, html.encode())
     return recommendation
 
 

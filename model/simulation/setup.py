@@ -16,13 +16,33 @@ from model.types import FloatArray, IntArray, LabelTexts, Targets
 # Share of the gold labels that is held out where there is no test set.
 TEST_SHARE = 0.2
 
-AskLLM = Callable[[str, Sequence[str], FloatArray, Targets, FloatArray, int, np.random.Generator], IntArray]
-"""strategy, texts, embeddings_N_D, labelled, labelled_L_D, batch size, rng → picks_B."""
+
+@dataclass(frozen=True)
+class Askable:
+    """The texts that an LLM is asked to choose from, and the labelled texts around them.
+
+    Attributes:
+        strategy: the strategy by which the LLM chooses.
+        texts: N texts.
+        embeddings_N_D: their embeddings.
+        labelled: the labelled texts.
+        labelled_L_D: their embeddings.
+    """
+
+    strategy: str
+    texts: Sequence[str]
+    embeddings_N_D: FloatArray
+    labelled: Targets
+    labelled_L_D: FloatArray
 
 
-def no_llm(strategy: str, *_: Any) -> IntArray:
+AskLLM = Callable[[Askable, int, np.random.Generator], IntArray]
+"""Called with texts, batch size and random generator; returns rows of the texts, picks_B."""
+
+
+def no_llm(askable: Askable, *_: Any) -> IntArray:
     """Refuse to ask an LLM: the default where none is configured."""
-    raise InvalidGoldError(f"{strategy} asks an LLM: set LLM_PROVIDER to {PROVIDER_CHOICE}, and LLM_MODEL")
+    raise InvalidGoldError(f"{askable.strategy} asks an LLM: set LLM_PROVIDER to {PROVIDER_CHOICE}, and LLM_MODEL")
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from model.query.ranking import rank
 from model.query.strategies import Strategy, find_strategy
 from model.query.unlabelled import Need, Unlabelled
 from model.simulation.learning_curves import FULL_POOL, Point
-from model.simulation.setup import Setup, check_budgets, draw_split
+from model.simulation.setup import Askable, Setup, check_budgets, draw_split
 from model.types import Background, FloatArray, IntArray, TrainingData
 
 Key = tuple[str, int, int]
@@ -128,10 +128,8 @@ class Simulation:
         unlabelled = self._features(strategy, standing, waiting_N, rng)
         if strategy.asks_llm:
             waiting, labelled = self.pool.some(waiting_N), self.pool.some(standing.labelled_L)
-            picks_B = self._setup.ask_llm(
-                strategy.name, waiting.texts, unlabelled.embeddings, labelled, unlabelled.labelled, batch_size, rng
-            )
-            unlabelled = replace(unlabelled, picks_B=picks_B)
+            askable = Askable(strategy.name, waiting.texts, unlabelled.embeddings, labelled, unlabelled.labelled)
+            unlabelled = replace(unlabelled, picks_B=self._setup.ask_llm(askable, batch_size, rng))
         ranking = rank(strategy, unlabelled, batch_size, rng)
         order_N, _ = mix_in_random(ranking.indices_N, self._setup.explore, rng)
         return waiting_N[order_N[:batch_size]]

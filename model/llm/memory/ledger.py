@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from model.errors import LLMBudgetError
+from model.files import write_whole
 from model.llm.chat import Reply
 
 
@@ -124,10 +125,7 @@ class Ledger:
         with self._lock:
             before, more = asdict(self.read()), asdict(entry)
             after = {name: count + more[name] for name, count in before.items()}
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            beside = self._file.with_name(f".{self._file.name}.tmp")
-            beside.write_text(json.dumps(after), encoding="utf-8")
-            beside.replace(self._file)
+            write_whole(self._file, json.dumps(after).encode())
 
 
 def _parsed(raw: object) -> Spent:

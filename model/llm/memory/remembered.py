@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import LLMError
+from model.files import write_whole
 from model.llm.asking import count_tokens
 from model.llm.chat import Chat, Message, Reply
 from model.llm.memory.ledger import Ledger
@@ -108,7 +109,4 @@ def _read(file: Path) -> Reply | None:
 
 
 def _write(file: Path, reply: Reply) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f".{file.name}.tmp")
-    beside.write_text(json.dumps(asdict(reply)), encoding="utf-8")
-    beside.replace(file)
+    write_whole(file, json.dumps(asdict(reply)).encode())

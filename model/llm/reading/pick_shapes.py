@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from model.llm.reading import pick_patterns as patterns
+import model.llm.reading.pick_patterns as patterns
 
 # A longer range is a mistake or no range.
 LONGEST_RANGE = 1000

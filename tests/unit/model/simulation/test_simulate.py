@@ -31,9 +31,9 @@ def measured(points) -> list[tuple]:
     return [(*key_of(point), point.accuracy, point.macro_f1) for point in points]
 
 
-def every_second(strategy, texts, embeddings_N_D, labelled, labelled_L_D, batch_size, rng) -> np.ndarray:
+def every_second(askable, batch_size, rng) -> np.ndarray:
     """An LLM of little imagination."""
-    return np.arange(len(texts))[::2][:batch_size]
+    return np.arange(len(askable.texts))[::2][:batch_size]
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
@@ -52,8 +52,9 @@ def test_a_strategy_that_asks_an_llm_says_what_is_missing_where_there_is_none(se
 def test_an_llm_is_shown_what_has_labels_by_now(setup):
     seen = []
 
-    def ask(strategy, texts, embeddings_N_D, labelled, labelled_L_D, batch_size, rng):
-        seen.append((len(labelled), len(labelled_L_D), set(texts) & set(labelled.texts)))
+    def ask(askable, batch_size, rng):
+        labelled = askable.labelled
+        seen.append((len(labelled), len(askable.labelled_L_D), set(askable.texts) & set(labelled.texts)))
         return np.arange(batch_size)
 
     list(Simulation(replace(setup, ask_llm=ask), 0).run(STRATEGIES["activellm"], [8, 16]))
