@@ -106,7 +106,7 @@ def embedder(context: RoundContext, version: ModelVersion | None, *, prune: bool
 
     def embed(texts: Sequence[str]) -> FloatArray:
         cache = EmbeddingCache(context.folder.embeddings_folder, source.name)
-        embeddings_N_D = cache.embed(texts, embed_missing, are_all=prune)
+        embeddings_N_D = cache.embed(texts, embed_missing, prune=prune)
         drop_parts(context.folder)
         return embeddings_N_D
 

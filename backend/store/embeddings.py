@@ -39,14 +39,14 @@ class EmbeddingCache:
         texts: Sequence[str],
         embed: Callable[[Sequence[str]], FloatArray],
         *,
-        are_all: bool = False,
+        prune: bool = False,
     ) -> FloatArray:
         """Return the embeddings of N texts; compute only embeddings that are not on disk.
 
         Args:
             texts: N texts.
             embed: computes embeddings_M_D of M different missing texts; called only if a text is missing.
-            are_all: drop embeddings of texts that are not given, if these are most of the embeddings on disk.
+            prune: drop embeddings of texts that are not given, if these are most of the embeddings on disk.
 
         Returns:
             embeddings_N_D in the order of `texts`, float32, rounded to 16 bits.
@@ -57,7 +57,7 @@ class EmbeddingCache:
         digests_N = text_digests(texts)
         stored, rows_N = self._complete(texts, digests_N, embed)
         embeddings_N_D = stored.take(rows_N) if len(texts) else _no_embeddings(stored, embed)
-        if are_all and _is_mostly_unused(stored, digests_N):
+        if prune and _is_mostly_unused(stored, digests_N):
             self._files.keep_only(digests_N)
         return embeddings_N_D
 

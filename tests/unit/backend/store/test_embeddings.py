@@ -129,7 +129,7 @@ def test_texts_of_another_call_stay(folder):
 def test_embeddings_of_deleted_texts_are_dropped_once_they_are_most_and_many(folder, kept, left):
     EmbeddingCache(folder, "mini").embed(words(kept), Lengths())
     before_bytes = the_file(folder, ".f16").stat().st_size
-    embeddings_N_D = EmbeddingCache(folder, "mini").embed(words(left), Lengths(), are_all=True)
+    embeddings_N_D = EmbeddingCache(folder, "mini").embed(words(left), Lengths(), prune=True)
     goes = kept - left > pool.SPARE_ROWS
     assert the_file(folder, ".f16").stat().st_size == (before_bytes * left // kept if goes else before_bytes)
     assert asked_again(folder, words(left)) == []
