@@ -23,6 +23,10 @@ class ServedOrder:
         return self.head.name
 
     @property
+    def model(self) -> int:
+        return self.head.model
+
+    @property
     def number(self) -> int:
         return self.head.number
 

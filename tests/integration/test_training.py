@@ -111,7 +111,7 @@ def test_a_project_with_several_answers_a_text_goes_through_the_whole_loop(
     owner.label_next(project_id, gold, 24)
 
     publication = until_published(owner, quick, project_id, model=1)
-    assert publication.label_set.is_multilabel
+    assert publication.head.label_set.is_multilabel
     predictions = [p for p in owner.predictions(project_id) if p["model_version"] == publication.name]
     chosen = [tuple(item["value"]["choices"]) for p in predictions for item in p["result"]]
     assert any(len(labels) > 1 for labels in chosen), "no text got two answers"
