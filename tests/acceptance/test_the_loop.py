@@ -10,6 +10,7 @@ from tests.servers import BackendServer
 
 POOL = 240
 LABELS = 48
+RETRAIN_EVERY = 16
 
 
 # A quiet machine needs two minutes; one that others train on may need ten times that.
@@ -38,7 +39,8 @@ def test_labelling_48_questions_gives_a_model_that_orders_and_answers_the_rest(
     assert len({task["id"] for task in served}) == LABELS
     assert len({gold[task["data"]["text"]] for task in served}) == len(intents())
     until_published(owner, real, project_id, model=1)
-    status = real.until(project_id, lambda s: s["trained_on"] > LABELS * 0.75, "a model of most of the labels")
+    # A training takes a second or two, so the last one may have come up to 15 labels before the end.
+    status = real.until(project_id, lambda s: s["trained_on"] > LABELS - RETRAIN_EVERY, "a model of most of the labels")
     publication = until_published(owner, real, project_id, model=status["model"])
 
     # What comes next is the next of that order, with the model's answer, unless it was drawn at random.
