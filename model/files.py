@@ -1,10 +1,10 @@
 """The one way to write a file: whole or not at all."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 
 @contextmanager
@@ -25,9 +25,8 @@ def replacing(file: Path) -> Iterator[Path]:
         OSError: the disk refuses, for instance because it is full.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".tmp")
-    os.close(handle)
-    beside = Path(name)
+    beside = file.with_name(f".{file.name}.{uuid4().hex}.tmp")
+    beside.touch(exist_ok=False)
     try:
         yield beside
         _to_disk(beside)

@@ -12,7 +12,6 @@ from backend.rounds.sync import read_targets
 from backend.settings import Settings
 from backend.studio.client import LabelStudioClient
 from backend.studio.labeling_config import read_labeling_config
-from model.files import write_whole
 from model.types import Targets
 
 
@@ -36,7 +35,9 @@ def export_annotations(settings: Settings, project_id: int, file: Path) -> int:
         classification = read_labeling_config(client.project(project_id).label_config)
         targets = read_targets(client, project_id, classification)
     lines = list(gold_lines(targets))
-    write_whole(file, "".join(f"{line}\n" for line in lines).encode())
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # Written straight: the user may name a pipe or a terminal.
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return len(lines)
 
 

@@ -1,7 +1,7 @@
 """The order in use on disk: a head with a summary, and a table with one row for each place."""
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -61,7 +61,7 @@ class Places:
     task_ids_N: IntArray
     text_digests_N: IntArray
     reasons_N: Sequence[str]
-    results_N: Iterable[str]
+    results_N: Sequence[str]
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ class PredictClient:
             task_ids_N=np.arange(1, len(texts) + 1),
             text_digests_N=text_digests(texts),
             reasons_N=("margin: score 0.50, place 1",) * len(texts),
-            results_N=results_of(read_labeling_config(self.config), proba_N_C.astype(np.float32)),
+            results_N=tuple(results_of(read_labeling_config(self.config), proba_N_C.astype(np.float32))),
         )
         self.folder.publications.write(head, places)
 

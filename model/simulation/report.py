@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator, ScalarFormatter
 
 from model.encoder.processor import available_cores
-from model.files import write_whole
 from model.simulation.learning_curves import (
     Curve,
     Point,
@@ -96,7 +95,8 @@ def write_report(file: Path, points: Sequence[Point], heading: Heading) -> str:
         rows=list(table_rows(found, BASELINE, full_pool)),
         machine=_machine(),
     )
-    write_whole(file, html.encode())
+    # Written straight: the user may name a pipe or a terminal.
+    file.write_text(html, encoding="utf-8")
     return recommendation
 
 

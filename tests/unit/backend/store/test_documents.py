@@ -89,6 +89,13 @@ def test_a_write_that_fails_leaves_the_record_and_no_other_file(note, file, monk
     assert [path.name for path in file.parent.iterdir()] == ["note.json"]
 
 
+def test_a_record_may_be_read_by_whoever_may_read_the_files_around_it(note, file):
+    note.write(LONG)
+    beside = file.with_name("beside.json")
+    beside.touch()
+    assert file.stat().st_mode == beside.stat().st_mode
+
+
 def test_a_journal_keeps_the_order_and_skips_invalid_lines(file):
     journal = Journal(file, TypeAdapter(Note))
     assert journal.read() == []
