@@ -39,8 +39,9 @@ class Function:
 def report(console: Console, roots: Sequence[Path]) -> None:
     """Print the figures of some checkouts side by side."""
     table = Table("", *(root.name or str(root) for root in roots))
-    for name in figures(roots[0]):
-        table.add_row(name, *(figures(root)[name] for root in roots))
+    found = [figures(root) for root in roots]
+    for name in found[0]:
+        table.add_row(name, *(of_root[name] for of_root in found))
     console.print(table)
 
 
