@@ -23,6 +23,18 @@ LABEL_STUDIO_VERSION = "1.23.2"
 def pytest_configure() -> None:
     """Treat SIGTERM like Ctrl-C, so that the servers of an ended run are stopped."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _keep_to_one_core(os.environ.get("PYTEST_XDIST_WORKER", ""))
+
+
+def _keep_to_one_core(test_process: str) -> None:
+    """Give each of several test processes, and all servers that it starts, one core: torch's threads would collide.
+
+    Args:
+        test_process: pytest-xdist's name of this process, such as "gw1"; empty in a process without others.
+    """
+    if test_process and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(test_process.removeprefix("gw")) % len(cores)]})
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Servers for tests: those of examples/servers.py, with waits for statuses and failures that show the log."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -79,15 +80,18 @@ def label_studio(data_dir: Path, **environment: str) -> Iterator[Server]:
 
 def migrated_data_dir(folder: Path) -> Path:
     """A data folder after migrations, made on the first call; Label Studio starts in seconds on a copy of it."""
-    if not (folder / "ready").exists():
-        beside = folder.with_name(f"{folder.name}.{os.getpid()}")
-        shutil.rmtree(beside, ignore_errors=True)
-        with label_studio(beside):
-            pass
-        log_of(beside).unlink()
-        (beside / "ready").touch()
-        shutil.rmtree(folder, ignore_errors=True)
-        beside.rename(folder)
+    # Test processes side by side wait for the one that migrates.
+    with folder.with_name(f"{folder.name}.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "ready").exists():
+            beside = folder.with_name(f"{folder.name}.{os.getpid()}")
+            shutil.rmtree(beside, ignore_errors=True)
+            with label_studio(beside):
+                pass
+            log_of(beside).unlink()
+            (beside / "ready").touch()
+            shutil.rmtree(folder, ignore_errors=True)
+            beside.rename(folder)
     return folder
 
 
