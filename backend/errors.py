@@ -39,6 +39,12 @@ class RedisUnavailableError(ShortlistError):
     code = "redis_unavailable"
 
 
+class TurnLostError(ShortlistError):
+    """Another worker runs a round of the project now; this round must change nothing any more."""
+
+    code = "turn_lost"
+
+
 class LabelStudioError(ShortlistError):
     """Label Studio refused a request."""
 

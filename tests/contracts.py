@@ -11,8 +11,10 @@ from typing import Any, Protocol
 
 from backend.studio.client import LabelStudioClient
 from backend.studio.contract import Project, Task
-from backend.work.queue import RoundQueue, Turn
+from backend.work.queue import RoundQueue
+from backend.work.requests import Requested
 from backend.work.states import RoundState
+from backend.work.turn import Turn
 from model.llm.chat import Chat
 from tests.fake_chats import ScriptedChat
 from tests.fake_tasks import TaskedLabelStudio
@@ -36,6 +38,8 @@ class Rounds(Protocol):
 
     def request_later(self, project_id: int, delay_s: float) -> None: ...
 
+    def forget(self, project_id: int) -> None: ...
+
     def state(self, project_id: int) -> RoundState: ...
 
     def length(self) -> int: ...
@@ -49,26 +53,25 @@ class RoundTurn(Protocol):
     """Every public member of a Turn."""
 
     project_id: int
-    changes: int
-    asked_to_train: bool
     deaths: int
-    changed_tasks: frozenset[int]
-    are_all_named: bool
+    requested: Requested
+    again_in_s: float | None
 
-    @property
-    def queue(self) -> Rounds: ...
+    def take(self) -> bool: ...
 
-    def may_linger(self) -> bool: ...
+    def is_lost(self) -> bool: ...
+
+    def check(self) -> None: ...
 
     def come_back(self, delay_s: float) -> None: ...
-
-    def mark_changes_read(self) -> None: ...
 
     def step(self, name: str) -> None: ...
 
     def progress(self, done: int, total: int, loss: float | None = None) -> None: ...
 
-    def end(self, error: str = "", code: str = "") -> None: ...
+    def next_delay_s(self) -> int: ...
+
+    def end(self, error: str = "", code: str = "", *, is_honoured: bool | None = None) -> None: ...
 
 
 class PredictionStore(Protocol):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
-from backend.errors import PublicationError
+from backend.errors import PublicationError, TurnLostError
 from backend.rounds.context import RoundContext
 from backend.rounds.order import RANDOM_SAMPLE
 from backend.settings import Settings
@@ -22,6 +22,7 @@ from backend.studio.contract import Project
 from backend.studio.labeling_config import read_labeling_config
 from backend.studio.results import NO_RESULT, results_of
 from backend.work.classifiers import Classifiers
+from backend.work.requests import Requested
 from backend.work.states import IDLE, RoundState
 from model.learner.training import do_not_stop
 from model.llm.asking import Checks
@@ -167,6 +168,7 @@ class FakeRounds:
         self.requests: list[dict[str, Any]] = []
         self.named: list[tuple[set[int], bool]] = []
         self.later: list[tuple[int, float]] = []
+        self.forgotten: list[int] = []
         self.current = RoundState(IDLE, {}, "", "")
         # While a round runs, a request is scored on one core; tests should take no more.
         self.is_running = True
@@ -187,6 +189,9 @@ class FakeRounds:
     def request_later(self, project_id: int, delay_s: float) -> None:
         self.later.append((project_id, delay_s))
 
+    def forget(self, project_id: int) -> None:
+        self.forgotten.append(project_id)
+
     def state(self, project_id: int) -> RoundState:
         return self.current
 
@@ -206,21 +211,27 @@ class FakeRounds:
 class FakeTurn:
     """A turn without Redis: it keeps what a round reports in lists."""
 
-    def __init__(
-        self, project_id: int = 1, changes: int = 0, asked_to_train: bool = False, lingers: bool = True
-    ) -> None:
+    def __init__(self, project_id: int = 1, changes: int = 0, asked_to_train: bool = False) -> None:
         self.project_id = project_id
-        self.changes = changes
-        self.asked_to_train = asked_to_train
         self.deaths = 0
-        self.changed_tasks: frozenset[int] = frozenset()
-        self.are_all_named = True
-        self.queue = FakeRounds()
+        self.requested = Requested(changes, asked_to_train)
+        self.again_in_s: float | None = None
+        self.has_lost = False
         self.steps: list[str] = []
         self.done: list[tuple[int, int]] = []
         self.returns_in: list[float] = []
         self.ended: list[tuple[str, str]] = []
-        self._lingers = lingers
+        self.is_honoured: bool | None = None
+
+    def take(self) -> bool:
+        return True
+
+    def is_lost(self) -> bool:
+        return self.has_lost
+
+    def check(self) -> None:
+        if self.has_lost:
+            raise TurnLostError("another worker runs a round of the project now")
 
     def step(self, name: str) -> None:
         self.steps.append(name)
@@ -228,17 +239,16 @@ class FakeTurn:
     def progress(self, done: int, total: int, loss: float | None = None) -> None:
         self.done.append((done, total))
 
-    def mark_changes_read(self) -> None:
-        self.changed_tasks, self.are_all_named = frozenset(), True
-
-    def may_linger(self) -> bool:
-        return self._lingers
-
     def come_back(self, delay_s: float) -> None:
         self.returns_in.append(delay_s)
+        self.again_in_s = min(self.returns_in)
 
-    def end(self, error: str = "", code: str = "") -> None:
+    def next_delay_s(self) -> int:
+        return 5
+
+    def end(self, error: str = "", code: str = "", *, is_honoured: bool | None = None) -> None:
         self.ended.append((error, code))
+        self.is_honoured = not error if is_honoured is None else is_honoured
 
 
 def a_context(
@@ -247,11 +257,12 @@ def a_context(
     turn: Any = None,
     classifiers: Classifiers | None = None,
     should_stop: Callable[[], bool] = do_not_stop,
+    queue: Any = None,
 ) -> RoundContext:
     """A round of project 1, by default with nobody outside."""
     folder = ProjectFolder(settings.model_dir, 1)
-    client, turn = client or FakeLabelStudio(), turn or FakeTurn()
-    return RoundContext(settings, folder, client, turn, classifiers or Classifiers(1), should_stop)
+    client, turn, queue = client or FakeLabelStudio(), turn or FakeTurn(), queue or FakeRounds()
+    return RoundContext(settings, folder, client, queue, turn, classifiers or Classifiers(1), should_stop)
 
 
 def a_sync_record(**different: Any) -> SyncRecord:
@@ -270,7 +281,6 @@ def a_sync_record(**different: Any) -> SyncRecord:
     record = SyncRecord(
         identity=(),
         annotations=12,
-        unseen=0,
         facts=facts,
         labels=12,
         left=30,

@@ -1,6 +1,9 @@
 """`serve` and `worker`: run the backend."""
 
 import logging
+from typing import Annotated
+
+import typer
 
 from backend.commands.serving import run_server
 from backend.commands.terminal import settings_of_command
@@ -17,9 +20,15 @@ def serve() -> None:
         run_server(settings)
 
 
-def worker() -> None:
+def worker(
+    *,
+    helper: Annotated[
+        bool,
+        typer.Option("--helper", help="Only embed texts for other workers' rounds. A helper needs REDIS_URL alone."),
+    ] = False,
+) -> None:
     """Run one worker against REDIS_URL (or the Redis of a running `serve`)."""
     with settings_of_command() as settings:
-        if problem := problem_at_start(settings):
+        if not helper and (problem := problem_at_start(settings)):
             log.warning("event=llm_unusable fallback=%s reason=%s", FALLBACK, problem)
-        run_worker(settings)
+        run_worker(settings, is_helper=helper)

@@ -7,7 +7,8 @@ from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder
 from backend.studio.client import LabelStudioClient
 from backend.work.classifiers import Classifiers
-from backend.work.queue import Turn
+from backend.work.queue import RoundQueue
+from backend.work.turn import Turn
 from model.learner.agreement import Agreement
 from model.learner.registry import ModelVersion
 from model.learner.training import Trained, do_not_stop
@@ -21,6 +22,7 @@ class RoundContext:
         settings: the process's.
         folder: the project's.
         client: the project's Label Studio.
+        queue: the queue of rounds, which knows the other workers.
         turn: the right to run the round; it hears of steps and progress.
         classifiers: those that the process keeps in memory.
         should_stop: whether the process wants to end: long work then ends early.
@@ -29,6 +31,7 @@ class RoundContext:
     settings: Settings
     folder: ProjectFolder
     client: LabelStudioClient
+    queue: RoundQueue
     turn: Turn
     classifiers: Classifiers
     should_stop: Callable[[], bool] = do_not_stop
@@ -37,6 +40,10 @@ class RoundContext:
     def project_id(self) -> int:
         """The project's id in Label Studio."""
         return self.folder.project_id
+
+    def may_linger(self) -> bool:
+        """Whether the round may go on with work that is not urgent: no other round waits for a worker."""
+        return not self.queue.anybody_waits()
 
 
 @dataclass(frozen=True)

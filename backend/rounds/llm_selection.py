@@ -16,8 +16,8 @@ from backend.rounds.sync import Synced
 from backend.settings import ProjectSettings, Settings
 from backend.store.project_folder import ProjectFolder
 from backend.store.selections import PastePrompt, Picked, Selection
-from backend.work.queue import Turn
 from backend.work.states import SCORING
+from backend.work.turn import Turn
 from model.errors import LLMError, LLMUnavailableError
 from model.learner.knowledge import Embed
 from model.llm.asking import Candidates, Pick, Question, SelectedTexts, as_text, prompt_for_pasting, select_by_strategy

@@ -1,51 +1,76 @@
 """The functions that RQ calls by name: run a round, or embed a part of another worker's round."""
 
 import logging
+import math
+import sys
 import time
 
-from backend.errors import LabelStudioUnreachableError, UnknownProjectError
+from rq import Retry, get_current_job
+
+from backend.errors import LabelStudioUnreachableError, TurnLostError, UnknownProjectError
 from backend.rounds.round import run_round
-from backend.store.project_folder import ProjectFolder
-from backend.work.parts import PartWorker, embed_part
-from backend.work.worker import this_worker
+from backend.work.parts import PartResult, PartTask, embed_part
+from backend.work.queue import MAX_DEATHS
+from backend.work.turn import Turn
+from backend.work.worker import WorkerProcess, this_worker
 from model.errors import ShortlistError, TrainingCancelledError
 
-# A round that killed its worker this often is not run again. The usual cause is too little memory.
-MAX_DEATHS = 3
+# Seconds until a round is tried again whose project another worker has.
+_TURN_TAKEN_S = 1
 
 log = logging.getLogger(__name__)
 
 
-def perform_round(project_id: int) -> None:
+def perform_round(project_id: int) -> Retry | None:
     """Run one round, and record its result. No error of a round stops the worker.
 
     Args:
         project_id: the project.
+
+    Returns:
+        When RQ should run the job again; None if it is done.
     """
-    worker = this_worker()
+    worker, job = this_worker(), get_current_job()
+    if job is None:
+        raise RuntimeError("perform_round runs in a worker's job")
     worker.rounds.workers.use_own_share()
-    turn = worker.rounds.begin(project_id)
+    turn = worker.rounds.begin(job)
     if turn is None:
-        return
+        return _again(_TURN_TAKEN_S)
     if turn.deaths >= MAX_DEATHS:
         log.error("event=round_given_up project=%d deaths=%d", project_id, turn.deaths)
         turn.end(f"the worker died {turn.deaths} times in this round: is there too little memory? See its log", "died")
-        return
+        return None
+    return _again(_run(worker, turn))
+
+
+def _again(delay_s: float | None) -> Retry | None:
+    """Tell RQ to run the job again after a delay; never if the delay is None."""
+    return None if delay_s is None else Retry(max=sys.maxsize, interval=math.ceil(delay_s))
+
+
+def _run(worker: WorkerProcess, turn: Turn) -> float | None:
+    """Run the round of a turn and end the turn; return the seconds until the job should run again."""
+    project_id = turn.project_id
     try:
-        run_round(worker.settings, turn, worker.classifiers, worker.stopping.is_set)
-    except TrainingCancelledError:
+        should_stop = lambda: worker.stopping.is_set() or turn.is_lost()  # noqa: E731
+        run_round(worker.settings, worker.rounds, turn, worker.classifiers, should_stop)
+    except TurnLostError as error:
+        log.warning("event=round_lost project=%d reason=%s", project_id, error)
         turn.end()
-        # Request the round again, with all that this turn took out of Redis.
-        worker.rounds.request(project_id, changes=turn.changes, train=turn.asked_to_train)
+    except TrainingCancelledError:
+        turn.end(is_honoured=False)
         log.info("event=round_put_back project=%d", project_id)
+        return None if turn.is_lost() else 0.0
     except UnknownProjectError as error:
         worker.rounds.forget(project_id)
         turn.end(str(error), error.code)
         log.warning("event=round_failed project=%d code=%s", project_id, error.code)
     except LabelStudioUnreachableError as error:
-        delay_s = worker.rounds.retry_later(project_id)
-        turn.end(f"{error} (trying again in {delay_s:.0f} s)", error.code)
-        log.warning("event=round_put_off project=%d code=%s seconds=%.0f", project_id, error.code, delay_s)
+        delay_s = turn.next_delay_s()
+        turn.end(f"{error} (trying again in {delay_s} s)", error.code)
+        log.warning("event=round_put_off project=%d code=%s seconds=%d", project_id, error.code, delay_s)
+        return delay_s
     except ShortlistError as error:
         turn.end(str(error), error.code)
         log.error("event=round_failed project=%d code=%s reason=%s", project_id, error.code, error)
@@ -54,28 +79,23 @@ def perform_round(project_id: int) -> None:
         log.exception("event=round_crashed project=%d", project_id)
     else:
         turn.end()
+        return turn.again_in_s
+    return None
 
 
-def perform_part(project_id: int, part: str) -> None:
-    """Embed a part of another worker's round. No error stops the worker, and the round can finish without this part.
+def perform_part(task: PartTask) -> PartResult:
+    """Embed a part of another worker's round. If this fails, the round embeds the part itself.
 
     Args:
-        project_id: the project.
-        part: name of the part.
+        task: the encoder and the texts.
+
+    Raises:
+        ShortlistError: this worker cannot load the encoder.
+        TrainingCancelledError: this worker is told to stop; RQ gives the part to another worker.
     """
     worker = this_worker()
-    folder = ProjectFolder(worker.settings.model_dir, project_id)
-    helper = PartWorker(worker.rounds, folder, worker.classifiers, worker.stopping.is_set)
-    try:
-        began = time.monotonic()
-        if embed_part(helper, part):
-            log.info("event=part_done project=%d part=%s seconds=%.1f", project_id, part, time.monotonic() - began)
-    except FileNotFoundError:
-        # The round ended first. If this happens to every part, the workers do not share one MODEL_DIR.
-        log.info("event=part_gone project=%d part=%s", project_id, part)
-    except TrainingCancelledError:
-        log.info("event=part_put_back project=%d part=%s", project_id, part)
-    except ShortlistError as error:
-        log.error("event=part_failed project=%d part=%s code=%s reason=%s", project_id, part, error.code, error)
-    except Exception:
-        log.exception("event=part_crashed project=%d part=%s", project_id, part)
+    began = time.monotonic()
+    worker.rounds.workers.use_own_share()
+    result = embed_part(worker.rounds.redis, worker.settings.model_dir, worker.classifiers, task)
+    log.info("event=part_done texts=%d seconds=%.1f", len(task["texts"]), time.monotonic() - began)
+    return result

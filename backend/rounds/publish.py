@@ -31,6 +31,7 @@ def publish(
     client: LabelStudioClient,
     folder: ProjectFolder,
     ordered: Ordered,
+    check_turn: Callable[[], None],
     on_progress: Callable[[int, int], None],
 ) -> Publication:
     """Write a publication's queue to Label Studio, and switch annotators to it.
@@ -42,6 +43,7 @@ def publish(
         client: the client for Label Studio.
         folder: the project's folder.
         ordered: head and places of the publication.
+        check_turn: raises TurnLostError if another worker runs a round of the project now.
         on_progress: called with (predictions written, predictions to write).
 
     Returns:
@@ -49,12 +51,15 @@ def publish(
 
     Raises:
         PublicationError: Label Studio stored fewer predictions; the previous order stays in use.
+        TurnLostError: another worker runs a round of the project now; its order stays in use.
     """
     project_id, publication, places = folder.project_id, ordered.publication, ordered.places
     folder.started_publications.write([*folder.started_publications.read(), publication.name])
     queue = _queue(places, publication.queued)
     client.import_predictions(project_id, _predictions(publication, queue), on_progress)
+    check_turn()
     written = folder.publications.write(publication, places)
+    check_turn()
     client.use_model_version(project_id, publication.name)
     log.info("event=published project=%d version=%s tasks=%d", project_id, publication.name, publication.queued)
     return written

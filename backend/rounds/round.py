@@ -22,19 +22,20 @@ from backend.rounds.ordering import Ordered, make_order
 from backend.rounds.plan import NEW_LABELS, Plan, plan
 from backend.rounds.publish import extend, next_number, publish, switch
 from backend.rounds.score import classify_by_names, embedder, source_of
-from backend.rounds.sync import Synced, sync
+from backend.rounds.sync import Synced, sync, unread_changes
 from backend.settings import ProjectSettings, Settings
 from backend.store.embeddings import keep_encoders
 from backend.store.project_folder import ProjectFolder, RoundRecord
 from backend.store.publications import Publication
 from backend.store.selections import Selection
-from backend.store.sync_record import Agreed, Facts, Failure, SyncRecord
+from backend.store.sync_record import Agreed, Facts, Failure, SyncRecord, Unread
 from backend.studio.client import SAMPLING, LabelStudioClient
 from backend.studio.contract import Project
 from backend.studio.webhooks import let_webhooks_in
 from backend.work.classifiers import Classifiers
-from backend.work.queue import Turn
+from backend.work.queue import RoundQueue
 from backend.work.states import PUBLISHING, SYNCING
+from backend.work.turn import Turn
 from model.errors import ShortlistError
 from model.learner.training import do_not_stop
 
@@ -50,23 +51,29 @@ log = logging.getLogger(__name__)
 
 
 def run_round(
-    settings: Settings, turn: Turn, classifiers: Classifiers, should_stop: Callable[[], bool] = do_not_stop
+    settings: Settings,
+    queue: RoundQueue,
+    turn: Turn,
+    classifiers: Classifiers,
+    should_stop: Callable[[], bool] = do_not_stop,
 ) -> None:
     """Run one round of the turn's project.
 
     Args:
         settings: the process's.
+        queue: the queue of rounds, which knows whether others wait, and other workers.
         turn: the right to run it.
         classifiers: those that the process keeps in memory.
         should_stop: whether the process wants to end: a training then does, between two steps.
 
     Raises:
         TrainingCancelledError: `should_stop` said so; nothing was changed.
+        TurnLostError: another worker runs a round of the project now; nothing was changed since.
         ShortlistError: the round cannot go on; what was published before stays in use.
     """
     folder = ProjectFolder(settings.model_dir, turn.project_id)
     with LabelStudioClient(settings) as client:
-        Round(RoundContext(settings, folder, client, turn, classifiers, should_stop)).run()
+        Round(RoundContext(settings, folder, client, queue, turn, classifiers, should_stop)).run()
 
 
 class Round:
@@ -109,15 +116,16 @@ class Round:
         cost one small request.
         """
         last = self._folder.sync_record.read()
-        if self._turn.asked_to_train or last is None or last.identity != self._identity():
+        if self._turn.requested.train or last is None or last.identity != self._identity():
             return True
         if self._project.model_version != self._folder.publications.name() or self._project.sampling != SAMPLING:
             return True
-        unseen = last.unseen + self._turn.changes
-        came = max(unseen, abs(self._project.annotations - last.annotations))
+        unread = unread_changes(self._context)
+        came = max(unread.changes, abs(self._project.annotations - last.annotations))
         if not plan(last.facts.after(came), time.time()).is_empty:
             return True
-        self._folder.sync_record.write(last.counted_anew(self._project.labelled_tasks, unseen))
+        self._turn.check()
+        self._folder.sync_record.write(last.counted_anew(self._project.labelled_tasks, unread))
         return False
 
     def _identity(self) -> tuple[str, ...]:
@@ -194,6 +202,7 @@ class Round:
         why = plan(self._facts(synced, in_use, selection), time.time()).why
         stored = client.prediction_counts(self._folder.project_id)
         if not why and self._published is not None and stored.get(self._published.head.name):
+            self._turn.check()
             switch(client, self._folder, synced.project, self._published.head.name)
             return None
         if not synced.pool:
@@ -209,7 +218,7 @@ class Round:
 
     def _publish(self, ordered: Ordered) -> Publication:
         self._turn.step(PUBLISHING)
-        head = publish(self._context.client, self._folder, ordered, self._turn.progress)
+        head = publish(self._context.client, self._folder, ordered, self._turn.check, self._turn.progress)
         self._published = PublishedTexts(head, ordered.places.task_ids_N, ordered.places.text_digests_N)
         return head
 
@@ -218,6 +227,7 @@ class Round:
         registry, version = self._folder.registry, in_use.version
         current = registry.current()
         if version is not None and (current is None or version.number != current.number):
+            self._turn.check()
             registry.point(version.number)
             encoders = [self._context.settings.bert_model, source_of(self._context, version).name]
             keep_encoders(self._folder.embeddings_folder, encoders)
@@ -229,12 +239,13 @@ class Round:
         facts = self._facts(synced, in_use, selection)
         agreement = in_use.agreement
         last = self._folder.sync_record.read()
+        self._turn.check()
         names = Agreed(agreement.agreed, agreement.of) if agreement else last.names if last else None
         self._folder.sync_record.write(
             SyncRecord(
                 identity=self._identity(),
                 annotations=synced.project.annotations,
-                unseen=0,
+                unread=Unread(),
                 facts=replace(facts, asked_to_train=False, labels_since_failure=0 if failure else None),
                 labels=len(synced.targets),
                 left=len(synced.pool),
@@ -250,7 +261,7 @@ class Round:
         if len(self._folder.started_publications.read()) <= KEPT_PUBLICATIONS:
             return
         self._turn.step(PUBLISHING)
-        if not clean_up(self._context.client, self._folder, self._turn.may_linger, self._turn.progress):
+        if not clean_up(self._context.client, self._folder, self._context.may_linger, self._turn.progress):
             self._turn.come_back(CLEAN_UP_AGAIN_S)
 
 

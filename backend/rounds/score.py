@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from backend.rounds.facts import reorders_on_every_label
 from backend.rounds.sync import Synced
 from backend.store.embeddings import EmbeddingCache
 from backend.work.classifiers import with_labels
-from backend.work.parts import PartWorker, drop_parts, embed_in_parts
+from backend.work.parts import PartWorker, embed_in_parts
 from backend.work.sources import Source
 from model.learner.acquisition import compute_untrained_features, features_from_embeddings
 from model.learner.knowledge import Embed, Knowledge, know
@@ -99,16 +100,12 @@ def embedder(context: RoundContext, version: ModelVersion | None, *, prune: bool
         prune: drop embeddings of texts that are not given.
     """
     source = source_of(context, version)
-    worker = PartWorker(context.turn.queue, context.folder, context.classifiers, context.should_stop)
-
-    def embed_missing(missing: Sequence[str]) -> FloatArray:
-        return embed_in_parts(worker, source, missing, context.turn.progress)
+    worker = PartWorker(context.queue, context.folder, context.classifiers, context.should_stop)
 
     def embed(texts: Sequence[str]) -> FloatArray:
         cache = EmbeddingCache(context.folder.embeddings_folder, source.name)
-        embeddings_N_D = cache.embed(texts, embed_missing, prune=prune)
-        drop_parts(context.folder)
-        return embeddings_N_D
+        parts = partial(embed_in_parts, worker, source, on_progress=context.turn.progress)
+        return cache.embed(texts, parts, prune=prune)
 
     return embed
 

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from backend.rounds.context import RoundContext
 from backend.settings import ProjectSettings
+from backend.store.sync_record import Unread
 from backend.store.tasks import TaskStore, set_aside_if_broken
 from backend.studio.client import LabelStudioClient
 from backend.studio.contract import Project
@@ -61,7 +62,7 @@ def sync(context: RoundContext, project: Project, settings: ProjectSettings, is_
     """Read the changed tasks of a project, and reduce the project to a pool of texts, targets and a classification.
 
     Args:
-        context: the context of the round; its turn names the changed tasks.
+        context: the context of the round; its turn, and the rounds before it, name the changed tasks.
         project: the project, as Label Studio counts it now.
         settings: the project's settings.
         is_thorough: read all tasks again if the last full read is long ago.
@@ -69,7 +70,7 @@ def sync(context: RoundContext, project: Project, settings: ProjectSettings, is_
     Raises:
         UnsupportedConfigError: the labeling config asks for no text classification that we can learn.
     """
-    turn, file = context.turn, context.folder.tasks_file
+    unread, file = unread_changes(context), context.folder.tasks_file
     classification = read_labeling_config(project.label_config)
     label_texts = read_label_texts(
         classification, project.description, settings.label_descriptions, is_on=settings.names != "off"
@@ -77,9 +78,8 @@ def sync(context: RoundContext, project: Project, settings: ProjectSettings, is_
 
     def read() -> Synced:
         with TaskStore(file) as store:
-            reading = Reading(context.client, store, project, classification, turn.progress)
-            reading.catch_up(turn.changed_tasks, turn.are_all_named, is_thorough)
-            turn.mark_changes_read()
+            reading = Reading(context.client, store, project, classification, context.turn.progress)
+            reading.catch_up(unread.tasks, unread.are_all_named, is_thorough)
             targets = build_targets(store.annotated(), classification.label_set)
             return Synced(
                 project,
@@ -99,6 +99,13 @@ def sync(context: RoundContext, project: Project, settings: ProjectSettings, is_
         synced = read()
     _warn_of_empty_texts(synced)
     return synced
+
+
+def unread_changes(context: RoundContext) -> Unread:
+    """Return the changes that no round has read: those of this turn, and those of rounds without due work."""
+    last, requested = context.folder.sync_record.read(), context.turn.requested
+    before = last.unread if last is not None else Unread()
+    return before.after(requested.changes, requested.changed_tasks, are_all_named=requested.are_all_named)
 
 
 def _warn_of_empty_texts(synced: Synced) -> None:

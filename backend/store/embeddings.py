@@ -1,7 +1,9 @@
 """The cache of a project's embeddings on disk, by encoder."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,12 @@ from model.types import BoolArray, FloatArray, IntArray
 SPARE_ROWS = 5_000
 # One try is usual. A second follows if the encoder has a new D, or if another process pruned the files meanwhile.
 _TRIES = 3
+# New embeddings go to disk when this many have come, or when the oldest is this old: a killed process loses so much.
+_SAVED_ROWS, _SAVED_EVERY_S = 8_192, 10.0
+
+# The embeddings of M texts part by part: rows_K and embeddings_K_D of each part.
+Parts = Generator[tuple[IntArray, FloatArray], None, None]
+EmbedParts = Callable[[Sequence[str]], Parts]
 
 
 class EmbeddingCache:
@@ -37,7 +45,7 @@ class EmbeddingCache:
     def embed(
         self,
         texts: Sequence[str],
-        embed: Callable[[Sequence[str]], FloatArray],
+        embed: EmbedParts,
         *,
         prune: bool = False,
     ) -> FloatArray:
@@ -45,7 +53,8 @@ class EmbeddingCache:
 
         Args:
             texts: N texts.
-            embed: computes embeddings_M_D of M different missing texts; called only if a text is missing.
+            embed: embeds M different missing texts part by part; called only if a text is missing. Parts are on disk
+                before the last one comes. Without texts it yields one part of 0 x D.
             prune: drop embeddings of texts that are not given, if these are most of the embeddings on disk.
 
         Returns:
@@ -61,9 +70,7 @@ class EmbeddingCache:
             self._files.keep_only(digests_N)
         return embeddings_N_D
 
-    def _complete(
-        self, texts: Sequence[str], digests_N: IntArray, embed: Callable[[Sequence[str]], FloatArray]
-    ) -> tuple[StoredRows, IntArray]:
+    def _complete(self, texts: Sequence[str], digests_N: IntArray, embed: EmbedParts) -> tuple[StoredRows, IntArray]:
         """Embed the missing texts; return a snapshot that holds all texts, and their rows."""
         stored = self._files.read()
         for _ in range(_TRIES):
@@ -71,12 +78,44 @@ class EmbeddingCache:
             missing_M = _first_of_each(digests_N, rows_N < 0)
             if not len(missing_M):
                 return stored, rows_N
-            # No variable holds the new embeddings: for a million texts they are as large as the result.
-            stored = self._files.add(digests_N[missing_M], embed([texts[row] for row in missing_M.tolist()]))
+            stored = self._save(digests_N[missing_M], embed([texts[row] for row in missing_M.tolist()]))
         raise InvalidEmbeddingsError(
             f"embedded {len(texts)} texts {_TRIES} times, and some embeddings are still not in {self._folder}: "
             "the encoder must give all embeddings the same length, and the disk must keep the embeddings"
         )
+
+    def _save(self, digests_M: IntArray, parts: Parts) -> StoredRows:
+        """Write parts as they come, small ones together; an embedding that fails keeps its finished parts, too."""
+        unsaved = _Unsaved(self._files, digests_M)
+        with closing(parts):
+            try:
+                for rows_K, embeddings_K_D in parts:
+                    unsaved.add(rows_K, embeddings_K_D)
+            finally:
+                unsaved.write()
+        return self._files.read()
+
+
+class _Unsaved:
+    """Parts in memory that are not on disk yet: every write flushes the disk and writes all digests."""
+
+    def __init__(self, files: EmbeddingFiles, digests_M: IntArray) -> None:
+        self._files = files
+        self._digests_M = digests_M
+        self._parts: list[tuple[IntArray, FloatArray]] = []
+        self._began_s = time.monotonic()
+
+    def add(self, rows_K: IntArray, embeddings_K_D: FloatArray) -> None:
+        self._parts.append((rows_K, embeddings_K_D))
+        rows = sum(len(rows_K) for rows_K, _ in self._parts)
+        if rows >= _SAVED_ROWS or time.monotonic() - self._began_s > _SAVED_EVERY_S:
+            self.write()
+
+    def write(self) -> None:
+        parts, self._parts, self._began_s = self._parts, [], time.monotonic()
+        if parts:
+            rows_K = np.concatenate([rows_K for rows_K, _ in parts])
+            self._files.add(self._digests_M[rows_K], np.concatenate([embeddings_K_D for _, embeddings_K_D in parts]))
 
 
 def keep_encoders(folder: Path, encoders: Iterable[str]) -> None:
@@ -104,9 +143,12 @@ def _first_of_each(digests_N: IntArray, is_missing_N: BoolArray) -> IntArray:
     return np.sort(missing_M[np.unique(digests_N[missing_M], return_index=True)[1]])
 
 
-def _no_embeddings(stored: StoredRows, embed: Callable[[Sequence[str]], FloatArray]) -> FloatArray:
+def _no_embeddings(stored: StoredRows, embed: EmbedParts) -> FloatArray:
     """Return 0 x D embeddings; D comes from the encoder if the files are empty."""
-    return np.zeros((0, stored.dimensions or embed([]).shape[1]), dtype=np.float32)
+    if stored.dimensions:
+        return np.zeros((0, stored.dimensions), dtype=np.float32)
+    with closing(embed([])) as parts:
+        return next(parts)[1]
 
 
 def _is_mostly_unused(stored: StoredRows, digests_N: IntArray) -> bool:

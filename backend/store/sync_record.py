@@ -4,6 +4,9 @@ from dataclasses import dataclass, replace
 
 from model.llm.asking import Checks
 
+# Most ids of changed tasks that are kept. Beyond, a round finds changed tasks by their update times.
+MOST_NAMED = 5_000
+
 
 @dataclass(frozen=True)
 class OrderFacts:
@@ -111,6 +114,35 @@ class Agreed:
 
 
 @dataclass(frozen=True)
+class Unread:
+    """Changes that events told of and that no round has read yet, because no work was due.
+
+    Attributes:
+        changes: number of changed annotations or tasks.
+        tasks: ids of changed tasks.
+        are_all_named: `tasks` holds every changed task, as far as events told.
+    """
+
+    changes: int = 0
+    tasks: frozenset[int] = frozenset()
+    are_all_named: bool = True
+
+    def after(self, changes: int, tasks: frozenset[int], *, are_all_named: bool) -> "Unread":
+        """Return the unread changes after further ones; too many tasks are not named any more.
+
+        Args:
+            changes: number of further changes.
+            tasks: ids of further changed tasks.
+            are_all_named: `tasks` holds every further changed task.
+        """
+        both = self.tasks | tasks
+        can_name = len(both) <= MOST_NAMED
+        return Unread(
+            self.changes + changes, both if can_name else frozenset(), self.are_all_named and are_all_named and can_name
+        )
+
+
+@dataclass(frozen=True)
 class SyncRecord:
     """The state of a project after its last full round.
 
@@ -118,7 +150,6 @@ class SyncRecord:
         identity: settings, encoder, number of tasks, model version and time of the LLM's choice; if one of them
             changes, the facts no longer hold.
         annotations: number of annotations that Label Studio counted.
-        unseen: number of changes since the last full round for which no work was due.
         facts: the facts that decide what is due.
         labels: number of labelled tasks; rounds without due work update it from Label Studio's counts.
         left: number of tasks that need a label; updated like `labels`.
@@ -126,11 +157,11 @@ class SyncRecord:
         failure: error of the last training; None if it succeeded.
         llm_checks: how often people's blind labels agreed with the LLM's labels.
         names: how often people's labels agreed with label names alone; None without a comparison.
+        unread: changes since the last full round for which no work was due.
     """
 
     identity: tuple[str, ...]
     annotations: int
-    unseen: int
     facts: Facts
     labels: int
     left: int
@@ -138,13 +169,14 @@ class SyncRecord:
     failure: Failure | None
     llm_checks: Checks
     names: Agreed | None
+    unread: Unread = Unread()
 
-    def counted_anew(self, labelled_tasks: int, unseen: int) -> "SyncRecord":
+    def counted_anew(self, labelled_tasks: int, unread: Unread) -> "SyncRecord":
         """Return the record after a round without due work.
 
         Args:
             labelled_tasks: number of tasks that Label Studio counts as labelled.
-            unseen: number of changes since the last full round.
+            unread: changes since the last full round.
         """
         left = max(0, self.left - (labelled_tasks - self.labels))
-        return replace(self, labels=labelled_tasks, left=left, unseen=unseen)
+        return replace(self, labels=labelled_tasks, left=left, unread=unread)

@@ -1,12 +1,15 @@
 """The cache of classifiers: a process keeps the classifiers that it used last in memory."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from threading import Lock
 
 from backend.store.project_folder import ProjectFolder
 from backend.work.sources import Source
-from model.encoder.bert import TextClassifier, new_classifier
+from model.encoder.bert import TextClassifier, load_classifier, new_classifier
 from model.types import LabelSet
 
 # An untrained encoder needs a label set to load; nobody uses its head.
@@ -39,18 +42,28 @@ class Classifiers:
             VersionError: the model version is missing or damaged.
             EncoderError: the encoder is missing.
         """
-        key = _key(folder, source)
+        return self._get(_key(folder, source), partial(_read, folder, source))
+
+    def get_saved(self, folder: Path) -> TextClassifier:
+        """Return a classifier that `save_classifier` wrote; load it if it is not in memory. Callers must not change it.
+
+        Args:
+            folder: the classifier's folder, whose files never change.
+        """
+        return self._get((folder,), partial(load_classifier, folder))
+
+    def find(self, folder: ProjectFolder, source: Source) -> TextClassifier | None:
+        """Return a classifier if it is in memory, else None; never load one."""
+        return self._find(_key(folder, source))
+
+    def _get(self, key: Key, read: Callable[[], TextClassifier]) -> TextClassifier:
         if (classifier := self._find(key)) is not None:
             return classifier
         with self._load_lock:
             # Another thread may have loaded the classifier while this thread waited for the lock.
             if (classifier := self._find(key)) is None:
-                classifier = self._load(key, folder, source)
+                classifier = self._load(key, read)
             return classifier
-
-    def find(self, folder: ProjectFolder, source: Source) -> TextClassifier | None:
-        """Return a classifier if it is in memory, else None; never load one."""
-        return self._find(_key(folder, source))
 
     def _find(self, key: Key) -> TextClassifier | None:
         with self._lock:
@@ -58,11 +71,11 @@ class Classifiers:
                 self._loaded.move_to_end(key)
             return self._loaded.get(key)
 
-    def _load(self, key: Key, folder: ProjectFolder, source: Source) -> TextClassifier:
+    def _load(self, key: Key, read: Callable[[], TextClassifier]) -> TextClassifier:
         with self._lock:
             while len(self._loaded) >= self._limit:
                 self._loaded.popitem(last=False)
-        classifier = _read(folder, source)
+        classifier = read()
         with self._lock:
             self._loaded[key] = classifier
         return classifier
@@ -85,4 +98,8 @@ def _key(folder: ProjectFolder, source: Source) -> Key:
 def _read(folder: ProjectFolder, source: Source) -> TextClassifier:
     if source.version:
         return folder.registry.find(source.version).load()
-    return new_classifier(source.encoder, _NO_LABELS).eval()
+    untrained = new_classifier(source.encoder, _NO_LABELS).eval()
+    # A random head would give the same encoder another digest in every process.
+    untrained.head.requires_grad_(requires_grad=False).weight.zero_()
+    untrained.head.bias.zero_()
+    return untrained

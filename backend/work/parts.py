@@ -1,43 +1,86 @@
-"""Embed many texts in parts. All workers on one MODEL_DIR share the parts, and each part is embedded once.
+"""Embed many texts in parts, together with all free workers. A worker needs Redis for it, and nothing else.
 
-A part is a file of texts; a worker writes the embeddings into a second file. An RQ job for each part invites free
-workers. The round embeds parts too, so it finishes without help. A worker claims a part in Redis while it embeds the
-part. After a killed round, the next round finds the finished parts by digests of their texts.
+The round offers parts to other workers as RQ jobs, a few at a time. A job carries its texts and the digest of the
+encoder, and returns embeddings. Meanwhile the round embeds the other parts, so it finishes without help. A job is known
+by the digest of its content: a round that is run again finds the results of the jobs that a killed round offered.
 """
 
+import base64
+import hashlib
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+from redis import Redis
+from rq import Retry
+from rq.exceptions import DuplicateJobError, NoSuchJobError
+from rq.job import Job, JobStatus
 
 from backend.store.project_folder import ProjectFolder
-from backend.work.claims import claim
 from backend.work.classifiers import Classifiers
-from backend.work.part_files import Part, PartFolder, PartialEmbeddings, cut_into_parts, read_finished_parts
-from backend.work.queue import RoundQueue
-from backend.work.redis_access import redis_errors, redis_key
+from backend.work.cutting import cut_into_parts
+from backend.work.queue import PART_FUNCTION, RoundQueue
+from backend.work.redis_access import redis_errors
 from backend.work.sources import Source
+from backend.work.weights import fetch_weights, offer_weights
+from model.encoder.bert import save_classifier
 from model.encoder.inference import embed_pool, embed_texts
 from model.errors import TrainingCancelledError
 from model.learner.training import do_not_stop
 from model.progress import Progress, ignore_progress
-from model.types import FloatArray
+from model.types import FloatArray, IntArray
 
+# Parts that are offered for each helper: one to work on, and others to take when it is done.
+_OFFERED_EACH = 3
+_PART_TIMEOUT_S = 600
+# How long Redis keeps embeddings for a round that is run again.
+_RESULT_S = 600
 # Seconds between two looks at the parts that other workers embed.
 _LOOK_AGAIN_S = 0.1
-# Replaces the claim of a finished part. A part counts as finished only if its file of embeddings exists, too.
-_DONE, _DONE_S = b"done", 3600
+# A worker that took a job says within milliseconds that it works on it. After these seconds it must have died.
+_LOST_AFTER_S = 5.0
+
+
+class PartTask(TypedDict):
+    """The work of a part's job.
+
+    Attributes:
+        weights: digest of the encoder's files, see `offer_weights`.
+        is_trained: the encoder has a trained head, which tells where precision matters.
+        texts: K texts.
+    """
+
+    weights: str
+    is_trained: bool
+    texts: list[str]
+
+
+class PartResult(TypedDict):
+    """The result of a part's job.
+
+    Attributes:
+        dimensions: D.
+        embeddings: embeddings_K_D with 16 bits for each number, as base64.
+    """
+
+    dimensions: int
+    embeddings: str
 
 
 @dataclass(frozen=True)
 class PartWorker:
-    """A process that embeds parts of a project's pool.
+    """A process that embeds a project's pool.
 
     Attributes:
         queue: the queue that all workers share; a pool of one part does not use it.
-        folder: the project's folder, which all workers can read and write.
+        folder: the project's folder.
         classifiers: the classifiers in memory.
-        should_stop: returns True to stop the embedding; finished parts stay on disk.
+        should_stop: returns True to stop the embedding.
     """
 
     queue: RoundQueue
@@ -48,8 +91,8 @@ class PartWorker:
 
 def embed_in_parts(
     worker: PartWorker, source: Source, texts: Sequence[str], on_progress: Progress = ignore_progress
-) -> FloatArray:
-    """Embed texts, together with all free workers.
+) -> Generator[tuple[IntArray, FloatArray], None, None]:
+    """Embed texts part by part, together with all free workers.
 
     Args:
         worker: this process.
@@ -57,163 +100,217 @@ def embed_in_parts(
         texts: M texts.
         on_progress: called with (texts embedded by all workers, M).
 
-    Returns:
-        embeddings_M_D, float32, in the order of `texts`. The files of the parts stay on disk until `drop_parts`.
+    Yields:
+        rows_K of a part's texts, and embeddings_K_D. Each text comes once; without texts, one part of 0 texts comes.
 
     Raises:
         TrainingCancelledError: `should_stop` returned True.
         RedisUnavailableError: Redis does not answer.
     """
-    if not texts:
-        return embed_texts(worker.classifiers.get(worker.folder, source), texts)
-    shared = _SharedParts(worker)
-    found = read_finished_parts(shared.files, source, texts)
-    pool = _PoolEmbedding(source, texts, found, on_progress)
-    parts = cut_into_parts(source, texts, found.missing())
+    pool = _Pool(worker, source, texts, on_progress)
+    parts = cut_into_parts(texts)
     if len(parts) > 1:
         with redis_errors():
-            _embed_with_others(shared, pool, parts)
-    elif parts:
-        found.add(parts[0].rows_K, shared.embed(source, pool.texts_of(parts[0]), pool.progress_of_part()))
+            yield from _embed_with_others(pool, parts)
+    else:
+        yield pool.embed(parts[0] if parts else np.zeros(0, dtype=np.int64))
     on_progress(len(texts), len(texts))
-    return found.embeddings_M_D
 
 
-def drop_parts(folder: ProjectFolder) -> None:
-    """Delete the files of all parts. Call this after the result of `embed_in_parts` is stored.
-
-    Args:
-        folder: the project's folder.
-    """
-    PartFolder(folder.path).drop()
-
-
-def embed_part(worker: PartWorker, name: str) -> bool:
+def embed_part(redis: Redis, model_dir: Path, classifiers: Classifiers, task: PartTask) -> PartResult:
     """Embed a part of another worker's round.
 
     Args:
-        worker: this process.
-        name: name of the part.
-
-    Returns:
-        True if this worker embedded the part; False if another worker has claimed it.
+        redis: the Redis that all workers share.
+        model_dir: this worker's MODEL_DIR, where it keeps the encoders that it fetched.
+        classifiers: the classifiers in memory.
+        task: the encoder and the texts.
 
     Raises:
-        FileNotFoundError: the round dropped the part, or this worker and the round have different MODEL_DIRs.
-        TrainingCancelledError: `should_stop` returned True; another worker may claim the part.
-        ShortlistError: this worker cannot load the encoder.
+        VersionError: Redis does not have the encoder any more.
     """
-    shared = _SharedParts(worker)
-    source, texts = shared.files.read_texts(name)
-    return shared.take(name, source, texts) is not None
+    classifier = classifiers.get_saved(fetch_weights(redis, task["weights"], model_dir / "weights"))
+    embed = embed_pool if task["is_trained"] else embed_texts
+    embeddings_K_D = embed(classifier, task["texts"], ignore_progress)
+    # A cache of embeddings keeps 16 bits of each number, too.
+    encoded = base64.b64encode(embeddings_K_D.astype(np.float16).tobytes()).decode("ascii")
+    return PartResult(dimensions=int(embeddings_K_D.shape[1]), embeddings=encoded)
 
 
-@dataclass(frozen=True)
-class _PoolEmbedding:
-    """The embedding of a pool of M texts that is under way.
+@dataclass
+class _Pool:
+    """The embedding of M texts that is under way.
 
     Attributes:
+        worker: this process.
         source: the encoder.
         texts: M texts.
-        found: the embeddings so far.
         on_progress: called with (texts embedded, M).
+        done: number of texts embedded.
     """
 
+    worker: PartWorker
     source: Source
     texts: Sequence[str]
-    found: PartialEmbeddings
     on_progress: Progress
+    done: int = 0
 
-    def texts_of(self, part: Part) -> list[str]:
+    def texts_of(self, rows_K: IntArray) -> list[str]:
         """Return the K texts of a part."""
-        return [self.texts[row] for row in part.rows_K]
+        return [self.texts[row] for row in rows_K]
 
-    def progress_of_part(self) -> Progress:
-        """Return a callback that turns the progress of one part into the progress of the pool."""
-        before, total = self.found.done, self.found.size
-        return lambda done, _: self.on_progress(before + done, total)
+    def embed(self, rows_K: IntArray) -> tuple[IntArray, FloatArray]:
+        """Embed a part in this process; check `should_stop` at every batch."""
+        before, total = self.done, len(self.texts)
 
-
-class _SharedParts:
-    """The parts of one project, which this process shares with other workers."""
-
-    def __init__(self, worker: PartWorker) -> None:
-        self.files = PartFolder(worker.folder.path)
-        self._worker = worker
-
-    def take(
-        self, name: str, source: Source, texts: Sequence[str], on_progress: Progress = ignore_progress
-    ) -> FloatArray | None:
-        """Claim a part, embed it and write its embeddings; return None if another worker has claimed the part."""
-        key = self._key(name)
-        with claim(self._worker.queue.redis, key) as is_ours:
-            if not is_ours:
-                return None
-            embeddings_K_D = self.files.read_embeddings(name)
-            if embeddings_K_D is None:
-                self._worker.queue.workers.use_own_share()
-                embeddings_K_D = self.embed(source, texts, on_progress)
-                self.files.write_embeddings(name, embeddings_K_D)
-            self._worker.queue.redis.set(key, _DONE, ex=_DONE_S)
-        return embeddings_K_D
-
-    def embed(self, source: Source, texts: Sequence[str], on_progress: Progress) -> FloatArray:
-        """Embed texts in this process; check `should_stop` at every batch."""
-
-        def on_batch(done: int, total: int) -> None:
+        def on_batch(done: int, _: int) -> None:
             self.stop_if_asked()
-            on_progress(done, total)
+            self.on_progress(before + done, total)
 
         # `embed_pool` uses the head to choose where precision matters; an untrained encoder has no head.
-        embed = embed_pool if source.version else embed_texts
-        return embed(self._worker.classifiers.get(self._worker.folder, source), texts, on_batch)
+        embed = embed_pool if self.source.version else embed_texts
+        classifier = self.worker.classifiers.get(self.worker.folder, self.source)
+        return self.add(rows_K, embed(classifier, self.texts_of(rows_K), on_batch))
+
+    def add(self, rows_K: IntArray, embeddings_K_D: FloatArray) -> tuple[IntArray, FloatArray]:
+        """Count a part as embedded."""
+        self.done += len(rows_K)
+        self.on_progress(self.done, len(self.texts))
+        return rows_K, embeddings_K_D
 
     def stop_if_asked(self) -> None:
         """Raise TrainingCancelledError if `should_stop` returns True."""
-        if self._worker.should_stop():
+        if self.worker.should_stop():
             raise TrainingCancelledError("the embedding was told to stop before all texts were embedded")
 
-    def collect_finished(self, left: dict[str, Part], found: PartialEmbeddings) -> list[str]:
-        """Move finished parts from `left` to `found`; return the names of parts that no worker has claimed."""
-        states = self._worker.queue.redis.mget([self._key(name) for name in left])
-        free = [name for name, state in zip(left, states, strict=True) if state is None]
-        for name in [name for name, state in zip(left, states, strict=True) if state == _DONE]:
-            embeddings_K_D = self.files.read_embeddings(name)
-            if embeddings_K_D is None:
-                # The mark is left from an earlier round, which dropped the file.
-                self._worker.queue.redis.delete(self._key(name))
-            else:
-                found.add(left.pop(name).rows_K, embeddings_K_D)
-        return free
 
-    @contextmanager
-    def invited(self, parts: Sequence[Part]) -> Iterator[None]:
-        """Invite free workers to embed the parts while the block runs."""
-        job_ids = self._worker.queue.invite(self._worker.folder.project_id, [part.name for part in parts])
-        try:
-            yield
-        finally:
-            self._worker.queue.withdraw(job_ids)
+@dataclass
+class _Offered:
+    """A part that is offered to other workers.
 
-    def _key(self, name: str) -> str:
-        return redis_key("part", self._worker.folder.project_id, name)
+    Attributes:
+        rows_K: rows of the part's texts.
+        missing_since_s: when the job was first found neither waiting nor started; None while it is.
+    """
+
+    rows_K: IntArray
+    missing_since_s: float | None = None
 
 
-def _embed_with_others(shared: _SharedParts, pool: _PoolEmbedding, parts: Sequence[Part]) -> None:
-    """Collect finished parts, and embed unclaimed parts, the last part first: other workers start in front."""
-    for part in parts:
-        shared.files.write_texts(part.name, pool.source, pool.texts_of(part))
-    left = {part.name: part for part in parts}
-    with shared.invited(parts):
-        while left:
-            shared.stop_if_asked()
-            free = shared.collect_finished(left, pool.found)
-            pool.on_progress(pool.found.done, len(pool.texts))
-            if free:
-                part = left[free[-1]]
-                embeddings_K_D = shared.take(part.name, pool.source, pool.texts_of(part), pool.progress_of_part())
-                if embeddings_K_D is not None:
-                    pool.found.add(left.pop(part.name).rows_K, embeddings_K_D)
-            elif left:
-                # Other workers have claimed all parts. The claim of a worker that dies expires.
+def _embed_with_others(pool: _Pool, parts: list[IntArray]) -> Generator[tuple[IntArray, FloatArray], None, None]:
+    """Embed parts from the back, and offer parts from the front, where the longest texts are."""
+    helpers = _Helpers(pool)
+    try:
+        while parts or helpers.offered:
+            pool.stop_if_asked()
+            helpers.offer(parts)
+            for rows_K, embeddings_K_D in helpers.collect():
+                yield pool.add(rows_K, embeddings_K_D)
+            rows_K_or_none = parts.pop() if parts else helpers.take_back()
+            if rows_K_or_none is not None:
+                yield pool.embed(rows_K_or_none)
+            elif helpers.offered:
                 time.sleep(_LOOK_AGAIN_S)
+    finally:
+        helpers.withdraw()
+
+
+@dataclass
+class _Helpers:
+    """The parts that are offered to other workers.
+
+    Attributes:
+        pool: the embedding that is under way.
+        offered: the parts, by the ids of their jobs.
+        weights: digest of the encoder's files; empty before they are in Redis.
+    """
+
+    pool: _Pool
+    offered: dict[str, _Offered] = field(default_factory=dict)
+    weights: str = ""
+
+    @property
+    def _queue(self) -> RoundQueue:
+        return self.pool.worker.queue
+
+    def offer(self, parts: list[IntArray]) -> None:
+        """Offer parts from the front of a list, a few for each other living worker; the last one stays."""
+        wanted = _OFFERED_EACH * len(self._queue.workers.others())
+        while len(self.offered) < wanted and len(parts) > 1:
+            rows_K = parts.pop(0)
+            self.offered[self._enqueue(self.pool.texts_of(rows_K))] = _Offered(rows_K)
+
+    def collect(self) -> Iterator[tuple[IntArray, FloatArray]]:
+        """Yield the parts that other workers have embedded."""
+        for job_id, part in list(self.offered.items()):
+            if self._status(job_id) == JobStatus.FINISHED:
+                result: PartResult | None = Job.fetch(job_id, connection=self._queue.redis).return_value()
+                if result is not None:
+                    del self.offered[job_id]
+                    yield part.rows_K, _decode(result)
+
+    def take_back(self) -> IntArray | None:
+        """Return rows_K of a part that no other worker will embed; None if other workers embed all of them."""
+        for job_id, part in reversed(list(self.offered.items())):
+            if self._is_free(job_id, part):
+                del self.offered[job_id]
+                self._queue.redis.delete(Job.key_for(job_id))
+                return part.rows_K
+        return None
+
+    def withdraw(self) -> None:
+        """Remove the jobs that no worker has started."""
+        for job_id in self.offered:
+            if self._queue.parts.remove(job_id):
+                self._queue.redis.delete(Job.key_for(job_id))
+
+    def _is_free(self, job_id: str, part: _Offered) -> bool:
+        status = self._status(job_id)
+        if status == JobStatus.QUEUED:
+            if self._queue.parts.remove(job_id):
+                return True
+            now_s = time.monotonic()
+            part.missing_since_s = part.missing_since_s or now_s
+            return now_s - part.missing_since_s > _LOST_AFTER_S
+        part.missing_since_s = None
+        return status not in (JobStatus.STARTED, JobStatus.FINISHED)
+
+    def _status(self, job_id: str) -> JobStatus | None:
+        try:
+            return Job.fetch(job_id, connection=self._queue.redis).get_status(refresh=False)
+        except NoSuchJobError:
+            return None
+
+    def _enqueue(self, texts: list[str]) -> str:
+        """Queue a part's job, unless it is known from an earlier round."""
+        self.weights = self.weights or self._offer_weights()
+        task = PartTask(weights=self.weights, is_trained=bool(self.pool.source.version), texts=texts)
+        content = "\0".join([task["weights"], *texts]).encode("utf-8", "surrogatepass")
+        job_id = f"part-{hashlib.blake2b(content, digest_size=16).hexdigest()}"
+        with suppress(DuplicateJobError):
+            self._queue.parts.enqueue(
+                PART_FUNCTION,
+                task,
+                job_id=job_id,
+                unique=True,
+                retry=Retry(1),
+                job_timeout=_PART_TIMEOUT_S,
+                result_ttl=_RESULT_S,
+                failure_ttl=0,
+                description=f"{len(texts)} texts",
+            )
+        return job_id
+
+    def _offer_weights(self) -> str:
+        worker, source = self.pool.worker, self.pool.source
+        if source.version:
+            return offer_weights(self._queue.redis, worker.folder.registry.find(source.version).folder)
+        with tempfile.TemporaryDirectory(prefix="shortlist-") as folder:
+            save_classifier(worker.classifiers.get(worker.folder, source), Path(folder))
+            return offer_weights(self._queue.redis, Path(folder))
+
+
+def _decode(result: PartResult) -> FloatArray:
+    numbers = np.frombuffer(base64.b64decode(result["embeddings"]), dtype=np.float16)
+    embeddings_K_D: FloatArray = numbers.reshape(-1, result["dimensions"]).astype(np.float32)
+    return embeddings_K_D

@@ -4,14 +4,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from redis import Redis
+from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
 
 from backend.errors import RedisUnavailableError
 from backend.settings import Settings
 
 _SOCKET_TIMEOUT_S = 5.0
 _PREFIX = "shortlist"
+# A web request tells its caller within seconds that Redis is away. A worker waits for minutes: its round would be lost.
+_HASTY = Retry(ExponentialBackoff(cap=0.2, base=0.1), 1)
+_PATIENT = Retry(ExponentialBackoff(cap=2.0, base=0.1), 30)
 
 
 def redis_url(settings: Settings) -> str:
@@ -30,10 +35,18 @@ def redis_url(settings: Settings) -> str:
     return address.read_text(encoding="utf-8").strip()
 
 
-def open_redis(settings: Settings) -> Redis:
-    """Open a connection pool to Redis. The first command connects."""
+def open_redis(settings: Settings, *, is_patient: bool = False) -> Redis:
+    """Open a connection pool to Redis. The first command connects.
+
+    Args:
+        settings: the settings, with the address.
+        is_patient: repeat a command for a minute while Redis refuses, and for three while it is silent; else once.
+    """
     return Redis.from_url(
-        redis_url(settings), socket_connect_timeout=_SOCKET_TIMEOUT_S, socket_timeout=_SOCKET_TIMEOUT_S
+        redis_url(settings),
+        socket_connect_timeout=_SOCKET_TIMEOUT_S,
+        socket_timeout=_SOCKET_TIMEOUT_S,
+        retry=_PATIENT if is_patient else _HASTY,
     )
 
 
@@ -49,5 +62,5 @@ def redis_errors() -> Iterator[None]:
 
 
 def redis_key(*parts: object) -> str:
-    """Build one of our Redis keys, such as `shortlist:running:3`."""
+    """Build one of our Redis keys, such as `shortlist:turn:3`."""
     return ":".join(map(str, (_PREFIX, *parts)))

@@ -1,13 +1,11 @@
-"""The state of a project's round in Redis: the worker writes it, web processes read it."""
+"""The state of a project's round: RQ's job keeps the progress of the running round, Redis the error of the last one."""
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from redis import Redis
-
-from backend.work.redis_access import redis_errors, redis_key
+from rq.job import Job
 
 IDLE, QUEUED, SYNCING, TRAINING, SCORING, PUBLISHING, FAILED = (
     "idle",
@@ -20,9 +18,8 @@ IDLE, QUEUED, SYNCING, TRAINING, SCORING, PUBLISHING, FAILED = (
 )
 STATES = (IDLE, QUEUED, SYNCING, TRAINING, SCORING, PUBLISHING, FAILED)
 
-
-# The fields of a running step in Redis, each with the function that parses it.
-_PROGRESS: dict[str, Callable[[str], float]] = {"done": int, "total": int, "seconds_left": float, "loss": float}
+# The fields of a job's `meta`: the step, and its progress.
+_STEP, _PROGRESS = "step", ("done", "total", "seconds_left", "loss")
 
 
 @dataclass(frozen=True)
@@ -76,13 +73,18 @@ class RoundState:
 
 
 class RoundProgress:
-    """Redis's record of a project's running round and of the last round's error."""
+    """The step and the progress of a running round, in its job's `meta`."""
 
-    def __init__(self, redis: Redis, project_id: int) -> None:
-        self._redis = redis
-        self._project_id = project_id
+    def __init__(self, job: Job, is_shown: Callable[[], bool]) -> None:
+        """Start without a step.
+
+        Args:
+            job: RQ's job that runs the round.
+            is_shown: returns False once another worker may run the job: then nothing is written any more.
+        """
+        self._job = job
+        self._is_shown = is_shown
         self._pace = Pace()
-        self._key = redis_key("state", project_id)
 
     def step(self, name: str) -> None:
         """Record that the round begins a step.
@@ -90,9 +92,8 @@ class RoundProgress:
         Args:
             name: one of STATES.
         """
-        self._redis.hset(self._key, "step", name)
-        self._redis.hdel(self._key, *_PROGRESS)
         self._pace = Pace()
+        self._show({_STEP: name})
 
     def progress(self, done: int, total: int, loss: float | None = None) -> None:
         """Record the progress of the step.
@@ -103,36 +104,26 @@ class RoundProgress:
             loss: loss of the last batch of a training; None outside a training.
         """
         self._pace = self._pace.after(done, total, time.monotonic())
-        fields: dict[Any, float] = {"done": done, "total": total, "seconds_left": self._pace.seconds_left}
-        if loss is not None:
-            fields["loss"] = loss
-        self._redis.hset(self._key, mapping=fields)
+        shown = {"done": done, "total": total, "seconds_left": self._pace.seconds_left, "loss": loss}
+        known = {name: value for name, value in shown.items() if value is not None}
+        self._show({_STEP: self._job.meta.get(_STEP, SYNCING), **known})
 
-    def end(self, error: str, code: str) -> None:
-        """Record that the round ended.
+    def _show(self, meta: Mapping[str, Any]) -> None:
+        self._job.meta = dict(meta)
+        if self._is_shown():
+            self._job.save_meta()  # type: ignore[no-untyped-call]
 
-        Args:
-            error: error message; empty if the round succeeded.
-            code: error code; empty if the round succeeded.
-        """
-        self._redis.hset(self._key, mapping={"last_error": error, "last_error_code": code})
-        self._redis.hdel(self._key, "step", *_PROGRESS)
 
-    def read(self, *, is_running: bool, is_waiting: bool) -> RoundState:
-        """Read the state.
+def read_state(meta: Mapping[str, Any] | None, *, is_waiting: bool, error: str, code: str) -> RoundState:
+    """Put together the state of a project's round.
 
-        Args:
-            is_running: a round of the project runs.
-            is_waiting: a round of the project waits.
-
-        Raises:
-            RedisUnavailableError: Redis does not answer.
-        """
-        with redis_errors():
-            stored: Any = self._redis.hgetall(self._key)
-        fields = {key.decode(): value.decode() for key, value in stored.items()}
-        error = fields.get("last_error", "")
-        resting = QUEUED if is_waiting else FAILED if error else IDLE
-        progress = {name: read(fields[name]) for name, read in _PROGRESS.items() if is_running and name in fields}
-        state = fields.get("step", SYNCING) if is_running else resting
-        return RoundState(state, progress, error, fields.get("last_error_code", ""))
+    Args:
+        meta: the running job's `meta`; None if no round runs.
+        is_waiting: a round of the project waits.
+        error: error message of the last round; empty if it succeeded.
+        code: error code of the last round.
+    """
+    if meta is None:
+        return RoundState(QUEUED if is_waiting else FAILED if error else IDLE, {}, error, code)
+    progress = {name: meta[name] for name in _PROGRESS if name in meta}
+    return RoundState(str(meta.get(_STEP, SYNCING)), progress, error, code)

@@ -5,23 +5,33 @@ While no round waits, it embeds parts of other workers' rounds.
 
 import logging
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event, Thread
+from typing import Any
 
+from redis.exceptions import RedisError
+from rq.scheduler import RQScheduler
 from rq.worker import SimpleWorker
+from rq.worker_registration import register
 
 from backend.errors import RedisUnavailableError
 from backend.settings import Settings
 from backend.store.project_folder import known_projects
 from backend.work.classifiers import Classifiers
 from backend.work.queue import RoundQueue
-from backend.work.redis_access import open_redis, redis_errors
+from backend.work.redis_access import open_redis
+from backend.work.workers import LEASE_S, RENEW_S
 
 # Annotators wait for Label Studio and for the web processes; a training runs on the time that both leave.
 NICENESS = 10
 # A round needs one classifier at a time. The machine may lack memory for two.
 KEPT_CLASSIFIERS = 1
 _TICK_S = 1.0
+# RQ waits this long for a job before it asks anew, less 15 s.
+_WAIT_FOR_JOB_S = 30
 
 log = logging.getLogger(__name__)
 
@@ -53,61 +63,95 @@ def this_worker() -> WorkerProcess:
 
 
 class _Worker(SimpleWorker):
-    """RQ's worker. On a stop signal RQ lets the running job finish; this class also tells the job to stop early."""
+    """RQ's worker, whose death is noticed within LEASE_S seconds, and which tells its job to stop early."""
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Renew the worker's key for LEASE_S seconds; RQ would let it live as long as a job may take.
+
+        Args:
+            timeout: RQ's own idea of the seconds; not used.
+            pipeline: where the commands go; None to send them at once.
+        """
+        super().heartbeat(LEASE_S, pipeline)
+
+    def renew(self) -> None:
+        """Renew the worker's key and its place among the workers, though the key may have expired."""
+        with self.connection.pipeline() as pipe:
+            pipe.hset(self.key, mapping=self.serialize())
+            register(self, pipe)
+            self.heartbeat(pipeline=pipe)
+            pipe.execute()
 
     def handle_warm_shutdown_request(self) -> None:
-        """Handle the first SIGTERM or SIGINT."""
+        """Handle the first SIGTERM or SIGINT: RQ lets the running job finish."""
         super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]
         _this_worker[0].stopping.set()
 
 
-def run_worker(settings: Settings) -> None:
-    """Run rounds until SIGTERM or SIGINT.
+def run_worker(settings: Settings, *, is_helper: bool = False) -> None:
+    """Run rounds, and parts of other workers' rounds, until SIGTERM or SIGINT.
 
     Args:
         settings: the settings.
+        is_helper: run parts alone. A helper needs the same Redis, and not the same MODEL_DIR.
 
     Raises:
         RedisUnavailableError: Redis does not answer.
     """
-    rounds = RoundQueue(open_redis(settings))
-    rounds.ping()
+    RoundQueue(open_redis(settings)).ping()
+    rounds = RoundQueue(open_redis(settings, is_patient=True))
     _this_worker[:] = [WorkerProcess(settings, rounds, Event(), Classifiers(KEPT_CLASSIFIERS))]
     os.nice(NICENESS)
-    rounds.workers.sign()
-    rounds.recover(known_projects(settings.model_dir))
-    over = Event()
-    ticking = Thread(target=_tick, args=(rounds, over), daemon=True, name="tick")
-    ticking.start()
-    log.info("event=worker_started name=%s", rounds.workers.name)
-    try:
-        rq_worker(rounds, settings).work(logging_level="WARNING")
-    finally:
-        over.set()
-        ticking.join()
-        rounds.workers.leave()
+    rounds.workers.join()
+    if not is_helper:
+        rounds.recover(known_projects(settings.model_dir))
+    worker = rq_worker(rounds, settings, is_helper=is_helper)
+    with _ticking(worker, rounds, settings):
+        log.info("event=worker_started name=%s is_helper=%s", rounds.workers.name, is_helper)
+        worker.work(logging_level="WARNING")
 
 
-def rq_worker(rounds: RoundQueue, settings: Settings) -> SimpleWorker:
+def rq_worker(rounds: RoundQueue, settings: Settings, *, is_helper: bool = False) -> _Worker:
     """Create RQ's worker for this process.
 
-    RQ waits for a job for minutes. The queue's connections time out after seconds, so RQ gets connections of its own.
+    RQ waits long for a job. The queue's connections time out after seconds, so RQ gets connections of its own.
 
     Args:
         rounds: the queue of rounds.
         settings: the settings, with Redis's address.
+        is_helper: take parts alone.
     """
     # RQ prefers the first queue. A waiting round has no worker, while a part has the worker of its round.
-    queues = [rounds.queue, rounds.parts]
-    return _Worker(queues, connection=open_redis(settings), name=rounds.workers.name)
+    queues = [rounds.parts] if is_helper else [rounds.queue, rounds.parts]
+    connection = open_redis(settings, is_patient=True)
+    return _Worker(queues, connection=connection, name=rounds.workers.name, worker_ttl=_WAIT_FOR_JOB_S)
 
 
-def _tick(rounds: RoundQueue, over: Event) -> None:
-    """Each second, renew this worker's timestamp and queue the delayed rounds that are due."""
+@contextmanager
+def _ticking(worker: _Worker, rounds: RoundQueue, settings: Settings) -> Iterator[None]:
+    """Keep the worker's key alive, queue delayed rounds, and repair what killed workers left, in a thread."""
+    over = Event()
+    thread = Thread(target=_tick, args=(worker, rounds, settings, over), daemon=True, name="tick")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _tick(worker: _Worker, rounds: RoundQueue, settings: Settings, over: Event) -> None:
+    # RQ would fork a process for its scheduler; the fork would carry torch and all its memory.
+    scheduler = RQScheduler([rounds.queue], rounds.redis, logging_level="WARNING", name=rounds.workers.name)
+    renewed_s = time.monotonic()
     while not over.wait(_TICK_S):
         try:
-            with redis_errors():
-                rounds.workers.sign()
-            rounds.request_due()
-        except RedisUnavailableError as error:
+            if scheduler.acquire_locks():  # type: ignore[no-untyped-call]
+                scheduler.enqueue_scheduled_jobs()  # type: ignore[no-untyped-call]
+            if time.monotonic() - renewed_s >= RENEW_S and worker.birth_date is not None:
+                renewed_s = time.monotonic()
+                worker.renew()
+                rounds.look_after(known_projects(settings.model_dir))
+        except (RedisError, RedisUnavailableError) as error:
             log.warning("event=redis_unavailable reason=%s", error)
+    scheduler.release_locks()  # type: ignore[no-untyped-call]

@@ -17,7 +17,7 @@ from torch import nn
 
 from backend.rounds.order import order_pool
 from backend.settings import ProjectSettings
-from backend.store.embeddings import EmbeddingCache
+from backend.store.embeddings import EmbeddingCache, Parts
 from model.encoder.bert import TextClassifier, new_classifier
 from model.encoder.inference import head_proba
 from model.encoder.processor import available_cores, use_available_cores
@@ -100,8 +100,8 @@ def _keep_embeddings(folder: Path, size: int) -> None:
         cache.embed(_texts(start, min(start + CHUNK, size)), partial(_embed, rng))
 
 
-def _embed(rng: np.random.Generator, missing: Sequence[str]) -> FloatArray:
-    return _made_up(len(missing), rng)[0]
+def _embed(rng: np.random.Generator, missing: Sequence[str]) -> Parts:
+    yield np.arange(len(missing)), _made_up(len(missing), rng)[0]
 
 
 def _measure(folder: Path, name: str, size: int) -> Measured:
@@ -148,7 +148,7 @@ def _made_up(count: int, rng: np.random.Generator) -> tuple[FloatArray, IntArray
     return embeddings_N_D, group_N
 
 
-def _refuse(missing: Sequence[str]) -> FloatArray:
+def _refuse(missing: Sequence[str]) -> Parts:
     raise ValueError(f"{len(missing)} texts are not in the cache, where all were kept")
 
 

@@ -159,7 +159,8 @@ def new_classifier(encoder: str, label_set: LabelSet) -> TextClassifier:
 
 
 def save_classifier(classifier: TextClassifier, folder: Path) -> None:
-    """Write encoder, tokenizer, head and configuration into `folder`."""
+    """Write encoder, tokenizer, head and configuration into `folder`; a classifier always gives the same files."""
+    _forget_last_call(classifier.tokenizer)
     classifier.encoder.save_pretrained(folder / "encoder")
     classifier.tokenizer.save_pretrained(folder / "encoder")
     save_file(
@@ -167,6 +168,14 @@ def save_classifier(classifier: TextClassifier, folder: Path) -> None:
         folder / "head.safetensors",
     )
     write_whole(folder / "classifier.json", json.dumps(asdict(classifier.config), indent=2).encode())
+
+
+def _forget_last_call(tokenizer: Any) -> None:
+    """Reset how a tokenizer cut and padded last; it would save that, and sets it anew in every call."""
+    rust = getattr(tokenizer, "backend_tokenizer", None)
+    if rust is not None:
+        rust.no_truncation()
+        rust.no_padding()
 
 
 def load_classifier(folder: Path) -> TextClassifier:

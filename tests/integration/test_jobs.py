@@ -4,20 +4,28 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from redis import Redis
+from rq import Queue, Retry, get_current_job
+from rq.job import Job, JobStatus
 from rq.worker import SimpleWorker
 
 from backend.settings import Settings
-from backend.work.queue import LEASE_S, MOST_NAMED, RETRY_DELAYS_S, RoundQueue
+from backend.store.sync_record import MOST_NAMED
+from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
+from backend.work.requests import Requested, Requests
+from backend.work.turn import RETRY_DELAYS_S, Turn
 from backend.work.worker import rq_worker
+from backend.work.workers import LEASE_S, Workers
 from examples.servers import Server, free_port
 from tests.annotators import Person, choices_config, reviews, until_published
 from tests.servers import LEGACY_TOKEN, BackendServer, backend, eventually
@@ -40,16 +48,22 @@ def _burst(ask: Callable[[], str], times: int = 50) -> set[str]:
 
 # What the jobs of this module run: RQ calls them by name.
 _performed: list[int] = []
-_perform: list[Callable[[int], None]] = []
+_perform: list[Callable[[Job], Retry | None]] = []
 
 
-def perform_round(project_id: int) -> None:
+def perform_round(project_id: int) -> Retry | None:
     """A round that only counts itself."""
     _performed.append(project_id)
-    _perform[0](project_id)
+    job = get_current_job()
+    assert job is not None
+    return _perform[0](job)
 
 
-def _queue(redis: Redis, perform: Callable[[int], None] = lambda _: None) -> RoundQueue:
+def _nothing(job: Job) -> None:
+    """A round that does nothing."""
+
+
+def _queue(redis: Redis, perform: Callable[[Job], Retry | None] = _nothing) -> RoundQueue:
     _performed.clear()
     _perform[:] = [perform]
     return RoundQueue(redis, f"{__name__}.perform_round")
@@ -59,6 +73,26 @@ def _work_off(queue: RoundQueue) -> None:
     SimpleWorker([queue.queue], connection=queue.redis).work(burst=True, logging_level="ERROR")
 
 
+def _begin(queue: RoundQueue, project_id: int = 7) -> Turn:
+    """Begin the waiting round of a project, as a worker would."""
+    job = queue.queue.fetch_job(queue.queue.job_ids[0]) if queue.length() else None
+    if job is None:
+        job = Job.fetch(queue.request(project_id), connection=queue.redis)
+    queue.queue.remove(job)
+    job.set_status(JobStatus.STARTED)
+    turn = queue.begin(job)
+    assert turn is not None
+    return turn
+
+
+def _end(queue: RoundQueue, turn: Turn, error: str = "") -> None:
+    """End a round, and its job as RQ ends it."""
+    turn.end(error, "label_studio" if error else "")
+    for job_id in ("round-7-a", "round-7-b"):
+        if job_id not in queue.queue.job_ids:
+            queue.redis.delete(Job.key_for(job_id))
+
+
 def test_fifty_requests_at_once_are_one_waiting_job(redis: Redis) -> None:
     queue = _queue(redis)
 
@@ -66,18 +100,19 @@ def test_fifty_requests_at_once_are_one_waiting_job(redis: Redis) -> None:
 
     assert len(ids) == 1
     assert queue.length() == 1
-    turn = queue.begin(7)
-    assert turn is not None
-    assert turn.changes == 50
+    turn = _begin(queue)
+    assert turn.requested.changes == 50
     turn.end()
 
 
 def test_fifty_requests_while_a_round_runs_become_one_more(redis: Redis) -> None:
-    def perform(project_id: int) -> None:
-        turn = queue.begin(project_id)
+    def perform(job: Job) -> None:
+        turn = queue.begin(job)
         assert turn is not None
         if len(_performed) == 1:
-            _burst(lambda: queue.request(project_id, changes=1))
+            _burst(lambda: queue.request(7, changes=1))
+        else:
+            assert turn.requested.changes == 50
         turn.end()
 
     queue = _queue(redis, perform)
@@ -87,61 +122,47 @@ def test_fifty_requests_while_a_round_runs_become_one_more(redis: Redis) -> None
     assert _performed == [7, 7]
 
 
-def test_changed_tasks_are_told_to_every_turn_until_one_has_read_them(redis: Redis) -> None:
+def test_what_was_asked_is_told_to_every_turn_until_one_ends_well(redis: Redis) -> None:
     queue = _queue(redis)
-    queue.request(7, task_ids=[1, 2])
-    queue.request(8, task_ids=[9])
+    queue.request(7, changes=2, train=True, task_ids=[1, 2])
 
-    failed = queue.begin(7)
-    assert failed is not None
-    queue.request(7, task_ids=[2, 3])
-    assert (failed.changed_tasks, failed.are_all_named) == ({1, 2}, True)
-    failed.end("Label Studio was away")
+    failed = _begin(queue)
+    queue.request(7, changes=1, task_ids=[2, 3])
+    assert (failed.requested.changed_tasks, failed.requested.are_all_named) == ({1, 2}, True)
+    _end(queue, failed, "Label Studio was away")
 
-    quiet = queue.begin(7)
-    assert quiet is not None
-    quiet.end()
+    good = _begin(queue)
+    assert good.requested == Requested(3, True, frozenset({1, 2, 3}))
+    queue.request(7, task_ids=[3, 4], are_all_named=False)
+    _end(queue, good)
 
-    reading = queue.begin(7)
-    assert reading is not None
-    assert reading.changed_tasks == {1, 2, 3}
-    queue.request(7, task_ids=[4], are_all_named=False)
-    reading.mark_changes_read()
-    reading.end()
-
-    last = queue.begin(7)
-    assert last is not None
-    assert (last.changed_tasks, last.are_all_named) == ({4}, False)
-    last.end()
+    last = _begin(queue)
+    assert last.requested == Requested(0, False, frozenset({3, 4}), are_all_named=False)
+    _end(queue, last)
+    assert Requests(redis, 7).is_empty()
 
 
 def test_of_very_many_changed_tasks_it_is_only_known_that_there_are_some(redis: Redis) -> None:
     queue = _queue(redis)
-
-    def told() -> tuple[frozenset[int], bool]:
-        turn = queue.begin(7)
-        assert turn is not None
-        turn.end()
-        return turn.changed_tasks, turn.are_all_named
-
     half = MOST_NAMED // 2 + 1
+    unnamed = Requested(are_all_named=False)
+
     queue.request(7, task_ids=range(1, half))
-    assert told() == (frozenset(range(1, half)), True)
+    assert Requests(redis, 7).read() == Requested(changed_tasks=frozenset(range(1, half)))
     queue.request(7, task_ids=range(half, 2 * half))
-    assert told() == (frozenset(), False), "more than can be remembered, in two turns"
+    assert Requests(redis, 7).read() == unnamed, "more than can be remembered, in two events"
     queue.forget(7)
-    assert told() == (frozenset(), True)
+    assert Requests(redis, 7).read() == Requested()
     queue.request(7, task_ids=range(MOST_NAMED + 1))
-    assert told() == (frozenset(), False), "more than can be remembered, in one event"
+    assert Requests(redis, 7).read() == unnamed, "more than can be remembered, in one event"
 
 
 def test_a_starting_worker_does_not_trust_that_it_was_told_of_everything(redis: Redis) -> None:
     queue = _queue(redis)
     queue.recover([7])
 
-    turn = queue.begin(7)
-    assert turn is not None
-    assert not turn.are_all_named
+    turn = _begin(queue)
+    assert not turn.requested.are_all_named
     turn.end()
 
 
@@ -149,77 +170,124 @@ def test_projects_do_not_share_a_waiting_job(redis: Redis) -> None:
     queue = _queue(redis)
 
     assert queue.request(1) != queue.request(2)
-    _perform[:] = [lambda _: None]
     _work_off(queue)
 
     assert sorted(_performed) == [1, 2]
 
 
 def test_a_project_has_one_turn_and_who_comes_second_is_put_off(redis: Redis) -> None:
-    queue, other = _queue(redis), _queue(redis)
-    turn = queue.begin(7)
-    assert turn is not None
+    def perform(job: Job) -> Retry | None:
+        second = other.begin(job)
+        if second is None:
+            turn.end()
+            return Retry(max=9)
+        second.end()
+        return None
 
-    assert other.begin(7) is None
+    queue = _queue(redis, perform)
+    other = RoundQueue(redis, f"{__name__}.perform_round")
+    turn = _begin(queue)
     turn.step("training")
     assert other.state(7).state == "training"
-    assert other.anybody_runs()
-    assert queue.length() == 0
 
-    turn.end()
-    assert not other.anybody_runs()
+    other.request(7)
+    _work_off(other)
 
-    def is_queued_again() -> bool:
-        other.request_due()
-        return other.length() == 1
-
-    eventually(is_queued_again, "the round that was put off", timeout_s=10)
-    assert other.state(7).state == "queued"
+    assert _performed == [7, 7], "once while the turn was taken, once after it"
+    assert other.state(7).state == "idle"
 
 
-def test_a_turn_is_kept_up_while_its_round_runs(redis: Redis) -> None:
-    queue = _queue(redis)
-    turn = queue.begin(7)
-    assert turn is not None
-    [key] = redis.keys("*running*")
-    redis.expire(key, 8)
+def test_whether_anybody_runs_is_known_to_all(redis: Redis) -> None:
+    def perform(job: Job) -> None:
+        turn = queue.begin(job)
+        assert turn is not None
+        assert queue.anybody_runs()
+        turn.end()
+        assert not queue.anybody_runs()
 
-    eventually(lambda: redis.ttl(key) > 8, "the lease to be renewed", timeout_s=8)
-
-    assert redis.ttl(key) <= LEASE_S
-    turn.end()
-    assert not redis.exists(key)
+    queue = _queue(redis, perform)
+    queue.request(7)
+    _work_off(queue)
+    assert _performed == [7]
+    assert not queue.anybody_runs()
 
 
 def test_retries_come_later_each_time_until_a_round_goes_well(redis: Redis) -> None:
     queue = _queue(redis)
+    turn = _begin(queue)
 
-    delays = [queue.retry_later(7) for _ in range(6)]
-    queue.request_due()
+    delays = [turn.next_delay_s() for _ in range(6)]
+
     assert delays == [*RETRY_DELAYS_S, RETRY_DELAYS_S[-1], RETRY_DELAYS_S[-1]]
-    assert queue.length() == 0, "a retry came before its time"
-
-    turn = queue.begin(7)
-    assert turn is not None
     turn.end()
-    assert queue.retry_later(7) == RETRY_DELAYS_S[0]
+    assert turn.next_delay_s() == RETRY_DELAYS_S[0]
 
 
-def test_a_starting_worker_forgets_jobs_that_a_killed_one_took_along(redis: Redis) -> None:
+def _scheduled(queue: RoundQueue) -> dict[str, float]:
+    registry = queue.queue.scheduled_job_registry
+    return {job_id: queue.redis.zscore(registry.key, job_id) for job_id in registry.get_job_ids()}
+
+
+def test_the_earlier_of_two_delayed_requests_counts(redis: Redis) -> None:
+    queue = _queue(redis)
+    for delay_s in (300, 60, 600):
+        queue.request_later(7, delay_s)
+
+    [(_, due)] = _scheduled(queue).items()
+
+    assert 50 < due - time.time() < 61
+    assert queue.length() == 0, "a delayed request came before its time"
+
+
+def test_a_request_does_not_wait_for_a_round_that_was_put_off(redis: Redis) -> None:
+    queue = _queue(redis, lambda _: Retry(max=9, interval=300))
+    queue.request(7)
+    _work_off(queue)
+    assert len(_scheduled(queue)) == 1
+
+    queue.request(7)
+    assert queue.length() == 1, "it has a job of its own"
+    _work_off(queue)
+    assert len(_scheduled(queue)) == 2
+
+    queue.request(7)
+    assert min(_scheduled(queue).values()) == 0, "a job that was put off is due now"
+
+
+def test_a_job_that_a_killed_worker_took_along_is_queued_again_by_any_living_worker(redis: Redis) -> None:
     queue = _queue(redis)
     taken = queue.request(7)
-    queue.queue.empty()
+    queue.queue.remove(taken)
     assert queue.request(7) == taken, "the request waits for a job that nobody will ever run"
 
-    queue.recover([7])
+    for _ in range(2):
+        queue.look_after([7])
 
-    assert queue.length() == 1
     _work_off(queue)
     assert _performed == [7]
 
 
+def test_a_round_that_runs_or_failed_is_not_queued_again(redis: Redis) -> None:
+    def perform(job: Job) -> None:
+        turn = queue.begin(job)
+        assert turn is not None
+        for _ in range(3):
+            queue.look_after([7])
+        assert queue.length() == 0
+        turn.end("the labeling config has no Choices", "unsupported_labeling_config")
+
+    queue = _queue(redis, perform)
+    queue.request(7, changes=1)
+    _work_off(queue)
+
+    for _ in range(3):
+        queue.look_after([7])
+    assert queue.length() == 0
+    assert queue.state(7).state == "failed"
+
+
 def test_a_starting_worker_drops_the_jobs_of_an_earlier_release_and_requests_their_rounds(redis: Redis) -> None:
-    RoundQueue(redis, "backend.worker.perform_round").request(7)
+    Queue("shortlist", connection=redis).enqueue("backend.worker.perform_round", 7)
     queue = _queue(redis)
 
     queue.recover([7])
@@ -238,6 +306,55 @@ def test_a_worker_that_waits_long_for_a_job_is_not_cut_off(redis: Redis) -> None
 
     waiting = worker.connection.connection_pool.get_connection()
     assert waiting.socket_timeout > worker.dequeue_timeout
+
+
+def test_a_worker_whose_clock_is_an_hour_late_is_alive_and_keeps_its_job(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = _queue(redis)
+    settings = Settings(redis_url=f"unix://{redis.connection_pool.connection_kwargs['path']}")
+    worker = rq_worker(RoundQueue(open_redis(settings)), settings)
+    job = Job.fetch(queue.request(7, changes=1), connection=redis)
+    queue.queue.remove(job)
+    an_hour_ago = datetime.now(timezone.utc) - timedelta(hours=1)
+    with monkeypatch.context() as late:
+        for room in ("rq.worker.base", "rq.executions", "rq.job"):
+            late.setattr(f"{room}.now", lambda: an_hour_ago)
+        for room in ("rq.registry", "rq.executions"):
+            late.setattr(f"{room}.current_timestamp", lambda: int(an_hour_ago.timestamp()))
+        worker.register_birth()
+        worker.prepare_execution(job)
+        worker.prepare_job_execution(job)
+        worker.renew()
+
+    other = RoundQueue(redis, f"{__name__}.perform_round")
+    other.workers.name += "0"
+    assert other.workers.others() == [worker.name]
+    for _ in range(3):
+        other.look_after([7])
+    assert queue.length() == 0, "a job that runs was queued again"
+    redis.delete(worker.key)
+    other.look_after([7])
+    assert queue.length() == 1, "the job of a dead worker was not queued again"
+
+
+def test_a_worker_is_alive_for_seconds_after_its_last_sign_and_not_after_its_end(redis: Redis) -> None:
+    settings = Settings(redis_url=f"unix://{redis.connection_pool.connection_kwargs['path']}")
+    rounds, other = RoundQueue(open_redis(settings)), Workers(redis)
+    other.name += "0"
+    worker = rq_worker(rounds, settings)
+    worker.register_birth()
+    worker.heartbeat(6 * 3600)
+
+    assert other.others() == [rounds.workers.name]
+    assert 0 < redis.ttl(worker.key) <= LEASE_S, "a killed worker would be believed in for the length of a job"
+
+    redis.delete(worker.key)
+    assert other.others() == []
+    worker.renew()
+    assert other.others() == [rounds.workers.name], "a worker that was frozen lives again"
+    worker.register_death()
+    assert other.others() == []
 
 
 # The same over HTTP, with the worker that `serve` runs.
@@ -320,6 +437,31 @@ def test_a_worker_told_to_stop_leaves_its_training_between_two_steps_and_the_nex
         assert server.folder(project_id).registry.numbers() == []
         until_published(owner, server, project_id, model=1)
         assert server.status(project_id)["last_error"] == ""
+
+
+def test_a_training_that_was_asked_for_is_done_though_redis_pauses_meanwhile(
+    owner: Person, studio: Server, title: str, tmp_path: Path
+) -> None:
+    gold = reviews(12)
+    with backend(tmp_path, studio.url, LEGACY_TOKEN, RETRAIN_EVERY="1000") as server:
+        project_id = owner.create_project(title, CONFIG, list(gold))
+        backend_id = owner.connect(project_id, server.url)
+        until_published(owner, server, project_id)
+        owner.label_both(project_id, gold, 8)
+        server.until_settled(project_id)
+        redis_pid = int(open_redis(Settings(model_dir=server.model_dir)).info("server")["process_id"])
+
+        owner.call("POST", f"/api/ml/{backend_id}/train", {})
+        server.until(project_id, lambda status: status["progress"].get("total", 0) > 12, "the first steps")
+        worker_pid = server.worker_pid()
+        os.kill(redis_pid, signal.SIGSTOP)
+        # Longer than a turn lasts unrenewed, and than redis-py tries by default.
+        time.sleep(35)
+        os.kill(redis_pid, signal.SIGCONT)
+
+        until_published(owner, server, project_id, model=1)
+        assert server.worker_pid() == worker_pid, "the training went on in the same worker"
+        assert server.until_settled(project_id)["last_error"] == ""
 
 
 @contextmanager

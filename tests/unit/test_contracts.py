@@ -4,14 +4,17 @@ import ast
 import inspect
 import textwrap
 
-from backend.work.queue import Turn
+from backend.work.turn import Turn
 from tests.contracts import RoundTurn
 
 
 def _public_members(real: type) -> set[str]:
     """Methods, and attributes that __init__ sets."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(real.__init__)))
-    targets = [target for node in ast.walk(tree) if isinstance(node, ast.Assign) for target in node.targets]
+    assigned = [node for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AnnAssign)]
+    targets = [
+        target for node in assigned for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+    ]
     attributes = {target.attr for target in targets if isinstance(target, ast.Attribute)}
     return {name for name in attributes | vars(real).keys() if not name.startswith("_")}
 

@@ -5,7 +5,7 @@ from backend.rounds.clean_up import MAX_STALE, MAX_STALE_IN_SMALL, REMOVED_AT_ON
 from backend.rounds.ordering import Ordered
 from backend.rounds.publish import publish
 from backend.store.project_folder import ProjectFolder
-from tests.fakes import FakeLabelStudio, a_publication, some_places
+from tests.fakes import FakeLabelStudio, FakeTurn, a_publication, some_places
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def do_not_stop() -> bool:
 
 def published(folder: ProjectFolder, client: FakeLabelStudio, *numbers: int, size: int = 2) -> None:
     for number in numbers:
-        publish(client, folder, an_order(size, number=number), ignore)
+        publish(client, folder, an_order(size, number=number), FakeTurn().check, ignore)
     client.calls.clear()
 
 
@@ -55,7 +55,7 @@ def test_predictions_of_a_killed_round_are_removed_later(folder):
     published(folder, client, 1)
     client.is_failing = True
     with pytest.raises(PublicationError):
-        publish(client, folder, an_order(4, number=2), ignore)
+        publish(client, folder, an_order(4, number=2), FakeTurn().check, ignore)
     client.is_failing = False
     published(folder, client, 3, 4)
     clean_up(client, folder, always, ignore)
@@ -68,7 +68,7 @@ def test_the_publication_in_use_is_kept_though_a_newer_one_was_begun(folder):
     client.is_failing = True
     for number in (3, 4):
         with pytest.raises(PublicationError):
-            publish(client, folder, an_order(4, number=number), ignore)
+            publish(client, folder, an_order(4, number=number), FakeTurn().check, ignore)
     clean_up(client, folder, always, ignore)
     assert client.prediction_counts(1) == {"3.2": 2, "3.4": 1}
 

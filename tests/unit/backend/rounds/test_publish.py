@@ -1,11 +1,11 @@
 import pytest
 
-from backend.errors import PublicationError
+from backend.errors import PublicationError, TurnLostError
 from backend.rounds.ordering import Ordered
 from backend.rounds.publish import extend, next_number, publish, switch
 from backend.store.project_folder import ProjectFolder
 from backend.studio.client import SAMPLING
-from tests.fakes import FakeLabelStudio, a_project, a_publication, some_places
+from tests.fakes import FakeLabelStudio, FakeTurn, a_project, a_publication, some_places
 
 
 @pytest.fixture
@@ -23,8 +23,20 @@ def an_order(size: int, **different) -> Ordered:
 
 def published(folder: ProjectFolder, client: FakeLabelStudio, *numbers: int, size: int = 2) -> None:
     for number in numbers:
-        publish(client, folder, an_order(size, number=number), ignore)
+        publish(client, folder, an_order(size, number=number), FakeTurn().check, ignore)
     client.calls.clear()
+
+
+class TurnLostAfter:
+    """The check of a turn that holds for some checks and is lost then."""
+
+    def __init__(self, checks: int) -> None:
+        self._left = checks
+
+    def __call__(self) -> None:
+        if self._left == 0:
+            raise TurnLostError("another worker runs a round of the project now")
+        self._left -= 1
 
 
 def order_held(client: FakeLabelStudio, version: str = "3.7") -> list[int]:
@@ -51,7 +63,7 @@ def test_a_publication_number_is_new_to_us_and_to_label_studio(folder, begun, st
 
 def test_predictions_are_written_before_annotators_are_switched_to_them(folder):
     client = FakeLabelStudio()
-    publish(client, folder, an_order(4), ignore)
+    publish(client, folder, an_order(4), FakeTurn().check, ignore)
     assert client.calls == ["import 4", "use 3.7"]
     assert folder.publications.name() == "3.7"
     assert folder.started_publications.read() == ["3.7"]
@@ -62,7 +74,7 @@ def test_a_failed_import_leaves_the_previous_order_in_use_and_is_recorded(folder
     published(folder, client, 7)
     client.is_failing = True
     with pytest.raises(PublicationError):
-        publish(client, folder, an_order(4, number=8), ignore)
+        publish(client, folder, an_order(4, number=8), FakeTurn().check, ignore)
     assert client.calls == ["import 4"]
     assert client.current.model_version == folder.publications.name() == "3.7"
     assert folder.started_publications.read() == ["3.7", "3.8"]
@@ -70,7 +82,7 @@ def test_a_failed_import_leaves_the_previous_order_in_use_and_is_recorded(folder
 
 def test_the_queue_is_written_and_the_rest_keeps_its_rank_for_predict(folder):
     client = FakeLabelStudio()
-    publish(client, folder, an_order(5, queued=2), ignore)
+    publish(client, folder, an_order(5, queued=2), FakeTurn().check, ignore)
     written = [(raw["task"], raw["score"], raw["model_version"]) for raw in client.predictions.values()]
     assert written == [(10, 0.0, "3.7"), (11, 0.25, "3.7")]
     with folder.publications.open() as order:
@@ -96,7 +108,7 @@ def test_annotators_who_get_another_order_are_switched_back(folder, different):
 
 def test_a_publication_in_use_grows_under_its_own_name(folder):
     client = FakeLabelStudio()
-    publish(client, folder, an_order(6, queued=2), ignore)
+    publish(client, folder, an_order(6, queued=2), FakeTurn().check, ignore)
     extend(client, folder, 5, ignore)
     assert client.calls == ["import 2", "use 3.7", "import 3"]
     assert order_held(client) == [10, 11, 12, 13, 14]
@@ -105,7 +117,7 @@ def test_a_publication_in_use_grows_under_its_own_name(folder):
 
 def test_a_publication_grows_no_longer_than_its_order(folder):
     client = FakeLabelStudio()
-    publish(client, folder, an_order(4, queued=2), ignore)
+    publish(client, folder, an_order(4, queued=2), FakeTurn().check, ignore)
     extend(client, folder, 500, ignore)
     assert folder.publications.current().queued == 4
 
@@ -113,7 +125,7 @@ def test_a_publication_grows_no_longer_than_its_order(folder):
 @pytest.mark.parametrize("queued", [0, 3])
 def test_a_long_enough_publication_is_not_extended(folder, queued):
     client = FakeLabelStudio()
-    publish(client, folder, an_order(4, queued=3), ignore)
+    publish(client, folder, an_order(4, queued=3), FakeTurn().check, ignore)
     client.calls.clear()
     extend(client, folder, queued, ignore)
     assert client.calls == []
@@ -127,7 +139,7 @@ def test_before_the_first_publication_there_is_nothing_to_extend(folder):
 
 def test_a_round_killed_while_a_publication_grew_writes_no_task_twice(folder):
     client = FakeLabelStudio()
-    publish(client, folder, an_order(6, queued=2), ignore)
+    publish(client, folder, an_order(6, queued=2), FakeTurn().check, ignore)
     short = folder.publications.current()
     extend(client, folder, 4, ignore)
     folder.publications.lengthen(short)
@@ -137,8 +149,18 @@ def test_a_round_killed_while_a_publication_grew_writes_no_task_twice(folder):
 
 def test_a_publication_that_cannot_grow_stays_as_it_is(folder):
     client = FakeLabelStudio()
-    publish(client, folder, an_order(6, queued=2), ignore)
+    publish(client, folder, an_order(6, queued=2), FakeTurn().check, ignore)
     client.is_failing = True
     with pytest.raises(PublicationError):
         extend(client, folder, 5, ignore)
     assert folder.publications.current().queued == 2
+
+
+@pytest.mark.parametrize("checks", [0, 1])
+def test_a_round_that_lost_its_turn_does_not_switch_annotators_to_its_order(folder, checks):
+    client = FakeLabelStudio()
+    published(folder, client, 7)
+    with pytest.raises(TurnLostError):
+        publish(client, folder, an_order(4, number=8), TurnLostAfter(checks), ignore)
+    assert client.current.model_version == "3.7"
+    assert "use 3.8" not in client.calls

@@ -480,7 +480,7 @@ def test_counts_are_kept_up_though_nothing_is_read(run, folder, studio):
     studio.annotate(1)
     assert not run(FakeTurn(changes=1))
     record = folder.sync_record.read()
-    assert (record.labels, record.left, record.unseen) == (1, 39, 1)
+    assert (record.labels, record.left, record.unread.changes) == (1, 39, 1)
 
 
 def test_start_training_is_never_for_nothing(run, folder, studio):

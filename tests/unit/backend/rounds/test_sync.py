@@ -6,11 +6,13 @@ from backend.errors import UnsupportedConfigError
 from backend.rounds.sync import sync
 from backend.settings import ProjectSettings, Settings
 from backend.store.project_folder import ProjectFolder
+from backend.store.sync_record import Unread
 from backend.store.tasks import TaskStore
+from backend.work.requests import Requested
 from model.errors import UnknownLabelError
 from model.types import PoolText
 from tests.fake_tasks import TaskedLabelStudio
-from tests.fakes import FakeTurn, a_context, labeling_config
+from tests.fakes import FakeTurn, a_context, a_sync_record, labeling_config
 
 FILMS = ("good film", "bad film", "dull plot", "fine cast", "poor cast", "great plot")
 
@@ -26,7 +28,7 @@ def read(tmp_path, studio):
 
     def read(*changed, are_all_named=True, is_thorough=False, turn=None):
         turn = turn or FakeTurn()
-        turn.changed_tasks, turn.are_all_named = frozenset(changed), are_all_named
+        turn.requested = Requested(changed_tasks=frozenset(changed), are_all_named=are_all_named)
         studio.asked.clear()
         project = studio.project(1)
         context = a_context(Settings(model_dir=tmp_path, bert_model="an/encoder"), studio, turn)
@@ -127,14 +129,11 @@ def test_only_the_task_of_a_named_annotation_is_read(studio, read):
     assert 2 not in texts(synced)
 
 
-def test_a_turn_marks_its_changes_read_only_after_the_reading(studio, read):
-    turn = FakeTurn()
-    read(2, turn=turn)
-    assert turn.changed_tasks == frozenset()
-    studio.annotate(2, "angry")
-    with pytest.raises(UnknownLabelError):
-        read(2, turn=turn)
-    assert turn.changed_tasks == frozenset(), "what is stored need not be read again"
+def test_tasks_that_a_round_without_due_work_was_told_of_are_read_by_the_next_round(tmp_path, studio, read):
+    read()
+    record = a_sync_record(unread=Unread(1, frozenset({2})))
+    ProjectFolder(tmp_path, 1).sync_record.write(record)
+    assert read(5)[1] == ["by id 2 5"]
 
 
 def test_a_corrected_and_a_withdrawn_annotation_are_read(studio, read):

@@ -21,9 +21,11 @@ class Lengths:
 
     def __call__(self, texts):
         self.asked.extend(texts)
-        return np.array([[len(text), *self._others] for text in texts], dtype=np.float32).reshape(
-            -1, 1 + len(self._others)
-        )
+        yield np.arange(len(texts)), self.of(texts)
+
+    def of(self, texts):
+        rows = [[len(text), *self._others] for text in texts]
+        return np.array(rows, dtype=np.float32).reshape(-1, 1 + len(self._others))
 
 
 @pytest.fixture
@@ -65,7 +67,7 @@ def test_stored_texts_in_any_order_need_no_computation(folder):
 
 def test_many_texts_are_read_back_each_as_itself(folder):
     texts = words(40_000)
-    EmbeddingCache(folder, "mini").embed(texts[:30_000], lambda asked: np.array([[int(text[5:])] for text in asked]))
+    EmbeddingCache(folder, "mini").embed(texts[:30_000], _numbers)
     shuffled = np.random.default_rng(0).permutation(30_000)
     embeddings_N_1 = EmbeddingCache(folder, "mini").embed([texts[row] for row in shuffled], Lengths())
     np.testing.assert_array_equal(embeddings_N_1[:, 0], shuffled.astype(np.float16))
@@ -136,11 +138,19 @@ def test_embeddings_of_deleted_texts_are_dropped_once_they_are_most_and_many(fol
     np.testing.assert_array_equal(EmbeddingCache(folder, "mini").embed(words(left), Lengths()), embeddings_N_D)
 
 
-def test_an_embedding_that_fails_leaves_the_files_as_they_were(folder):
+def test_an_embedding_that_fails_keeps_the_parts_that_were_finished(folder):
     EmbeddingCache(folder, "mini").embed(["a"], Lengths())
     with pytest.raises(MemoryError):
-        EmbeddingCache(folder, "mini").embed(["a", "bb"], _out_of_memory)
-    assert asked_again(folder, ["a"]) == []
+        EmbeddingCache(folder, "mini").embed(["a", "bb", "ccc"], _out_of_memory)
+    assert asked_again(folder, ["a", "bb", "ccc"]) == ["ccc"]
+
+
+def test_parts_may_come_in_any_order(folder):
+    def backwards(texts):
+        for row in reversed(range(len(texts))):
+            yield np.array([row]), Lengths().of([texts[row]])
+
+    assert EmbeddingCache(folder, "mini").embed(["a", "bb", "ccc"], backwards)[:, 0].tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e6])
@@ -165,7 +175,7 @@ def test_later_writes_do_not_change_a_snapshot(folder):
 
     def somebody_else_is_faster(texts):
         EmbeddingCache(folder, "mini").embed(["in between", *texts], Lengths(other=0.25))
-        return Lengths()(texts)
+        yield from Lengths()(texts)
 
     embeddings_N_D = EmbeddingCache(folder, "mini").embed([*words(100), "late"], somebody_else_is_faster)
     assert embeddings_N_D[-1].tolist() == [4, 0.25]
@@ -204,7 +214,13 @@ def test_a_broken_or_missing_file_is_replaced_by_a_new_one(folder, ending, left_
     the_file(folder, ".f16")
 
 
+def _numbers(texts):
+    yield np.arange(len(texts)), np.array([[int(text[5:])] for text in texts], dtype=np.float32)
+
+
 def _out_of_memory(texts):
+    """Embed the first text, and fail at the second."""
+    yield np.array([0]), Lengths().of(texts[:1])
     raise MemoryError
 
 

@@ -29,9 +29,10 @@ def without_redis(tmp_path):
 
 def test_few_texts_are_embedded_without_redis(without_redis, folder, encoder):
     heard = []
-    embeddings_M_D = embed_in_parts(
+    [(rows_K, embeddings_K_D)] = embed_in_parts(
         PartWorker(without_redis, folder, Classifiers(1)), Source(encoder), FEW, lambda *step: heard.append(step)
     )
+    embeddings_M_D = embeddings_K_D[np.argsort(rows_K)]
     np.testing.assert_array_equal(embeddings_M_D, embed_texts(new_classifier(encoder, SENTIMENT), FEW))
     assert embeddings_M_D.dtype == np.float32
     assert heard[-1] == (3, 3)
@@ -39,17 +40,18 @@ def test_few_texts_are_embedded_without_redis(without_redis, folder, encoder):
 
 
 def test_no_texts_give_no_rows(without_redis, folder, encoder):
-    assert embed_in_parts(PartWorker(without_redis, folder, Classifiers(1)), Source(encoder), []).shape == (0, 16)
+    [(rows_K, embeddings_K_D)] = embed_in_parts(PartWorker(without_redis, folder, Classifiers(1)), Source(encoder), [])
+    assert (len(rows_K), embeddings_K_D.shape) == (0, (0, 16))
 
 
 def test_embedding_ends_when_should_stop_returns_true(without_redis, folder, encoder):
     with pytest.raises(TrainingCancelledError):
-        embed_in_parts(PartWorker(without_redis, folder, Classifiers(1), lambda: True), Source(encoder), FEW)
+        list(embed_in_parts(PartWorker(without_redis, folder, Classifiers(1), lambda: True), Source(encoder), FEW))
 
 
 def test_many_texts_need_redis(without_redis, folder, encoder):
     with pytest.raises(RedisUnavailableError):
-        embed_in_parts(PartWorker(without_redis, folder, Classifiers(1)), Source(encoder), ["good"] * 1001)
+        list(embed_in_parts(PartWorker(without_redis, folder, Classifiers(1)), Source(encoder), ["good"] * 1001))
 
 
 @pytest.mark.parametrize(
@@ -57,4 +59,4 @@ def test_many_texts_need_redis(without_redis, folder, encoder):
 )
 def test_a_missing_encoder_or_version_is_an_error(without_redis, folder, source, error):
     with pytest.raises(error):
-        embed_in_parts(PartWorker(without_redis, folder, Classifiers(1)), source, FEW)
+        list(embed_in_parts(PartWorker(without_redis, folder, Classifiers(1)), source, FEW))

@@ -33,7 +33,7 @@ def test_without_redis_url_and_serve_the_error_names_both(tmp_path):
         lambda rounds: rounds.state(1),
         lambda rounds: rounds.length(),
         lambda rounds: rounds.anybody_runs(),
-        lambda rounds: rounds.request_due(),
+        lambda rounds: rounds.look_after([1]),
     ],
     ids=[
         "ping",
@@ -44,7 +44,7 @@ def test_without_redis_url_and_serve_the_error_names_both(tmp_path):
         "state",
         "length",
         "anybody_runs",
-        "request_due",
+        "look_after",
     ],
 )
 def test_every_method_names_a_redis_that_does_not_answer(tmp_path, ask):

@@ -3,7 +3,7 @@ from itertools import repeat
 
 import pytest
 
-from backend.work.cores import machine, own_share
+from backend.work.workers import machine, own_share
 from model.encoder.processor import available_cores
 
 CORES = available_cores()

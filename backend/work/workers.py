@@ -1,0 +1,175 @@
+"""The living workers on one Redis: who lives, whose jobs must run again, and how many cores each worker may use.
+
+RQ keeps a Redis key for every worker. A worker renews its key each few seconds; the key of a killed worker expires, by
+Redis's own clock. RQ itself would believe in a killed worker until the timeout of its job, which is hours for a round.
+"""
+
+import hashlib
+import os
+import socket
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from redis import Redis
+from redis.exceptions import LockError
+from redis.lock import Lock
+from rq import Queue
+from rq.executions import Execution
+from rq.scheduler import RQScheduler
+from rq.scripts import release_lock
+from rq.worker import SimpleWorker
+from rq.worker_registration import get_keys
+
+from backend.work.redis_access import redis_key
+from model.encoder.processor import available_cores
+
+# A worker renews its key and its turn every RENEW_S seconds. Those of a killed worker expire after LEASE_S seconds.
+LEASE_S = 15
+RENEW_S = 5
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_WORKER_KEY = SimpleWorker.redis_worker_namespace_prefix
+
+
+class Workers:
+    """The living workers on one Redis."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._is_worker = False
+        self.name = f"shortlist-{machine()}-{socket.gethostname()}-{os.getpid()}"
+
+    def join(self) -> None:
+        """Count this process among the workers; a key that an earlier process of the same name left is dropped."""
+        self._is_worker = True
+        self._redis.delete(_WORKER_KEY + self.name)
+
+    def use_own_share(self) -> None:
+        """Set torch's thread count to this worker's share of the cores; do nothing in a process that is no worker.
+
+        Two processes that both use all cores run 5 to 10 times slower.
+        """
+        if self._is_worker:
+            torch.set_num_threads(own_share(self.name, [self.name, *self.others()]))
+
+    def others(self) -> list[str]:
+        """Names of the other living workers that take jobs of ours."""
+        keys = get_keys(connection=self._redis)
+        names = [key[len(_WORKER_KEY) :] for key in sorted(keys) if key.startswith(f"{_WORKER_KEY}shortlist-")]
+        return self._living(name for name in names if name != self.name)
+
+    def run_again(self, queues: Sequence[Queue]) -> None:
+        """Let RQ put the jobs of killed workers back on their queues, or fail those that were put back too often.
+
+        Args:
+            queues: the queues whose started jobs are looked at.
+        """
+        lock = Lock(self._redis, redis_key("sweep"), timeout=LEASE_S, blocking=False)
+        if not lock.acquire():
+            return
+        with suppress(LockError):
+            for queue in queues:
+                registry = queue.started_job_registry
+                started = registry.get_job_and_execution_ids(cleanup=False)
+                dead = self._of_dead_workers(started)
+                if dead:
+                    # RQ takes jobs for abandoned whose time is up.
+                    self._redis.zadd(registry.key, dict.fromkeys(dead, 0.0), xx=True)
+                    registry.cleanup(timestamp=0)
+            lock.release()
+
+    def free_scheduler(self, queue: Queue) -> None:
+        """Take the lock on delayed jobs from a killed worker.
+
+        Args:
+            queue: the queue whose delayed jobs wait for their time.
+        """
+        key = RQScheduler.get_locking_key(queue.name)
+        owner: Any = self._redis.get(key)
+        if owner is not None and owner.decode() != self.name and not self._living([owner.decode()]):
+            release_lock(self._redis, key, owner.decode())
+
+    def _of_dead_workers(self, started: Iterable[tuple[str, str]]) -> list[str]:
+        """Return the registry's entries of started jobs whose worker is dead."""
+        executions = [Execution(id_, job_id, self._redis) for job_id, id_ in started]
+        named: list[Any] = [self._redis.hget(execution.key, "worker_name") for execution in executions]
+        workers = [name.decode() if name else "" for name in named]
+        living = set(self._living({*workers} - {""}))
+        return [
+            execution.composite_key
+            for execution, worker in zip(executions, workers, strict=True)
+            if worker not in living
+        ]
+
+    def _living(self, names: Iterable[str]) -> list[str]:
+        """Return the names of workers that renewed their key, that did not say goodbye, and whose process runs."""
+        asked = list(names)
+        with self._redis.pipeline() as pipe:
+            for name in asked:
+                pipe.hmget(_WORKER_KEY + name, "birth", "death")
+            found = pipe.execute()
+        return [
+            name
+            for name, (birth, death) in zip(asked, found, strict=True)
+            if birth and not death and (_host(name) != _host(self.name) or _runs(_pid(name)))
+        ]
+
+
+def own_share(name: str, alive: list[str]) -> int:
+    """Number of cores for one worker, at least 1.
+
+    Workers on one host (a machine or a container) share the cores that the host may use. Containers on one machine
+    also share the machine's cores, although each container has its own host name.
+
+    Args:
+        name: the worker's name.
+        alive: names of all living workers.
+    """
+    host_workers = sum(_host(other) == _host(name) for other in {*alive, name})
+    machine_workers = sum(_machine(other) == _machine(name) for other in {*alive, name})
+    return max(1, min(available_cores() // host_workers, _machine_cores() // machine_workers))
+
+
+def _machine(name: str) -> str:
+    return name.split("-")[1]
+
+
+def _host(name: str) -> str:
+    return name.rpartition("-")[0]
+
+
+def _pid(name: str) -> int:
+    number = name.rpartition("-")[2]
+    return int(number) if number.isdigit() else 0
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process of this host lives: its key in Redis outlives it by seconds."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def machine() -> str:
+    """Identify this machine and the cores that this process may run on, by a digest.
+
+    Containers on one machine have the same boot id. Containers that are pinned to different cores share no core, and
+    get different digests.
+    """
+    boot_id = _BOOT_ID.read_text(encoding="ascii").strip() if _BOOT_ID.exists() else socket.gethostname()
+    return hashlib.blake2b(f"{boot_id} {_own_cores()}".encode(), digest_size=4).hexdigest()
+
+
+def _own_cores() -> list[int]:
+    """Numbers of the cores that this process may run on; empty on macOS, which does not list them."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+def _machine_cores() -> int:
+    return len(_own_cores()) or os.cpu_count() or 1
