@@ -18,7 +18,7 @@ from backend.store.project_folder import ProjectFolder
 from backend.store.selections import PastePrompt, Picked, Selection
 from backend.work.states import SCORING
 from backend.work.turn import Turn
-from model.errors import LLMError, LLMUnavailableError
+from model.errors import LLMError
 from model.learner.knowledge import Embed
 from model.llm.asking import Candidates, Pick, Question, SelectedTexts, as_text, prompt_for_pasting, select_by_strategy
 from model.llm.chat import Chat
@@ -185,10 +185,7 @@ def _ask(context: LLMContext, rng: np.random.Generator, failures: int) -> Select
         found = _select(context, texts, rng)
     except LLMError as error:
         log.warning("event=llm_failed project=%d code=%s reason=%s", project_id, error.code, error)
-        failed = replace(asked, at=time.time(), failure=str(error), failure_code=error.code, failures=failures + 1)
-        if isinstance(error, LLMUnavailableError):
-            context.turn.come_back((retry_at(failed) or 0.0) - failed.at)
-        return failed
+        return replace(asked, at=time.time(), failure=str(error), failure_code=error.code, failures=failures + 1)
     picks = tuple(_picked(context.synced.pool[int(rows_M[pick.row])].task_id, pick) for pick in found.picks)
     log.info(
         "event=llm_chose project=%d strategy=%s picks=%d seconds=%.1f",

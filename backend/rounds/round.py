@@ -46,6 +46,8 @@ LIVE_BATCHES, LIVE_MOST = 2, 100
 WRITTEN_BEFORE_TRAINING = 250
 # How soon to go on removing old publications after making way for another round.
 CLEAN_UP_AGAIN_S = 1.0
+# A round never follows the round before it more closely by itself.
+_SOONEST_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +95,7 @@ class Round:
         if self.is_anything_due():
             self._catch_up()
         self._clean_up()
+        self._look_again()
 
     @cached_property
     def _project(self) -> Project:
@@ -263,6 +266,13 @@ class Round:
         self._turn.step(PUBLISHING)
         if not clean_up(self._context.client, self._folder, self._context.may_linger, self._turn.progress):
             self._turn.come_back(CLEAN_UP_AGAIN_S)
+
+    def _look_again(self) -> None:
+        """Request another round for the time at which time alone makes one due."""
+        record = self._folder.sync_record.read()
+        wait_s = plan(record.facts, time.time()).look_again_after_s if record is not None else None
+        if wait_s is not None:
+            self._turn.come_back(max(_SOONEST_S, wait_s))
 
 
 def _live_queue(settings: ProjectSettings) -> int:

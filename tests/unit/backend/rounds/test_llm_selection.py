@@ -10,7 +10,6 @@ from backend.store.selections import PASTED, Picked, Selection
 from model.errors import LLMBudgetError, LLMKeyError, LLMUnavailableError
 from model.query.unlabelled import Unlabelled
 from tests.fake_chats import picking, shown_texts
-from tests.fakes import FakeTurn
 from tests.unit.backend.films import FILMS, POOL, sentiment
 
 
@@ -114,9 +113,7 @@ def test_a_failure_is_recorded_and_the_fallback_chooses(llm_context, error):
 
 
 def test_after_a_failure_the_llm_is_asked_again_by_a_delayed_round(llm_context):
-    turn = FakeTurn()
-    failed = choose(llm_context([down()], turn=turn)[0])
-    assert turn.returns_in == [RETRY_S]
+    failed = choose(llm_context([down()])[0])
     assert retry_at(failed) == failed.at + RETRY_S
     soon, chat = llm_context([])
     assert choose(soon) == failed
@@ -170,13 +167,11 @@ def test_a_pasted_answer_leads_until_the_classifier_has_a_batch_of_labels(llm_co
 
 
 def test_the_delay_doubles_with_each_failure_in_a_row_up_to_an_hour(llm_context):
-    turn = FakeTurn()
     for expected_s in (60, 120, 240):
-        asked, _ = llm_context([down()], turn=turn)
+        asked, _ = llm_context([down()])
         failed = choose(asked)
         assert retry_at(failed) - failed.at == pytest.approx(expected_s)
         asked.folder.selection.write(replace(failed, at=failed.at - expected_s - 1))
-    assert turn.returns_in == pytest.approx([60, 120, 240])
     assert retry_at(replace(failed, at=0.0, failures=50)) == 3600
     assert choose(llm_context(picking(6, sentiment))[0]).failures == 0
 

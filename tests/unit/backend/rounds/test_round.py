@@ -527,10 +527,12 @@ def test_a_failed_training_still_publishes_an_order_and_is_tried_again_after_as_
 
 def test_after_an_llm_failed_a_round_looks_again_when_its_time_has_come(run, settings, folder):
     asking = settings.model_copy(update={"llm_provider": "mistral"})
-    run(settings=asking, cold_start="activellm")
+    first, quiet = FakeTurn(), FakeTurn()
+    run(first, settings=asking, cold_start="activellm")
     failed = folder.selection.read()
     assert failed.failure_code == "llm_key"
-    assert not run(settings=asking, cold_start="activellm")
+    assert not run(quiet, settings=asking, cold_start="activellm")
+    assert first.returns_in + quiet.returns_in == pytest.approx([60, 60], abs=5)
     folder.selection.write(replace(failed, at=time.time() - 61))
     folder.sync_record.write(replace(folder.sync_record.read(), facts=aged(folder.sync_record.read().facts, 61)))
     assert run(settings=asking, cold_start="activellm")
