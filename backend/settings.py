@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     create_model,
 )
 from pydantic_core import ErrorDetails
@@ -23,6 +24,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from backend.errors import ConfigurationError
 from model.learner.recipes import Recipe
 from model.llm.provider import PROVIDER_CHOICE, PROVIDERS, model_names
+from model.query.hooks import is_hook, load_hook
 from model.query.strategies import find_start, find_strategy
 from model.tasks.label_names import tidy
 
@@ -33,6 +35,31 @@ def _known_strategy(value: Any) -> str:
     if strategy.asks_llm:
         raise ValueError(f"{strategy.name} chooses only before the first classifier: set it as COLD_START")
     return strategy.name
+
+
+def _allowed(value: Any, info: ValidationInfo) -> Any:
+    """Check that a project names no ordering hook but those that the environment allows.
+
+    Whoever may edit a project in Label Studio chooses the name, and importing a module runs its code. So the check
+    comes before the import, and without a list of allowed hooks none is allowed.
+    """
+    if is_hook(str(value)) and str(value) not in (info.context or {}).get("hooks", ()):
+        raise ValueError("a project may name only an ordering hook that ORDERING_HOOKS in the environment lists")
+    return value
+
+
+def _hooks(value: Any) -> str:
+    """Check that every ordering hook of a list with commas can be imported."""
+    names = _listed(str(value))
+    for name in names:
+        if not is_hook(name):
+            raise ValueError(f"{name!r} is no package.module:function")
+        load_hook(name)
+    return ",".join(names)
+
+
+def _listed(value: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in value.split(",") if name.strip())
 
 
 def _http_url(value: Any) -> str:
@@ -80,6 +107,10 @@ def _default_cold_start(given: Mapping[str, Any]) -> str:
 
 StrategyName = Annotated[str, BeforeValidator(_known_strategy)]
 ColdStartName = Annotated[str, BeforeValidator(_cold_start)]
+# pydantic runs validators of this kind from the last to the first.
+AllowedStrategyName = Annotated[StrategyName, BeforeValidator(_allowed)]
+AllowedColdStartName = Annotated[ColdStartName, BeforeValidator(_allowed)]
+HookNames = Annotated[str, BeforeValidator(_hooks)]
 HttpUrl = Annotated[str, BeforeValidator(_http_url)]
 AutoOrOff = Annotated[Literal["auto", "off"], BeforeValidator(_lower)]
 LabelDescription = Annotated[str, AfterValidator(tidy)]
@@ -113,8 +144,8 @@ class ProjectSettings(BaseModel):
     retrain_every: int = Field(default=16, ge=2, le=100_000)
     query_size: int = Field(default=32, ge=1, le=10_000)
     queue_size: int = Field(default=1000, ge=1, le=1_000_000)
-    strategy: StrategyName = "hybrid"
-    cold_start: ColdStartName = COLD_START
+    strategy: AllowedStrategyName = "hybrid"
+    cold_start: AllowedColdStartName = COLD_START
     explore: float = Field(default=0.1, ge=0.0, le=0.5)
     recipe: Recipe = Recipe.AUTO
     llm_labels: LLMLabels = LLMLabels.SHOW
@@ -157,6 +188,7 @@ class Settings(_ProviderKeys):
         llm_context_tokens: most tokens that the model can read and write in one exchange; at least 1,000.
         llm_price_input: price of a million tokens read, in any currency; unset: status shows no cost.
         llm_price_output: price of a million tokens written, in the same currency.
+        ordering_hooks: functions that projects may name as strategy or cold_start, separated by commas.
     """
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore", populate_by_name=True)
@@ -200,6 +232,13 @@ class Settings(_ProviderKeys):
     llm_labels: LLMLabels = Field(default=LLMLabels.SHOW, validation_alias="LLM_LABELS")
     names: AutoOrOff = Field(default="auto", validation_alias="NAMES")
     pool: AutoOrOff = Field(default="auto", validation_alias="POOL")
+    ordering_hooks: HookNames = Field(default="", validation_alias="ORDERING_HOOKS")
+
+    @property
+    def allowed_hooks(self) -> frozenset[str]:
+        """The ordering hooks that a project may name: those in ORDERING_HOOKS, STRATEGY and COLD_START."""
+        own = (name for name in (self.strategy, self.cold_start) if is_hook(name))
+        return frozenset({*_listed(self.ordering_hooks), *own})
 
     @property
     def llm_name(self) -> str:
@@ -230,7 +269,8 @@ class Settings(_ProviderKeys):
         """
         own = {name: getattr(self, name) for name in ProjectSettings.model_fields if name in Settings.model_fields}
         try:
-            project = ProjectSettings.model_validate({**own, **extra_params})
+            hooks = {"hooks": self.allowed_hooks}
+            project = ProjectSettings.model_validate({**own, **extra_params}, context=hooks)
             self._check_start(project)
             return project
         except ValidationError as error:

@@ -31,6 +31,18 @@ class UnknownStrategyError(ShortlistError, ValueError):
     code = "unknown_strategy"
 
 
+class InvalidHookError(ShortlistError, ValueError):
+    """No ordering hook has that name; also a ValueError, so that settings report it with other errors."""
+
+    code = "invalid_hook"
+
+
+class HookFailedError(ShortlistError):
+    """An ordering hook raised an error, or returned neither scores nor an order."""
+
+    code = "hook_failed"
+
+
 class InvalidProbabilitiesError(ShortlistError):
     """Class probabilities are NaN, negative or do not sum to one."""
 

@@ -19,10 +19,16 @@ def status() -> None:
         table = Table(*(name.replace("_", " ") for name in _COLUMNS), "LLM", "last error")
         for project_id in known_projects(settings.model_dir):
             row = project_status(service, project_id)
-            table.add_row(*(str(row[name]) for name in _COLUMNS), _llm_in_a_word(row["llm"]), row["last_error"])
+            table.add_row(*(str(row[name]) for name in _COLUMNS), _llm_in_a_word(row["llm"]), _problem(row))
         console.print(
             table if table.row_count else "No project has connected yet: python -m backend connect --project ID"
         )
+
+
+def _problem(row: dict[str, Any]) -> str:
+    """The last error, or else why an ordering hook failed; empty if neither happened."""
+    hook = row["ordering_hook"]
+    return str(row["last_error"]) or (f"{hook['problem']} ({hook['fallback']} orders)" if hook else "")
 
 
 def _llm_in_a_word(llm: dict[str, Any] | None) -> str:

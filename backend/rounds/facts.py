@@ -135,7 +135,8 @@ def _llm_reason(head: Publication, synced: Synced, in_use: InUse, selection: Sel
     if selection is not None and selection.picks and selection.at > head.selected_at:
         return "the LLM chose"
     decides = strategy_for(synced.settings, in_use.has_model, selection, has_names=in_use.has_names).name
-    if head.strategy and head.strategy != decides:
+    # A hook that failed is asked again when the next order is due, not at once.
+    if head.asked_strategy and head.asked_strategy != decides:
         return "another strategy decides"
     return ""
 

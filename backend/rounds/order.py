@@ -10,7 +10,7 @@ from backend.store.selections import Selection
 from model.query.explore import mix_in_random
 from model.query.ranking import Ranking, rank
 from model.query.strategies import Strategy, find_strategy
-from model.query.unlabelled import Unlabelled
+from model.query.unlabelled import Need, Unlabelled
 from model.types import BoolArray, IntArray, PoolText
 
 RANDOM_SAMPLE = "random sample"
@@ -55,6 +55,16 @@ def strategy_for(
     return find_strategy(start.start) if start.needs_classifier and not has_names else start
 
 
+def strategy_instead(has_model: bool, *, has_names: bool) -> Strategy:
+    """Return the query strategy that orders the pool where an ordering hook failed: the default of all settings.
+
+    Args:
+        has_model: the project has a model version.
+        has_names: label names classify texts.
+    """
+    return strategy_for(ProjectSettings(), has_model, has_names=has_names)
+
+
 def order_pool(
     pool: Sequence[PoolText],
     unlabelled: Unlabelled,
@@ -75,10 +85,15 @@ def order_pool(
         settings: the project's settings, with `query_size` and `explore`.
         rng: the source of all randomness.
         selection: an LLM's choice, for a strategy that asks an LLM; else None.
+
+    Raises:
+        HookFailedError: the strategy is an ordering hook, and it failed.
     """
     picked = {pick.task_id: pick for pick in selection.picks} if selection else {}
     if strategy.asks_llm:
         unlabelled = replace(unlabelled, picks_B=_rows_of(picked, pool))
+    if Need.TEXTS in strategy.needs:
+        unlabelled = replace(unlabelled, texts=tuple(text.text for text in pool))
     is_wanted_N = np.array([bool(text.text) and not text.is_skipped for text in pool], dtype=bool)
     wanted = np.flatnonzero(is_wanted_N)
     # Skipped texts come before empty texts: a person can still label a skipped text.

@@ -1,6 +1,7 @@
 """One new order: the pool scored and put in order, and what people see of each text."""
 
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import repeat
@@ -11,17 +12,20 @@ from backend.rounds.context import InUse
 from backend.rounds.facts import order_digest
 from backend.rounds.llm_labels import LabelledOrder, with_llm_labels
 from backend.rounds.llm_selection import LLMContext, may_paste, write_paste_prompt
-from backend.rounds.order import order_pool, strategy_for
+from backend.rounds.order import order_pool, strategy_for, strategy_instead
 from backend.rounds.score import compute_pool_features
 from backend.rounds.sync import Synced
-from backend.store.publications import Places, Publication
+from backend.store.publications import HookFailure, Places, Publication
 from backend.store.selections import Selection
 from backend.studio.results import NO_RESULT, label_result, results_of
 from backend.work.states import SCORING
+from model.errors import HookFailedError
 from model.learner.registry import data_sha256
 from model.query.strategies import Strategy
 from model.query.unlabelled import Need
 from model.types import FloatArray
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ def make_order(llm: LLMContext, in_use: InUse, selection: Selection | None, numb
     """Score the pool and put it in order.
 
     Label names decide the order from the first text on; people see their answers once they have agreed with them.
+    Where an ordering hook fails, the default strategy makes the order, and the publication names the failure.
 
     Args:
         llm: the round, the project, and the LLM for labels.
@@ -49,8 +54,31 @@ def make_order(llm: LLMContext, in_use: InUse, selection: Selection | None, numb
         number: the publication's.
     """
     llm.turn.step(SCORING)
+    strategy = strategy_for(llm.synced.settings, in_use.has_model, selection, has_names=in_use.has_names)
+    try:
+        return _order_by(strategy, llm, in_use, selection, number)
+    except HookFailedError as error:
+        failure = HookFailure(strategy.name, str(error), error.code)
+    # Outside of the block above, which would keep the failed hook's arrays in memory.
+    instead = strategy_instead(in_use.has_model, has_names=in_use.has_names)
+    log.warning(
+        "event=hook_failed project=%d hook=%s fallback=%s reason=%s",
+        llm.folder.project_id,
+        failure.hook,
+        instead.name,
+        failure.problem,
+    )
+    ordered = _order_by(instead, llm, in_use, selection, number)
+    return replace(ordered, publication=replace(ordered.publication, hook_failure=failure))
+
+
+def _order_by(strategy: Strategy, llm: LLMContext, in_use: InUse, selection: Selection | None, number: int) -> Ordered:
+    """Score the pool and put it in order by one strategy.
+
+    Raises:
+        HookFailedError: the strategy is an ordering hook, and it failed.
+    """
     synced, rng = llm.synced, np.random.default_rng(number)
-    strategy = strategy_for(synced.settings, in_use.has_model, selection, has_names=in_use.has_names)
     features = compute_pool_features(llm.round, synced, in_use, strategy, rng)
     ordered = order_pool(synced.pool, features, strategy, synced.settings, rng, selection)
     labelled = with_llm_labels(llm, ordered, selection, rng)

@@ -21,7 +21,7 @@ from model.learner.refitting import HeadData, with_refitted_head
 from model.learner.registry import ModelVersion, data_sha256
 from model.learner.training import Trained, train_on_knowledge
 from model.query.strategies import Strategy
-from model.query.unlabelled import Need, Unlabelled
+from model.query.unlabelled import GIVEN, Need, Unlabelled
 from model.types import FloatArray, LabelledEmbeddings
 
 
@@ -41,8 +41,7 @@ def compute_pool_features(
         rng: draws a committee.
     """
     texts = [text.text for text in synced.pool]
-    # An LLM's picks are there already.
-    needs = strategy.needs - {Need.PICKS}
+    needs = strategy.needs - GIVEN
     embed = embedder(context, in_use.version, prune=True)
     if not in_use.has_model and not in_use.has_names:
         return compute_untrained_features(needs, texts, synced.targets, embed)

@@ -78,6 +78,21 @@ class NextTask:
 
 
 @dataclass(frozen=True)
+class HookFailure:
+    """An ordering hook that failed, so that another query strategy made an order.
+
+    Attributes:
+        hook: name of the hook, as in the settings.
+        problem: why it failed, for people.
+        problem_code: error code of the failure.
+    """
+
+    hook: str
+    problem: str
+    problem_code: str
+
+
+@dataclass(frozen=True)
 class Publication:
     """The head of an order that was written to Label Studio.
 
@@ -89,11 +104,12 @@ class Publication:
         settings_digest: digest of the labeling config and of the settings that shape an order.
         labelled_tasks: number of labelled tasks when the order was made.
         label_set: the labels of the pre-annotations.
-        strategy: the query strategy.
+        strategy: the query strategy that made the order.
         labels_sha256: digest of people's labels when the order was made.
         is_live: the order was made between two trainings, because of new labels.
         selected_at: time when the LLM chose the first tasks, in seconds since 1970; 0 if no LLM chose.
         next: the first tasks and their reasons, at most SHOWN_NEXT.
+        hook_failure: the ordering hook in whose place `strategy` made the order; None if no hook failed.
     """
 
     number: int
@@ -108,6 +124,12 @@ class Publication:
     is_live: bool = False
     selected_at: float = 0.0
     next: tuple[NextTask, ...] = ()
+    hook_failure: HookFailure | None = None
+
+    @property
+    def asked_strategy(self) -> str:
+        """The query strategy that the settings asked for, which may have failed."""
+        return self.hook_failure.hook if self.hook_failure else self.strategy
 
     @property
     def name(self) -> str:

@@ -44,6 +44,11 @@ _GAUGES: tuple[tuple[str, str, Callable[[Status], float | None]], ...] = (
         lambda status: _entry(status["names"], "of"),
     ),
     (
+        "shortlist_hook_fallback",
+        "1 while another strategy stands in for an ordering hook that failed.",
+        lambda status: float(status["ordering_hook"] is not None),
+    ),
+    (
         "shortlist_llm_asked",
         "Questions that went to an LLM.",
         lambda status: _entry(status["llm"], "asked"),

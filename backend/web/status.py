@@ -8,6 +8,7 @@ from backend.rounds.llm_access import open_ledger, problem_at_start
 from backend.rounds.order import FALLBACK
 from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder
+from backend.store.publications import Publication
 from backend.store.selections import Selection
 from backend.store.sync_record import Failure
 from backend.web.service import Service
@@ -56,8 +57,16 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
         "last_error": state.last_error or failure.message,
         "last_error_code": state.last_error_code or failure.code,
         "next": [asdict(task) for task in published.next] if published else [],
+        "ordering_hook": _hook_status(published),
         "llm": llm_status(service.settings, folder),
     }
+
+
+def _hook_status(published: Publication | None) -> dict[str, str] | None:
+    """The ordering hook that failed, why, and the strategy that made the order instead; None if no hook failed."""
+    if published is None or published.hook_failure is None:
+        return None
+    return {**asdict(published.hook_failure), "fallback": published.strategy}
 
 
 def llm_status(settings: Settings, folder: ProjectFolder) -> dict[str, Any] | None:

@@ -1,8 +1,9 @@
 """Rank a pool by a strategy: every text in the order in which to ask for it."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,16 +54,18 @@ def rank(
     Raises:
         InvalidProbabilitiesError: a row of proba_N_C or proba_N_K_C is not a distribution.
         InvalidEmbeddingsError: a row of embeddings_N_D is not finite.
+        HookFailedError: an ordering hook raised an error, or its answer is neither scores nor an order.
     """
     needed = _only(strategy.needs, unlabelled)
     _check(needed)
     rows_N = np.arange(needed.size) if rows_N is None else rows_N
+    score = partial(strategy.hook.scores, rng=rng) if strategy.hook else strategy.score
     if not len(rows_N):
-        return Ranking(np.zeros(0, dtype=np.int64), np.zeros(0) if strategy.score else None, 0)
+        return Ranking(np.zeros(0, dtype=np.int64), np.zeros(0) if score else None, 0)
     # Shuffling from an order by content: the input's order decides nothing, except between equal rows.
     shuffled_N = _by_content(needed, rows_N)[rng.permutation(len(rows_N))]
     pool = _Shuffled(needed, rows_N[shuffled_N], most)
-    scores_N = pool.scores(strategy.score) if strategy.score else None
+    scores_N = pool.scores(score) if score else None
     rest_N = np.arange(len(rows_N)) if scores_N is None else np.argsort(-scores_N, kind="stable")
     if strategy.select is None:
         indices_N, chosen = rest_N, min(batch_size, len(rows_N))
@@ -123,14 +126,24 @@ def _check(unlabelled: Unlabelled) -> None:
 def _by_content(unlabelled: Unlabelled, rows_N: IntArray) -> IntArray:
     """Order places in `rows_N` by a hash of the rows' content."""
     arrays = [part for part in unlabelled.parts().values() if part is not None]
-    if not arrays:
+    if not arrays and unlabelled.texts is None:
         return np.arange(len(rows_N))
     digests = b"".join(
         hashlib.blake2b(b"".join(row), digest_size=8).digest()
         for some in parts(len(rows_N))
-        for row in zip(*(_bytes_of_each(part[rows_N[some]]) for part in arrays), strict=True)
+        for row in zip(*_columns(unlabelled, arrays, rows_N[some]), strict=True)
     )
     return np.argsort(np.frombuffer(digests, dtype=np.uint64), kind="stable")
+
+
+def _columns(
+    unlabelled: Unlabelled, arrays: Sequence[FloatArray], rows_M: IntArray
+) -> Iterator[Iterator[bytes | memoryview]]:
+    """For each feature, the bytes of M rows."""
+    yield from (_bytes_of_each(part[rows_M]) for part in arrays)
+    if unlabelled.texts is not None:
+        texts = unlabelled.texts
+        yield (texts[row].encode("utf-8", "surrogatepass") for row in rows_M.tolist())
 
 
 def _bytes_of_each(part_M: FloatArray) -> Iterator[memoryview]:

@@ -23,13 +23,18 @@ Refit = Callable[[FloatArray, FloatArray], Predict]
 
 
 class Need(str, Enum):
-    """A feature that a strategy needs; all but embeddings and picks need a classifier."""
+    """A feature that a strategy needs; all but embeddings, texts and picks need a classifier."""
 
     PROBA = "proba_N_C"
     MEMBERS = "proba_N_K_C"
     EMBEDDINGS = "embeddings_N_D"
     REFIT = "refit"
     PICKS = "picks_B"
+    TEXTS = "texts"
+
+
+# The features that neither an encoder nor a classifier computes.
+GIVEN = frozenset({Need.PICKS, Need.TEXTS})
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class Unlabelled:
         refit: fits a head with further labels.
         picks_B: rows that an LLM chose, first = ask first.
         is_multilabel: whether a text may have several labels.
+        texts: the texts themselves.
     """
 
     size: int
@@ -57,6 +63,7 @@ class Unlabelled:
     refit: Refit | None = None
     picks_B: IntArray | None = None
     is_multilabel: bool = False
+    texts: tuple[str, ...] | None = None
 
     def some(self, rows_M: IntArray) -> "Unlabelled":
         """M of the texts, in the order of `rows_M`."""
@@ -65,6 +72,8 @@ class Unlabelled:
             place_N = np.full(self.size, -1)
             place_N[rows_M] = np.arange(len(rows_M))
             chosen["picks_B"] = place_N[self.picks_B][place_N[self.picks_B] >= 0]
+        if self.texts is not None:
+            chosen["texts"] = tuple(self.texts[row] for row in rows_M.tolist())
         return replace(self, size=len(rows_M), **chosen)
 
     def parts(self) -> dict[str, FloatArray | None]:

@@ -21,7 +21,7 @@ from model.learner.training import Start, Trained, train, train_on_names
 from model.query.explore import mix_in_random
 from model.query.ranking import rank
 from model.query.strategies import Strategy, find_strategy
-from model.query.unlabelled import Need, Unlabelled
+from model.query.unlabelled import GIVEN, Need, Unlabelled
 from model.simulation.learning_curves import FULL_POOL, Point
 from model.simulation.setup import Askable, Setup, check_budgets, draw_split
 from model.types import Background, FloatArray, IntArray, TrainingData
@@ -103,6 +103,7 @@ class Simulation:
 
         Raises:
             InvalidGoldError: a budget is more than the pool.
+            HookFailedError: the strategy is an ordering hook, and it failed. No other strategy takes its place here.
         """
         check_budgets(budgets, len(self.pool))
         rng = np.random.default_rng(self._seed)
@@ -130,6 +131,8 @@ class Simulation:
             waiting, labelled = self.pool.some(waiting_N), self.pool.some(standing.labelled_L)
             askable = Askable(strategy.name, waiting.texts, unlabelled.embeddings, labelled, unlabelled.labelled)
             unlabelled = replace(unlabelled, picks_B=self._setup.ask_llm(askable, batch_size, rng))
+        if Need.TEXTS in strategy.needs:
+            unlabelled = replace(unlabelled, texts=self.pool.some(waiting_N).texts)
         ranking = rank(strategy, unlabelled, batch_size, rng)
         order_N, _ = mix_in_random(ranking.indices_N, self._setup.explore, rng)
         return waiting_N[order_N[:batch_size]]
@@ -149,9 +152,10 @@ class Simulation:
     ) -> Unlabelled:
         """Compute the features that the strategy needs of the N waiting texts."""
         waiting, labelled = self.pool.some(waiting_N), self.pool.some(standing.labelled_L)
+        needs = strategy.needs - GIVEN
         if standing.trained is None:
-            return compute_untrained_features(strategy.needs, waiting.texts, labelled, self._embed_untrained)
-        return compute_features(strategy.needs, self._reader(standing.trained), waiting.texts, labelled, rng)
+            return compute_untrained_features(needs, waiting.texts, labelled, self._embed_untrained)
+        return compute_features(needs, self._reader(standing.trained), waiting.texts, labelled, rng)
 
     def _reader(self, trained: Trained) -> Reader:
         """The classifier with label names, and with the pool where the pool is embedded already."""

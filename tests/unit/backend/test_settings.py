@@ -1,4 +1,5 @@
 import logging
+import sys
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from backend.rounds.ordering import make_order
 from backend.rounds.plan import labels_until_training
 from backend.rounds.round import Round
 from backend.rounds.sync import Synced
-from backend.settings import LLMLabels, Settings, environment_names, load_settings
+from backend.settings import LLMLabels, ProjectSettings, Settings, environment_names, load_settings
 from backend.store.project_folder import ProjectFolder
 from backend.studio.client import LabelStudioClient
 from backend.studio.labeling_config import read_label_texts, read_labeling_config
@@ -29,6 +30,7 @@ from model.tasks.label_names import MAX_CHARACTERS
 from model.types import PoolText, Targets
 from tests.fakes import SENTIMENT, a_context, a_project, labeling_config
 
+HOOK = "tests.ordering_hooks:longest_first"
 POOL = tuple(PoolText(id_, f"text {id_}") for id_ in range(40))
 
 
@@ -121,6 +123,14 @@ def _label_texts(settings: Settings, **own) -> tuple[tuple[str, ...], ...]:
     return read_label_texts(question, "", project.label_descriptions, is_on=project.names == "auto")
 
 
+def _may_name(settings: Settings, hook: str) -> bool:
+    """Whether a project may name an ordering hook."""
+    try:
+        return bool(settings.for_project({"strategy": hook}))
+    except ConfigurationError:
+        return False
+
+
 # What is set, and what must differ for it from the defaults.
 EFFECTS = {
     "LABEL_STUDIO_URL": ("https://labels.example", lambda settings: settings.label_studio_url),
@@ -157,6 +167,7 @@ EFFECTS = {
     "LLM_LABELS": ("route", lambda settings: settings.for_project({}).llm_labels.includes(LLMLabels.ROUTE)),
     "NAMES": ("off", _label_texts),
     "POOL": ("off", lambda settings: order_digest("", settings.for_project({}))),
+    "ORDERING_HOOKS": (HOOK, lambda settings: _may_name(settings, HOOK)),
 }
 ALIASES = {
     "LABEL_STUDIO_HOST": ("https://labels.example", "label_studio_url"),
@@ -239,6 +250,12 @@ def test_a_slash_at_the_end_of_an_address_does_not_count(load):
         ("STRATEGY", "bold", "margin, entropy, .*typiclust"),
         ("COLD_START", "bold", "random"),
         ("COLD_START", "margin", "random, activellm, llm_committee, kcenter, kmeans, typiclust, maxherding, hybrid"),
+        ("STRATEGY", "nope:x", "cannot be imported .*PYTHONPATH"),
+        ("COLD_START", "nope:x", "cannot be imported"),
+        ("COLD_START", "tests.ordering_hooks:by_members", "takes a classifier"),
+        ("ORDERING_HOOKS", f"{HOOK},nope:x", "cannot be imported"),
+        ("ORDERING_HOOKS", "margin", "'margin' is no package.module:function"),
+        ("ORDERING_HOOKS", "tests.ordering_hooks:undeclared", "@returns_scores"),
         ("EXPLORE", "0.6", "0.5"),
         ("EXPLORE", "-0.1", "0"),
         ("EXPLORE", "nan", "0.5"),
@@ -329,6 +346,44 @@ def test_extra_params_that_are_unknown_or_wrong_are_refused_by_name(load, params
     with pytest.raises(ConfigurationError, match=told) as caught:
         load().for_project(params)
     assert "geheim" not in str(caught.value)
+
+
+@pytest.fixture
+def traced(tmp_path, monkeypatch):
+    """A module that leaves a trace when it is imported; returns whether the trace is there."""
+    trace = tmp_path / "imported"
+    (tmp_path / "evil_module.py").write_text(f"open({str(trace)!r}, 'w').close()", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "evil_module", raising=False)
+    return trace.exists
+
+
+@pytest.mark.parametrize("name", ["evil_module:run", " evil_module:run", ["evil_module:run"], {"evil_module:run": 1}])
+@pytest.mark.parametrize("key", ["strategy", "cold_start"])
+def test_extra_params_cannot_import_what_the_environment_does_not_allow(load, traced, key, name):
+    for settings in (load(), load(ORDERING_HOOKS=HOOK), load(STRATEGY=HOOK)):
+        with pytest.raises(ConfigurationError, match=f"{key}.*ORDERING_HOOKS in the environment"):
+            settings.for_project({key: name})
+    with pytest.raises(ValueError, match="ORDERING_HOOKS"):
+        ProjectSettings.model_validate({key: name})
+    assert not traced()
+    with pytest.raises(ConfigurationError, match="evil_module:run"):
+        load(ORDERING_HOOKS="evil_module:run")
+    assert traced()
+
+
+def test_extra_params_may_name_the_hooks_that_the_environment_lists_or_uses(load):
+    other = "tests.ordering_hooks:far_first"
+    settings = load(ORDERING_HOOKS=f" {other} , ,", STRATEGY=HOOK)
+    own = settings.for_project({"cold_start": HOOK, "strategy": other})
+    assert (own.cold_start, own.strategy) == (HOOK, other)
+    assert settings.for_project({}).strategy == HOOK
+
+
+def test_a_hook_is_in_force_before_the_first_model_and_after_it(load):
+    settings = load(COLD_START=HOOK, STRATEGY="tests.ordering_hooks:doubtful_first").for_project({})
+    assert strategy_for(settings, has_model=False).name == HOOK
+    assert strategy_for(settings, has_model=True).name == "tests.ordering_hooks:doubtful_first"
 
 
 @pytest.mark.parametrize("value", ["OFF", " Off "])

@@ -18,6 +18,7 @@ from backend.rounds.plan import NEW_LABELS, labels_until_training, plan
 from backend.rounds.sync import Synced
 from backend.settings import ProjectSettings, Settings
 from backend.store.project_folder import ProjectFolder
+from backend.store.publications import HookFailure
 from backend.store.selections import Picked, Selection
 from backend.studio.labeling_config import read_labeling_config
 from model.learner.registry import ModelVersion, data_sha256, label_digests
@@ -252,6 +253,15 @@ FAILED = Selection("activellm", "mistral x", 5.0, failure="it is down", failure_
 )
 def test_an_llms_choice_makes_another_order_and_so_does_its_end(reason, published_by, selected_at, selection, due):
     assert reason(synced(), selection=selection, strategy=published_by, selected_at=selected_at) == due
+
+
+def test_a_hook_that_failed_waits_for_the_next_order(reason):
+    hook = "tests.ordering_hooks:broken"
+    settings = SETTINGS.model_copy(update={"cold_start": hook, "strategy": hook})
+    failed = {"strategy": "hybrid", "hook_failure": HookFailure(hook, "it raised", "hook_failed")}
+    assert reason(synced(settings=settings), **failed) == ""
+    assert reason(synced(settings=settings), strategy="hybrid") == "another strategy decides"
+    assert reason(synced(), **failed) == "another strategy decides"
 
 
 @pytest.mark.parametrize(("own", "due"), [({}, NEW_LABELS), ({"strategy": "random"}, "")])

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from backend.rounds.order import Order, order_pool, strategy_for
-from backend.settings import ProjectSettings
+from backend.rounds.order import Order, order_pool, strategy_for, strategy_instead
+from backend.settings import ProjectSettings, Settings
 from model.query.unlabelled import Unlabelled
 from model.types import PoolText
 
@@ -31,6 +31,28 @@ def test_without_exploring_the_strategy_decides_alone():
     ordered = order(pool())
     assert ordered.rows_N.tolist() == list(range(49, -1, -1))
     assert not ordered.is_explore_N.any()
+
+
+def test_an_ordering_hook_reads_the_texts_and_its_scores_are_the_reasons():
+    settings = Settings(strategy="tests.ordering_hooks:longest_first", explore=0.0).for_project({})
+    texts = [PoolText(row, text) for row, text in enumerate(("aa", "", "aaaa", "a", "aaa"))]
+    strategy = strategy_for(settings, has_model=True)
+    ordered = order_pool(texts, Unlabelled(5), strategy, settings, np.random.default_rng(0))
+    assert ordered.rows_N.tolist() == [2, 4, 0, 3, 1]
+    assert ordered.reasons_N == ("longest_first 4", "longest_first 3", "longest_first 2", "longest_first 1", "no text")
+
+
+def test_a_hook_that_returns_an_order_is_the_reason_itself():
+    settings = Settings(strategy="tests.ordering_hooks:alphabetical", explore=0.0).for_project({})
+    strategy = strategy_for(settings, has_model=True)
+    ordered = order_pool(pool(3), Unlabelled(3), strategy, settings, np.random.default_rng(0))
+    assert ordered.reasons_N == ("alphabetical",) * 3
+
+
+def test_where_a_hook_failed_the_default_strategy_decides():
+    assert strategy_instead(has_model=True, has_names=False).name == "hybrid"
+    assert strategy_instead(has_model=False, has_names=True).name == "hybrid"
+    assert strategy_instead(has_model=False, has_names=False).name == "maxherding"
 
 
 def test_skipped_texts_take_no_place_of_the_batch():

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import time
 from dataclasses import replace
@@ -430,6 +431,38 @@ def test_a_round_reads_the_project_publishes_an_order_and_keeps_how_things_stand
     assert studio.calls == ["import 20", "use 0.1"]
     assert (folder.sync_record.read().labels, folder.sync_record.read().left) == (0, 40)
     assert [record.publication for record in folder.rounds.read()] == ["0.1"]
+
+
+@pytest.mark.parametrize(
+    ("hook", "told"),
+    [("broken", r"raised KeyError \(ordering_hooks.py, line \d+\)"), ("leaves", "raised SystemExit")],
+)
+def test_where_an_ordering_hook_fails_another_orders_and_it_is_recorded(run, folder, settings, caplog, hook, told):
+    name = f"tests.ordering_hooks:{hook}"
+    with_hook = settings.model_copy(update={"ordering_hooks": name})
+    assert run(settings=with_hook, cold_start=name)
+    published = folder.publications.current()
+    assert (published.strategy, published.hook_failure.hook) == ("maxherding", name)
+    assert published.hook_failure.problem_code == "hook_failed"
+    assert re.search(told, published.hook_failure.problem)
+    logged = [record.message for record in caplog.records if "event=hook_failed" in record.message]
+    assert [f"project=1 hook={name} fallback=maxherding reason=" in line for line in logged] == [True]
+    assert not [text for text in FILMS if text in caplog.text]
+    # The hook is asked again when the next order is due, not at every event.
+    assert not run(settings=with_hook, cold_start=name)
+    assert not run(FakeTurn(changes=1), settings=with_hook, cold_start=name)
+    assert run(FakeTurn(changes=1), settings=with_hook, cold_start=name, query_size=6)
+    assert run(cold_start="random")
+    assert folder.publications.current().hook_failure is None
+
+
+def test_an_ordering_hook_orders_a_round(run, folder, settings):
+    name = "tests.ordering_hooks:longest_first"
+    assert run(settings=settings.model_copy(update={"ordering_hooks": name}), cold_start=name, explore=0.0)
+    with folder.publications.open() as order:
+        lengths = [len(FILMS[place.task_id - 1]) for place in order.places()]
+    assert lengths == sorted(lengths, reverse=True)
+    assert folder.publications.current().strategy == name
 
 
 def test_a_round_that_finds_everything_as_it_was_reads_nothing(run, studio):

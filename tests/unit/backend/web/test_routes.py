@@ -6,6 +6,7 @@ from backend.rounds.llm_access import open_ledger
 from backend.rounds.publish import rank_score
 from backend.settings import Settings
 from backend.store.project_folder import Connection, RoundRecord
+from backend.store.publications import HookFailure
 from backend.store.selections import PastePrompt, Selection
 from backend.store.sync_record import Failure
 from backend.studio.webhooks import webhook_headers
@@ -140,6 +141,11 @@ def test_setup_says_which_order_is_published(browser, published):
         ({"extra_params": {"query_sise": 5}}, 422, "query_sise"),
         ({"extra_params": {"query_size": 0}}, 422, "query_size"),
         ({"extra_params": {"strategy": "bold"}}, 422, "bold"),
+        (
+            {"extra_params": {"strategy": "tests.ordering_hooks:broken"}},
+            422,
+            "ORDERING_HOOKS in the environment",
+        ),
         ({"extra_params": {"label_descriptions": {"pos": 5}}}, 422, "label_descriptions.pos"),
         ({"extra_params": {"label_descriptions": {"Pos": "praise"}}}, 422, "'Pos'"),
         ({"extra_params": {"label_descriptions": {"Pos": "praise"}}}, 422, "'neg', 'pos'"),
@@ -395,6 +401,17 @@ def test_another_sites_form_is_refused(browser, asking):
 def test_a_project_without_a_prompt_says_when_there_is_one(browser, published):
     assert "while there is no model" in refused(browser.get("/projects/1/prompt"), 400)
     refused(browser.get("/projects/2/prompt"), 404)
+
+
+def test_status_and_metrics_name_a_hook_that_failed(browser, published, service):
+    assert browser.get("/projects/1/status").get_json()["ordering_hook"] is None
+    assert 'shortlist_hook_fallback{project="1"} 0.0' in browser.get("/metrics").text
+    failure = HookFailure("mine:order", "mine:order raised KeyError", "hook_failed")
+    write_publication(published, 5, queued=2, strategy="hybrid", hook_failure=failure)
+    told = browser.get("/projects/1/status").get_json()["ordering_hook"]
+    assert (told["hook"], told["fallback"], told["problem_code"]) == ("mine:order", "hybrid", "hook_failed")
+    assert "KeyError" in told["problem"]
+    assert 'shortlist_hook_fallback{project="1"} 1.0' in browser.get("/metrics").text
 
 
 def test_status_and_metrics_speak_of_the_llm_only_where_there_is_one(browser, published, service, tmp_path):

@@ -133,6 +133,29 @@ def test_an_unknown_strategy_is_answered_with_the_names_there_are(simulate):
     assert result.stdout == ""
 
 
+def test_a_users_function_is_simulated_beside_named_strategies(simulate):
+    hooks = [f"tests.ordering_hooks:{name}" for name in ("longest_first", "doubtful_first", "far_first", "by_members")]
+    result = simulate(*(word for hook in hooks for word in ("--strategy", hook)), "--cold-start", hooks[0])
+    assert result.exit_code == 0, result.stderr
+    strategies = [json.loads(line)["strategy"] for line in result.stdout.splitlines()]
+    assert strategies[::2] == ["random", "margin", *hooks] * 2
+
+
+@pytest.mark.parametrize(
+    ("hook", "told"),
+    [
+        ("nope:x", "invalid_hook: the ordering hook 'nope:x' cannot be imported"),
+        ("tests.ordering_hooks:undeclared", "@returns_scores"),
+        ("tests.ordering_hooks:broken", "hook_failed: ordering hook tests.ordering_hooks:broken raised KeyError"),
+    ],
+)
+def test_a_function_that_does_not_work_ends_a_simulation_in_one_line(simulate, hook, told):
+    result = simulate("--strategy", hook)
+    assert result.exit_code == 1
+    assert told in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
