@@ -334,7 +334,9 @@ def parse_extra_params(raw: Any) -> dict[str, Any]:
 
 
 def _problems(error: ValidationError) -> str:
-    return "; ".join(_problem(detail) for detail in error.errors(include_url=False))
+    # A default that could not be worked out because another value is wrong is no problem of its own.
+    wrong = (detail for detail in error.errors(include_url=False) if detail["type"] != "default_factory_not_called")
+    return "; ".join(map(_problem, wrong))
 
 
 def _problem(detail: ErrorDetails) -> str:

@@ -284,6 +284,12 @@ def test_all_bad_keys_are_named_at_once(load):
         load(PORT="abc", STRATEGY="bold", EXPLORE="2")
 
 
+def test_a_value_that_is_right_is_not_named_beside_a_wrong_one(load):
+    with pytest.raises(ConfigurationError) as caught:
+        load(STRATEGY="bold")
+    assert "cold_start" not in str(caught.value).lower()
+
+
 def test_a_bad_value_that_holds_a_secret_is_not_shown(load):
     with pytest.raises(ConfigurationError, match="REDIS_URL") as caught:
         load(REDIS_URL="ftp://ann:geheim@host", LABEL_STUDIO_API_KEY="geheim", BASIC_AUTH_PASS="geheim")
