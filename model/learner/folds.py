@@ -8,6 +8,9 @@ from model.types import FloatArray, IntArray
 def deal_folds(targets_N_C: FloatArray, folds: int, rng: np.random.Generator) -> list[IntArray]:
     """Deal N texts into folds of like size, the texts of every class over as many folds as possible.
 
+    scikit-learn's StratifiedKFold deals in the same way, but warns where a class has fewer texts than there are folds,
+    and refuses where every class has: few labels of many classes are the usual case here.
+
     Args:
         targets_N_C: shares; the class of a text is the one with its largest share.
         folds: number of folds; there are no more folds than texts, and none at all below 2.

@@ -335,6 +335,7 @@ def test_a_projects_extra_params_override_the_environment(load, name, value):
         ({"retrain_evry": 5}, r"retrain_evry.*known keys: retrain_every, "),
         ({"label_studio_api_key": "geheim"}, "label_studio_api_key"),
         ({"bert_model": "x"}, "bert_model"),
+        ({"ordering_hooks": HOOK, "strategy": HOOK}, "ordering_hooks.*known keys"),
         ({"query_size": 0}, "query_size.*greater"),
         ({"query_size": 1.5}, "query_size.*integer"),
         ({"explore": None}, "explore.*number"),

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from sklearn.model_selection import StratifiedKFold
 
 from model.learner.folds import deal_folds
 
@@ -24,6 +25,19 @@ def test_a_class_is_spread_over_the_folds_as_evenly_as_it_goes(classes, seed):
     for class_ in set(classes):
         counts = [sum(classes[row] == class_ for row in part) for part in dealt(classes, 2, seed)]
         assert max(counts) - min(counts) <= 1
+
+
+@given(st.lists(st.integers(0, 2), min_size=20, max_size=60), st.integers(2, 5), st.integers(0, 99))
+def test_folds_have_as_many_texts_of_each_class_as_scikit_learns(classes, folds, seed):
+    assume(min(classes.count(class_) for class_ in set(classes)) >= folds)
+    dealer = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    theirs = [rows for _, rows in dealer.split(classes, classes)]
+    for class_ in set(classes):
+        ours_F, theirs_F = (
+            sorted(sum(classes[row] == class_ for row in part) for part in parts)
+            for parts in (dealt(classes, folds, seed), theirs)
+        )
+        assert ours_F == theirs_F
 
 
 def test_the_same_generator_deals_alike_and_another_differently():
