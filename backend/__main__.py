@@ -1,5 +1,5 @@
 """`python -m backend`: hands over to the command line."""
 
-from backend.commands.command_line import app
+from backend.commands.command_line import main
 
-app()
+main()

@@ -15,7 +15,7 @@ from benchmarks.loop import loop, workers
 from benchmarks.loop import plan as loop_plan
 from benchmarks.speed import speed
 from model.encoder.processor import use_available_cores
-from model.learner.recipes import Recipe
+from model.learner.recipe_names import Recipe
 from model.query.strategies import STRATEGIES, find_strategy
 
 # Benchmarks must be repeatable without a paid LLM.

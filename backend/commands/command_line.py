@@ -1,20 +1,45 @@
 """The command line of `python -m backend`: every command by name. Each file beside this one holds a subject."""
 
+import sys
+from importlib import import_module
+
 import typer
 
-from backend.commands.annotations import export
-from backend.commands.chat_window import paste, prompt
-from backend.commands.connection import connect
-from backend.commands.doctor import doctor
-from backend.commands.model_versions import rollback
-from backend.commands.project_table import status
-from backend.commands.serve import serve, worker
+# The module and the function of each command. Only the module of the command that is asked for is imported: torch alone
+# takes seconds, and most commands do without it.
+COMMANDS = {
+    "serve": "serve:serve",
+    "worker": "worker:worker",
+    "connect": "connection:connect",
+    "doctor": "doctor:doctor",
+    "status": "project_table:status",
+    "rollback": "model_versions:rollback",
+    "prompt": "chat_window:prompt",
+    "paste": "chat_window:paste",
+    "export": "annotations:export",
+}
 
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Shortlist: an ML backend for Label Studio.",
-)
-for command in (serve, worker, connect, doctor, status, rollback, prompt, paste, export):
-    app.command()(command)
+
+def command_line(asked: str) -> typer.Typer:
+    """Build the command line with the command that is asked for; with all commands if there is no such command.
+
+    Args:
+        asked: the first word after the program.
+    """
+    app = typer.Typer(
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        help="Shortlist: an ML backend for Label Studio.",
+    )
+    # With one command alone, typer would not ask for its name.
+    app.callback()(lambda: None)
+    for name in [asked] if asked in COMMANDS else COMMANDS:
+        module, function = COMMANDS[name].split(":")
+        app.command(name)(getattr(import_module(f"backend.commands.{module}"), function))
+    return app
+
+
+def main() -> None:
+    """Run the command that the program's arguments name."""
+    command_line(sys.argv[1] if len(sys.argv) > 1 else "")()

@@ -16,7 +16,7 @@ from backend.work.parts import PartWorker, embed_in_parts
 from backend.work.sources import Source
 from model.learner.acquisition import compute_untrained_features, features_from_embeddings
 from model.learner.knowledge import Embed, Knowledge, know
-from model.learner.recipes import Recipe
+from model.learner.recipe_names import Recipe
 from model.learner.refitting import HeadData, with_refitted_head
 from model.learner.registry import ModelVersion, data_sha256
 from model.learner.training import Trained, train_on_knowledge

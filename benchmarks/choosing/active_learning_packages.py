@@ -21,7 +21,7 @@ from small_text.query_strategies import (
 
 from benchmarks.choosing import strategies
 from model.encoder.processor import use_available_cores
-from model.learner.recipes import Recipe
+from model.learner.recipe_names import Recipe
 from model.query.strategies import Strategy, find_strategy
 from model.query.unlabelled import Need, Predict, Unlabelled
 from model.types import FloatArray, IntArray

@@ -13,7 +13,8 @@ from rich.progress import Progress
 
 from benchmarks.learning.gold import TEST_TEXTS
 from model.encoder.processor import available_cores
-from model.learner.recipes import Recipe, TrainingConfig
+from model.learner.recipe_names import Recipe
+from model.learner.recipes import TrainingConfig
 from model.query.strategies import Strategy
 from model.simulation.gold import read_gold
 from model.simulation.learning_curves import Curve, Point, curves, interval

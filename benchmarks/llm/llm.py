@@ -13,7 +13,7 @@ from rich.progress import Progress
 from benchmarks.llm.records import PICKS, Habits, Record, Slip, read_habits, read_pools, read_records, read_test
 from benchmarks.llm.stand_in import StandIn
 from benchmarks.llm.worth import Bench, build_bench, texts_sha256
-from model.learner.recipes import Recipe
+from model.learner.recipe_names import Recipe
 from model.llm.asking import Candidates, Question, select_texts
 from model.llm.chat import Message
 from model.query.herding import maxherding

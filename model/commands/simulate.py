@@ -39,7 +39,8 @@ from model.commands.simulate_options import (
 from model.commands.terminal import console, errors_in_a_sentence
 from model.encoder.processor import use_available_cores
 from model.errors import InvalidGoldError
-from model.learner.recipes import Recipe, TrainingConfig
+from model.learner.recipe_names import Recipe
+from model.learner.recipes import TrainingConfig
 from model.query.strategies import find_start, find_strategy
 from model.simulation.gold import read_gold
 from model.simulation.learning_curves import Point, curves, full_pool_accuracy, recommend

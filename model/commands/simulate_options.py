@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from model.learner.recipes import Recipe
+from model.learner.recipe_names import Recipe
 from model.simulation.report import BASELINE, DEFAULT
 from model.simulation.setup import TEST_SHARE
 

@@ -1,13 +1,13 @@
-"""Recipes for training a classifier: their names, their numbers, and the plan of each."""
+"""Recipes for training a classifier: their numbers, and the plan of each."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
 
 import numpy as np
 
 from model.learner.fine_tuning import Objective, Stage
+from model.learner.recipe_names import Recipe
 from model.types import FloatArray
 
 # The encoder's learning rate is for encoders of this many dimensions; a wider one gets proportionally less.
@@ -20,21 +20,6 @@ MOST_COMPARED = 2000
 # Fine-tuning without pairs is chosen from this many labelled texts a class on. On Banking77, the head alone was ahead
 # by 1 point with 3 texts a class, behind by 1 point with 7, while 600 times as fast, and behind by 2 points with 13.
 ENOUGH_LABELS = 8
-
-
-class Recipe(str, Enum):
-    """How a classifier is trained."""
-
-    AUTO = "auto"
-    """One of the other recipes, by the labels at hand (`choose_recipe`)."""
-    HEAD = "head"
-    """A linear head on the frozen encoder."""
-    LP_FT = "lp-ft"
-    """The linear head first, then the encoder with it (Kumar et al., ICLR 2022)."""
-    FULL = "full"
-    """Head and encoder at once, the head from random weights, all layers (Devlin et al., 2019)."""
-    CONTRASTIVE = "contrastive"
-    """The encoder on pairs of texts, then the linear head (SetFit; Tunstall et al., 2022)."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from model.encoder.inference import embed_texts, head_proba
 from model.learner.acquisition import Reader, compute_features, compute_untrained_features
 from model.learner.evaluation import evaluate
 from model.learner.knowledge import MOST_POOL, know
-from model.learner.recipes import Recipe
+from model.learner.recipe_names import Recipe
 from model.learner.training import Start, Trained, train, train_on_names
 from model.query.explore import mix_in_random
 from model.query.ranking import rank

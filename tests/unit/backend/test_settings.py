@@ -22,7 +22,7 @@ from backend.studio.labeling_config import read_label_texts, read_labeling_confi
 from backend.studio.webhooks import webhook_headers
 from backend.work.redis_access import redis_url
 from model.errors import LLMBudgetError
-from model.learner.recipes import Recipe
+from model.learner.recipe_names import Recipe
 from model.llm.chat import Reply
 from model.llm.provider import LLMConfig
 from model.query.unlabelled import Unlabelled

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from model.learner.fine_tuning import Stage
+from model.learner.recipe_names import Recipe
 from model.learner.recipes import (
     LinearFit,
-    Recipe,
     TrainingConfig,
     choose_recipe,
     count_steps,

@@ -9,7 +9,8 @@ import torch
 from model.encoder.bert import new_classifier
 from model.errors import VersionError
 from model.learner.evaluation import Evaluation
-from model.learner.recipes import Recipe, TrainingConfig
+from model.learner.recipe_names import Recipe
+from model.learner.recipes import TrainingConfig
 from model.learner.registry import KEPT_VERSIONS, Registry, label_digests
 from model.learner.training import Trained
 from model.types import LabelSet, Targets

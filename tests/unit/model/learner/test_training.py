@@ -7,7 +7,8 @@ import torch
 from model.encoder.bert import new_classifier
 from model.encoder.inference import embed_texts, score_texts
 from model.errors import InvalidTargetsError, TrainingCancelledError, TrainingDivergedError
-from model.learner.recipes import Recipe, TrainingConfig
+from model.learner.recipe_names import Recipe
+from model.learner.recipes import TrainingConfig
 from model.learner.training import Start, Trained, load_start, train, train_on_names
 from model.types import Background, LabelSet, Targets, TrainingData
 from tests.fakes import BLAME, PRAISE, SENTIMENT

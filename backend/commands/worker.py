@@ -1,0 +1,27 @@
+"""`worker`: run rounds, or help with them."""
+
+import logging
+from typing import Annotated
+
+import typer
+
+from backend.commands.terminal import settings_of_command
+from backend.rounds.llm_access import problem_at_start
+from backend.rounds.order import FALLBACK
+from backend.work.worker import run_worker
+
+log = logging.getLogger(__name__)
+
+
+def worker(
+    *,
+    helper: Annotated[
+        bool,
+        typer.Option("--helper", help="Only embed texts for other workers' rounds. A helper needs REDIS_URL alone."),
+    ] = False,
+) -> None:
+    """Run one worker against REDIS_URL (or the Redis of a running `serve`)."""
+    with settings_of_command() as settings:
+        if not helper and (problem := problem_at_start(settings)):
+            log.warning("event=llm_unusable fallback=%s reason=%s", FALLBACK, problem)
+        run_worker(settings, is_helper=helper)
