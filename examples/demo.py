@@ -42,7 +42,7 @@ def run_demo(console: Console, label_studio: Path, exit_after: bool) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     use_available_cores()
     pool, heldout = read_gold("pool"), read_gold("heldout")
-    label_set = LabelSet(tuple(sorted(set(pool.labels))), is_multilabel=False)
+    label_set = LabelSet(tuple(sorted(set(pool.labels))))
     try:
         with start_servers(console, label_studio) as servers:
             project_id = _create_project(console, servers, pool, label_set)

@@ -10,10 +10,11 @@ import numpy as np
 
 from model.encoder.bert import TextClassifier, new_classifier
 from model.encoder.inference import embed_texts, score_texts
-from model.learner.evaluation import accuracy, majority_share
+from model.learner.evaluation import accuracy
 from model.learner.knowledge import MOST_POOL
 from model.learner.recipes import TrainingConfig
 from model.learner.training import Start, StepProgress, train, train_on_names
+from model.links import ONE_OF
 from model.tasks.label_names import label_texts
 from model.types import Background, FloatArray, LabelSet, Targets, TrainingData
 
@@ -61,7 +62,7 @@ class Learner:
     @property
     def majority(self) -> float:
         """Accuracy on held-out texts if every answer were the commonest label."""
-        return majority_share(self._heldout.targets_N_C)
+        return ONE_OF.commonest_accuracy(self._heldout.targets_N_C)
 
     def accuracy_of(self, classifier: TextClassifier) -> float:
         """The accuracy of a classifier on held-out texts."""

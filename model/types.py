@@ -4,6 +4,7 @@ Arrays end in their axes: N examples, K members of a committee, C classes, D emb
 B a batch to be labelled, M a part of another axis.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,11 +24,16 @@ class LabelSet:
 
     Attributes:
         labels: class names as annotations carry them.
-        is_multilabel: whether a text may have several labels (sigmoid) or exactly one (softmax).
+        is_multilabel: whether a text may have several labels; `model.links.link_of` has all that follows from it.
     """
 
     labels: tuple[str, ...]
-    is_multilabel: bool
+    is_multilabel: bool = False
+
+    @classmethod
+    def read(cls, raw: Mapping[str, Any]) -> "LabelSet":
+        """The label set of a JSON object that `dataclasses.asdict` wrote."""
+        return cls(**{**raw, "labels": tuple(raw["labels"])})
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from rich.progress import Progress
 from backend.settings import ProjectSettings
 from examples.learner import BANKING8
 from model.encoder.processor import available_cores, use_available_cores
-from model.learner.evaluation import majority_share
 from model.learner.recipes import TrainingConfig
+from model.links import ONE_OF
 from model.query.strategies import find_strategy
 from model.simulation.gold import read_gold
 from model.simulation.setup import Setup
@@ -57,8 +57,8 @@ def _table(setup: Setup, loop_S_B: FloatArray, random_S_B: FloatArray) -> str:
         f"`make bench` on {platform.machine()}, {available_cores()} cores, Python {platform.python_version()}, torch "
         f"{version('torch')}, transformers {version('transformers')}. examples/banking8: {len(setup.gold)} texts to "
         f"label, {len(heldout)} held out, {len(heldout.label_set.labels)} intents; the commonest alone gives "
-        f"{majority_share(heldout.targets_N_C):.1%}. {len(SEEDS)} seeds; loop and random share learner, seed and "
-        "label count. Mean ± standard deviation over seeds, in % and points.",
+        f"{ONE_OF.commonest_accuracy(heldout.targets_N_C):.1%}. {len(SEEDS)} seeds; loop and random share learner, "
+        "seed and label count. Mean ± standard deviation over seeds, in % and points.",
         "",
         "| labels | loop | random | difference | seeds in which the loop is ahead |",
         "|---|---|---|---|---|",

@@ -257,5 +257,5 @@ def _calibration_rows(measured: Sequence[Line]) -> Iterator[str]:
 def as_targets(gold: GoldSet, some: Gold) -> Targets:
     """Gold labels as training targets."""
     one_hot_C_C = np.eye(len(gold.labels), dtype=np.float32)
-    label_set = LabelSet(gold.labels, is_multilabel=False)
+    label_set = LabelSet(gold.labels)
     return Targets(tuple(range(len(some.texts))), some.texts, one_hot_C_C[some.labels_N], label_set)

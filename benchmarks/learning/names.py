@@ -39,7 +39,7 @@ class Texts:
 
     def __init__(self, gold: GoldSet) -> None:
         self.gold = gold
-        self.label_set = LabelSet(gold.labels, is_multilabel=False)
+        self.label_set = LabelSet(gold.labels)
         self._known: dict[str, FloatArray] = {}
         self.start = Start(new_classifier("", self.label_set), self.embed)
 

@@ -97,7 +97,7 @@ def _pool(raw: Line) -> Targets:
     labels = ("negative", "positive")
     texts = tuple(text.strip() for text in raw["instances"])
     targets_N_C = np.array([[label == name for name in labels] for label in raw["labels"]], dtype=np.float32)
-    return Targets(tuple(raw["numbers"]), texts, targets_N_C, LabelSet(labels, is_multilabel=False))
+    return Targets(tuple(raw["numbers"]), texts, targets_N_C, LabelSet(labels))
 
 
 def read_test(folder: Path) -> Targets:

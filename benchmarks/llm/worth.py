@@ -55,9 +55,9 @@ class Bench:
     def _fit_head(self, embeddings_B_D: FloatArray, targets_B_C: FloatArray) -> FloatArray:
         """Train only a head on the known embeddings, as `train` does; takes milliseconds."""
         head = nn.Linear(embeddings_B_D.shape[1], targets_B_C.shape[1])
-        knowledge = know_nothing(targets_B_C.shape[1], embeddings_B_D.shape[1], is_multilabel=False)
+        knowledge = know_nothing(targets_B_C.shape[1], embeddings_B_D.shape[1])
         labelled = LabelledEmbeddings(embeddings_B_D, targets_B_C)
-        knowledge.teach(labelled).fit(head, labelled, is_multilabel=False)
+        knowledge.teach(labelled).fit(head, labelled)
         return head_logits(head, self.test_T_D)
 
 

@@ -162,7 +162,7 @@ def _refitted_proba(
     texts = [*labelled.texts, *unlabelled.texts[:NEW_LABELS]]
     targets_L_C = np.concatenate([labelled.targets_N_C, unlabelled.targets_N_C[:NEW_LABELS]])
     labels = LabelledEmbeddings(embed(classifier, texts), targets_L_C)
-    knowledge = know_nothing(*classifier.head.weight.shape, is_multilabel=False)
+    knowledge = know_nothing(*classifier.head.weight.shape)
     head = with_refitted_head(HeadData(classifier, labels, knowledge)).head
     return head_proba(classifier, head, embed(classifier, unlabelled.texts))
 

@@ -41,6 +41,7 @@ from model.encoder.processor import use_available_cores
 from model.errors import InvalidGoldError
 from model.learner.recipe_names import Recipe
 from model.learner.recipes import TrainingConfig
+from model.links import link_of
 from model.query.strategies import find_start, find_strategy
 from model.simulation.gold import read_gold
 from model.simulation.learning_curves import Point, curves, full_pool_accuracy, recommend
@@ -97,7 +98,7 @@ def simulate(
             total = len(chosen) * len(all_seeds) * len(budgets) + is_full
             points = list(_with_progress(file.write_new(measured), total))
         _print_result(points)
-        _write_report(report, points, title, is_multilabel=gold.label_set.is_multilabel)
+        _write_report(report, points, title, link_of(gold.label_set).right)
 
 
 def _numbers(option: str, text: str) -> list[int]:
@@ -198,9 +199,9 @@ def _print_result(points: Sequence[Point]) -> None:
     console.print(recommend(found, BASELINE, DEFAULT), soft_wrap=True)
 
 
-def _write_report(file: Path | None, points: Sequence[Point], title: str, *, is_multilabel: bool) -> None:
+def _write_report(file: Path | None, points: Sequence[Point], title: str, right: str) -> None:
     if file is None:
         return
     command = shlex.join(["python", "-m", "model", *sys.argv[1:]])
-    write_report(file, points, Heading(title, command, is_multilabel))
+    write_report(file, points, Heading(title, command, right))
     console.print(f"Wrote {file}", soft_wrap=True)

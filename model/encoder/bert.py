@@ -9,9 +9,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from model.encoder.activations import activation_of
 from model.encoder.pretrained import BUNDLED_ENCODER, Pooling, load_body, load_pretrained, window_tokens
 from model.encoder.processor import best_device
 from model.files import write_whole
+from model.links import Link, link_of
 from model.types import LabelSet
 
 # all-MiniLM-L6-v2 was trained on windows of 256 tokens.
@@ -113,10 +115,14 @@ class TextClassifier(nn.Module):
         mask_N_T_1 = mask_N_T.unsqueeze(-1).to(hidden_N_T_D.dtype)
         return (hidden_N_T_D * mask_N_T_1).sum(1) / mask_N_T_1.sum(1).clamp(min=1)
 
+    @property
+    def link(self) -> Link:
+        """The meaning of the head's numbers."""
+        return link_of(self.config.label_set)
+
     def proba(self, logits_N_C: Tensor) -> Tensor:
-        """Calibrated class probabilities, proba_N_C: softmax with one choice, sigmoid with several."""
-        scaled_N_C = logits_N_C / self.config.temperature
-        return torch.sigmoid(scaled_N_C) if self.config.is_multilabel else torch.softmax(scaled_N_C, dim=-1)
+        """Calibrated class probabilities, proba_N_C."""
+        return activation_of(self.link).proba(logits_N_C / self.config.temperature)
 
     @property
     def device(self) -> torch.device:

@@ -80,13 +80,7 @@ def embed_pool(classifier: TextClassifier, texts: Sequence[str], on_progress: Pr
 
 def _is_near_tie(classifier: TextClassifier, proba_N_C: FloatArray) -> BoolArray:
     """Whether a change of NEAR_TIE would turn a text's label, or with several labels any of them: is_near_N."""
-    if classifier.config.is_multilabel:
-        # A label holds from 1/2 on: p and 1 - p are the two classes of one question.
-        return np.asarray((np.abs(2 * proba_N_C - 1) < NEAR_TIE).any(axis=1))
-    if proba_N_C.shape[1] < 2:
-        return np.zeros(len(proba_N_C), dtype=np.bool_)
-    top2_N_2 = np.partition(proba_N_C, -2, axis=1)[:, -2:]
-    return np.asarray(top2_N_2[:, 1] - top2_N_2[:, 0] < NEAR_TIE)
+    return np.asarray(classifier.link.near_tie(proba_N_C) < NEAR_TIE)
 
 
 def embed_texts(

@@ -33,7 +33,8 @@ class Reader:
 
 def reader_of(classifier: TextClassifier) -> Reader:
     """A classifier that reads by itself, without label names or a pool."""
-    nothing = know_nothing(*classifier.head.weight.shape, is_multilabel=classifier.config.is_multilabel)
+    classes, dimensions = classifier.head.weight.shape
+    nothing = know_nothing(classes, dimensions, classifier.link)
     return Reader(classifier, partial(embed_texts, classifier), nothing)
 
 
@@ -65,7 +66,7 @@ def compute_features(
         rng: for a committee.
     """
     if not needs:
-        return Unlabelled(len(texts), is_multilabel=reader.classifier.config.is_multilabel)
+        return Unlabelled(len(texts), link=reader.classifier.link)
     if needs == {Need.PROBA}:
         labelled = labelled.some(np.zeros(0, dtype=int))
     both_M_D = reader.embed([*texts, *labelled.texts])
@@ -86,10 +87,9 @@ def features_from_embeddings(
         rng: for a committee.
     """
     classifier, labelled_L_D = data.classifier, data.labelled.embeddings_L_D
-    is_multilabel = classifier.config.is_multilabel
     proba_N_C = head_proba(classifier, classifier.head, embeddings_N_D)
     if needs == {Need.PROBA}:
-        return Unlabelled(len(proba_N_C), proba_N_C, is_multilabel=is_multilabel)
+        return Unlabelled(len(proba_N_C), proba_N_C, link=classifier.link)
     return Unlabelled(
         size=len(proba_N_C),
         proba_N_C=proba_N_C,
@@ -98,5 +98,5 @@ def features_from_embeddings(
         labelled_L_D=labelled_L_D,
         labelled_proba_L_C=head_proba(classifier, classifier.head, labelled_L_D),
         refit=refit_with(data),
-        is_multilabel=is_multilabel,
+        link=classifier.link,
     )

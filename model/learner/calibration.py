@@ -11,6 +11,7 @@ from model.encoder.inference import embed_texts, head_logits
 from model.learner.evaluation import Evaluation, evaluate
 from model.learner.fitting import Fitter
 from model.learner.recipes import Plan, count_steps
+from model.links import ONE_OF, Link, link_of
 from model.types import FloatArray, IntArray
 
 # The temperatures that are tried; beyond them, a fit on few texts is chance.
@@ -26,23 +27,23 @@ class HeldOut:
     Attributes:
         logits_M_C: before any temperature; M is 0 without folds.
         targets_M_C: shares of the same texts.
-        is_multilabel: whether a text may have several labels.
+        link: the meaning of the logits.
     """
 
     logits_M_C: FloatArray
     targets_M_C: FloatArray
-    is_multilabel: bool
+    link: Link
 
     def fit_temperature(self) -> float:
         """Find the temperature under which the shares are likeliest; 1 without texts."""
-        return fit_temperature(self.logits_M_C, self.targets_M_C, is_multilabel=self.is_multilabel)
+        return fit_temperature(self.logits_M_C, self.targets_M_C, self.link)
 
     def evaluate(self, classifier: TextClassifier) -> Evaluation | None:
         """Evaluate the predictions at the classifier's temperature; None without texts."""
         if not len(self.targets_M_C):
             return None
         proba_M_C = classifier.proba(torch.from_numpy(self.logits_M_C)).numpy()
-        return evaluate(proba_M_C, self.targets_M_C, is_multilabel=self.is_multilabel)
+        return evaluate(proba_M_C, self.targets_M_C, self.link)
 
 
 def predict_out_of_fold(fitter: Fitter, folds: Sequence[IntArray], plans: Sequence[Plan]) -> HeldOut:
@@ -62,7 +63,7 @@ def predict_out_of_fold(fitter: Fitter, folds: Sequence[IntArray], plans: Sequen
         logits.append(head_logits(classifier.head, _embed(fitter, classifier, rows_M, is_tuned=count_steps(plan) > 0)))
     rows_M = np.concatenate(folds) if folds else np.zeros(0, dtype=int)
     logits_M_C = np.concatenate(logits) if logits else np.zeros((0, targets.targets_N_C.shape[1]))
-    return HeldOut(logits_M_C, targets.targets_N_C[rows_M], targets.label_set.is_multilabel)
+    return HeldOut(logits_M_C, targets.targets_N_C[rows_M], link_of(targets.label_set))
 
 
 def _embed(fitter: Fitter, classifier: TextClassifier, rows_M: IntArray, *, is_tuned: bool) -> FloatArray:
@@ -73,7 +74,7 @@ def _embed(fitter: Fitter, classifier: TextClassifier, rows_M: IntArray, *, is_t
     return embed_texts(classifier, material.data.targets.some(rows_M).texts)
 
 
-def fit_temperature(logits_N_C: FloatArray, targets_N_C: FloatArray, *, is_multilabel: bool) -> float:
+def fit_temperature(logits_N_C: FloatArray, targets_N_C: FloatArray, link: Link = ONE_OF) -> float:
     """Find the temperature under which held-out targets are likeliest (Guo et al., 2017, section 4.2).
 
     Deviation: a normal prior on the log temperature, which counts the less, the more texts there are.
@@ -81,19 +82,11 @@ def fit_temperature(logits_N_C: FloatArray, targets_N_C: FloatArray, *, is_multi
     Args:
         logits_N_C: out-of-fold logits.
         targets_N_C: shares in [0, 1] of the same texts.
-        is_multilabel: whether every class is a question of its own.
+        link: the meaning of the logits.
 
     Returns:
         The number to divide logits by; above 1 makes probabilities less sure. 1 if there are no texts.
     """
-    losses_T = [_loss(logits_N_C / temperature, targets_N_C, is_multilabel) for temperature in TEMPERATURES]
+    losses_T = [link.negative_log_likelihood(logits_N_C / temperature, targets_N_C) for temperature in TEMPERATURES]
     prior_T = (np.log(TEMPERATURES) / LOG_TEMPERATURE_SPREAD) ** 2 / 2
     return float(TEMPERATURES[np.argmin(losses_T + prior_T)])
-
-
-def _loss(logits_N_C: FloatArray, targets_N_C: FloatArray, is_multilabel: bool) -> float:
-    """Negative log likelihood of the targets, summed over texts, in nats."""
-    if is_multilabel:
-        return float((np.logaddexp(0, logits_N_C) - targets_N_C * logits_N_C).sum())
-    log_total_N = np.logaddexp.reduce(logits_N_C.astype(float), axis=1)
-    return float((log_total_N - (targets_N_C * logits_N_C).sum(axis=1)).sum())

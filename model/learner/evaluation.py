@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.metrics import accuracy_score, f1_score
 
-from model.types import BoolArray, FloatArray, IntArray, Targets
+from model.links import ONE_OF, Link, link_of
+from model.types import FloatArray, IntArray, Targets
 
 # Guo et al. (2017) use 15 bins of equal width.
 CALIBRATION_BINS = 15
@@ -32,31 +33,31 @@ class Evaluation:
     texts: int
 
 
-def evaluate(proba_N_C: FloatArray, targets_N_C: FloatArray, *, is_multilabel: bool = False) -> Evaluation:
+def evaluate(proba_N_C: FloatArray, targets_N_C: FloatArray, link: Link = ONE_OF) -> Evaluation:
     """Compute accuracy, macro F1 and calibration error against gold labels or annotators' shares.
 
     Args:
         proba_N_C: class probabilities.
         targets_N_C: gold shares in [0, 1]; a text with one choice belongs to the class with the largest share.
-        is_multilabel: whether a text may have several labels; a label is predicted from a probability of 1/2 on.
+        link: the meaning of the probabilities; says which classes are predicted.
     """
     return Evaluation(
-        accuracy=accuracy(proba_N_C, targets_N_C, is_multilabel=is_multilabel),
-        macro_f1=macro_f1(proba_N_C, targets_N_C, is_multilabel=is_multilabel),
-        calibration_error=calibration_error(proba_N_C, targets_N_C, is_multilabel=is_multilabel),
+        accuracy=accuracy(proba_N_C, targets_N_C, link),
+        macro_f1=macro_f1(proba_N_C, targets_N_C, link),
+        calibration_error=calibration_error(proba_N_C, targets_N_C, link),
         texts=len(targets_N_C),
     )
 
 
-def accuracy(proba_N_C: FloatArray, targets_N_C: FloatArray, *, is_multilabel: bool = False) -> float:
+def accuracy(proba_N_C: FloatArray, targets_N_C: FloatArray, link: Link = ONE_OF) -> float:
     """Share of texts that got the gold label, or with several labels a text exactly the gold ones, in [0, 1]."""
-    gold_N_C, predicted_N_C = _decisions(targets_N_C, is_multilabel), _decisions(proba_N_C, is_multilabel)
+    gold_N_C, predicted_N_C = link.decide(targets_N_C), link.decide(proba_N_C)
     return float(accuracy_score(gold_N_C, predicted_N_C))
 
 
-def macro_f1(proba_N_C: FloatArray, targets_N_C: FloatArray, *, is_multilabel: bool = False) -> float:
+def macro_f1(proba_N_C: FloatArray, targets_N_C: FloatArray, link: Link = ONE_OF) -> float:
     """F1 averaged over the classes that occur in the gold labels, in [0, 1]."""
-    gold_N_C, predicted_N_C = _decisions(targets_N_C, is_multilabel), _decisions(proba_N_C, is_multilabel)
+    gold_N_C, predicted_N_C = link.decide(targets_N_C), link.decide(proba_N_C)
     occurring = np.flatnonzero(gold_N_C.any(axis=0))
     if not len(occurring):
         return 0.0
@@ -64,7 +65,7 @@ def macro_f1(proba_N_C: FloatArray, targets_N_C: FloatArray, *, is_multilabel: b
 
 
 def calibration_error(
-    proba_N_C: FloatArray, targets_N_C: FloatArray, *, is_multilabel: bool = False, bins: int = CALIBRATION_BINS
+    proba_N_C: FloatArray, targets_N_C: FloatArray, link: Link = ONE_OF, bins: int = CALIBRATION_BINS
 ) -> float:
     """Expected calibration error (Guo et al., 2017, eq. 3): mean |accuracy - confidence| over bins, weighted by size.
 
@@ -74,22 +75,12 @@ def calibration_error(
     Returns:
         In [0, 1]; at 0, of the texts predicted with probability p a share p is right.
     """
-    if is_multilabel:
-        confidence_M, right_M = proba_N_C.ravel(), targets_N_C.ravel()
-    else:
-        likeliest_N = proba_N_C.argmax(axis=1)
-        rows_N = np.arange(len(proba_N_C))
-        confidence_M, right_M = proba_N_C[rows_N, likeliest_N], targets_N_C[rows_N, likeliest_N]
+    confidence_M, right_M = link.confidences(proba_N_C, targets_N_C)
     if not len(confidence_M):
         return 0.0
     bin_M = np.minimum((confidence_M * bins).astype(int), bins - 1)
     gaps = np.bincount(bin_M, weights=(right_M - confidence_M).astype(float), minlength=bins)
     return float(np.abs(gaps).sum() / len(confidence_M))
-
-
-def majority_share(targets_N_C: FloatArray) -> float:
-    """Accuracy of always answering the commonest class, in [0, 1]: a classifier has to be better."""
-    return float(np.bincount(np.argmax(targets_N_C, axis=1)).max() / len(targets_N_C))
 
 
 def seen_classes(targets_N_C: FloatArray) -> IntArray:
@@ -105,8 +96,8 @@ def find_warnings(targets: Targets, out_of_fold: Evaluation | None, *, has_names
         out_of_fold: its evaluation on held-out texts, if there was one.
         has_names: whether it learned from label names too.
     """
-    labels, seen = targets.label_set.labels, seen_classes(targets.targets_N_C)
-    if len(seen) == 1 and not targets.label_set.is_multilabel and not has_names:
+    link, labels, seen = link_of(targets.label_set), targets.label_set.labels, seen_classes(targets.targets_N_C)
+    if len(seen) < link.least_classes and not has_names:
         yield f"all {len(targets)} labelled texts are {labels[seen[0]]!r}: nothing else can be predicted yet"
         return
     if missing := [label for row, label in enumerate(labels) if row not in seen]:
@@ -115,25 +106,15 @@ def find_warnings(targets: Targets, out_of_fold: Evaluation | None, *, has_names
         )
     if not has_names and (rare := [labels[row] for row in seen if np.count_nonzero(targets.targets_N_C[:, row]) == 1]):
         yield f"only one labelled text of {_listed(rare)}: hardly ever predicted"
-    if out_of_fold is not None and not targets.label_set.is_multilabel:
-        always = majority_share(targets.targets_N_C)
-        if out_of_fold.accuracy <= always:
-            yield (
-                f"right on {out_of_fold.accuracy:.0%} of labelled texts it had not seen; always answering the "
-                f"commonest label would be right on {always:.0%}: label more, or look at whether the texts tell the "
-                "labels apart"
-            )
+    always = link.commonest_accuracy(targets.targets_N_C)
+    if out_of_fold is not None and always is not None and out_of_fold.accuracy <= always:
+        yield (
+            f"right on {out_of_fold.accuracy:.0%} of labelled texts it had not seen; always answering the "
+            f"commonest label would be right on {always:.0%}: label more, or look at whether the texts tell the "
+            "labels apart"
+        )
 
 
 def _listed(labels: list[str]) -> str:
     shown = ", ".join(map(repr, labels[:NAMED_LABELS]))
     return shown if len(labels) <= NAMED_LABELS else f"{shown} and {len(labels) - NAMED_LABELS} more"
-
-
-def _decisions(values_N_C: FloatArray, is_multilabel: bool) -> BoolArray:
-    """Whether each class holds: from 1/2 on where several may hold, else the class with the largest value alone."""
-    if is_multilabel:
-        decided_N_C: BoolArray = values_N_C >= 0.5
-    else:
-        decided_N_C = np.eye(values_N_C.shape[1], dtype=bool)[np.argmax(values_N_C, axis=1)]
-    return decided_N_C

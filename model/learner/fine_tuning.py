@@ -172,7 +172,7 @@ def _losses(
     if objective is Objective.PAIRS:
         return pair_losses(embeddings_B_D, targets_B_C)
     logits_B_C = classifier.head(embeddings_B_D)
-    return classification_losses(logits_B_C, targets_B_C, is_multilabel=classifier.config.is_multilabel)
+    return classification_losses(logits_B_C, targets_B_C, classifier.link)
 
 
 def freeze(classifier: TextClassifier, share: float) -> None:

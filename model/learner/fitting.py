@@ -117,7 +117,7 @@ class Fitter:
             if isinstance(part, LinearFit):
                 if examples is not None and not math.isnan(loss):
                     teacher, embedded = self._teach_again(classifier, examples, embedded, teacher.trust)
-                teacher.fit(classifier.head, embedded, is_multilabel=labelled.label_set.is_multilabel)
+                teacher.fit(classifier.head, embedded)
             elif examples is not None:
                 loss = fine_tune(classifier, examples.targets, part, self.steps, examples.weights_N)
         return Fitted(classifier.eval(), loss, teacher.trust)

@@ -13,6 +13,7 @@ from torch import nn
 
 from model.learner.linear_head import Anchor, fit_head, zero_anchor
 from model.learner.prototypes import SHARPNESS, Evidence, Trust, choose_trust, directions, proba, prototypes, unit_rows
+from model.links import ONE_OF, Link, link_of
 from model.types import BoolArray, FloatArray, LabelledEmbeddings, LabelSet, LabelTexts
 
 Embed = Callable[[Sequence[str]], FloatArray]
@@ -26,8 +27,6 @@ NO_SPREAD = 1.0
 ONE_CLASS_L2 = 1.0
 # Upper limit on pool texts that teach: further texts took time and taught nothing more.
 MOST_POOL = 2_000
-# Steps of the bisection that finds a bias; each halves the interval.
-_HALVINGS = 40
 
 
 @dataclass(frozen=True)
@@ -67,28 +66,29 @@ class Teacher:
         space: the space of the prototypes.
         prototypes_C_D: a unit direction for each class; 0 for a class without a name or text.
         bias_C: the bias of each class in a head around the prototypes.
+        link: the meaning of the head's numbers.
     """
 
     trust: Trust
     space: Space
     prototypes_C_D: FloatArray
     bias_C: FloatArray
+    link: Link
 
     def proba(self, embeddings_N_D: FloatArray) -> FloatArray:
         """Class probabilities proba_N_C, as if each text had exactly one label."""
         return proba(self.space.directions(embeddings_N_D), self.prototypes_C_D)
 
-    def fit(self, head: nn.Linear, labelled: LabelledEmbeddings, *, is_multilabel: bool) -> None:
+    def fit(self, head: nn.Linear, labelled: LabelledEmbeddings) -> None:
         """Fit a head in place to L >= 0 labelled texts, around the prototypes."""
-        if np.count_nonzero(self.prototypes_C_D.any(axis=1)) < 2 and not is_multilabel:
+        if not self.link.has_rivals(int(np.count_nonzero(self.prototypes_C_D.any(axis=1)))):
             # Nothing is known of any second class: the head becomes surer only slowly, as texts come.
-            anchor = zero_anchor(labelled.embeddings_L_D, len(head.weight), ONE_CLASS_L2)
-            fit_head(head, labelled, anchor, is_multilabel=False)
+            fit_head(head, labelled, zero_anchor(labelled.embeddings_L_D, len(head.weight), ONE_CLASS_L2), self.link)
             return
         weight_C_D = SHARPNESS * self.prototypes_C_D
         space = self.space
         anchor = Anchor(weight_C_D, self.bias_C, space.centre_D, space.length, space.spread, ANCHOR_L2)
-        fit_head(head, labelled, anchor, is_multilabel=is_multilabel)
+        fit_head(head, labelled, anchor, self.link)
 
 
 @dataclass(frozen=True)
@@ -99,17 +99,17 @@ class Knowledge:
         names_R_C_D: embeddings of R readings of each label's name.
         has_reading_R_C: whether a label has that reading.
         pool_M_D: embeddings of unlabelled texts.
-        is_multilabel: whether a text may have several labels.
+        link: the meaning of a head's numbers.
     """
 
     names_R_C_D: FloatArray
     has_reading_R_C: BoolArray
     pool_M_D: FloatArray
-    is_multilabel: bool
+    link: Link
 
     @property
     def tells_apart(self) -> bool:
-        """Whether names alone give prototypes of two classes, or of one class where several labels may hold.
+        """Whether names alone give prototypes of enough classes to tell texts apart.
 
         Names give no prototypes where they are all alike, or where the encoder knows none of their words.
         """
@@ -118,7 +118,7 @@ class Knowledge:
         no_targets_0_C = np.zeros((0, self.has_reading_R_C.shape[1]), dtype=np.float32)
         no_labels = LabelledEmbeddings(self.pool_M_D[:0], no_targets_0_C)
         prototypes_C_D = self.teach(no_labels, trust=Trust(names=True, pool=0.0)).prototypes_C_D
-        return int(np.count_nonzero(prototypes_C_D.any(axis=1))) >= (1 if self.is_multilabel else 2)
+        return int(np.count_nonzero(prototypes_C_D.any(axis=1))) >= self.link.least_classes
 
     def teach(self, labelled: LabelledEmbeddings, *, trust: Trust | None = None, space: Space | None = None) -> Teacher:
         """Make prototypes of names, L >= 0 labelled texts and the pool.
@@ -138,7 +138,7 @@ class Knowledge:
         )
         trust = trust or choose_trust(evidence)
         prototypes_C_D = prototypes(evidence, trust)
-        return Teacher(trust, space, prototypes_C_D, self._bias(evidence, prototypes_C_D))
+        return Teacher(trust, space, prototypes_C_D, self._bias(evidence, prototypes_C_D), self.link)
 
     def _space(self, labelled_L_D: FloatArray) -> Space:
         """The space of the pool, the labelled texts or the names: the first of these that has different texts."""
@@ -169,22 +169,11 @@ class Knowledge:
         return np.where(has_prototype_C, self._common_bias(evidence, prototypes_C_D[has_prototype_C]), -SHARPNESS)
 
     def _common_bias(self, evidence: Evidence, prototypes_K_D: FloatArray) -> float:
-        """The bias of all K classes that have a prototype: 0 with one choice.
-
-        With several labels, the bias by which a text is expected to get as many labels as people gave on average.
-        """
-        if not self.is_multilabel:
-            return 0.0
+        """The bias of all K classes that have a prototype: a text is expected to get as many labels as people gave."""
         # One text with one label is counted beside people's, so that the mean is 1 before anybody labels.
         labels = (1.0 + evidence.targets_L_C.sum()) / (1.0 + len(evidence.targets_L_C))
         rows_N_D = next(rows for rows in (evidence.pool_M_D, evidence.labelled_L_D, evidence.names_C_D) if len(rows))
-        logits_N_K = SHARPNESS * rows_N_D @ prototypes_K_D.T
-        low, high = -2 * SHARPNESS, 2 * SHARPNESS
-        for _ in range(_HALVINGS):
-            middle = (low + high) / 2
-            expected = float((1 / (1 + np.exp(-(logits_N_K + middle)))).sum(axis=1).mean())
-            low, high = (low, middle) if expected > labels else (middle, high)
-        return low
+        return self.link.common_bias(lambda: SHARPNESS * rows_N_D @ prototypes_K_D.T, float(labels), 2 * SHARPNESS)
 
 
 def know(label_texts: LabelTexts, label_set: LabelSet, pool_M_D: FloatArray, embed: Embed) -> Knowledge:
@@ -203,10 +192,10 @@ def know(label_texts: LabelTexts, label_set: LabelSet, pool_M_D: FloatArray, emb
     names_R_C_D = np.zeros((len(readings), classes, pool_M_D.shape[1]), dtype=np.float32)
     if readings:
         names_R_C_D[has_reading_R_C] = embed([text for reading in readings for text in reading if text])
-    return Knowledge(names_R_C_D, has_reading_R_C.reshape(len(readings), classes), pool_M_D, label_set.is_multilabel)
+    return Knowledge(names_R_C_D, has_reading_R_C.reshape(len(readings), classes), pool_M_D, link_of(label_set))
 
 
-def know_nothing(classes: int, dimensions: int, *, is_multilabel: bool) -> Knowledge:
+def know_nothing(classes: int, dimensions: int, link: Link = ONE_OF) -> Knowledge:
     """Knowledge without label names and without a pool."""
     names_0_C_D = np.zeros((0, classes, dimensions), dtype=np.float32)
-    return Knowledge(names_0_C_D, names_0_C_D[:, :, 0].astype(bool), names_0_C_D[0:0, 0], is_multilabel)
+    return Knowledge(names_0_C_D, names_0_C_D[:, :, 0].astype(bool), names_0_C_D[0:0, 0], link)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from model.learner.losses import classification_losses
+from model.links import ONE_OF, Link
 from model.types import FloatArray, LabelledEmbeddings
 
 MAX_ITERATIONS = 200
@@ -40,7 +41,7 @@ def zero_anchor(embeddings_N_D: FloatArray, classes: int, l2: float) -> Anchor:
     return Anchor(np.zeros((classes, dimensions)), np.zeros(classes), np.zeros(dimensions), length, 1.0, l2)
 
 
-def fit_head(head: nn.Linear, labelled: LabelledEmbeddings, anchor: Anchor, *, is_multilabel: bool) -> None:
+def fit_head(head: nn.Linear, labelled: LabelledEmbeddings, anchor: Anchor, link: Link = ONE_OF) -> None:
     """Fit a head in place by L-BFGS; the loss is convex, so the start does not matter.
 
     The penalty draws the weights towards the anchor's and keeps them finite: where all texts are of one class, its
@@ -50,7 +51,7 @@ def fit_head(head: nn.Linear, labelled: LabelledEmbeddings, anchor: Anchor, *, i
         head: D in, C out; its weights are overwritten.
         labelled: L texts; without any the head becomes the anchor's.
         anchor: the head that the penalty draws towards.
-        is_multilabel: whether a text may have several labels.
+        link: the meaning of the head's numbers.
     """
     # On the CPU, wherever the encoder is: the line search reads a number after each small product, and a GPU takes long
     # to hand over a number.
@@ -58,7 +59,7 @@ def fit_head(head: nn.Linear, labelled: LabelledEmbeddings, anchor: Anchor, *, i
     head.cpu()
     _copy(head, anchor.weight_C_D, anchor.bias_C)
     if len(labelled):
-        _minimise(head, labelled, anchor, is_multilabel=is_multilabel)
+        _minimise(head, labelled, anchor, link)
     with torch.no_grad():
         head.weight.div_(anchor.spread)
         head.bias.sub_(head.weight @ _tensor(anchor.centre_D))
@@ -66,7 +67,7 @@ def fit_head(head: nn.Linear, labelled: LabelledEmbeddings, anchor: Anchor, *, i
     head.to(device)
 
 
-def _minimise(head: nn.Linear, labelled: LabelledEmbeddings, anchor: Anchor, *, is_multilabel: bool) -> None:
+def _minimise(head: nn.Linear, labelled: LabelledEmbeddings, anchor: Anchor, link: Link) -> None:
     """Minimise loss and penalty on embeddings scaled as the anchor's."""
     counted_L = _tensor(np.ones(len(labelled)) if labelled.weights_L is None else labelled.weights_L)
     scaled_L_D = _tensor((labelled.embeddings_L_D / anchor.length - anchor.centre_D) / anchor.spread)
@@ -76,7 +77,7 @@ def _minimise(head: nn.Linear, labelled: LabelledEmbeddings, anchor: Anchor, *, 
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        losses_L = classification_losses(head(scaled_L_D), shares_L_C, is_multilabel=is_multilabel)
+        losses_L = classification_losses(head(scaled_L_D), shares_L_C, link)
         moved = anchor.l2 * (head.weight - weight_C_D).square().sum() + BIAS_L2 * (head.bias - bias_C).square().sum()
         penalised: Tensor = ((losses_L * counted_L).sum() + moved / 2) / counted_L.sum()
         penalised.backward()  # type: ignore[no-untyped-call]

@@ -4,22 +4,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from model.encoder.activations import activation_of
+from model.links import Link
 
-def classification_losses(logits_B_C: Tensor, targets_B_C: Tensor, *, is_multilabel: bool) -> Tensor:
+
+def classification_losses(logits_B_C: Tensor, targets_B_C: Tensor, link: Link) -> Tensor:
     """Cross-entropy against shares, in nats.
 
     Args:
         logits_B_C: the head's output.
         targets_B_C: shares in [0, 1].
-        is_multilabel: whether every class is a yes/no question; their losses are summed.
+        link: the meaning of the head's numbers.
 
     Returns:
         losses_B.
     """
-    if is_multilabel:
-        cells_B_C = functional.binary_cross_entropy_with_logits(logits_B_C, targets_B_C, reduction="none")
-        return cells_B_C.sum(dim=1)
-    return functional.cross_entropy(logits_B_C, targets_B_C, reduction="none")
+    return activation_of(link).losses(logits_B_C, targets_B_C)
 
 
 def pair_losses(embeddings_B_D: Tensor, targets_B_C: Tensor) -> Tensor:

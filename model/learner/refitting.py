@@ -41,7 +41,7 @@ def fit_new_head(data: HeadData, trust: Trust | None = None) -> nn.Linear:
     """Fit a head around the prototypes of names, labelled texts and pool; `trust` None: chosen on the labels."""
     head = copy.deepcopy(data.classifier.head)
     teacher = data.knowledge.teach(data.labelled, trust=trust)
-    teacher.fit(head, data.labelled, is_multilabel=data.classifier.config.is_multilabel)
+    teacher.fit(head, data.labelled)
     return head
 
 

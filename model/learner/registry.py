@@ -129,7 +129,7 @@ class Registry:
         return ModelVersion(
             number=number,
             folder=folder,
-            label_set=LabelSet(tuple(manifest["label_set"]["labels"]), manifest["label_set"]["is_multilabel"]),
+            label_set=LabelSet.read(manifest["label_set"]),
             labels=manifest["labels"],
             recipe=manifest["config"]["recipe"],
             encoder=manifest["config"]["encoder"],

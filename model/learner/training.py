@@ -27,6 +27,7 @@ from model.learner.prototypes import NO_TRUST, Trust
 from model.learner.recipe_names import Recipe
 from model.learner.recipes import Plan, TrainingConfig, choose_recipe, count_steps, make_plan
 from model.learner.refitting import HeadData, with_refitted_head
+from model.links import link_of
 from model.types import Background, FloatArray, IntArray, LabelledEmbeddings, LabelSet, Targets, TrainingData
 
 NO_AGREEMENT = Agreement()
@@ -193,7 +194,7 @@ def _make_schedule(config: TrainingConfig, material: Material) -> _Schedule:
     if config.recipe is Recipe.AUTO:
         recipe = choose_recipe(targets.targets_N_C, material.targets_N_D, config.batch_size)
         config = replace(config, recipe=recipe)
-    if len(seen_classes(targets.targets_N_C)) < 2 and not targets.label_set.is_multilabel:
+    if len(seen_classes(targets.targets_N_C)) < link_of(targets.label_set).least_classes:
         # Labels of one class tell nothing apart, and no held-out text could show that the classifier is too sure.
         config = replace(config, recipe=Recipe.HEAD, folds=0)
     folds = deal_folds(targets.targets_N_C, config.folds, np.random.default_rng(config.seed))
@@ -235,12 +236,12 @@ def train_on_knowledge(data: HeadData, began: float) -> Trained | None:
     """
     if not data.knowledge.tells_apart:
         return None
-    labelled, is_multilabel = data.labelled, data.classifier.config.is_multilabel
+    labelled = data.labelled
     no_labels = LabelledEmbeddings(labelled.embeddings_L_D[:0], labelled.targets_L_C[:0])
     # A head of names alone has not seen the labels: they measure how sure it may be, and how often it is right.
     by_names = with_refitted_head(replace(data, labelled=no_labels))
     logits_L_C = head_logits(by_names.head, labelled.embeddings_L_D)
-    temperature = fit_temperature(logits_L_C, labelled.targets_L_C, is_multilabel=is_multilabel)
+    temperature = fit_temperature(logits_L_C, labelled.targets_L_C, data.classifier.link)
     trust = data.knowledge.teach(labelled).trust
     refitted = _with_temperature(with_refitted_head(data, trust), temperature)
     agreed = agreement(logits_L_C, labelled.targets_L_C)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from model.links import ONE_OF, Link
 from model.types import FloatArray, IntArray
 
 
@@ -10,8 +11,7 @@ def badge(
     embeddings_N_D: FloatArray,
     batch_size: int,
     rng: np.random.Generator,
-    *,
-    is_multilabel: bool = False,
+    link: Link = ONE_OF,
 ) -> IntArray:
     """Pick by k-means++ over gradient embeddings (BADGE; Ash et al., 2020, algorithm 1).
 
@@ -25,7 +25,7 @@ def badge(
         embeddings_N_D: the head's input.
         batch_size: upper limit on picks.
         rng: draws the centres after the first, which has the longest gradient (as in the authors' program).
-        is_multilabel: whether a text may have several labels.
+        link: says which labels are predicted.
 
     Returns:
         indices_B in the order they were drawn; B = min(batch_size, N).
@@ -34,7 +34,7 @@ def badge(
     batch_size = min(batch_size, size)
     if batch_size == 0:
         return np.zeros(0, dtype=np.int64)
-    residual_N_C = _residuals(proba_N_C, is_multilabel=is_multilabel)
+    residual_N_C = proba_N_C.astype(np.float64) - link.decide(proba_N_C)
     length_N = np.square(residual_N_C).sum(axis=1) * np.square(embeddings_N_D).sum(axis=1)
     picked = [int(length_N.argmax())]
     nearest_N = np.full(size, np.inf)
@@ -45,14 +45,6 @@ def badge(
         nearest_N[picked] = 0.0
         picked.append(_draw(nearest_N, picked, rng))
     return np.array(picked, dtype=np.int64)
-
-
-def _residuals(proba_N_C: FloatArray, *, is_multilabel: bool) -> FloatArray:
-    residual_N_C = proba_N_C.astype(np.float64)
-    if is_multilabel:
-        return residual_N_C - (proba_N_C >= 0.5)
-    residual_N_C[np.arange(len(proba_N_C)), proba_N_C.argmax(axis=1)] -= 1.0
-    return residual_N_C
 
 
 def _draw(weight_N: FloatArray, picked: list[int], rng: np.random.Generator) -> int:

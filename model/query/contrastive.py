@@ -41,18 +41,3 @@ def contrastive_scores(
         neighbours_M_K_C = np.maximum(labelled_proba_L_C[nearest_M_K], _FLOOR)
         scores_N[part] = rel_entr(neighbours_M_K_C, own_M_1_C).sum(axis=2).mean(axis=1)
     return np.maximum(scores_N, 0.0)
-
-
-def every_label_view(proba_N_C: FloatArray) -> FloatArray:
-    """Turn a text's yes/no questions, one a label, into one distribution.
-
-    KL between two such distributions is the mean KL over labels.
-
-    Args:
-        proba_N_C: one probability a label, independent of each other.
-
-    Returns:
-        proba_N_2C, rows sum to 1.
-    """
-    view_N_2C: FloatArray = np.concatenate([proba_N_C, 1.0 - proba_N_C], axis=1) / proba_N_C.shape[1]
-    return view_N_2C

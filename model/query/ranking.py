@@ -103,7 +103,7 @@ class _Shuffled:
         picks_B = self.unlabelled.picks_B
         needed_M = np.flatnonzero(np.isin(self.rows_N, picks_B)) if picks_B is not None else np.zeros(0, dtype=np.int64)
         if scores_N is None and self.unlabelled.proba_N_C is not None and len(self.rows_N) > self.most:
-            scores_N = margin_scores(self.unlabelled.proba)[self.rows_N]
+            scores_N = self.unlabelled.scores(margin_scores)[self.rows_N]
         return candidates(len(self.rows_N), scores_N, needed_M, self.most)
 
 
@@ -118,7 +118,7 @@ def _only(needs: frozenset[Need], unlabelled: Unlabelled) -> Unlabelled:
 def _check(unlabelled: Unlabelled) -> None:
     for proba in (unlabelled.proba_N_C, unlabelled.proba_N_K_C):
         if proba is not None:
-            check_proba(proba, unlabelled.is_multilabel)
+            check_proba(proba, unlabelled.link)
     if unlabelled.embeddings_N_D is not None:
         check_embeddings(unlabelled.embeddings_N_D)
 

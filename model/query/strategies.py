@@ -9,7 +9,7 @@ from model.errors import UnknownStrategyError
 from model.query.badge import badge
 from model.query.bald import bald_scores, batchbald
 from model.query.committee import by_votes_then_consensus, vote_entropy_scores
-from model.query.contrastive import contrastive_scores, every_label_view
+from model.query.contrastive import contrastive_scores
 from model.query.density import information_density_scores
 from model.query.diversity import kcenter, kmeans, typiclust
 from model.query.expected_change import expected_gradient_length_scores
@@ -66,15 +66,14 @@ class Strategy:
 
 
 def _contrast(unlabelled: Unlabelled) -> FloatArray:
-    proba_N_C, labelled_proba_L_C = required(unlabelled.proba_N_C), required(unlabelled.labelled_proba_L_C)
-    if unlabelled.is_multilabel:
-        proba_N_C, labelled_proba_L_C = every_label_view(proba_N_C), every_label_view(labelled_proba_L_C)
-    return contrastive_scores(proba_N_C, unlabelled.embeddings, labelled_proba_L_C, unlabelled.labelled)
+    joint = unlabelled.link.joint
+    proba_N_J, labelled_L_J = joint(required(unlabelled.proba_N_C)), joint(required(unlabelled.labelled_proba_L_C))
+    return contrastive_scores(proba_N_J, unlabelled.embeddings, labelled_L_J, unlabelled.labelled)
 
 
 def _badge(unlabelled: Unlabelled, batch_size: int, rng: np.random.Generator) -> IntArray:
     proba_N_C = required(unlabelled.proba_N_C)
-    return badge(proba_N_C, unlabelled.embeddings, batch_size, rng, is_multilabel=unlabelled.is_multilabel)
+    return badge(proba_N_C, unlabelled.embeddings, batch_size, rng, unlabelled.link)
 
 
 def _reduce_expected_error(unlabelled: Unlabelled, batch_size: int, rng: np.random.Generator) -> IntArray:
@@ -84,7 +83,7 @@ def _reduce_expected_error(unlabelled: Unlabelled, batch_size: int, rng: np.rand
         required(unlabelled.refit),
         batch_size,
         rng,
-        is_multilabel=unlabelled.is_multilabel,
+        unlabelled.link,
     )
 
 
@@ -99,7 +98,7 @@ def _picks_then_typical(unlabelled: Unlabelled, batch_size: int, rng: np.random.
 
 
 def _margin(unlabelled: Unlabelled) -> FloatArray:
-    return margin_scores(unlabelled.proba)
+    return unlabelled.scores(margin_scores)
 
 
 def _explain_margin(score: float) -> str:
@@ -125,14 +124,14 @@ STRATEGIES: dict[str, Strategy] = {
         Strategy(
             "least_confidence",
             _PROBA,
-            lambda unlabelled: least_confidence_scores(unlabelled.proba),
+            lambda unlabelled: unlabelled.scores(least_confidence_scores),
             lambda score: f"confidence {1 - score:.2f}",
         ),
         Strategy("margin", _PROBA, _margin, _explain_margin),
         Strategy(
             "entropy",
             _PROBA,
-            lambda unlabelled: entropy_scores(unlabelled.proba),
+            lambda unlabelled: unlabelled.scores(entropy_scores),
             lambda score: f"entropy {score:.2f} nats",
         ),
         # LLMs: model/llm has the question of each

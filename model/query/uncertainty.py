@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import entr
 
-from model.types import FloatArray, IntArray
+from model.types import FloatArray
 
 
 def least_confidence_scores(proba_N_C: FloatArray) -> FloatArray:
@@ -47,25 +47,3 @@ def entropy_scores(proba_N_C: FloatArray) -> FloatArray:
     # A probability of 1 plus a rounding error has an entropy below 0.
     scores_N: FloatArray = np.maximum(entr(proba_N_C).sum(axis=1), 0.0)
     return scores_N
-
-
-def yes_no_view(proba_N_C: FloatArray) -> FloatArray:
-    """Turn a text's least sure yes/no question into a distribution over two classes.
-
-    Deviation: the scorers above are published for one choice; with several labels, the label with the probability
-    nearest to 0.5 stands for the text.
-
-    Args:
-        proba_N_C: one probability a label, independent of each other.
-
-    Returns:
-        proba_N_2, rows sum to 1.
-    """
-    unsure_N = np.take_along_axis(proba_N_C, least_sure_label(proba_N_C)[:, None], axis=1)[:, 0]
-    return np.stack([1.0 - unsure_N, unsure_N], axis=1)
-
-
-def least_sure_label(proba_N_C: FloatArray) -> IntArray:
-    """The label of each text whose probability is nearest to 0.5: positions_N on axis C."""
-    positions_N: IntArray = np.abs(proba_N_C - 0.5).argmin(axis=1)
-    return positions_N

@@ -3,17 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
 from model.errors import InvalidEmbeddingsError, InvalidProbabilitiesError
+from model.links import ONE_OF, Answers, Link
 from model.query.large_pools import parts
-from model.query.uncertainty import least_sure_label, yes_no_view
 from model.types import BoolArray, FloatArray, IntArray
-
-_TOLERANCE = 1e-3
 
 Computed = TypeVar("Computed")
 Predict = Callable[[FloatArray], FloatArray]
@@ -43,14 +40,14 @@ class Unlabelled:
 
     Attributes:
         size: N.
-        proba_N_C: class probabilities; rows sum to 1, except where a text may have several labels.
+        proba_N_C: class probabilities, as `link` says.
         embeddings_N_D: the encoder's pooled output.
         labelled_L_D: embeddings of L labelled texts; given together with embeddings_N_D.
         labelled_proba_L_C: class probabilities of the labelled texts; given together with proba_N_C and embeddings_N_D.
         proba_N_K_C: class probabilities by K members of a committee, the same members for every text.
         refit: fits a head with further labels.
         picks_B: rows that an LLM chose, first = ask first.
-        is_multilabel: whether a text may have several labels.
+        link: the meaning of a row of probabilities: its units, and how unit scores make the score of a text.
         texts: the texts themselves.
     """
 
@@ -62,7 +59,7 @@ class Unlabelled:
     proba_N_K_C: FloatArray | None = None
     refit: Refit | None = None
     picks_B: IntArray | None = None
-    is_multilabel: bool = False
+    link: Link = ONE_OF
     texts: tuple[str, ...] | None = None
 
     def some(self, rows_M: IntArray) -> "Unlabelled":
@@ -85,20 +82,28 @@ class Unlabelled:
         }
 
     @property
+    def answers(self) -> Answers:
+        """The units of the texts, and their class probabilities."""
+        return self.link.answers(required(self.proba_N_C))
+
+    def scores(self, score: Callable[[FloatArray], FloatArray]) -> FloatArray:
+        """Score every unit, and reduce unit scores to text scores: scores_N.
+
+        Args:
+            score: proba_U_C → scores_U.
+        """
+        answers = self.answers
+        return answers.reduce(score(answers.proba_U_C))
+
+    @property
     def proba(self) -> FloatArray:
-        """Class probabilities as distributions; with several labels, of each text's least sure label."""
-        proba_N_C = required(self.proba_N_C)
-        return yes_no_view(proba_N_C) if self.is_multilabel else proba_N_C
+        """Class probabilities of the least sure unit of each text, where a scorer takes one distribution a text."""
+        return self.link.standing(required(self.proba_N_C))
 
     @property
     def members(self) -> FloatArray:
-        """Members' class probabilities as distributions; with several labels, of the label least sure on average."""
-        proba_N_K_C = required(self.proba_N_K_C)
-        if not self.is_multilabel:
-            return proba_N_K_C
-        label_N_1_1 = least_sure_label(proba_N_K_C.mean(axis=1))[:, None, None]
-        yes_N_K_1 = np.take_along_axis(proba_N_K_C, label_N_1_1, axis=2)
-        return np.concatenate([1.0 - yes_N_K_1, yes_N_K_1], axis=2)
+        """Members' class probabilities of the unit that is least sure on average, N x K distributions."""
+        return self.link.standing_members(required(self.proba_N_K_C))
 
     @property
     def embeddings(self) -> FloatArray:
@@ -118,21 +123,21 @@ def required(value: Computed | None) -> Computed:
     return value
 
 
-def check_proba(proba: FloatArray, is_multilabel: bool = False) -> None:
-    """Check that rows are distributions, or with several labels that cells are probabilities.
+def check_proba(proba: FloatArray, link: Link = ONE_OF) -> None:
+    """Check that rows have the form that a link gives them.
 
     Args:
         proba: proba_N_C or proba_N_K_C.
-        is_multilabel: whether probabilities are independent, and need not sum to 1.
+        link: the meaning of a row.
 
     Raises:
         InvalidProbabilitiesError: names the first bad row.
     """
-    row = _first_bad(proba, partial(_is_bad_proba, is_multilabel=is_multilabel))
+    row = _first_bad(proba, link.is_bad)
     if row is not None:
         raise InvalidProbabilitiesError(
             f"row {row} of the class probabilities is {np.array2string(proba[row], precision=4, threshold=8)}: "
-            f"it must be finite, in [0, 1]{'' if is_multilabel else ', and sum to 1'}"
+            f"it must be {link.fault}"
         )
 
 
@@ -145,13 +150,6 @@ def check_embeddings(embeddings_N_D: FloatArray) -> None:
     row = _first_bad(embeddings_N_D, lambda part_M_D: ~np.isfinite(part_M_D))
     if row is not None:
         raise InvalidEmbeddingsError(f"row {row} of the embeddings is not finite")
-
-
-def _is_bad_proba(proba: FloatArray, *, is_multilabel: bool) -> BoolArray:
-    bad: BoolArray = ~np.isfinite(proba) | (proba < 0) | (proba > 1 + _TOLERANCE)
-    if not is_multilabel:
-        bad |= ~np.isclose(proba.sum(axis=-1, keepdims=True), 1.0, atol=_TOLERANCE)
-    return bad
 
 
 def _first_bad(values_N: FloatArray, is_bad: Callable[[FloatArray], BoolArray]) -> int | None:

@@ -32,14 +32,14 @@ def read_gold(files: Sequence[Path]) -> tuple[Targets, ...]:
         InvalidGoldError: a file or one of its lines cannot be read; names file and line.
     """
     parts = [list(_rows(file)) for file in files]
-    if len({is_multilabel for part in parts for _, _, is_multilabel in part}) > 1:
+    if len({is_list for part in parts for _, _, is_list in part}) > 1:
         raise InvalidGoldError(f"{_named(files)}: some lines have `label`, others `labels`: use one of them throughout")
     rows = [[(text, labels) for text, labels, _ in part] for part in parts]
-    is_multilabel = any(is_multilabel for part in parts for _, _, is_multilabel in part)
+    has_lists = any(is_list for part in parts for _, _, is_list in part)
     classes = tuple(sorted({label for part in rows for _, labels in part for label in labels}))
-    if len(classes) < 2 and not (classes and is_multilabel):
+    if len(classes) < (1 if has_lists else 2):
         raise InvalidGoldError(f"{_named(files)}: needs at least 2 different labels, found {list(classes)}")
-    return tuple(_targets(part, LabelSet(classes, is_multilabel)) for part in rows)
+    return tuple(_targets(part, LabelSet(classes, has_lists)) for part in rows)
 
 
 def _targets(rows: Sequence[Row], label_set: LabelSet) -> Targets:

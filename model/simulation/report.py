@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator, ScalarFormatter
 
 from model.encoder.processor import available_cores
+from model.links import ONE_OF
 from model.simulation.learning_curves import (
     Curve,
     Point,
@@ -64,12 +65,12 @@ class Heading:
     Attributes:
         title: names the texts, for people.
         command: repeats the simulation.
-        is_multilabel: whether a text may have several labels.
+        right: what texts must get to be counted as right, for people.
     """
 
     title: str
     command: str
-    is_multilabel: bool = False
+    right: str = ONE_OF.right
 
 
 def write_report(file: Path, points: Sequence[Point], heading: Heading) -> str:

@@ -18,6 +18,7 @@ from model.learner.evaluation import evaluate
 from model.learner.knowledge import MOST_POOL, know
 from model.learner.recipe_names import Recipe
 from model.learner.training import Start, Trained, train, train_on_names
+from model.links import link_of
 from model.query.explore import mix_in_random
 from model.query.ranking import rank
 from model.query.strategies import Strategy, find_strategy
@@ -197,8 +198,7 @@ class Simulation:
         else:
             embeddings_N_D = self._embed(trained, self._test.texts)
             proba_N_C = head_proba(trained.classifier, trained.classifier.head, embeddings_N_D)
-        is_multilabel = self.pool.label_set.is_multilabel
-        quality = evaluate(proba_N_C, self._test.targets_N_C, is_multilabel=is_multilabel)
+        quality = evaluate(proba_N_C, self._test.targets_N_C, link_of(self.pool.label_set))
         return Point(
             strategy=name,
             seed=self._seed,

@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "backend.plugin": ("backend.store", "backend.studio", "backend.work", "backend.rounds", "backend.web"),
     "backend.commands": ("backend",),
     "backend.__main__": ("backend.commands",),
+    "model.links": (),
     "model.tasks": (),
     "model.encoder": (),
     "model.query": (),
@@ -37,14 +38,16 @@ MAY_IMPORT = {
     "model.__main__": ("model.commands",),
     "examples": ("backend", "model"),
 }
-# Single modules that every folder may import.
+# What every folder may import.
 GROUND = (
     *("backend.errors", "backend.settings", "backend.logs"),
     *("model.errors", "model.types", "model.files", "model.progress", "model.text_digests", "model.llm.chat"),
+    # The meaning of a head's numbers: one small folder of arrays that all rooms speak of.
+    "model.links",
 )
 # What computes from arrays alone.
-PURE = ("model.query", "model.llm.reading", "model.llm.asking", "model.learner.evaluation")
-RECORDS = ("model.types", "model.errors", "model.progress", "model.query", "model.llm")
+PURE = ("model.links", "model.query", "model.llm.reading", "model.llm.asking", "model.learner.evaluation")
+RECORDS = ("model.types", "model.errors", "model.progress", "model.links", "model.query", "model.llm")
 UNSPEAKING = {"utils", "helpers", "common", "manager", "base", "misc"}
 
 

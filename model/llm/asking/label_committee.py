@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from model.errors import LLMError
+from model.links import link_of
 from model.llm.asking.candidates import Candidates
 from model.llm.asking.labeler import GuessedLabels, ask_for_labels
 from model.llm.chat import Chat
@@ -107,7 +108,7 @@ def disagreement_scores(votes: Votes) -> FloatArray:
     for voted_K in np.unique(votes.has_voted_N_K[is_scored_N], axis=0):
         rows_M = np.flatnonzero((votes.has_voted_N_K == voted_K).all(axis=1))
         votes_M_K_C = votes.votes_N_K_C[rows_M][:, voted_K]
-        voting = Unlabelled(len(rows_M), proba_N_K_C=votes_M_K_C, is_multilabel=votes.label_set.is_multilabel)
+        voting = Unlabelled(len(rows_M), proba_N_K_C=votes_M_K_C, link=link_of(votes.label_set))
         scores_N[rows_M] = vote_entropy_scores(voting.members)
     if is_scored_N.any():
         scores_N[~is_scored_N] = scores_N[is_scored_N].mean()

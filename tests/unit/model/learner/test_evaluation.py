@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from model.learner.evaluation import accuracy, calibration_error, evaluate, macro_f1, majority_share
+from model.learner.evaluation import accuracy, calibration_error, evaluate, macro_f1
+from model.links import ANY_OF, ONE_OF
 
 GOLD = np.eye(3)[[0, 0, 0, 1]]
 # Right, right, wrong (says 1), right.
@@ -24,7 +25,7 @@ def test_a_class_that_is_never_found_counts_as_nothing():
 
 def test_the_majority_share_is_the_bar_of_always_answering_the_commonest():
     always_first = np.tile([1.0, 0.0, 0.0], (4, 1))
-    assert majority_share(GOLD) == accuracy(always_first, GOLD) == pytest.approx(3 / 4)
+    assert ONE_OF.commonest_accuracy(GOLD) == accuracy(always_first, GOLD) == pytest.approx(3 / 4)
 
 
 SEVERAL_GOLD = np.array([[1, 0, 1], [0, 1, 0]])
@@ -32,12 +33,12 @@ SEVERAL_PROBA = np.array([[0.9, 0.2, 0.6], [0.4, 0.8, 0.7]])
 
 
 def test_with_several_labels_a_text_is_right_if_all_of_them_are():
-    assert accuracy(SEVERAL_PROBA, SEVERAL_GOLD, is_multilabel=True) == pytest.approx(1 / 2)
+    assert accuracy(SEVERAL_PROBA, SEVERAL_GOLD, ANY_OF) == pytest.approx(1 / 2)
 
 
 def test_with_several_labels_macro_f1_asks_every_class():
     # Classes 0 and 1 are right; of class 2, one of two found is right.
-    assert macro_f1(SEVERAL_PROBA, SEVERAL_GOLD, is_multilabel=True) == pytest.approx((1 + 1 + 2 / 3) / 3)
+    assert macro_f1(SEVERAL_PROBA, SEVERAL_GOLD, ANY_OF) == pytest.approx((1 + 1 + 2 / 3) / 3)
 
 
 def test_calibration_is_the_gap_between_what_was_promised_and_what_came():
@@ -59,7 +60,7 @@ def test_where_people_disagreed_their_shares_are_what_to_promise():
 
 
 def test_with_several_labels_every_class_promises():
-    assert calibration_error(np.array([[0.5, 1.0]]), np.array([[0, 1]]), is_multilabel=True) == pytest.approx(0.25)
+    assert calibration_error(np.array([[0.5, 1.0]]), np.array([[0, 1]]), ANY_OF) == pytest.approx(0.25)
 
 
 def test_certainty_has_a_bin_too():

@@ -30,7 +30,7 @@ def head_of(known, texts=(), targets_L_C=None) -> nn.Linear:
     targets_L_C = np.zeros((0, 3), dtype=np.float32) if targets_L_C is None else targets_L_C
     head = nn.Linear(6, targets_L_C.shape[1])
     labelled = LabelledEmbeddings(embed(texts), targets_L_C)
-    known.teach(labelled).fit(head, labelled, is_multilabel=known.is_multilabel)
+    known.teach(labelled).fit(head, labelled)
     return head
 
 
@@ -87,7 +87,7 @@ def test_the_only_label_of_several_that_may_hold_has_a_prototype_too():
 
 
 def test_one_class_alone_is_learned_without_certainty():
-    head = head_of(know_nothing(2, 6, is_multilabel=False), ["card"] * 8, np.eye(2, dtype=np.float32)[[0] * 8])
+    head = head_of(know_nothing(2, 6), ["card"] * 8, np.eye(2, dtype=np.float32)[[0] * 8])
     sure_N = torch.softmax(said(head, ["card", "pin"]), dim=1)[:, 0]
     assert ((sure_N > 0.6) & (sure_N < 0.99)).all()
 

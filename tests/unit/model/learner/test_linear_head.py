@@ -5,6 +5,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from model.learner.linear_head import fit_head, zero_anchor
+from model.links import link_of
 from model.types import LabelledEmbeddings, LabelSet, Targets
 from tests.fakes import SENTIMENT
 
@@ -20,9 +21,8 @@ def targets(targets_N_C, label_set=SENTIMENT) -> Targets:
 
 def fitted(embeddings_N_D, wanted: Targets, l2=0.1) -> nn.Linear:
     head = nn.Linear(embeddings_N_D.shape[1], wanted.targets_N_C.shape[1])
-    is_multilabel = wanted.label_set.is_multilabel
     labelled = LabelledEmbeddings(embeddings_N_D.astype(np.float32), wanted.targets_N_C)
-    fit_head(head, labelled, zero_anchor(labelled.embeddings_L_D, len(head.weight), l2), is_multilabel=is_multilabel)
+    fit_head(head, labelled, zero_anchor(labelled.embeddings_L_D, len(head.weight), l2), link_of(wanted.label_set))
     return head
 
 
@@ -75,7 +75,7 @@ def test_a_text_of_weight_two_counts_as_two_texts():
     head, twice = nn.Linear(5, 2), nn.Linear(5, 2)
     weights_60 = np.where(np.arange(60) < 20, 2, 1).astype(np.float32)
     labelled = LabelledEmbeddings(EMBEDDINGS_60_5, wanted.targets_N_C, weights_60)
-    fit_head(head, labelled, zero_anchor(EMBEDDINGS_60_5, 2, 0.1), is_multilabel=False)
+    fit_head(head, labelled, zero_anchor(EMBEDDINGS_60_5, 2, 0.1))
     rows_80 = np.concatenate([np.arange(60), np.arange(20)])
     # Embeddings are scaled by their mean square: the same for both, with none of it changed.
     scaled = fitted(EMBEDDINGS_60_5[rows_80], targets(wanted.targets_N_C[rows_80]))

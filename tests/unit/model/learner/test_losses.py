@@ -3,24 +3,25 @@ import pytest
 import torch
 
 from model.learner.losses import classification_losses, pair_losses
+from model.links import ANY_OF, ONE_OF
 
 ONE_HOT_4_2 = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
 
 
 def test_one_choice_costs_the_logarithm_of_what_was_given_to_it():
-    losses_2 = classification_losses(torch.zeros(2, 4), torch.eye(4)[:2], is_multilabel=False)
+    losses_2 = classification_losses(torch.zeros(2, 4), torch.eye(4)[:2], ONE_OF)
     assert losses_2.tolist() == pytest.approx([np.log(4)] * 2)
 
 
 def test_several_choices_cost_one_question_each():
-    losses_1 = classification_losses(torch.zeros(1, 3), torch.tensor([[1.0, 0.0, 1.0]]), is_multilabel=True)
+    losses_1 = classification_losses(torch.zeros(1, 3), torch.tensor([[1.0, 0.0, 1.0]]), ANY_OF)
     assert losses_1.tolist() == pytest.approx([3 * np.log(2)])
 
 
 def test_torn_annotators_are_matched_best_by_their_own_shares():
     shares_1_2 = torch.tensor([[0.75, 0.25]])
     logits = {share: torch.tensor([[share, 1 - share]]).log() for share in (0.5, 0.75, 0.99)}
-    losses = {share: float(classification_losses(logits[share], shares_1_2, is_multilabel=False)) for share in logits}
+    losses = {share: float(classification_losses(logits[share], shares_1_2, ONE_OF)) for share in logits}
     assert min(losses, key=losses.get) == 0.75
 
 
@@ -71,5 +72,5 @@ def test_a_batch_without_like_or_unlike_pairs_is_no_error(targets_B_C):
 
 def test_a_text_whose_embedding_is_no_number_is_found_by_its_own_loss():
     embeddings_3_2 = torch.tensor([[1.0, 0.0], [float("nan"), 0.0], [0.0, 1.0]])
-    losses_3 = classification_losses(embeddings_3_2, torch.eye(2)[[0, 1, 1]], is_multilabel=False)
+    losses_3 = classification_losses(embeddings_3_2, torch.eye(2)[[0, 1, 1]], ONE_OF)
     assert torch.isfinite(losses_3).tolist() == [True, False, True]

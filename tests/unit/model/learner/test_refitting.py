@@ -12,7 +12,7 @@ LABELLED = tuple(f"{noun} {word}" for noun in NEUTRAL[:2] for word in (*PRAISE, 
 POOL = tuple(f"{noun} {word}" for noun in NEUTRAL[2:] for word in (*PRAISE, *BLAME))
 
 
-NOTHING = know_nothing(2, 16, is_multilabel=False)
+NOTHING = know_nothing(2, 16)
 
 
 def praised_or_not(texts) -> np.ndarray:

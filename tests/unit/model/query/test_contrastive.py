@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
-from model.query.contrastive import NEIGHBOURS, contrastive_scores, every_label_view
+from model.links import ANY_OF
+from model.query.contrastive import NEIGHBOURS, contrastive_scores
 
 
 def test_it_is_the_mean_divergence_from_the_ten_nearest_labelled_texts():
@@ -35,4 +36,4 @@ def test_a_probability_of_zero_gives_a_large_number_not_an_infinite_one():
 def test_of_several_labels_every_one_is_compared():
     one, other = np.array([[0.9, 0.2]]), np.array([[0.4, 0.7]])
     per_label = [entropy([0.9, 0.1], [0.4, 0.6]), entropy([0.2, 0.8], [0.7, 0.3])]
-    assert entropy(every_label_view(one)[0], every_label_view(other)[0]) == pytest.approx(np.mean(per_label))
+    assert entropy(ANY_OF.joint(one)[0], ANY_OF.joint(other)[0]) == pytest.approx(np.mean(per_label))

@@ -1,5 +1,6 @@
 import numpy as np
 
+from model.links import ANY_OF
 from model.query.expected_error import ANSWERS, CANDIDATES, expected_error_reduction
 
 LINE_3_1 = np.array([[0.0], [1.0], [10.0]])
@@ -68,5 +69,5 @@ def test_a_batch_larger_than_the_sample_is_still_filled():
 def test_with_several_labels_the_answers_are_yes_and_no_to_the_least_sure_one():
     refits = Refits()
     proba_1_3 = np.array([[0.9, 0.55, 0.1]])
-    expected_error_reduction(proba_1_3, np.zeros((1, 1)), refits, 1, rng(), is_multilabel=True)
+    expected_error_reduction(proba_1_3, np.zeros((1, 1)), refits, 1, rng(), ANY_OF)
     assert [answer for _, answer in refits.given] == [(1.0, 0.0, 0.0), (1.0, 1.0, 0.0)]

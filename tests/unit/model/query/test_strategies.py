@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from model.errors import InvalidEmbeddingsError, InvalidProbabilitiesError, UnknownStrategyError
+from model.links import ANY_OF, ONE_OF
 from model.query.large_pools import MOST_RANKED
 from model.query.ranking import rank
 from model.query.strategies import STRATEGIES, Strategy, find_start, find_strategy
@@ -42,7 +43,7 @@ def pool(size: int, classes: int = 3, labelled: int = 0, seed: int = 0, is_multi
         proba_N_K_C,
         lambda more_M_D, targets_M_C: lambda embeddings_N_D: nearest(more_M_D, targets_M_C, embeddings_N_D),
         np.arange(size)[1::3],
-        is_multilabel,
+        ANY_OF if is_multilabel else ONE_OF,
     )
 
 
@@ -117,7 +118,7 @@ def test_several_labels_a_text_will_do(strategy):
 def test_with_several_labels_the_text_nearest_to_a_coin_toss_comes_first(strategy):
     proba_N_C = np.array([[0.99, 0.9, 0.1], [0.02, 0.97, 0.52], [0.8, 0.3, 0.01]])
     labelled_L_D = np.full((2, 3), -1.0)
-    unlabelled = Unlabelled(3, proba_N_C, np.eye(3), labelled_L_D, is_multilabel=True)
+    unlabelled = Unlabelled(3, proba_N_C, np.eye(3), labelled_L_D, link=ANY_OF)
     assert order(strategy, unlabelled, batch_size=1) == [1, 2, 0]
 
 
@@ -209,7 +210,7 @@ def test_a_member_that_gives_no_distribution_is_refused_and_the_texts_row_named(
 
 def test_of_several_labels_the_committee_looks_at_the_one_least_sure_on_average():
     proba_1_2_2 = np.array([[[0.9, 0.2], [0.3, 0.1]]])
-    members_1_2_2 = Unlabelled(1, proba_N_K_C=proba_1_2_2, is_multilabel=True).members
+    members_1_2_2 = Unlabelled(1, proba_N_K_C=proba_1_2_2, link=ANY_OF).members
     np.testing.assert_allclose(members_1_2_2, [[[0.1, 0.9], [0.7, 0.3]]])
 
 

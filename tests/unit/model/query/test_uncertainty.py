@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from model.query.uncertainty import entropy_scores, least_confidence_scores, margin_scores, yes_no_view
+from model.query.uncertainty import entropy_scores, least_confidence_scores, margin_scores
 
 SCORERS = [entropy_scores, least_confidence_scores, margin_scores]
 TIE_CLEAR_SURE = np.array([[0.5, 0.5, 0.0], [0.7, 0.1, 0.2], [0.0, 0.0, 1.0]])
@@ -77,8 +77,3 @@ def test_with_two_classes_all_scorers_agree(seed):
     orders = [np.argsort(score(proba_N_2).round(9), kind="stable").tolist() for score in (SCORERS[1], margin_scores)]
     assert orders[0] == orders[1]
     np.testing.assert_allclose(margin_scores(proba_N_2), 2 * least_confidence_scores(proba_N_2), atol=1e-12)
-
-
-def test_several_labels_are_judged_by_the_least_sure_one():
-    proba_N_C = np.array([[0.9, 0.4, 0.0], [0.02, 0.99, 1.0]])
-    np.testing.assert_allclose(yes_no_view(proba_N_C), [[0.6, 0.4], [0.98, 0.02]])
