@@ -26,7 +26,7 @@ from model.learner.recipe_names import Recipe
 from model.llm.provider import PROVIDER_CHOICE, PROVIDERS, model_names
 from model.query.hooks import is_hook, load_hook
 from model.query.strategies import find_start, find_strategy
-from model.tasks.label_names import tidy
+from model.tasks.classification.label_names import tidy
 
 
 def _known_strategy(value: Any) -> str:

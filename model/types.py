@@ -37,19 +37,34 @@ class LabelSet:
 
 
 @dataclass(frozen=True)
+class ResultItem:
+    """What one person said of one text with one control: a result item of Label Studio.
+
+    Attributes:
+        control: name of the control in the labeling config.
+        kind: Label Studio's type of the item, such as "choices".
+        value: the answer, in the form that its kind has.
+    """
+
+    control: str
+    kind: str
+    value: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Annotation:
     """One person's annotation of one text.
 
     Attributes:
         annotator: identifies the person.
-        labels: the chosen labels; may be empty.
+        result: the answers to all questions of the project; may be empty.
         is_ground_truth: whether the annotation is marked as ground truth.
         is_skipped: whether the person skipped the text.
         updated_at: ISO time of the last change; later times compare greater.
     """
 
     annotator: str
-    labels: tuple[str, ...]
+    result: tuple[ResultItem, ...] = ()
     is_ground_truth: bool = False
     is_skipped: bool = False
     updated_at: str = ""

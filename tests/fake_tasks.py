@@ -6,8 +6,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from backend.studio.contract import Project, Task
-from model.types import Annotation
-from tests.fakes import a_project
+from model.types import Annotation, ResultItem
+from tests.fakes import FakeLabelStudio, a_project, chosen
 
 TASKS_A_PAGE = 4
 
@@ -33,7 +33,10 @@ class TaskedLabelStudio:
         return list(range(first, first + len(texts)))
 
     def annotate(self, task_id: int, label: str = "pos", who: str = "ann", **different: Any) -> None:
-        said = Annotation(who, (label,), updated_at=str(self.now), **different)
+        self.answer(task_id, chosen(label), who, **different)
+
+    def answer(self, task_id: int, result: tuple[ResultItem, ...], who: str = "ann", **different: Any) -> None:
+        said = Annotation(who, result, updated_at=str(self.now), **different)
         others = (annotation for annotation in self._given(task_id) if annotation.annotator != who)
         self._annotations(task_id, (*others, said))
 
@@ -89,7 +92,9 @@ class TaskedLabelStudio:
             while self.while_reading:
                 self.while_reading.pop()()
 
-    def tasks_by_id(self, project_id: int, task_ids: Collection[int], control: str) -> Iterator[list[Task]]:
+    def tasks_by_id(
+        self, project_id: int, task_ids: Collection[int], controls: Collection[str]
+    ) -> Iterator[list[Task]]:
         if task_ids:
             self.asked.append(" ".join(map(str, ["by id", *sorted(task_ids)])))
             yield [task for task in self._sorted() if task.task_id in task_ids]
@@ -100,3 +105,15 @@ class TaskedLabelStudio:
 
     def _sorted(self) -> list[Task]:
         return [self.tasks_now[task_id] for task_id in sorted(self.tasks_now)]
+
+
+class WholeLabelStudio(TaskedLabelStudio, FakeLabelStudio):
+    """A Label Studio with tasks, predictions and an order."""
+
+    def __init__(self, texts: Collection[str], **project: Any) -> None:
+        FakeLabelStudio.__init__(self)
+        TaskedLabelStudio.__init__(self, texts, **project)
+
+    def project(self, project_id: int) -> Project:
+        told, current = TaskedLabelStudio.project(self, project_id), self.current
+        return replace(told, model_version=current.model_version, sampling=current.sampling)

@@ -19,15 +19,17 @@ from backend.store.publications import Places, Publication
 from backend.store.sync_record import Facts, SyncRecord
 from backend.studio.client import SAMPLING
 from backend.studio.contract import Project
-from backend.studio.labeling_config import read_labeling_config
-from backend.studio.results import NO_RESULT, results_of
+from backend.studio.kinds import read_tasks
+from backend.studio.results import NO_RESULT
 from backend.work.classifiers import Classifiers
 from backend.work.requests import Requested
 from backend.work.states import IDLE, RoundState
 from model.learner.training import do_not_stop
+from model.links import ONE_OF
 from model.llm.asking import Checks
+from model.tasks.task import Task
 from model.text_digests import text_digests
-from model.types import LabelSet
+from model.types import LabelSet, ResultItem
 
 PRAISE = ("good", "fine", "great", "lovely")
 BLAME = ("bad", "poor", "awful", "dull")
@@ -75,7 +77,18 @@ def a_project(**different: Any) -> Project:
     return replace(project, **different)
 
 
-(POS,) = results_of(read_labeling_config(labeling_config()), np.array([[0.25, 0.75]]))
+def the_task(label_config: str) -> Task:
+    """The only question of a labeling config."""
+    (task,) = read_tasks(label_config)
+    return task
+
+
+def chosen(*labels: str, control: str = "sentiment") -> tuple[ResultItem, ...]:
+    """The result of an annotation that chooses labels."""
+    return (ResultItem(control, "choices", {"choices": list(labels)}),)
+
+
+(POS,) = the_task(labeling_config()).results(ONE_OF.answers(np.array([[0.25, 0.75]])))
 
 
 def a_publication(size: int = 4, **different: Any) -> Publication:

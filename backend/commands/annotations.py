@@ -1,7 +1,5 @@
 """`export`: a project's annotations as gold labels in a file, for `python -m model simulate`."""
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +9,7 @@ from backend.commands.terminal import ProjectOption, console, settings_of_comman
 from backend.rounds.sync import read_targets
 from backend.settings import Settings
 from backend.studio.client import LabelStudioClient
-from backend.studio.labeling_config import read_labeling_config
-from model.types import Targets
+from backend.studio.kinds import read_tasks
 
 
 def export(
@@ -32,26 +29,11 @@ def export_annotations(settings: Settings, project_id: int, file: Path) -> int:
         UnsupportedConfigError: the project's labeling config cannot be learned.
     """
     with LabelStudioClient(settings) as client:
-        classification = read_labeling_config(client.project(project_id).label_config)
-        targets = read_targets(client, project_id, classification)
-    lines = list(gold_lines(targets))
+        # A file of gold labels has one question: the first.
+        task = read_tasks(client.project(project_id).label_config)[0]
+        targets = read_targets(client, project_id, task)
+    lines = list(task.gold_lines(targets))
     file.parent.mkdir(parents=True, exist_ok=True)
     # Written straight: the user may name a pipe or a terminal.
     file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return len(lines)
-
-
-def gold_lines(targets: Targets) -> Iterator[str]:
-    """JSON lines: what most annotators said; with several labels a text those that at least half of them gave.
-
-    Texts without words are left out: nobody could label them by reading.
-    """
-    labels = targets.label_set.labels
-    for text, shares_C in zip(targets.texts, targets.targets_N_C, strict=True):
-        if not text.strip():
-            continue
-        if targets.label_set.is_multilabel:
-            given = [label for label, share in zip(labels, shares_C, strict=True) if share >= 0.5]
-            yield json.dumps({"text": text, "labels": given}, ensure_ascii=False)
-        else:
-            yield json.dumps({"text": text, "label": labels[int(shares_C.argmax())]}, ensure_ascii=False)

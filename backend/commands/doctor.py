@@ -16,7 +16,7 @@ from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder
 from backend.studio.client import SAMPLING, LabelStudioClient
 from backend.studio.connecting import BLOCKED_FIX, UNREACHABLE_FIX, is_blocked, refusal_text
-from backend.studio.labeling_config import read_labeling_config
+from backend.studio.kinds import read_tasks
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
 from model.encoder.bert import new_classifier
@@ -199,11 +199,12 @@ def _project(settings: Settings, client: LabelStudioClient, project_id: int, url
     project = client.project(project_id)
     name = f"project {project_id} ({project.title})"
     try:
-        question = read_labeling_config(project.label_config)
+        questions = read_tasks(project.label_config)
     except ShortlistError as error:
         yield Finding(name, str(error), "correct the labeling config; other projects are not affected")
         return
-    yield Finding(name, f"asks {question.control!r} with {len(question.label_set.labels)} labels")
+    for question in questions:
+        yield Finding(name, f"asks {question.control!r} with {len(question.label_set.labels)} labels")
     ours = [backend for backend in client.backends(project_id) if backend.url.rstrip("/") == url.rstrip("/")]
     if not ours:
         yield Finding(name, f"not connected to {url}", f"python -m backend connect --project {project_id} --url {url}")

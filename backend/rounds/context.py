@@ -1,7 +1,7 @@
 """The objects that every step of a round is handed together."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder
@@ -40,6 +40,10 @@ class RoundContext:
     def project_id(self) -> int:
         """The project's id in Label Studio."""
         return self.folder.project_id
+
+    def of_question(self, place: int) -> "RoundContext":
+        """The round of one of the project's questions: the folder is the question's own."""
+        return replace(self, folder=self.folder.of_question(place))
 
     def may_linger(self) -> bool:
         """Whether the round may go on with work that is not urgent: no other round waits for a worker."""

@@ -1,4 +1,4 @@
-"""The facts of a project that decide what a round does; `plan.py` decides."""
+"""The facts of a project's question that decide what a round does; `plan.py` decides."""
 
 import hashlib
 import json
@@ -9,6 +9,7 @@ import numpy as np
 from backend.rounds.context import InUse, RoundContext
 from backend.rounds.llm_selection import has_a_say, retry_at
 from backend.rounds.order import strategy_for
+from backend.rounds.standing import Standing
 from backend.rounds.sync import Synced
 from backend.settings import LLMLabels, ProjectSettings
 from backend.store.project_folder import ProjectFolder
@@ -34,6 +35,10 @@ class PublishedTexts:
     task_ids_N: IntArray
     digests_N: IntArray
 
+    def of_question(self, place: int) -> "PublishedTexts":
+        """The order as one of the project's questions sees it."""
+        return replace(self, head=self.head.of_question(place))
+
 
 def published_texts(folder: ProjectFolder) -> PublishedTexts | None:
     """Read the order in use; None before the first."""
@@ -44,12 +49,11 @@ def published_texts(folder: ProjectFolder) -> PublishedTexts | None:
 def training_facts(context: RoundContext, synced: Synced) -> Facts:
     """The facts that decide whether a training is due; those of the order are left out."""
     latest = context.folder.registry.latest()
-    fits = latest is not None and latest.label_set == synced.classification.label_set
-    classes = np.count_nonzero(synced.targets.targets_N_C.sum(axis=0))
+    fits = latest is not None and latest.label_set == synced.task.label_set
     return Facts(
         labels=len(synced.targets),
         waiting=len(synced.pool),
-        can_teach=classes >= (1 if synced.classification.label_set.is_multilabel else 2),
+        can_teach=synced.task.can_teach(synced.targets),
         trained_labels=latest.labels if latest and fits else None,
         is_outdated=latest is not None and _is_outdated(latest, synced),
         changed_labels=_changed(latest, synced) if latest and fits else 0,
@@ -60,24 +64,15 @@ def training_facts(context: RoundContext, synced: Synced) -> Facts:
     )
 
 
-def with_order(
-    facts: Facts,
-    context: RoundContext,
-    synced: Synced,
-    in_use: InUse,
-    selection: Selection | None,
-    published: PublishedTexts | None,
-) -> Facts:
+def with_order(facts: Facts, standing: Standing, published: PublishedTexts | None) -> Facts:
     """The facts with those of the order in use.
 
     Args:
         facts: see `training_facts`.
-        context: the round.
-        synced: the project.
-        in_use: the classifier to go by.
-        selection: what an LLM chose, where it has a say.
-        published: the order in use.
+        standing: the question.
+        published: the order in use, as the question sees it.
     """
+    context, synced, in_use = standing.context, standing.synced, standing.in_use
     has_say = has_a_say(synced.settings, len(synced.targets), in_use.has_model)
     facts = replace(facts, ask_llm_at=retry_at(context.folder.selection.read()) if has_say else None)
     if published is None:
@@ -88,7 +83,7 @@ def with_order(
         settings_fit=head.settings_digest == order_digest(synced.project.label_config, synced.settings),
         tasks_fit=_knows_texts(published, pool_ids_N, synced.text_digests_N),
         labels_since=len(synced.targets) - head.labelled_tasks,
-        llm_reason=_llm_reason(head, synced, in_use, selection),
+        llm_reason=_llm_reason(head, synced, in_use, standing.selection),
         hand_over_at=synced.settings.query_size if has_say and in_use.has_model else None,
         left=int(np.isin(published.task_ids_N[: head.queued], pool_ids_N).sum()),
         least_left=_least_left(head, synced.settings),

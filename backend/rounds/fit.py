@@ -11,7 +11,7 @@ from model.encoder.bert import new_classifier
 from model.errors import ShortlistError, TrainingCancelledError
 from model.learner.recipes import TrainingConfig
 from model.learner.registry import ModelVersion
-from model.learner.training import Start, Trained, check_trainable, train
+from model.learner.training import Start, Trained, check_trainable
 from model.llm.asking import WEAK_WEIGHT
 from model.types import TrainingData
 
@@ -63,7 +63,7 @@ def _train(context: RoundContext, synced: Synced, config: TrainingConfig) -> Tra
     data = TrainingData(synced.targets, weak, WEAK_WEIGHT, synced.background)
     # Most of the labelled texts were embedded when the pool was put in order first.
     start = Start(new_classifier(config.encoder, synced.targets.label_set), embedder(context, None))
-    return train(data, config, start, context.turn.progress, context.should_stop)
+    return synced.task.fit(data, config, start, context.turn.progress, context.should_stop)
 
 
 def _log_trained(project_id: int, version: ModelVersion, trained: Trained) -> None:
@@ -82,4 +82,4 @@ def _log_trained(project_id: int, version: ModelVersion, trained: Trained) -> No
 
 def usable(version: ModelVersion | None, synced: Synced) -> ModelVersion | None:
     """The version, unless its labels are not the project's any more."""
-    return version if version is not None and version.label_set == synced.classification.label_set else None
+    return version if version is not None and version.label_set == synced.task.label_set else None

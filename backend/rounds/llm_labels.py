@@ -95,10 +95,9 @@ def outstanding_checks(context: LLMContext) -> frozenset[int]:
 
 def _guessed(context: LLMContext, selection: Selection | None) -> dict[int, tuple[str, ...]]:
     """Return the labels that the LLM expects of its picks; none if a text may have several labels."""
-    label_set = context.synced.classification.label_set
-    if selection is None or label_set.is_multilabel:
-        return {}
-    return {pick.task_id: (pick.guess,) for pick in selection.picks if pick.guess in label_set.labels}
+    picks = selection.picks if selection is not None else ()
+    guessed = {pick.task_id: context.synced.task.labels_of_guess(pick.guess) for pick in picks}
+    return {task_id: labels for task_id, labels in guessed.items() if labels}
 
 
 def _labels_of_the_rest(

@@ -70,7 +70,7 @@ class LLMContext:
     @property
     def question(self) -> Question:
         """The project's question to annotators. Its description may hold HTML, which an LLM can read."""
-        project, label_set = self.synced.project, self.synced.classification.label_set
+        project, label_set = self.synced.project, self.synced.task.label_set
         return Question(project.title, project.description, label_set.labels, label_set.is_multilabel)
 
     @property
@@ -135,6 +135,15 @@ def choose(context: LLMContext) -> Selection | None:
     )
     context.folder.selection.write(chosen)
     return chosen
+
+
+def nobody_chose(context: LLMContext) -> Selection | None:
+    """The choice for a question that no LLM is asked about: a failure, without a reason, where an LLM would choose.
+
+    Args:
+        context: the project, for one of its questions after the first.
+    """
+    return Selection(strategy="", source="", at=0.0) if context.has_a_say else None
 
 
 def retry_at(stored: Selection | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import cycle, islice
 
 import numpy as np
 
@@ -108,6 +109,26 @@ def order_pool(
     unwanted = [SKIPPED if pool[row].is_skipped else NO_TEXT for row in last]
     is_explore_N = np.concatenate([is_explore, np.zeros(len(last), dtype=bool)])
     return Order(np.concatenate([rows, np.array(last, dtype=np.int64)]), is_explore_N, (*chosen, *unwanted))
+
+
+def take_turns(orders: Sequence[Order]) -> Order:
+    """Merge orders of the same pool: each in turn gives its next text that has no place yet.
+
+    Args:
+        orders: at least one; a single order stays as it is.
+    """
+    if len(orders) == 1:
+        return orders[0]
+    columns = [(order.rows_N.tolist(), order.is_explore_N.tolist(), order.reasons_N) for order in orders]
+    waiting = [zip(*each, strict=True) for each in columns]
+    placed: dict[int, tuple[bool, str]] = {}
+    for texts in islice(cycle(waiting), len(orders) * len(orders[0].rows_N)):
+        for row, is_explore, reason in texts:
+            if row not in placed:
+                placed[row] = (is_explore, reason)
+                break
+    is_explore_N = np.array([is_explore for is_explore, _ in placed.values()], dtype=bool)
+    return Order(np.array(list(placed), dtype=np.int64), is_explore_N, tuple(reason for _, reason in placed.values()))
 
 
 def _rows_of(task_ids: Iterable[int], pool: Sequence[PoolText]) -> IntArray:

@@ -1,29 +1,29 @@
 """One new order: the pool scored and put in order, and what people see of each text."""
 
-import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
+from typing import Any
 
 import numpy as np
 
-from backend.rounds.context import InUse
 from backend.rounds.facts import order_digest
 from backend.rounds.llm_labels import LabelledOrder, with_llm_labels
 from backend.rounds.llm_selection import LLMContext, may_paste, write_paste_prompt
-from backend.rounds.order import order_pool, strategy_for, strategy_instead
+from backend.rounds.order import Order, order_pool, strategy_for, strategy_instead, take_turns
 from backend.rounds.score import compute_pool_features
-from backend.rounds.sync import Synced
-from backend.store.publications import HookFailure, Places, Publication
-from backend.store.selections import Selection
-from backend.studio.results import NO_RESULT, label_result, results_of
+from backend.rounds.standing import Standing
+from backend.store.publications import FurtherQuestion, HookFailure, Places, Publication
+from backend.studio.results import NO_RESULT, joined
 from backend.work.states import SCORING
 from model.errors import HookFailedError
 from model.learner.registry import data_sha256
+from model.query.large_pools import parts as parts_of
 from model.query.strategies import Strategy
 from model.query.unlabelled import Need
-from model.types import FloatArray
+from model.tasks.task import Task
+from model.types import FloatArray, IntArray
 
 log = logging.getLogger(__name__)
 
@@ -41,62 +41,99 @@ class Ordered:
         return replace(self, publication=replace(self.publication, queued=queued, is_live=True))
 
 
-def make_order(llm: LLMContext, in_use: InUse, selection: Selection | None, number: int) -> Ordered:
-    """Score the pool and put it in order.
+@dataclass(frozen=True)
+class _Part:
+    """The order by one question, before questions take turns.
+
+    Attributes:
+        standing: the question.
+        strategy: the query strategy in force.
+        labelled: the order, and an LLM's labels.
+        proba_N_C: class probabilities by row of the pool; None to show none.
+        hook_failure: the ordering hook in whose place `strategy` made the order; None if no hook failed.
+    """
+
+    standing: Standing
+    strategy: Strategy
+    labelled: LabelledOrder
+    proba_N_C: FloatArray | None
+    hook_failure: HookFailure | None = None
+
+
+def make_order(standings: Sequence[Standing], number: int) -> Ordered:
+    """Score the pool and put it in order; with several questions, their orders take turns.
 
     Label names decide the order from the first text on; people see their answers once they have agreed with them.
     Where an ordering hook fails, the default strategy makes the order, and the publication names the failure.
 
     Args:
-        llm: the round, the project, and the LLM for labels.
-        in_use: the classifier to go by.
-        selection: what an LLM chose, where it has a say.
+        standings: the project's questions; an LLM chooses and labels for the first.
         number: the publication's.
     """
-    llm.turn.step(SCORING)
-    strategy = strategy_for(llm.synced.settings, in_use.has_model, selection, has_names=in_use.has_names)
+    first, rng = standings[0], np.random.default_rng(number)
+    first.context.turn.step(SCORING)
+    parts = [_order_or_fall_back(standing, rng) for standing in standings]
+    synced = first.synced
+    selection = first.selection
+    publication = Publication(
+        number=number,
+        queued=min(synced.settings.queue_size, len(synced.pool)),
+        size=len(synced.pool),
+        settings_digest=order_digest(synced.project.label_config, synced.settings),
+        selected_at=selection.at if selection and selection.picks else 0.0,
+        further=tuple(FurtherQuestion(**_about(part)) for part in parts[1:]),
+        **_about(parts[0]),
+    )
+    return Ordered(publication, _places(parts))
+
+
+def _order_or_fall_back(standing: Standing, rng: np.random.Generator) -> _Part:
+    """Score the pool and put it in order by one question; where an ordering hook fails, the default strategy does."""
+    in_use, drawn = standing.in_use, rng.bit_generator.state
+    strategy = strategy_for(standing.synced.settings, in_use.has_model, standing.selection, has_names=in_use.has_names)
     try:
-        return _order_by(strategy, llm, in_use, selection, number)
+        return _order_by(strategy, standing, rng)
     except HookFailedError as error:
         failure = HookFailure(strategy.name, str(error), error.code)
     # Outside of the block above, which would keep the failed hook's arrays in memory.
     instead = strategy_instead(in_use.has_model, has_names=in_use.has_names)
     log.warning(
         "event=hook_failed project=%d hook=%s fallback=%s reason=%s",
-        llm.folder.project_id,
+        standing.context.project_id,
         failure.hook,
         instead.name,
         failure.problem,
     )
-    ordered = _order_by(instead, llm, in_use, selection, number)
-    return replace(ordered, publication=replace(ordered.publication, hook_failure=failure))
+    rng.bit_generator.state = drawn
+    return replace(_order_by(instead, standing, rng), hook_failure=failure)
 
 
-def _order_by(strategy: Strategy, llm: LLMContext, in_use: InUse, selection: Selection | None, number: int) -> Ordered:
-    """Score the pool and put it in order by one strategy.
+def _order_by(strategy: Strategy, standing: Standing, rng: np.random.Generator) -> _Part:
+    """Score the pool and put it in order by one question and one strategy.
 
     Raises:
         HookFailedError: the strategy is an ordering hook, and it failed.
     """
-    synced, rng = llm.synced, np.random.default_rng(number)
+    llm, synced, in_use, selection = standing.llm, standing.synced, standing.in_use, standing.selection
     features = compute_pool_features(llm.round, synced, in_use, strategy, rng)
-    ordered = order_pool(synced.pool, features, strategy, synced.settings, rng, selection)
-    labelled = with_llm_labels(llm, ordered, selection, rng)
-    _keep_paste_prompt(llm, strategy, rng)
-    proba_N_C = features.proba_N_C if in_use.shows_answers else None
-    publication = Publication(
-        number=number,
-        model=in_use.model,
-        queued=min(synced.settings.queue_size, len(synced.pool)),
-        size=len(synced.pool),
-        settings_digest=order_digest(synced.project.label_config, synced.settings),
-        labelled_tasks=len(synced.targets),
-        label_set=synced.classification.label_set,
-        strategy=strategy.name,
-        labels_sha256=data_sha256(synced.targets),
-        selected_at=selection.at if selection and selection.picks else 0.0,
-    )
-    return Ordered(publication, _places(synced, labelled, proba_N_C))
+    labelled = LabelledOrder(order_pool(synced.pool, features, strategy, synced.settings, rng, selection))
+    if not synced.place:
+        labelled = with_llm_labels(llm, labelled.order, selection, rng)
+        _keep_paste_prompt(llm, strategy, rng)
+    return _Part(standing, strategy, labelled, features.proba_N_C if in_use.shows_answers else None)
+
+
+def _about(part: _Part) -> dict[str, Any]:
+    """What the head of an order says of one question."""
+    synced = part.standing.synced
+    return {
+        "model": part.standing.in_use.model,
+        "labelled_tasks": len(synced.targets),
+        "label_set": synced.task.label_set,
+        "strategy": part.strategy.name,
+        "labels_sha256": data_sha256(synced.targets),
+        "hook_failure": part.hook_failure,
+    }
 
 
 def _keep_paste_prompt(llm: LLMContext, strategy: Strategy, rng: np.random.Generator) -> None:
@@ -107,36 +144,41 @@ def _keep_paste_prompt(llm: LLMContext, strategy: Strategy, rng: np.random.Gener
         write_paste_prompt(llm, rng)
 
 
-def _places(synced: Synced, labelled: LabelledOrder, proba_N_C: FloatArray | None) -> Places:
-    """Every place of an order, with the result items of its text.
-
-    Args:
-        synced: the project.
-        labelled: the order, and an LLM's labels.
-        proba_N_C: class probabilities by row of the pool; None to show none.
-    """
-    rows_N = labelled.order.rows_N
+def _places(parts: Sequence[_Part]) -> Places:
+    """Every place of an order, with the result items of its text."""
+    synced = parts[0].standing.synced
+    order = take_turns([part.labelled.order for part in parts])
+    results = zip(*(_results(part, order) for part in parts), strict=True)
     return Places(
-        task_ids_N=np.array([synced.pool[row].task_id for row in rows_N.tolist()], dtype=np.int64),
-        text_digests_N=synced.text_digests_N[rows_N],
-        reasons_N=labelled.order.reasons_N,
-        results_N=tuple(_results(synced, labelled, proba_N_C)),
+        task_ids_N=np.array([synced.pool[row].task_id for row in order.rows_N.tolist()], dtype=np.int64),
+        text_digests_N=synced.text_digests_N[order.rows_N],
+        reasons_N=order.reasons_N,
+        results_N=tuple(map(joined, results)),
     )
 
 
-def _results(synced: Synced, labelled: LabelledOrder, proba_N_C: FloatArray | None) -> Iterator[str]:
-    """Result items of every text, in order, as JSON.
+def _results(part: _Part, order: Order) -> Iterator[str]:
+    """Result items of every text for one question, in order, as JSON.
 
     Texts drawn at random, and those on which an LLM is checked, carry none, so that the label is the person's own; nor
     does a text without words, nor one that neither a classifier nor an LLM has an answer to.
     """
-    rows_N, is_explore_N = labelled.order.rows_N, labelled.order.is_explore_N
-    by_classifier = repeat(NO_RESULT) if proba_N_C is None else results_of(synced.classification, proba_N_C[rows_N])
-    for row, is_explore, result in zip(rows_N.tolist(), is_explore_N.tolist(), by_classifier, strict=False):
-        text = synced.pool[row]
+    task, pool, labelled = part.standing.synced.task, part.standing.synced.pool, part.labelled
+    by_classifier = _by_classifier(task, part.proba_N_C, order.rows_N)
+    for row, is_explore, result in zip(order.rows_N.tolist(), order.is_explore_N.tolist(), by_classifier, strict=True):
+        text = pool[row]
         if is_explore or not text.text or text.task_id in labelled.blind:
             yield NO_RESULT
         elif text.task_id in labelled.shown:
-            yield json.dumps(label_result(synced.classification, labelled.shown[text.task_id]))
+            yield task.label_result(labelled.shown[text.task_id])
         else:
             yield result
+
+
+def _by_classifier(task: Task, proba_N_C: FloatArray | None, rows_N: IntArray) -> Iterator[str]:
+    """The classifier's result items of every text, in order; part by part, since units may be many."""
+    if proba_N_C is None:
+        yield from repeat(NO_RESULT, len(rows_N))
+        return
+    for part in parts_of(len(rows_N)):
+        yield from task.results(task.answers(proba_N_C[rows_N[part]]))

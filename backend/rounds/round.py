@@ -6,7 +6,7 @@ Label Studio, so it may come twice, late, or be killed anywhere and run again.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -17,17 +17,17 @@ from backend.rounds.facts import PublishedTexts, order_digest, published_texts, 
 from backend.rounds.fit import try_fit
 from backend.rounds.llm_access import open_llms
 from backend.rounds.llm_labels import checks_so_far
-from backend.rounds.llm_selection import LLMContext, choose, has_a_say
+from backend.rounds.llm_selection import LLMContext, choose, has_a_say, nobody_chose
 from backend.rounds.ordering import Ordered, make_order
-from backend.rounds.plan import NEW_LABELS, Plan, plan
+from backend.rounds.plan import NEW_LABELS, plan
 from backend.rounds.publish import extend, next_number, publish, switch
 from backend.rounds.score import classify_by_names, embedder, source_of
+from backend.rounds.standing import Standing
 from backend.rounds.sync import Synced, sync, unread_changes
 from backend.settings import ProjectSettings, Settings
 from backend.store.embeddings import keep_encoders
 from backend.store.project_folder import ProjectFolder, RoundRecord
 from backend.store.publications import Publication
-from backend.store.selections import Selection
 from backend.store.sync_record import Agreed, Facts, Failure, SyncRecord, Unread
 from backend.studio.client import SAMPLING, LabelStudioClient
 from backend.studio.contract import Project
@@ -36,7 +36,6 @@ from backend.work.classifiers import Classifiers
 from backend.work.queue import RoundQueue
 from backend.work.states import PUBLISHING, SYNCING
 from backend.work.turn import Turn
-from model.errors import ShortlistError
 from model.learner.training import do_not_stop
 
 # An order that only knows more labels is soon followed by another: so many of its first texts are written, two batches,
@@ -79,7 +78,7 @@ def run_round(
 
 
 class Round:
-    """One round of one project. Each fact is read once."""
+    """One round of one project. Each fact is read once, and each step goes through the project's questions."""
 
     def __init__(self, context: RoundContext) -> None:
         self._context = context
@@ -125,7 +124,7 @@ class Round:
             return True
         unread = unread_changes(self._context)
         came = max(unread.changes, abs(self._project.annotations - last.annotations))
-        if not plan(last.facts.after(came), time.time()).is_empty:
+        if not all(plan(facts.after(came), time.time()).is_empty for facts in (last.facts, *last.further)):
             return True
         self._turn.check()
         self._folder.sync_record.write(last.counted_anew(self._project.labelled_tasks, unread))
@@ -133,7 +132,6 @@ class Round:
 
     def _identity(self) -> tuple[str, ...]:
         """Everything whose change makes the facts of the last round void."""
-        current = self._folder.registry.current()
         selection = self._folder.selection.read()
         # An LLM's failure changes nothing by itself.
         chosen_at = selection.at if selection is not None and not selection.has_failed else 0.0
@@ -141,40 +139,46 @@ class Round:
             order_digest(self._project.label_config, self._settings),
             self._context.settings.bert_model,
             str(self._project.tasks),
-            str(current.number if current else 0),
+            str(_current_number(self._folder)),
             repr(chosen_at),
+            *(str(_current_number(folder)) for folder in self._folder.of_further_questions()),
         )
 
     def _catch_up(self) -> None:
         """Fit, score, order and publish, as far as each is due; a version becomes current after its order is out."""
-        synced, is_training_due = self._sync()
+        questions = self._sync()
         began = time.monotonic()
-        if is_training_due:
+        if any(is_training_due for _, is_training_due in questions):
             self._provide_for_annotators()
-        version, failure = try_fit(self._context, synced, is_due=is_training_due)
-        named = classify_by_names(self._context, synced) if version is None else None
-        in_use = InUse(version, named)
-        llm = self.llm_context(synced, in_use)
-        selection = choose(llm)
-        published = self.publish_if_due(llm, in_use, selection)
-        self._make_current(in_use)
-        self._remember(synced, in_use, selection, failure)
+        standings = [self._stand(synced, is_training_due) for synced, is_training_due in questions]
+        published = self.publish_if_due(standings)
+        for standing in standings:
+            self._make_current(standing)
+        self._remember(standings)
         # A file that grew by a line for every label would tell nobody anything.
         if published is not None and not published.is_live:
-            self._folder.rounds.append(_record(synced, published, time.monotonic() - began))
+            self._folder.rounds.append(_record(standings[0].synced, published, time.monotonic() - began))
 
-    def _sync(self) -> tuple[Synced, bool]:
-        """Read the project; returns it, and whether a training is due."""
+    def _sync(self) -> list[tuple[Synced, bool]]:
+        """Read the project; returns it for each of its questions, and whether a training is due."""
         read = partial(sync, self._context, self._project, self._settings)
-        synced = read()
-        if not self._plan_training(synced).train:
-            return synced, False
+        questions = read()
+        if not any(map(self._is_training_due, questions)):
+            return [(synced, False) for synced in questions]
         # Changes that left no trace, such as an edited text, are found before they are learned from.
-        synced = read(is_thorough=True)
-        return synced, self._plan_training(synced).train
+        return [(synced, self._is_training_due(synced)) for synced in read(is_thorough=True)]
 
-    def _plan_training(self, synced: Synced) -> Plan:
-        return plan(training_facts(self._context, synced), time.time())
+    def _is_training_due(self, synced: Synced) -> bool:
+        return plan(training_facts(self._context.of_question(synced.place), synced), time.time()).train
+
+    def _stand(self, synced: Synced, is_training_due: bool) -> Standing:
+        """Fit the classifier of a question, and let an LLM choose for the project's first question."""
+        context = self._context.of_question(synced.place)
+        version, failure = try_fit(context, synced, is_due=is_training_due)
+        named = classify_by_names(context, synced) if version is None else None
+        in_use = InUse(version, named)
+        llm = self.llm_context(synced, in_use)
+        return Standing(llm, in_use, nobody_chose(llm) if synced.place else choose(llm), failure)
 
     def _provide_for_annotators(self) -> None:
         """Write more of a short queue before a training, which may take minutes."""
@@ -187,22 +191,21 @@ class Round:
 
     def llm_context(self, synced: Synced, in_use: InUse) -> LLMContext:
         """Everything to ask an LLM with."""
-        llms = partial(open_llms, self._context.settings, self._folder, self._context.should_stop)
-        return LLMContext(self._context, synced, in_use.has_model, embedder(self._context, None), llms)
+        context = self._context.of_question(synced.place)
+        llms = partial(open_llms, context.settings, context.folder, context.should_stop)
+        return LLMContext(context, synced, in_use.has_model, embedder(context, None), llms)
 
-    def publish_if_due(self, llm: LLMContext, in_use: InUse, selection: Selection | None) -> Publication | None:
-        """Publish a new order if one is due; otherwise see that annotators get the one there is.
+    def publish_if_due(self, standings: Sequence[Standing]) -> Publication | None:
+        """Publish a new order if one is due for any question; otherwise see that annotators get the one there is.
 
         Args:
-            llm: the project, and the LLM for labels.
-            in_use: the classifier to go by.
-            selection: what an LLM chose, where it has a say.
+            standings: the project's questions.
 
         Returns:
             The new order's head; None if none was published.
         """
-        synced, client = llm.synced, self._context.client
-        why = plan(self._facts(synced, in_use, selection), time.time()).why
+        synced, client = standings[0].synced, self._context.client
+        why = _main_reason([plan(self._facts(standing), time.time()).why for standing in standings])
         stored = client.prediction_counts(self._folder.project_id)
         if not why and self._published is not None and stored.get(self._published.head.name):
             self._turn.check()
@@ -212,12 +215,13 @@ class Round:
             return None
         reason = (why or "predictions are gone").replace(" ", "_")
         log.info("event=ordering project=%d reason=%s", self._folder.project_id, reason)
-        ordered = make_order(llm, in_use, selection, next_number(self._folder, stored))
+        ordered = make_order(standings, next_number(self._folder, stored))
         return self._publish(ordered.made_live(_live_queue(synced.settings)) if why == NEW_LABELS else ordered)
 
-    def _facts(self, synced: Synced, in_use: InUse, selection: Selection | None) -> Facts:
-        facts = training_facts(self._context, synced)
-        return with_order(facts, self._context, synced, in_use, selection, self._published)
+    def _facts(self, standing: Standing) -> Facts:
+        facts = training_facts(standing.context, standing.synced)
+        published = self._published and self._published.of_question(standing.synced.place)
+        return with_order(facts, standing, published)
 
     def _publish(self, ordered: Ordered) -> Publication:
         self._turn.step(PUBLISHING)
@@ -225,21 +229,22 @@ class Round:
         self._published = PublishedTexts(head, ordered.places.task_ids_N, ordered.places.text_digests_N)
         return head
 
-    def _make_current(self, in_use: InUse) -> None:
-        """Point the project to the version that its order was made by."""
-        registry, version = self._folder.registry, in_use.version
+    def _make_current(self, standing: Standing) -> None:
+        """Point a question to the version that its order was made by."""
+        context, version = standing.context, standing.in_use.version
+        registry = context.folder.registry
         current = registry.current()
         if version is not None and (current is None or version.number != current.number):
             self._turn.check()
             registry.point(version.number)
-            encoders = [self._context.settings.bert_model, source_of(self._context, version).name]
-            keep_encoders(self._folder.embeddings_folder, encoders)
+            encoders = [context.settings.bert_model, source_of(context, version).name]
+            keep_encoders(context.folder.embeddings_folder, encoders)
 
-    def _remember(
-        self, synced: Synced, in_use: InUse, selection: Selection | None, failure: ShortlistError | None
-    ) -> None:
+    def _remember(self, standings: Sequence[Standing]) -> None:
         """Keep how the project stands, to see cheaply next time whether anything is due."""
-        facts = self._facts(synced, in_use, selection)
+        synced, in_use = standings[0].synced, standings[0].in_use
+        first, *further = (self._facts_to_keep(standing) for standing in standings)
+        failure = next((standing.failure for standing in standings if standing.failure), None)
         agreement = in_use.agreement
         last = self._folder.sync_record.read()
         self._turn.check()
@@ -249,15 +254,20 @@ class Round:
                 identity=self._identity(),
                 annotations=synced.project.annotations,
                 unread=Unread(),
-                facts=replace(facts, asked_to_train=False, labels_since_failure=0 if failure else None),
+                facts=first,
                 labels=len(synced.targets),
                 left=len(synced.pool),
                 has_llm_a_say=has_a_say(synced.settings, len(synced.targets), in_use.has_model),
                 failure=Failure(failure.code, str(failure)) if failure else None,
                 llm_checks=checks_so_far(self._folder, synced.targets, self._context.settings.llm_name),
                 names=names,
+                further=tuple(further),
             )
         )
+
+    def _facts_to_keep(self, standing: Standing) -> Facts:
+        since_failure = 0 if standing.failure else None
+        return replace(self._facts(standing), asked_to_train=False, labels_since_failure=since_failure)
 
     def _clean_up(self) -> None:
         """Remove what earlier publications left, unless there is nothing, or somebody waits for the worker."""
@@ -273,6 +283,17 @@ class Round:
         wait_s = plan(record.facts, time.time()).look_again_after_s if record is not None else None
         if wait_s is not None:
             self._turn.come_back(max(_SOONEST_S, wait_s))
+
+
+def _current_number(folder: ProjectFolder) -> int:
+    current = folder.registry.current()
+    return current.number if current else 0
+
+
+def _main_reason(reasons: Sequence[str]) -> str:
+    """Why a new order is due, by the reasons of each question; that there are new labels is the least reason."""
+    given = [reason for reason in reasons if reason]
+    return next((reason for reason in given if reason != NEW_LABELS), given[0] if given else "")
 
 
 def _live_queue(settings: ProjectSettings) -> int:

@@ -48,7 +48,8 @@ def compute_pool_features(
     both_M_D = embed([*texts, *synced.targets.texts])
     labelled = LabelledEmbeddings(both_M_D[len(texts) :], synced.targets.targets_N_C)
     data = _head_data(context, synced, in_use, labelled)
-    return features_from_embeddings(needs | {Need.PROBA}, data, both_M_D[: len(texts)], rng)
+    features = features_from_embeddings(needs | {Need.PROBA}, data, both_M_D[: len(texts)], rng)
+    return replace(features, link=synced.task.link)
 
 
 def _head_data(context: RoundContext, synced: Synced, in_use: InUse, labelled: LabelledEmbeddings) -> HeadData:
@@ -71,7 +72,7 @@ def know_names(context: RoundContext, synced: Synced, version: ModelVersion | No
     """Label names as an encoder sees them, and unlabelled texts with them where the encoder is as it came."""
     embed = embedder(context, version)
     pool = () if source_of(context, version).version else synced.background.pool
-    return know(synced.label_texts, synced.classification.label_set, embed(pool), embed)
+    return know(synced.label_texts, synced.task.label_set, embed(pool), embed)
 
 
 def classify_by_names(context: RoundContext, synced: Synced) -> Trained | None:
@@ -85,7 +86,7 @@ def classify_by_names(context: RoundContext, synced: Synced) -> Trained | None:
     began = time.monotonic()
     knowledge = know_names(context, synced, None)
     untrained = context.classifiers.get(context.folder, source_of(context, None))
-    classifier = with_labels(untrained, synced.classification.label_set)
+    classifier = with_labels(untrained, synced.task.label_set)
     labelled = LabelledEmbeddings(embedder(context, None)(synced.targets.texts), synced.targets.targets_N_C)
     return train_on_knowledge(HeadData(classifier, labelled, knowledge), began)
 

@@ -1,4 +1,4 @@
-"""Read a project from Label Studio and reduce it to a pool of texts, targets and a classification."""
+"""Read a project from Label Studio and reduce it to a pool of texts, and for each question the targets."""
 
 import logging
 import sqlite3
@@ -11,10 +11,11 @@ from backend.store.sync_record import Unread
 from backend.store.tasks import TaskStore, set_aside_if_broken
 from backend.studio.client import LabelStudioClient
 from backend.studio.contract import Project
-from backend.studio.labeling_config import Classification, read_label_texts, read_labeling_config, read_text
+from backend.studio.kinds import read_label_texts, read_tasks
+from backend.studio.labeling_config import read_text
 from backend.studio.reading import Reading
 from model.learner.knowledge import MOST_POOL
-from model.tasks.annotations import build_targets
+from model.tasks.task import Task
 from model.text_digests import text_digests
 from model.types import AnnotatedText, Background, IntArray, LabelTexts, PoolText, Targets
 
@@ -23,25 +24,27 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Synced:
-    """A project as read from Label Studio.
+    """A project as read from Label Studio, for one of its questions.
 
     Attributes:
         project: the project's fields and counts.
-        classification: the classification that the labeling config asks for.
+        task: the question.
         settings: the project's settings.
-        targets: people's labels.
+        targets: people's answers to the question.
         pool: texts that need a label, by task id.
         encoder: BERT_MODEL; a model version that was trained from another encoder is outdated.
         label_texts: texts that say what each label means; none if NAMES is off.
+        place: place of the question among the project's.
     """
 
     project: Project
-    classification: Classification
+    task: Task
     settings: ProjectSettings
     targets: Targets
     pool: tuple[PoolText, ...]
     encoder: str
     label_texts: LabelTexts = ()
+    place: int = 0
 
     @cached_property
     def text_digests_N(self) -> IntArray:
@@ -58,8 +61,10 @@ class Synced:
         return Background(self.label_texts, tuple(texts[::step]))
 
 
-def sync(context: RoundContext, project: Project, settings: ProjectSettings, is_thorough: bool = False) -> Synced:
-    """Read the changed tasks of a project, and reduce the project to a pool of texts, targets and a classification.
+def sync(
+    context: RoundContext, project: Project, settings: ProjectSettings, is_thorough: bool = False
+) -> tuple[Synced, ...]:
+    """Read the changed tasks of a project, and reduce the project to a pool of texts and to targets.
 
     Args:
         context: the context of the round; its turn, and the rounds before it, name the changed tasks.
@@ -67,28 +72,32 @@ def sync(context: RoundContext, project: Project, settings: ProjectSettings, is_
         settings: the project's settings.
         is_thorough: read all tasks again if the last full read is long ago.
 
+    Returns:
+        The project for each of its questions, at least one; all share the pool.
+
     Raises:
-        UnsupportedConfigError: the labeling config asks for no text classification that we can learn.
+        UnsupportedConfigError: the labeling config asks nothing that we can learn.
     """
     unread, file = unread_changes(context), context.folder.tasks_file
-    classification = read_labeling_config(project.label_config)
-    label_texts = read_label_texts(
-        classification, project.description, settings.label_descriptions, is_on=settings.names != "off"
-    )
+    tasks, encoder = read_tasks(project.label_config), context.settings.bert_model
 
-    def read() -> Synced:
+    def read() -> tuple[Synced, ...]:
         with TaskStore(file) as store:
-            reading = Reading(context.client, store, project, classification, context.turn.progress)
+            reading = Reading(context.client, store, project, tasks, context.turn.progress)
             reading.catch_up(unread.tasks, unread.are_all_named, is_thorough)
-            targets = build_targets(store.annotated(), classification.label_set)
-            return Synced(
-                project,
-                classification,
-                settings,
-                targets,
-                tuple(store.pool()),
-                context.settings.bert_model,
-                label_texts,
+            pool = tuple(store.pool())
+            return tuple(
+                Synced(
+                    project,
+                    task,
+                    settings,
+                    task.targets(store.annotated()),
+                    pool,
+                    encoder,
+                    _meanings(task, project, settings),
+                    place,
+                )
+                for place, task in enumerate(tasks)
             )
 
     try:
@@ -97,8 +106,12 @@ def sync(context: RoundContext, project: Project, settings: ProjectSettings, is_
         if not set_aside_if_broken(file, error):
             raise
         synced = read()
-    _warn_of_empty_texts(synced)
+    _warn_of_empty_texts(synced[0])
     return synced
+
+
+def _meanings(task: Task, project: Project, settings: ProjectSettings) -> LabelTexts:
+    return read_label_texts(task, project.description, settings.label_descriptions, is_on=settings.names != "off")
 
 
 def unread_changes(context: RoundContext) -> Unread:
@@ -114,16 +127,16 @@ def _warn_of_empty_texts(synced: Synced) -> None:
         log.warning("event=no_text project=%d tasks=%d first=%d", synced.project.project_id, len(empty), empty[0])
 
 
-def read_targets(client: LabelStudioClient, project_id: int, classification: Classification) -> Targets:
+def read_targets(client: LabelStudioClient, project_id: int, task: Task) -> Targets:
     """Read people's labels from an export, without a store.
 
     Args:
         client: the client for Label Studio.
         project_id: the project.
-        classification: the classification that the labeling config asks for.
+        task: the question.
     """
     annotated = [
-        AnnotatedText(task.task_id, read_text(classification, task.data), task.annotations)
-        for task in client.annotated_tasks(project_id, classification.control)
+        AnnotatedText(exported.task_id, read_text([task], exported.data), exported.annotations)
+        for exported in client.annotated_tasks(project_id, [task.control])
     ]
-    return build_targets(annotated, classification.label_set)
+    return task.targets(annotated)

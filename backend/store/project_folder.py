@@ -71,15 +71,29 @@ _PASTE_PROMPT = TypeAdapter[PastePrompt | None](PastePrompt | None)
 _SYNC_RECORD = TypeAdapter[SyncRecord | None](SyncRecord | None)
 _NAMES = TypeAdapter(list[str])
 _ROUND = TypeAdapter(RoundRecord)
+_QUESTIONS = "questions"
 PUBLICATION_NAME = re.compile(r"^(\d+)\.(\d+)$")
 
 
 class ProjectFolder:
-    """The folder of one project under MODEL_DIR, with one property for each record."""
+    """The folder of one project under MODEL_DIR, with one property for each record.
 
-    def __init__(self, model_dir: Path, project_id: int) -> None:
+    Each further question of a project has a folder of its own inside, for its model versions and embeddings.
+    """
+
+    def __init__(self, model_dir: Path, project_id: int, place: int = 0) -> None:
+        """Name the folder; nothing is created.
+
+        Args:
+            model_dir: MODEL_DIR.
+            project_id: the project.
+            place: place of the question among the project's; the first question has the project's own folder.
+        """
         self.project_id = project_id
+        self._model_dir = model_dir
         self.path = model_dir / "projects" / str(project_id)
+        if place:
+            self.path = self.path / _QUESTIONS / str(place)
         self.registry = Registry(self.path / "versions")
         self.embeddings_folder = self.path / "embeddings"
         self.tasks_file = self.path / "tasks.sqlite"
@@ -128,6 +142,15 @@ class ProjectFolder:
     def rounds(self) -> Journal[RoundRecord]:
         """One record for each round that published an order."""
         return Journal(self.path / "rounds.jsonl", _ROUND)
+
+    def of_question(self, place: int) -> "ProjectFolder":
+        """The folder of one of the project's questions; the first question has the project's own."""
+        return ProjectFolder(self._model_dir, self.project_id, place) if place else self
+
+    def of_further_questions(self) -> list["ProjectFolder"]:
+        """The folders that further questions have so far, in order."""
+        places = sorted(int(path.name) for path in (self.path / _QUESTIONS).glob("*") if path.name.isdigit())
+        return [self.of_question(place) for place in places]
 
     def exists(self) -> bool:
         """Whether the project has a folder."""

@@ -93,8 +93,20 @@ class HookFailure:
 
 
 @dataclass(frozen=True)
+class FurtherQuestion:
+    """What an order knew of a question after the project's first; see the same fields of `Publication`."""
+
+    model: int
+    labelled_tasks: int
+    label_set: LabelSet
+    strategy: str
+    labels_sha256: str
+    hook_failure: HookFailure | None = None
+
+
+@dataclass(frozen=True)
 class Publication:
-    """The head of an order that was written to Label Studio.
+    """The head of an order that was written to Label Studio. Fields about labels are of the project's first question.
 
     Attributes:
         number: 1, 2, 3 …; never used twice in a project.
@@ -110,6 +122,7 @@ class Publication:
         selected_at: time when the LLM chose the first tasks, in seconds since 1970; 0 if no LLM chose.
         next: the first tasks and their reasons, at most SHOWN_NEXT.
         hook_failure: the ordering hook in whose place `strategy` made the order; None if no hook failed.
+        further: the project's further questions.
     """
 
     number: int
@@ -125,11 +138,25 @@ class Publication:
     selected_at: float = 0.0
     next: tuple[NextTask, ...] = ()
     hook_failure: HookFailure | None = None
+    further: tuple[FurtherQuestion, ...] = ()
 
     @property
     def asked_strategy(self) -> str:
         """The query strategy that the settings asked for, which may have failed."""
         return self.hook_failure.hook if self.hook_failure else self.strategy
+
+    @property
+    def label_sets(self) -> tuple[LabelSet, ...]:
+        """The labels of each question."""
+        return (self.label_set, *(question.label_set for question in self.further))
+
+    def of_question(self, place: int) -> "Publication":
+        """The head as one question sees it; for a question that the order does not know, no model made it."""
+        if not place:
+            return self
+        if place > len(self.further):
+            return replace(self, model=-1)
+        return replace(self, **vars(self.further[place - 1]), selected_at=0.0)
 
     @property
     def name(self) -> str:

@@ -150,7 +150,7 @@ class SyncRecord:
         identity: settings, encoder, number of tasks, model version and time of the LLM's choice; if one of them
             changes, the facts no longer hold.
         annotations: number of annotations that Label Studio counted.
-        facts: the facts that decide what is due.
+        facts: the facts that decide what is due, of the project's first question.
         labels: number of labelled tasks; rounds without due work update it from Label Studio's counts.
         left: number of tasks that need a label; updated like `labels`.
         has_llm_a_say: an LLM chooses the next texts.
@@ -158,6 +158,7 @@ class SyncRecord:
         llm_checks: how often people's blind labels agreed with the LLM's labels.
         names: how often people's labels agreed with label names alone; None without a comparison.
         unread: changes since the last full round for which no work was due.
+        further: the facts of the project's further questions.
     """
 
     identity: tuple[str, ...]
@@ -170,6 +171,7 @@ class SyncRecord:
     llm_checks: Checks
     names: Agreed | None
     unread: Unread = Unread()
+    further: tuple[Facts, ...] = ()
 
     def counted_anew(self, labelled_tasks: int, unread: Unread) -> "SyncRecord":
         """Return the record after a round without due work.

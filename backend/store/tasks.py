@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from model.types import AnnotatedText, Annotation, PoolText
+from model.types import AnnotatedText, Annotation, PoolText, ResultItem
 
 # Raise this number when the tables change: a file with another number is emptied.
-_LAYOUT = 1
+_LAYOUT = 2
 _TABLES = f"""
 CREATE TABLE tasks (task_id INTEGER PRIMARY KEY, text TEXT NOT NULL, is_done INTEGER NOT NULL,
     is_skipped INTEGER NOT NULL);
@@ -220,4 +220,7 @@ def _opened(file: Path) -> sqlite3.Connection:
 
 
 def _annotations(raw: str) -> tuple[Annotation, ...]:
-    return tuple(Annotation(**{**fields, "labels": tuple(fields["labels"])}) for fields in json.loads(raw))
+    return tuple(
+        Annotation(**{**fields, "result": tuple(ResultItem(**item) for item in fields["result"])})
+        for fields in json.loads(raw)
+    )

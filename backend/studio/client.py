@@ -106,12 +106,12 @@ class LabelStudioClient:
         with _translated(self._url, "the list of projects"):
             return [int(project.id) for project in self._client.projects.list() if project.id is not None]
 
-    def annotated_tasks(self, project_id: int, control: str) -> list[AnnotatedTask]:
+    def annotated_tasks(self, project_id: int, controls: Collection[str]) -> list[AnnotatedTask]:
         """Export the tasks that have annotations, skipped annotations included.
 
         Args:
             project_id: the project.
-            control: name of the Choices tag whose choices are read.
+            controls: names of the controls whose answers are read.
         """
         with _translated(self._url, f"the export of project {project_id}"):
             chunks = self._client.projects.exports.download_sync(
@@ -119,7 +119,7 @@ class LabelStudioClient:
             )
             exported = json.loads(b"".join(chunks))
         return [
-            AnnotatedTask(raw["id"], raw["data"], read_annotations(raw.get("annotations", []), control))
+            AnnotatedTask(raw["id"], raw["data"], read_annotations(raw.get("annotations", []), controls))
             for raw in exported
         ]
 
@@ -140,18 +140,20 @@ class LabelStudioClient:
             yield page
             above, left = page[-1].task_id, total - len(page)
 
-    def tasks_by_id(self, project_id: int, task_ids: Collection[int], control: str) -> Iterator[list[Task]]:
+    def tasks_by_id(
+        self, project_id: int, task_ids: Collection[int], controls: Collection[str]
+    ) -> Iterator[list[Task]]:
         """Yield tasks in pages, with annotations, skipped annotations included. Deleted tasks are left out.
 
         Args:
             project_id: the project; tasks of other projects are left out.
             task_ids: ids of the tasks.
-            control: name of the Choices tag whose choices are read.
+            controls: names of the controls whose answers are read.
         """
         wanted = sorted(task_ids)
         for start in range(0, len(wanted), _IDS_A_REQUEST):
             chosen = [_filter("id", "in_list", "List", wanted[start : start + _IDS_A_REQUEST])]
-            page, _ = self._listed(project_id, chosen, control)
+            page, _ = self._listed(project_id, chosen, controls)
             yield page
 
     def last_change(self, project_id: int) -> datetime | None:
@@ -161,13 +163,13 @@ class LabelStudioClient:
         return _as_time(answer["tasks"][0]["updated_at"]) if answer["tasks"] else None
 
     def _listed(
-        self, project_id: int, filters: Sequence[Mapping[str, Any]], control: str = ""
+        self, project_id: int, filters: Sequence[Mapping[str, Any]], controls: Collection[str] = ()
     ) -> tuple[list[Task], int]:
-        """Read the first page of filtered tasks and the count over all pages; a control adds annotations."""
+        """Read the first page of filtered tasks and the count over all pages; controls add annotations."""
         query = {"filters": {"conjunction": "and", "items": list(filters)}, "ordering": ["tasks:id"]}
-        fields = {"fields": "all", "include": _ANNOTATED_FIELDS} if control else {"include": _TASK_FIELDS}
+        fields = {"fields": "all", "include": _ANNOTATED_FIELDS} if controls else {"include": _TASK_FIELDS}
         answer = self._task_list(project_id, query, page_size=TASKS_A_PAGE, **fields)
-        return [read_task(raw, control) for raw in answer["tasks"]], int(answer["total"])
+        return [read_task(raw, controls) for raw in answer["tasks"]], int(answer["total"])
 
     def _task_list(self, project_id: int, query: Mapping[str, Any], **params: Any) -> dict[str, Any]:
         """Read a page of the task list as JSON. The SDK's own method validates every field, which is slow."""

@@ -10,8 +10,8 @@ import httpx
 from backend.errors import ConfigurationError, LabelStudioError
 from backend.settings import Settings, parse_extra_params
 from backend.studio.client import LabelStudioClient
-from backend.studio.labeling_config import read_labeling_config
-from model.tasks.label_names import check_described
+from backend.studio.kinds import labels_of, read_tasks
+from model.tasks.classification.label_names import check_described
 
 TITLE = "Shortlist"
 
@@ -43,7 +43,7 @@ def connect_over(
     client: LabelStudioClient, settings: Settings, project_id: int, url: str, descriptions: Mapping[str, str] | None
 ) -> str:
     """Connect a project over an open client; see `connect_project`."""
-    labels = read_labeling_config(client.project(project_id).label_config).label_set.labels
+    labels = labels_of(read_tasks(client.project(project_id).label_config))
     check_described(labels, descriptions or {})
     backend = {"url": url, **_credentials(settings)}
     connected = [found for found in client.backends(project_id) if found.url.rstrip("/") == url.rstrip("/")]

@@ -1,12 +1,12 @@
 """Label Studio's JSON as frozen records. No other module reads raw payloads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from backend.errors import InvalidRequestError
 from backend.settings import parse_extra_params
-from model.types import Annotation
+from model.types import Annotation, ResultItem
 
 START_TRAINING = "START_TRAINING"
 PROJECT_UPDATED = "PROJECT_UPDATED"
@@ -69,7 +69,7 @@ class Task:
 
 @dataclass(frozen=True)
 class AnnotatedTask:
-    """An exported task: its data, and people's choices with one control."""
+    """An exported task: its data, and people's answers."""
 
     task_id: int
     data: Mapping[str, Any]
@@ -218,14 +218,14 @@ def _parse_task(raw: Any, position: int) -> Task:
     return Task(task_id if isinstance(task_id, int) and not isinstance(task_id, bool) else 0, data)
 
 
-def read_task(raw: Mapping[str, Any], control: str) -> Task:
+def read_task(raw: Mapping[str, Any], controls: Collection[str]) -> Task:
     """Read a task from Label Studio's list of tasks.
 
     Args:
         raw: the task, with or without annotations.
-        control: name of the Choices tag whose choices are read.
+        controls: names of the controls whose answers are read.
     """
-    annotations = read_annotations(raw["annotations"], control) if "annotations" in raw else None
+    annotations = read_annotations(raw["annotations"], controls) if "annotations" in raw else None
     cancelled = int(raw.get("cancelled_annotations") or 0)
     counted = int(raw.get("total_annotations") or 0) + cancelled
     return Task(
@@ -253,27 +253,29 @@ def parse_project_id(raw: Any) -> int:
     return int(head)
 
 
-def read_annotations(raw_annotations: Sequence[Mapping[str, Any]], control: str) -> tuple[Annotation, ...]:
-    """Read annotations, and keep only the choices with one control."""
-    return tuple(_read_annotation(raw, control) for raw in raw_annotations)
+def read_annotations(raw_annotations: Sequence[Mapping[str, Any]], controls: Collection[str]) -> tuple[Annotation, ...]:
+    """Read annotations, and keep only the answers given with some controls."""
+    return tuple(_read_annotation(raw, controls) for raw in raw_annotations)
 
 
-def _read_annotation(raw: Mapping[str, Any], control: str) -> Annotation:
+def _read_annotation(raw: Mapping[str, Any], controls: Collection[str]) -> Annotation:
     who = raw.get("completed_by")
     return Annotation(
         annotator=str(who.get("id") if isinstance(who, dict) else who),
-        labels=_chosen(raw.get("result") or [], control),
+        result=_said(raw.get("result") or [], controls),
         is_ground_truth=bool(raw.get("ground_truth")),
         is_skipped=bool(raw.get("was_cancelled")),
         updated_at=str(raw.get("updated_at") or ""),
     )
 
 
-def _chosen(result: Sequence[Mapping[str, Any]], control: str) -> tuple[str, ...]:
-    """Return the labels chosen with `control`, each once, in the given order."""
-    items = (item for item in result if item.get("type") == "choices" and item.get("from_name") == control)
-    labels = (label for item in items for label in item.get("value", {}).get("choices", []))
-    return tuple(dict.fromkeys(str(label) for label in labels))
+def _said(result: Sequence[Mapping[str, Any]], controls: Collection[str]) -> tuple[ResultItem, ...]:
+    """Return the result items of some controls, in the given order; a relation between items has no control."""
+    return tuple(
+        ResultItem(str(item["from_name"]), str(item.get("type")), item.get("value") or {})
+        for item in result
+        if item.get("from_name") in controls
+    )
 
 
 def _object(raw: Any, what: str) -> dict[str, Any]:

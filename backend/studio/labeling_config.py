@@ -1,120 +1,94 @@
-"""Labeling config XML → the classification: control, text fields, labels, one label or several for a text."""
+"""A labeling config's XML as an object that kinds of questions read themselves from, and the text of a task."""
 
 import html
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from label_studio_sdk._legacy.exceptions import LabelStudioXMLSyntaxErrorSentryIgnored
 from label_studio_sdk.label_interface import LabelInterface
 
 from backend.errors import UnsupportedConfigError
-from model.tasks.label_names import has_words, label_texts, label_words, tidy
-from model.types import LabelSet, LabelTexts
+from model.tasks.classification.label_names import tidy
+from model.tasks.task import Task, TextField
 
 # Without angle brackets: Label Studio shows the message as HTML.
-_FIX = "add a Choices tag over a Text, HyperText or Paragraphs tag in Settings, Labeling Interface"
+FIX = "add a Choices tag over a Text, HyperText or Paragraphs tag in Settings, Labeling Interface"
 _PLAIN_VALUE = re.compile(r"^\$[^$]+$")
 _TAG = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>", re.IGNORECASE | re.DOTALL)
-# Label Studio replaces such a variable by a field of the task's data.
-_VARIABLE = re.compile(r"\$\w")
-# An alias without such a word, like "c1", is a code.
-_WORD = re.compile(r"[^\W\d_]{3}")
 
 
 @dataclass(frozen=True)
-class TextField:
-    """One field of a task's data that holds text.
+class ParsedConfig:
+    """A labeling config, parsed by Label Studio's own package.
 
     Attributes:
-        kind: Text, HyperText or Paragraphs.
-        key: key of the field in the task's data.
-        speaker_key: key of a line's speaker, in Paragraphs.
-        said_key: key of a line's text, in Paragraphs.
+        interface: Label Studio's objects for the tags.
+        tree: the XML tree.
     """
 
-    kind: str
-    key: str
-    speaker_key: str = "author"
-    said_key: str = "text"
+    interface: Any
+    tree: Any
+
+    @property
+    def texts(self) -> dict[str, Any]:
+        """The text objects by name, in order."""
+        return {tag.name: tag for tag in self.interface.objects if tag.tag in ("Text", "HyperText", "Paragraphs")}
+
+    def controls(self, tag: str) -> list[Any]:
+        """The controls with a tag's name that ask about a whole object, in order."""
+        return [control for control in self.interface.controls if control.tag == tag and _is_of_whole(control)]
+
+    def is_over_text(self, control: Any) -> bool:
+        """Whether a control refers to a text object."""
+        return any(name in self.texts for name in control.to_name)
+
+    def text_name(self, control: Any) -> str:
+        """Name of the first text object that a control refers to; there has to be one."""
+        return str(next(name for name in control.to_name if name in self.texts))
+
+    def fields_of(self, control: Any) -> tuple[TextField, ...]:
+        """The text fields that annotators see with a control; the control's own come first.
+
+        All text objects count, because annotators see all of them, except text objects that only another control with
+        the same tag refers to.
+
+        Args:
+            control: a control over a text.
+
+        Raises:
+            UnsupportedConfigError: no text comes from the task's data, or in a form that cannot be read.
+        """
+        texts, alike = self.texts, self.controls(control.tag)
+        elsewhere = {name for tag in alike if tag is not control for name in tag.to_name} - set(control.to_name)
+        names = [*control.to_name, *(name for name in texts if name not in control.to_name)]
+        shown = [texts[name] for name in names if name in texts and name not in elsewhere]
+        # Text in the config itself is the same for every task.
+        fields = tuple(_field(tag) for tag in shown if "$" in str(tag.value))
+        if not fields:
+            raise UnsupportedConfigError(f"no text of the labeling config comes from the task's data: {FIX}")
+        return fields
 
 
-@dataclass(frozen=True)
-class Meaning:
-    """The meaning of labels, as the labeling config gives it besides their names.
-
-    Attributes:
-        said: description by label, for labels that the config describes.
-        question: text of the Header above the control; empty without a Header.
-    """
-
-    said: Mapping[str, str] = field(default_factory=dict)
-    question: str = ""
+def _is_of_whole(control: Any) -> bool:
+    return bool(control.attr.get("perRegion") != "true")
 
 
-@dataclass(frozen=True)
-class Classification:
-    """The question that a labeling config asks: which labels does a text have?
-
-    Attributes:
-        control: name of the Choices tag.
-        to_name: name of the text object that the Choices tag refers to.
-        fields: all text fields that annotators see; the control's fields come first.
-        label_set: the labels, and whether a text may have several.
-        meaning: the meaning of the labels; equality of classifications ignores it.
-    """
-
-    control: str
-    to_name: str
-    fields: tuple[TextField, ...]
-    label_set: LabelSet
-    meaning: Meaning = field(default_factory=Meaning, compare=False)
-
-
-def read_labeling_config(xml: str) -> Classification:
-    """Read the first question about a text that a labeling config asks.
-
-    The backend learns the first `Choices` over a text. It reads all text objects, because annotators see all of them,
-    except text objects that only another `Choices` refers to.
+def parse_labeling_config(xml: str) -> ParsedConfig:
+    """Parse a labeling config.
 
     Args:
         xml: the labeling config.
 
     Raises:
-        UnsupportedConfigError: there is no `Choices` over a text, it has fewer than two labels or takes labels from the
-            data, or the XML is broken.
+        UnsupportedConfigError: the XML is broken.
     """
     try:
         interface = LabelInterface(xml)
     except (LabelStudioXMLSyntaxErrorSentryIgnored, ValueError, AttributeError, KeyError) as error:
-        raise UnsupportedConfigError(f"the labeling config cannot be read ({error}): {_FIX}") from error
-    objects = {tag.name: tag for tag in interface.objects if tag.tag in ("Text", "HyperText", "Paragraphs")}
-    choices = [tag for tag in interface.controls if tag.tag == "Choices" and tag.attr.get("perRegion") != "true"]
-    over_text = [tag for tag in choices if any(name in objects for name in tag.to_name)]
-    if not over_text:
-        raise UnsupportedConfigError(f"the labeling config has no Choices over a text: {_FIX}")
-    control = over_text[0]
-    if interface._tree.xpath("//Choices[@name=$name]//Choice//Choice", name=control.name):
-        raise UnsupportedConfigError(
-            f"Choices {control.name!r} has choices inside choices; a classifier needs one flat list of labels"
-        )
-    labels = tuple(control.labels)
-    if len(labels) < 2:
-        raise UnsupportedConfigError(
-            f"Choices {control.name!r} has {len(labels)} labels written in the config; two or more Choice tags are "
-            "needed (labels that come from each task's data cannot be learned)"
-        )
-    elsewhere = {name for tag in choices if tag is not control for name in tag.to_name} - set(control.to_name)
-    names = [*control.to_name, *(name for name in objects if name not in control.to_name)]
-    shown = [objects[name] for name in names if name in objects and name not in elsewhere]
-    # Text in the config itself is the same for every task.
-    fields = tuple(_field(tag) for tag in shown if "$" in str(tag.value))
-    if not fields:
-        raise UnsupportedConfigError(f"no text of the labeling config comes from the task's data: {_FIX}")
-    to_name = next(name for name in control.to_name if name in objects)
-    label_set = LabelSet(labels, control.attr.get("choice") == "multiple")
-    return Classification(control.name, to_name, fields, label_set, _meaning(interface._tree, control.name))
+        raise UnsupportedConfigError(f"the labeling config cannot be read ({error}): {FIX}") from error
+    return ParsedConfig(interface, interface._tree)
 
 
 def _field(tag: Any) -> TextField:
@@ -130,80 +104,23 @@ def _field(tag: Any) -> TextField:
     return TextField(tag.tag, str(tag.value)[1:], tag.attr.get("nameKey", "author"), tag.attr.get("textKey", "text"))
 
 
-def _meaning(tree: Any, control: str) -> Meaning:
-    # If two Choices have the same name, the last is the control.
-    choices = tree.xpath("//Choices[@name=$name]", name=control)[-1]
-    texts = ((choice.get("alias") or choice.get("value"), _description(choice)) for choice in choices.iter("Choice"))
-    return Meaning({label: text for label, text in texts if label and text}, _question(choices))
-
-
-def _description(choice: Any) -> str:
-    """Describe a Choice by its value, alias and hint; empty if it has only a value."""
-    if not (choice.get("alias") or choice.get("hint")):
-        return ""
-    name, hint = _name(choice), tidy(choice.get("hint") or "")
-    return f"{name}: {hint}" if name and hint else name or hint
-
-
-def _name(choice: Any) -> str:
-    """Return the words of a Choice's value, and of its alias if the alias adds words."""
-    value, alias = label_words(choice.get("value") or ""), label_words(choice.get("alias") or "")
-    if not value or not _WORD.search(alias) or alias.casefold() in value.casefold():
-        return value or alias
-    return f"{value}, {alias}"
-
-
-def _question(choices: Any) -> str:
-    """Return the nearest Header above a control, in its own View or an enclosing View; empty without such a Header.
-
-    A Header with a variable does not count. A Header above another control belongs to that control.
-    """
-    above = choices.xpath("ancestor-or-self::*/preceding-sibling::*")
-    for tag in reversed(above):
-        if tag.get("toName") not in (None, choices.get("name")):
-            return ""
-        text = tag.get("value") or tag.text or ""
-        if tag.tag == "Header" and not _VARIABLE.search(text) and (question := _without_markup(text)):
-            return question
-    return ""
-
-
-def _without_markup(markup: str) -> str:
+def without_markup(markup: str) -> str:
+    """The words of an HTML text on one line, cut where it is long; empty without words."""
     return tidy(html.unescape(_TAG.sub(" ", markup)))
 
 
-def read_label_texts(
-    classification: Classification, description: str, own: Mapping[str, str], *, is_on: bool
-) -> LabelTexts:
-    """Collect the texts that say what each label means.
+def read_text(tasks: Sequence[Task], data: Mapping[str, Any]) -> str:
+    """Return the text that annotators see in a task: the text fields of all questions, joined by blank lines.
 
     Args:
-        classification: the classification, with the label descriptions of the labeling config.
-        description: the project's description; replaces a missing Header as the question.
-        own: the project's label descriptions, by label; they override the labeling config.
-        is_on: False if the project's setting NAMES is off.
-
-    Returns:
-        For each of C labels, in order, a tuple of zero to two texts.
-    """
-    labels = classification.label_set.labels
-    if not is_on:
-        return ((),) * len(labels)
-    described = {**classification.meaning.said, **{label: text for label, text in own.items() if has_words(text)}}
-    return label_texts(labels, described, classification.meaning.question or _without_markup(description))
-
-
-def read_text(classification: Classification, data: Mapping[str, Any]) -> str:
-    """Return the text that annotators see in a task: its text fields, joined by blank lines.
-
-    Args:
-        classification: names the text fields.
+        tasks: name the text fields.
         data: the task's data.
 
     Returns:
         The text; empty if all fields are empty or missing.
     """
-    parts = (_read_field(text_field, _look_up(data, text_field.key)) for text_field in classification.fields)
+    fields = dict.fromkeys(text_field for task in tasks for text_field in task.fields)
+    parts = (_read_field(text_field, _look_up(data, text_field.key)) for text_field in fields)
     joined = "\n\n".join(part for part in parts if part)
     # A tokenizer fails on half a surrogate pair.
     return joined.encode("utf-8", "replace").decode("utf-8")

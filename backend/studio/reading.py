@@ -8,14 +8,15 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import astuple
 from datetime import datetime, timedelta
 
 from backend.store.tasks import Counts, StoredTask, TaskStore
 from backend.studio.client import LabelStudioClient
 from backend.studio.contract import Project, Task
-from backend.studio.labeling_config import Classification, read_text
+from backend.studio.labeling_config import read_text
+from model.tasks.task import Task as Question
 
 # Events may be lost, and no event tells of a changed text. A look at the update times costs two small requests.
 LOOK_EVERY_S = 60.0
@@ -37,7 +38,7 @@ class Reading:
         client: LabelStudioClient,
         store: TaskStore,
         project: Project,
-        classification: Classification,
+        questions: Sequence[Question],
         on_progress: Callable[[int, int], None],
     ) -> None:
         """Prepare to read; nothing is read yet.
@@ -46,14 +47,15 @@ class Reading:
             client: the client for Label Studio.
             store: the store of the project's tasks.
             project: the project, as Label Studio counts it now.
-            classification: names the text fields and the control.
+            questions: name the text fields and the controls.
             on_progress: called with (tasks read, tasks to read).
         """
         self._client = client
         self._store = store
         self._project = project
-        self._classification = classification
+        self._questions = questions
         self._on_progress = on_progress
+        self._controls = [question.control for question in questions]
         self._facts = store.facts()
 
     def catch_up(self, changed: Collection[int], are_all_named: bool, is_thorough: bool = False) -> None:
@@ -137,14 +139,14 @@ class Reading:
     def _read_named(self, task_ids: Collection[int]) -> None:
         """Read tasks with their annotations, and remove the tasks that Label Studio has deleted."""
         left = set(task_ids)
-        for page in self._client.tasks_by_id(self._project.project_id, left, self._classification.control):
+        for page in self._client.tasks_by_id(self._project.project_id, left, self._controls):
             self._store.put(self._stored(task) for task in page)
             left -= {task.task_id for task in page}
         if left:
             self._store.remove(left)
 
     def _stored(self, task: Task) -> StoredTask:
-        text = read_text(self._classification, task.data)
+        text = read_text(self._questions, task.data)
         # A task that was read without annotations has none if Label Studio counts none.
         annotations = task.annotations if task.annotations is not None or task.annotation_count else ()
         return StoredTask(task.task_id, text, task.is_done, task.is_skipped, task.updated_at, annotations)

@@ -1,5 +1,6 @@
 """/predict: answers from the order in use, and from the classifier for texts that the order does not hold."""
 
+import json
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 from backend.store.project_folder import ProjectFolder
 from backend.store.publications import Place, Publication
 from backend.studio.contract import Task
-from backend.studio.labeling_config import Classification, read_labeling_config, read_text
-from backend.studio.results import empty_prediction, prediction, prediction_result, rank_score
+from backend.studio.kinds import read_tasks
+from backend.studio.labeling_config import read_text
+from backend.studio.results import NO_RESULT, empty_prediction, joined, prediction, rank_score
 from backend.web.service import Service
+from model.tasks.task import Task as Question
 from model.text_digests import text_digest
 
 log = logging.getLogger(__name__)
@@ -32,24 +35,24 @@ def predict(service: Service, project_id: int, label_config: str, tasks: Sequenc
         UnsupportedConfigError: the labeling config asks nothing that can be answered.
     """
     folder = service.folder(project_id)
-    classification = read_labeling_config(label_config)
-    texts = [read_text(classification, task.data) for task in tasks]
+    questions = read_tasks(label_config)
+    texts = [read_text(questions, task.data) for task in tasks]
     _warn_of_empty_texts(project_id, tasks, texts)
-    head, places = _published(folder, classification, [task.task_id for task in tasks])
+    head, places = _published(folder, questions, [task.task_id for task in tasks])
     answers = [_from_order(head, places.get(task.task_id), text) for task, text in zip(tasks, texts, strict=True)]
     unknown = [row for row, answer in enumerate(answers) if answer is None and texts[row]]
-    scored = _score(service, folder, classification, [texts[row] for row in unknown])
+    scored = _score(service, folder, questions, [texts[row] for row in unknown])
     results = dict(zip(unknown, scored, strict=True))
     rest = empty_prediction(folder.publications.name())
     return [answer or {**rest, "result": results.get(row, [])} for row, answer in enumerate(answers)]
 
 
 def _published(
-    folder: ProjectFolder, classification: Classification, task_ids: Sequence[int]
+    folder: ProjectFolder, questions: Sequence[Question], task_ids: Sequence[int]
 ) -> tuple[Publication | None, dict[int, Place]]:
     """The order in use and the places of some tasks in it; nothing of an order for other labels."""
     with folder.publications.open() as order:
-        if order is None or order.head.label_set != classification.label_set:
+        if order is None or order.head.label_sets != tuple(question.label_set for question in questions):
             return None, {}
         return order.head, order.find(task_ids)
 
@@ -62,14 +65,24 @@ def _from_order(head: Publication | None, place: Place | None, text: str) -> dic
 
 
 def _score(
-    service: Service, folder: ProjectFolder, classification: Classification, texts: Sequence[str]
+    service: Service, folder: ProjectFolder, questions: Sequence[Question], texts: Sequence[str]
 ) -> list[list[dict[str, Any]]]:
-    """Result items for texts that the order does not hold, by the classifier."""
-    classifier = service.classifier.current(folder) if texts else None
-    if classifier is None or classifier.config.label_set != classification.label_set:
-        return [[] for _ in texts]
+    """Result items for texts that the order does not hold, by the classifier of each question."""
+    if not texts:
+        return []
+    by_question = [
+        _results(service, folder.of_question(place), question, texts) for place, question in enumerate(questions)
+    ]
+    return [json.loads(joined(results)) for results in zip(*by_question, strict=True)]
+
+
+def _results(service: Service, folder: ProjectFolder, question: Question, texts: Sequence[str]) -> list[str]:
+    """Result items of each text for one question, as JSON; none while the question has no classifier."""
+    classifier = service.classifier.current(folder)
+    if classifier is None or classifier.config.label_set != question.label_set:
+        return [NO_RESULT] * len(texts)
     proba_N_C = service.classifier.score(classifier, texts, service.threads)
-    return [prediction_result(classification, proba_C) for proba_C in proba_N_C]
+    return list(question.results(question.answers(proba_N_C)))
 
 
 def _warn_of_empty_texts(project_id: int, tasks: Sequence[Task], texts: Sequence[str]) -> None:

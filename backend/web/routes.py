@@ -8,7 +8,7 @@ from flask import Blueprint, Response, current_app, jsonify, render_template, re
 from backend.errors import InvalidRequestError, StaleAnswerError, UnknownProjectError
 from backend.store.project_folder import Connection, ProjectFolder
 from backend.studio.contract import START_TRAINING, Event, parse_event, parse_predict, parse_project_id, parse_setup
-from backend.studio.labeling_config import read_labeling_config
+from backend.studio.kinds import labels_of, read_tasks
 from backend.web.events import take_event
 from backend.web.metrics import metrics_text
 from backend.web.pasting import prompt_of, take_answer
@@ -16,7 +16,7 @@ from backend.web.predicting import predict as answer_tasks
 from backend.web.service import Service
 from backend.web.status import project_status
 from model.errors import LLMError
-from model.tasks.label_names import check_described
+from model.tasks.classification.label_names import check_described
 
 # Connecting makes Label Studio create a webhook, and set the project's model version, right after it called /setup: a
 # second round finds the one and fixes the other.
@@ -39,7 +39,7 @@ def setup() -> Response:
     """A project connects: remember its settings, ask for a round, answer at once."""
     asked = parse_setup(_body())
     service = _service()
-    labels = read_labeling_config(asked.label_config).label_set.labels
+    labels = labels_of(read_tasks(asked.label_config))
     check_described(labels, service.settings.for_project(asked.extra_params).label_descriptions)
     folder = service.folder(asked.project_id)
     folder.connection.write(Connection(request.host, asked.extra_params))

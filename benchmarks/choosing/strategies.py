@@ -20,7 +20,7 @@ from model.simulation.gold import read_gold
 from model.simulation.learning_curves import Curve, Point, curves, interval
 from model.simulation.setup import Setup
 from model.simulation.simulate import key_of, simulate
-from model.tasks.label_names import label_texts
+from model.tasks.classification.label_names import label_texts
 
 SETS = ("sst2", "trec6", "agnews", "banking77")
 BUDGETS = (16, 32, 64, 128, 256, 512)

@@ -19,7 +19,7 @@ from model.learner.knowledge import MOST_POOL
 from model.learner.recipe_names import Recipe
 from model.learner.recipes import TrainingConfig
 from model.learner.training import Start, Trained, train, train_on_names
-from model.tasks.label_names import label_texts
+from model.tasks.classification.label_names import label_texts
 from model.types import Background, FloatArray, LabelSet, LabelTexts, Targets, TrainingData
 
 BUDGETS = (0, 16, 32, 64, 128, 256)

@@ -15,8 +15,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 
 from backend.store.project_folder import ProjectFolder
 from backend.store.publications import Places, Publication
-from backend.studio.labeling_config import read_labeling_config
-from backend.studio.results import results_of
+from backend.studio.kinds import read_tasks
 from examples.servers import backend_server, free_port
 from model.text_digests import text_digests
 from model.types import LabelSet
@@ -65,7 +64,8 @@ class PredictClient:
 
     def publish(self, texts: Sequence[str], number: int) -> None:
         """Publish an order of these texts as tasks 1, 2, 3 …."""
-        label_set = read_labeling_config(self.config).label_set
+        (task,) = read_tasks(self.config)
+        label_set = task.label_set
         proba_N_C = np.random.default_rng(0).dirichlet(np.ones(len(label_set.labels)), size=len(texts))
         head = Publication(
             number=number,
@@ -80,7 +80,7 @@ class PredictClient:
             task_ids_N=np.arange(1, len(texts) + 1),
             text_digests_N=text_digests(texts),
             reasons_N=("margin: score 0.50, place 1",) * len(texts),
-            results_N=tuple(results_of(read_labeling_config(self.config), proba_N_C.astype(np.float32))),
+            results_N=tuple(task.results(task.answers(proba_N_C.astype(np.float32)))),
         )
         self.folder.publications.write(head, places)
 
@@ -118,7 +118,7 @@ def compare(server: PredictClient, version: Path, name: str, texts: Sequence[str
 
 
 def _pipeline(version: Path, server: PredictClient) -> Any:
-    labels = len(read_labeling_config(server.config).label_set.labels)
+    labels = len(read_tasks(server.config)[0].label_set.labels)
     model = AutoModelForSequenceClassification.from_pretrained(version / "encoder", num_labels=labels)
     return pipeline("text-classification", model=model, tokenizer=AutoTokenizer.from_pretrained(version / "encoder"))
 

@@ -27,6 +27,11 @@ class AnyOf:
         yes_U = proba_N_C.reshape(-1)
         return Answers(np.stack([1.0 - yes_U, yes_U], axis=1), np.repeat(np.arange(texts), labels), texts, MAX)
 
+    def rows(self, answers: Answers) -> FloatArray:
+        """The probability of yes to each label."""
+        labels = len(answers.proba_U_C) // max(1, answers.size)
+        return answers.proba_U_C[:, 1].reshape(answers.size, labels)
+
     def standing(self, proba_N_C: FloatArray) -> FloatArray:
         """The label whose probability is nearest to 1/2.
 

@@ -34,6 +34,9 @@ class Link(Protocol):
     def answers(self, proba_N_C: FloatArray) -> Answers:
         """The units of N texts, with their class probabilities and reduction."""
 
+    def rows(self, answers: Answers) -> FloatArray:
+        """The inverse of `answers`: proba_N_C."""
+
     def standing(self, proba_N_C: FloatArray) -> FloatArray:
         """Class probabilities of one unit of each text, its least sure one, for methods that need one a text.
 

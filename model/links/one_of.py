@@ -23,6 +23,10 @@ class OneOf:
         """Every text is a unit."""
         return Answers(proba_N_C, np.arange(len(proba_N_C)), len(proba_N_C), MAX)
 
+    def rows(self, answers: Answers) -> FloatArray:
+        """The units themselves."""
+        return answers.proba_U_C
+
     def standing(self, proba_N_C: FloatArray) -> FloatArray:
         """The text itself."""
         return proba_N_C

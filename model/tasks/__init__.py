@@ -1,4 +1,5 @@
-"""A project's labels: their meaning in words, and training targets from annotations.
+"""What people are asked about a text: `task` says what a kind of question is, and each kind has a folder.
 
-This folder imports no other folder. `backend`, `simulation` and `commands` import it.
+Kinds don't know each other. This folder may import `encoder`, `learner`, `query` and `llm`. `backend`, `simulation` and
+`commands` import it.
 """

@@ -24,7 +24,9 @@ MAY_IMPORT = {
     "backend.commands": ("backend",),
     "backend.__main__": ("backend.commands",),
     "model.links": (),
-    "model.tasks": (),
+    "model.tasks": ("model.encoder", "model.learner", "model.query"),
+    # A kind of question knows what a kind is, and no other kind.
+    "model.tasks.classification": ("model.tasks.task", "model.tasks.votes"),
     "model.encoder": (),
     "model.query": (),
     "model.learner": ("model.encoder", "model.query"),

@@ -6,10 +6,9 @@ import pytest
 from backend.rounds.llm_selection import LLMContext
 from backend.rounds.sync import Synced
 from backend.settings import Settings
-from backend.studio.labeling_config import read_labeling_config
 from model.types import Targets
 from tests.fake_chats import ScriptedChat
-from tests.fakes import SENTIMENT, a_context, a_project, labeling_config
+from tests.fakes import SENTIMENT, a_context, a_project, labeling_config, the_task
 from tests.unit.backend.films import EMBEDDINGS, POOL, sentiment
 
 
@@ -31,7 +30,7 @@ def llm_context(llm_settings):
             np.eye(2, dtype=np.float32)[[int(sentiment(text.text) == "pos") for text in done]],
             SENTIMENT,
         )
-        question = read_labeling_config(labeling_config())
+        question = the_task(labeling_config())
         project = a_project(title="Films", description="What critics say")
         synced = Synced(project, question, llm_settings.for_project(own), targets, POOL[labels:], "")
         round_ = a_context(llm_settings, turn=turn)

@@ -14,11 +14,12 @@ from backend.rounds.order import Order, order_pool, strategy_for
 from backend.rounds.ordering import make_order
 from backend.rounds.plan import labels_until_training
 from backend.rounds.round import Round
+from backend.rounds.standing import Standing
 from backend.rounds.sync import Synced
 from backend.settings import LLMLabels, ProjectSettings, Settings, environment_names, load_settings
 from backend.store.project_folder import ProjectFolder
 from backend.studio.client import LabelStudioClient
-from backend.studio.labeling_config import read_label_texts, read_labeling_config
+from backend.studio.kinds import read_label_texts
 from backend.studio.webhooks import webhook_headers
 from backend.work.redis_access import redis_url
 from model.errors import LLMBudgetError
@@ -26,9 +27,9 @@ from model.learner.recipe_names import Recipe
 from model.llm.chat import Reply
 from model.llm.provider import LLMConfig
 from model.query.unlabelled import Unlabelled
-from model.tasks.label_names import MAX_CHARACTERS
+from model.tasks.classification.label_names import MAX_CHARACTERS
 from model.types import PoolText, Targets
-from tests.fakes import SENTIMENT, a_context, a_project, labeling_config
+from tests.fakes import SENTIMENT, a_context, a_project, labeling_config, the_task
 
 HOOK = "tests.ordering_hooks:longest_first"
 POOL = tuple(PoolText(id_, f"text {id_}") for id_ in range(40))
@@ -74,7 +75,7 @@ def _log_level(settings: Settings) -> int:
 
 
 def _synced(settings: Settings) -> Synced:
-    question = read_labeling_config(labeling_config())
+    question = the_task(labeling_config())
     nothing = Targets((), (), np.zeros((0, 2), dtype=np.float32), SENTIMENT)
     return Synced(a_project(), question, settings.for_project({}), nothing, POOL, settings.bert_model)
 
@@ -88,7 +89,7 @@ def _order(settings: Settings) -> Order:
 def _queued(settings: Settings) -> int:
     by_chance = settings.model_copy(update={"cold_start": "random"})
     llm = Round(a_context(by_chance)).llm_context(_synced(by_chance), InUse())
-    return make_order(llm, InUse(), None, 1).publication.queued
+    return make_order([Standing(llm, InUse())], 1).publication.queued
 
 
 def _labels_missing(settings: Settings) -> int:
@@ -119,7 +120,7 @@ def _cost(settings: Settings) -> float | None:
 
 def _label_texts(settings: Settings, **own) -> tuple[tuple[str, ...], ...]:
     project = settings.for_project(own)
-    question = read_labeling_config(labeling_config())
+    question = the_task(labeling_config())
     return read_label_texts(question, "", project.label_descriptions, is_on=project.names == "auto")
 
 

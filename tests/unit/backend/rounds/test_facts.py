@@ -14,17 +14,18 @@ from backend.rounds.facts import (
     with_order,
 )
 from backend.rounds.fit import usable
+from backend.rounds.llm_selection import LLMContext
 from backend.rounds.plan import NEW_LABELS, labels_until_training, plan
+from backend.rounds.standing import Standing
 from backend.rounds.sync import Synced
 from backend.settings import ProjectSettings, Settings
 from backend.store.project_folder import ProjectFolder
 from backend.store.publications import HookFailure
 from backend.store.selections import Picked, Selection
-from backend.studio.labeling_config import read_labeling_config
 from model.learner.registry import ModelVersion, data_sha256, label_digests
 from model.text_digests import text_digest
 from model.types import LabelSet, PoolText, Targets
-from tests.fakes import FakeTurn, a_context, a_project, labeling_config, some_places, write_publication
+from tests.fakes import FakeTurn, a_context, a_project, labeling_config, some_places, the_task, write_publication
 
 SETTINGS = ProjectSettings(retrain_every=16, query_size=3, queue_size=10)
 
@@ -41,7 +42,7 @@ def synced(targets: Targets | None = None, pool_ids=range(10, 14), settings=SETT
     targets = labelled() if targets is None else targets
     project = a_project(label_config=labeling_config(*targets.label_set.labels, **config))
     pool = tuple(PoolText(id_, f"text {id_}") for id_ in pool_ids)
-    return Synced(project, read_labeling_config(project.label_config), settings, targets, pool, encoder)
+    return Synced(project, the_task(project.label_config), settings, targets, pool, encoder)
 
 
 def trained_on(targets: Targets, **different) -> ModelVersion:
@@ -163,7 +164,8 @@ def reason(context):
         made = context(in_use.version)
         write_publication(made.folder, size, places, **{"settings_digest": digest, **known, **head})
         facts = training_facts(made, now)
-        return plan(with_order(facts, made, now, in_use, selection, published_texts(made.folder)), time.time()).why
+        standing = Standing(LLMContext(made, now, in_use.has_model, None, None), in_use, selection)
+        return plan(with_order(facts, standing, published_texts(made.folder)), time.time()).why
 
     return reason
 

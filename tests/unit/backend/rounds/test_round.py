@@ -16,18 +16,18 @@ from backend.rounds.ordering import Ordered, make_order
 from backend.rounds.plan import plan
 from backend.rounds.round import Round
 from backend.rounds.score import classify_by_names
+from backend.rounds.standing import Standing
 from backend.rounds.sync import Synced
 from backend.settings import Settings
 from backend.store.project_folder import Connection, ProjectFolder
 from backend.store.selections import PASTED, Picked, Selection
 from backend.store.sync_record import Facts
 from backend.studio.client import SAMPLING
-from backend.studio.labeling_config import read_labeling_config
 from backend.work.classifiers import Classifiers
 from model.errors import InvalidTargetsError, TrainingCancelledError
 from model.llm.asking import Checks
 from model.types import PoolText, Targets
-from tests.fake_tasks import TaskedLabelStudio
+from tests.fake_tasks import WholeLabelStudio
 from tests.fakes import (
     BLAME,
     NEUTRAL,
@@ -38,6 +38,7 @@ from tests.fakes import (
     a_context,
     a_project,
     labeling_config,
+    the_task,
 )
 
 FILMS = tuple(f"{noun} {word}" for noun in NEUTRAL for word in (*PRAISE, *BLAME))
@@ -68,7 +69,7 @@ def synced(settings):
             SENTIMENT,
         )
         project = a_project(label_config=label_config)
-        question = read_labeling_config(label_config)
+        question = the_task(label_config)
         return Synced(project, question, settings.for_project(own), targets, POOL[labels:], settings.bert_model)
 
     return synced
@@ -98,7 +99,7 @@ def order(settings, classifiers):
     def order(project, version=None, number=1, turn=None, named=None) -> Ordered:
         in_use = InUse(version, named)
         context = a_context(settings, turn=turn, classifiers=classifiers)
-        return make_order(Round(context).llm_context(project, in_use), in_use, None, number)
+        return make_order([Standing(Round(context).llm_context(project, in_use), in_use)], number)
 
     return order
 
@@ -110,7 +111,7 @@ def order_and_publish(settings, classifiers):
     def order_and_publish(client, project, version=None, named=None):
         in_use, round_ = InUse(version, named), Round(a_context(settings, client, classifiers=classifiers))
         llm = round_.llm_context(project, in_use)
-        return round_.publish_if_due(llm, in_use, choose(llm))
+        return round_.publish_if_due([Standing(llm, in_use, choose(llm))])
 
     return order_and_publish
 
@@ -385,18 +386,6 @@ def test_an_exhausted_pool_has_nothing_to_publish(by_chance):
     client = FakeLabelStudio()
     assert by_chance(client, labels=40) is None
     assert client.calls == []
-
-
-class WholeLabelStudio(TaskedLabelStudio, FakeLabelStudio):
-    """A Label Studio with tasks, predictions and an order."""
-
-    def __init__(self, texts, **project) -> None:
-        FakeLabelStudio.__init__(self)
-        TaskedLabelStudio.__init__(self, texts, **project)
-
-    def project(self, project_id):
-        order = {"model_version": self.current.model_version, "sampling": self.current.sampling}
-        return replace(TaskedLabelStudio.project(self, project_id), **order)
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def read(tmp_path, studio):
         studio.asked.clear()
         project = studio.project(1)
         context = a_context(Settings(model_dir=tmp_path, bert_model="an/encoder"), studio, turn)
-        synced = sync(context, project, ProjectSettings(), is_thorough)
+        (synced,) = sync(context, project, ProjectSettings(), is_thorough)
         return synced, list(studio.asked)
 
     return read
@@ -56,7 +56,7 @@ def texts(synced) -> dict[int, str]:
 
 def labels(synced) -> dict[int, str]:
     rows = zip(synced.targets.task_ids, synced.targets.targets_N_C.argmax(axis=1), strict=True)
-    return {task_id: synced.classification.label_set.labels[row] for task_id, row in rows}
+    return {task_id: synced.task.label_set.labels[row] for task_id, row in rows}
 
 
 def test_tasks_that_want_labels_are_the_pool(studio, read):
@@ -294,7 +294,7 @@ def test_the_meaning_of_labels_comes_from_the_config_and_the_projects_descriptio
 
     def label_texts(**own):
         settings = ProjectSettings(**own)
-        return sync(a_context(Settings(model_dir=tmp_path), studio), project, settings).label_texts
+        return sync(a_context(Settings(model_dir=tmp_path), studio), project, settings)[0].label_texts
 
     assert label_texts() == (("neg", "Is the film good ? neg"), ("pos", "Is the film good ? pos"))
     assert label_texts(label_descriptions={"pos": "praise"})[1][0] == "praise"

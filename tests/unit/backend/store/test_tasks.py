@@ -5,9 +5,10 @@ import pytest
 
 from backend.store.tasks import Counts, StoredTask, TaskStore, set_aside_if_broken
 from model.types import AnnotatedText, Annotation, PoolText
+from tests.fakes import chosen
 
-POS = Annotation("ann", ("pos",), updated_at="2026-01-01")
-TRUTH = Annotation("bob", ("neg",), is_ground_truth=True)
+POS = Annotation("ann", chosen("pos"), updated_at="2026-01-01")
+TRUTH = Annotation("bob", chosen("neg"), is_ground_truth=True)
 SKIPPED = Annotation("cem", (), is_skipped=True)
 
 

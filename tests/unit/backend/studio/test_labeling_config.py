@@ -1,17 +1,12 @@
 import pytest
 
 from backend.errors import UnsupportedConfigError
-from backend.studio.labeling_config import (
-    Classification,
-    Meaning,
-    TextField,
-    read_label_texts,
-    read_labeling_config,
-    read_text,
-)
-from backend.studio.results import prediction_result
+from backend.studio.kinds import read_label_texts
+from backend.studio.labeling_config import read_text
+from model.tasks.classification import Classification, Meaning
+from model.tasks.task import TextField
 from model.types import LabelSet
-from tests.fakes import labeling_config
+from tests.fakes import labeling_config, the_task
 
 TEXT = '<Text name="t" value="$text"/>'
 CHOICES = '<Choices name="c" toName="t"><Choice value="neg"/><Choice value="pos"/></Choices>'
@@ -24,63 +19,63 @@ def view(*tags: str) -> str:
 def over(kind: str, **attributes: str) -> Classification:
     """The question of a config with one text object of a kind."""
     given = " ".join(f'{key}="{value}"' for key, value in {"name": "t", "value": "$text", **attributes}.items())
-    return read_labeling_config(view(f"<{kind} {given}/>", CHOICES))
+    return the_task(view(f"<{kind} {given}/>", CHOICES))
 
 
 def test_one_choice_over_one_text():
-    assert read_labeling_config(view(TEXT, CHOICES)) == Classification(
+    assert the_task(view(TEXT, CHOICES)) == Classification(
         "c", "t", (TextField("Text", "text"),), LabelSet(("neg", "pos"), is_multilabel=False)
     )
 
 
 @pytest.mark.parametrize(("choice", "is_multilabel"), [("single", False), ("single-radio", False), ("multiple", True)])
 def test_a_text_may_have_several_labels_if_the_config_says_multiple(choice, is_multilabel):
-    found = read_labeling_config(labeling_config("a", "b", "c", choice=choice))
+    found = the_task(labeling_config("a", "b", "c", choice=choice))
     assert found.label_set == LabelSet(("a", "b", "c"), is_multilabel)
 
 
 def test_annotations_carry_a_choice_by_its_alias_so_labels_do_too():
     aliased = '<Choices name="c" toName="t"><Choice value="Negative" alias="neg"/><Choice value="pos"/></Choices>'
-    assert read_labeling_config(view(TEXT, aliased)).label_set.labels == ("neg", "pos")
+    assert the_task(view(TEXT, aliased)).label_set.labels == ("neg", "pos")
 
 
 def test_every_text_object_is_read_and_the_texts_of_the_control_come_first():
     config = view('<Text name="title" value="$title"/>', TEXT, '<Header value="Which?"/>', CHOICES)
-    assert [field.key for field in read_labeling_config(config).fields] == ["text", "title"]
+    assert [field.key for field in the_task(config).fields] == ["text", "title"]
 
 
 def test_a_control_over_two_texts_reads_both():
     both = CHOICES.replace('toName="t"', 'toName="t,u"')
-    found = read_labeling_config(view(TEXT, '<Text name="u" value="$reply"/>', both))
+    found = the_task(view(TEXT, '<Text name="u" value="$reply"/>', both))
     assert ([field.key for field in found.fields], found.to_name) == (["text", "reply"], "t")
 
 
 def test_the_first_of_two_questions_is_learned_without_the_texts_of_the_second():
     other = '<Choices name="d" toName="u"><Choice value="x"/><Choice value="y"/></Choices>'
-    found = read_labeling_config(view(TEXT, '<Text name="u" value="$reply"/>', CHOICES, other))
+    found = the_task(view(TEXT, '<Text name="u" value="$reply"/>', CHOICES, other))
     assert found.control == "c"
     assert [field.key for field in found.fields] == ["text"]
 
 
 def test_the_first_of_two_questions_over_one_text_is_learned():
     other = '<Choices name="d" toName="t"><Choice value="x"/><Choice value="y"/></Choices>'
-    assert read_labeling_config(view(TEXT, other, CHOICES)).label_set.labels == ("x", "y")
+    assert the_task(view(TEXT, other, CHOICES)).label_set.labels == ("x", "y")
 
 
 def test_a_question_over_an_image_or_a_region_is_passed_over():
     image = '<Image name="i" value="$i"/><Choices name="d" toName="i"><Choice value="x"/><Choice value="y"/></Choices>'
     region = CHOICES.replace('name="c"', 'name="r" perRegion="true"')
-    assert read_labeling_config(view(image, TEXT, region, CHOICES)).control == "c"
+    assert the_task(view(image, TEXT, region, CHOICES)).control == "c"
 
 
 def test_choices_may_be_wrapped_and_commented_on():
     wrapped = '<Choices name="c" toName="t"><!-- two --><View><Choice value="a"/><Choice value="b"/></View></Choices>'
-    assert read_labeling_config(view(TEXT, wrapped)).label_set.labels == ("a", "b")
+    assert the_task(view(TEXT, wrapped)).label_set.labels == ("a", "b")
 
 
 def test_77_labels_keep_their_order():
     labels = tuple(f"intent {n}" for n in range(77))
-    assert read_labeling_config(labeling_config(*labels)).label_set.labels == labels
+    assert the_task(labeling_config(*labels)).label_set.labels == labels
 
 
 @pytest.mark.parametrize(
@@ -110,7 +105,7 @@ def test_77_labels_keep_their_order():
 )
 def test_a_config_that_cannot_be_learned_is_refused_with_the_reason(config, reason):
     with pytest.raises(UnsupportedConfigError, match=reason):
-        read_labeling_config(config)
+        the_task(config)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +124,7 @@ def test_a_config_that_cannot_be_learned_is_refused_with_the_reason(config, reas
     ],
 )
 def test_a_text_is_read_as_it_stands(value, text):
-    assert read_text(over("Text"), {"text": value, "other": "unseen"}) == text
+    assert read_text([over("Text")], {"text": value, "other": "unseen"}) == text
 
 
 @pytest.mark.parametrize(
@@ -145,7 +140,7 @@ def test_a_text_is_read_as_it_stands(value, text):
     ],
 )
 def test_only_the_words_of_hypertext_are_read(markup, text):
-    assert read_text(over("HyperText"), {"text": markup}) == text
+    assert read_text([over("HyperText")], {"text": markup}) == text
 
 
 @pytest.mark.parametrize(
@@ -163,12 +158,12 @@ def test_only_the_words_of_hypertext_are_read(markup, text):
     ],
 )
 def test_paragraphs_are_read_as_lines_with_their_speakers(lines, text):
-    assert read_text(over("Paragraphs"), {"text": lines}) == text
+    assert read_text([over("Paragraphs")], {"text": lines}) == text
 
 
 def test_paragraphs_may_name_their_keys():
     talk = over("Paragraphs", nameKey="who", textKey="said")
-    assert read_text(talk, {"text": [{"who": "Ann", "said": "hi", "text": "unseen"}]}) == "Ann: hi"
+    assert read_text([talk], {"text": [{"who": "Ann", "said": "hi", "text": "unseen"}]}) == "Ann: hi"
 
 
 @pytest.mark.parametrize(
@@ -182,45 +177,19 @@ def test_paragraphs_may_name_their_keys():
     ],
 )
 def test_a_dotted_key_is_looked_up_inside_a_field(data, text):
-    assert read_text(over("Text", value="$film.review"), data) == text
+    assert read_text([over("Text", value="$film.review")], data) == text
 
 
 def test_several_texts_are_joined_by_blank_lines_and_missing_ones_left_out():
-    two = read_labeling_config(view(TEXT, '<Text name="title" value="$title"/>', CHOICES))
-    assert read_text(two, {"title": "Jaws", "text": "good"}) == "good\n\nJaws"
-    assert read_text(two, {"title": "Jaws"}) == "Jaws"
-    assert read_text(two, {}) == ""
-
-
-ONE = read_labeling_config(labeling_config("neg", "neutral", "pos"))
-SEVERAL = read_labeling_config(labeling_config("plot", "cast", "score", choice="multiple"))
-
-
-def test_a_prediction_names_the_likeliest_label_with_its_probability():
-    assert prediction_result(ONE, [0.2, 0.1, 0.7]) == [
-        {
-            "from_name": "sentiment",
-            "to_name": "text",
-            "type": "choices",
-            "value": {"choices": ["pos"]},
-            "score": 0.7,
-        }
-    ]
-
-
-def test_all_labels_from_one_half_up_are_predicted_with_the_smallest_of_their_probabilities():
-    (item,) = prediction_result(SEVERAL, [0.5, 0.9, 0.49])
-    assert item["value"] == {"choices": ["plot", "cast"]}
-    assert item["score"] == 0.5
-
-
-def test_without_a_label_from_one_half_up_no_label_is_predicted():
-    assert prediction_result(SEVERAL, [0.1, 0.2, 0.3]) == []
+    two = the_task(view(TEXT, '<Text name="title" value="$title"/>', CHOICES))
+    assert read_text([two], {"title": "Jaws", "text": "good"}) == "good\n\nJaws"
+    assert read_text([two], {"title": "Jaws"}) == "Jaws"
+    assert read_text([two], {}) == ""
 
 
 def test_text_written_in_the_config_itself_is_no_field():
     headed = view('<Text name="head" value="Is this a good film?"/>', TEXT, CHOICES)
-    assert [text_field.key for text_field in read_labeling_config(headed).fields] == ["text"]
+    assert [text_field.key for text_field in the_task(headed).fields] == ["text"]
 
 
 def choices(*tags: str) -> str:
@@ -228,7 +197,7 @@ def choices(*tags: str) -> str:
 
 
 def meaning(*tags: str) -> Meaning:
-    return read_labeling_config(view(*tags)).meaning
+    return the_task(view(*tags)).meaning
 
 
 def question(*tags: str) -> str:
@@ -308,14 +277,12 @@ def test_a_header_without_a_value_does_not_count():
 
 
 def test_two_configs_that_differ_in_the_meaning_of_labels_are_equal():
-    plain = read_labeling_config(view(TEXT, CHOICES))
+    plain = the_task(view(TEXT, CHOICES))
     assert plain.meaning == Meaning()
-    assert plain == read_labeling_config(view('<Header value="Which?"/>', TEXT, CHOICES))
+    assert plain == the_task(view('<Header value="Which?"/>', TEXT, CHOICES))
 
 
-FILMS = read_labeling_config(
-    view(TEXT, '<Choices name="c" toName="t"><Choice value="a_b"/><Choice value="d"/></Choices>')
-)
+FILMS = the_task(view(TEXT, '<Choices name="c" toName="t"><Choice value="a_b"/><Choice value="d"/></Choices>'))
 HINTED = view('<Header value="Which?"/>', TEXT, choices('<Choice value="a_b" hint="hinted"/>'))
 
 
@@ -326,7 +293,7 @@ def test_a_label_without_a_description_means_its_words():
 def test_the_projects_description_is_the_question_where_there_is_no_header():
     described = read_label_texts(FILMS, "<p>Films &amp; more</p>", {}, is_on=True)
     assert described[1] == ("d", "Films & more d")
-    headed = read_label_texts(read_labeling_config(HINTED), "<p>Films</p>", {}, is_on=True)
+    headed = read_label_texts(the_task(HINTED), "<p>Films</p>", {}, is_on=True)
     assert headed == (("a b: hinted", "Which? a b: hinted"), ("other", "Which? other"))
 
 
@@ -335,10 +302,10 @@ def test_a_long_description_of_the_project_is_cut():
 
 
 def test_label_descriptions_with_words_override_the_config():
-    hinted = read_labeling_config(HINTED.replace('<Header value="Which?"/>', ""))
+    hinted = the_task(HINTED.replace('<Header value="Which?"/>', ""))
     assert read_label_texts(hinted, "", {"a_b": "ours", "gone": "x"}, is_on=True) == (("ours",), ("other",))
     assert read_label_texts(hinted, "", {"a_b": " "}, is_on=True)[0] == ("a b: hinted",)
 
 
 def test_with_names_off_no_label_has_texts():
-    assert read_label_texts(read_labeling_config(HINTED), "Films", {"a_b": "ours"}, is_on=False) == ((), ())
+    assert read_label_texts(the_task(HINTED), "Films", {"a_b": "ours"}, is_on=False) == ((), ())

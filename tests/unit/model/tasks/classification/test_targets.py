@@ -4,19 +4,22 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from model.errors import UnknownLabelError
-from model.tasks.annotations import build_targets
-from model.types import AnnotatedText, Annotation, LabelSet
+from model.tasks.classification.targets import build_targets, chosen_labels
+from model.types import AnnotatedText, Annotation, LabelSet, ResultItem
+from tests.fakes import chosen
+
+CONTROL = "sentiment"
 
 ONE = LabelSet(("neg", "neutral", "pos"), is_multilabel=False)
 SEVERAL = LabelSet(("plot", "cast"), is_multilabel=True)
 
 
 def said(*labels: str, by: str = "ann", at: str = "2026-01-01", **flags: bool) -> Annotation:
-    return Annotation(by, labels, updated_at=at, **flags)
+    return Annotation(by, chosen(*labels), updated_at=at, **flags)
 
 
 def shares(*annotations: Annotation, label_set: LabelSet = ONE) -> list[list[float]]:
-    return build_targets([AnnotatedText(7, "a film", annotations)], label_set).targets_N_C.tolist()
+    return build_targets([AnnotatedText(7, "a film", annotations)], label_set, CONTROL).targets_N_C.tolist()
 
 
 def test_one_annotator_decides_alone():
@@ -90,14 +93,14 @@ def test_texts_nobody_labelled_are_left_out_and_the_rest_stand_by_task_id():
         AnnotatedText(3, "three", (said("neg"),)),
         AnnotatedText(4, "four", (said("neg", is_skipped=True),)),
     ]
-    targets = build_targets(annotated, ONE)
+    targets = build_targets(annotated, ONE, CONTROL)
     assert targets.task_ids == (3, 9)
     assert targets.texts == ("three", "nine")
     assert targets.targets_N_C.tolist() == [[1, 0, 0], [0, 0, 1]]
 
 
 def test_no_annotations_make_an_empty_matrix_of_the_right_width():
-    targets = build_targets([], ONE)
+    targets = build_targets([], ONE, CONTROL)
     assert targets.targets_N_C.shape == (0, 3)
     assert targets.targets_N_C.dtype == np.float32
     assert len(targets) == 0
@@ -106,7 +109,7 @@ def test_no_annotations_make_an_empty_matrix_of_the_right_width():
 votes = some.builds(
     Annotation,
     annotator=some.sampled_from("abc"),
-    labels=some.lists(some.sampled_from(ONE.labels), unique=True).map(tuple),
+    result=some.lists(some.sampled_from(ONE.labels), unique=True).map(lambda labels: chosen(*labels)),
     is_ground_truth=some.booleans(),
     is_skipped=some.booleans(),
 )
@@ -122,3 +125,14 @@ def test_shares_of_one_choice_always_sum_to_one(annotations):
 def test_it_does_not_matter_who_is_named_first(annotations, random):
     shuffled = random.sample(annotations, len(annotations))
     np.testing.assert_allclose(shares(*shuffled), shares(*annotations))
+
+
+def test_only_choices_with_the_control_are_labels_and_each_counts_once():
+    result = (
+        *chosen("pos", "pos"),
+        *chosen("plot", control="topic"),
+        ResultItem(CONTROL, "labels", {"labels": ["x"]}),
+        ResultItem(CONTROL, "choices", {}),
+        *chosen("neg"),
+    )
+    assert chosen_labels(Annotation("ann", result), CONTROL) == ("pos", "neg")

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from model.errors import UnknownLabelError
+from model.tasks.votes import counting
 from model.types import AnnotatedText, Annotation, FloatArray, LabelSet, Targets
 
 
-def build_targets(annotated: Iterable[AnnotatedText], label_set: LabelSet) -> Targets:
+def build_targets(annotated: Iterable[AnnotatedText], label_set: LabelSet, control: str) -> Targets:
     """Turn annotations into a matrix of shares.
 
     Where a text has ground truth, ground truth counts alone; otherwise every annotator has one vote, their latest
@@ -17,6 +18,7 @@ def build_targets(annotated: Iterable[AnnotatedText], label_set: LabelSet) -> Ta
     Args:
         annotated: texts with their annotations.
         label_set: the classes of axis C.
+        control: name of the Choices tag.
 
     Returns:
         Targets in order of task id.
@@ -24,7 +26,7 @@ def build_targets(annotated: Iterable[AnnotatedText], label_set: LabelSet) -> Ta
     Raises:
         UnknownLabelError: a label is not in `label_set`; the message names the task.
     """
-    rows = [(text, _shares(text, label_set)) for text in sorted(annotated, key=lambda text: text.task_id)]
+    rows = [(text, _shares(text, label_set, control)) for text in sorted(annotated, key=lambda text: text.task_id)]
     labelled = [(text, shares_C) for text, shares_C in rows if shares_C is not None]
     targets_N_C = np.stack([shares_C for _, shares_C in labelled]) if labelled else np.zeros((0, len(label_set.labels)))
     return Targets(
@@ -35,25 +37,24 @@ def build_targets(annotated: Iterable[AnnotatedText], label_set: LabelSet) -> Ta
     )
 
 
-def _shares(text: AnnotatedText, label_set: LabelSet) -> FloatArray | None:
+def _shares(text: AnnotatedText, label_set: LabelSet, control: str) -> FloatArray | None:
     """Average the votes on one text: shares_C, or None without a vote."""
-    votes = [_vote(text.task_id, annotation, label_set) for annotation in _counting(text.annotations)]
+    chosen = [chosen_labels(annotation, control) for annotation in counting(text.annotations)]
+    votes = [_vote(text.task_id, labels, label_set) for labels in chosen]
     cast = [vote_C for vote_C in votes if vote_C is not None]
     return np.mean(cast, axis=0) if cast else None
 
 
-def _counting(annotations: Sequence[Annotation]) -> list[Annotation]:
-    """The annotations that count: ground truth if there is any, else each annotator's latest."""
-    given = [annotation for annotation in annotations if not annotation.is_skipped]
-    truth = [annotation for annotation in given if annotation.is_ground_truth]
-    latest = {annotation.annotator: annotation for annotation in sorted(truth or given, key=lambda a: a.updated_at)}
-    return list(latest.values())
+def chosen_labels(annotation: Annotation, control: str) -> tuple[str, ...]:
+    """The labels that an annotation chooses with a control, each once, in the given order."""
+    items = (item for item in annotation.result if item.kind == "choices" and item.control == control)
+    return tuple(dict.fromkeys(str(label) for item in items for label in item.value.get("choices", [])))
 
 
-def _vote(task_id: int, annotation: Annotation, label_set: LabelSet) -> FloatArray | None:
+def _vote(task_id: int, labels: Sequence[str], label_set: LabelSet) -> FloatArray | None:
     """One annotator's vote_C; with one choice a vote sums to 1, and an annotation without a label is no vote."""
     vote_C = np.zeros(len(label_set.labels))
-    for label in annotation.labels:
+    for label in labels:
         if label not in label_set.labels:
             raise UnknownLabelError(
                 f"task {task_id} is labelled {label!r}, which the labeling config does not have "

@@ -1,7 +1,13 @@
 import pytest
 
 from model.errors import LabelDescriptionError
-from model.tasks.label_names import MAX_CHARACTERS, check_described, label_texts, label_words, read_descriptions
+from model.tasks.classification.label_names import (
+    MAX_CHARACTERS,
+    check_described,
+    label_texts,
+    label_words,
+    read_descriptions,
+)
 
 
 @pytest.mark.parametrize(

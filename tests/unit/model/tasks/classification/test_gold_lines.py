@@ -2,8 +2,8 @@ import json
 
 import numpy as np
 
-from backend.commands.annotations import gold_lines
 from model.simulation.gold import read_gold
+from model.tasks.classification.gold_lines import gold_lines
 from model.types import LabelSet, Targets
 from tests.fakes import SENTIMENT
 

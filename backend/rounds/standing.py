@@ -1,0 +1,36 @@
+"""How a round stands with one of the project's questions, once it has a classifier to go by."""
+
+from dataclasses import dataclass
+
+from backend.rounds.context import InUse, RoundContext
+from backend.rounds.llm_selection import LLMContext
+from backend.rounds.sync import Synced
+from backend.store.selections import Selection
+from model.errors import ShortlistError
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One question in a round.
+
+    Attributes:
+        llm: the project for this question, the round, and the LLM for labels.
+        in_use: the classifier to go by.
+        selection: what an LLM chose, where it has a say.
+        failure: why the training failed; None if it did not.
+    """
+
+    llm: LLMContext
+    in_use: InUse
+    selection: Selection | None = None
+    failure: ShortlistError | None = None
+
+    @property
+    def synced(self) -> Synced:
+        """The project for this question."""
+        return self.llm.synced
+
+    @property
+    def context(self) -> RoundContext:
+        """The round of this question."""
+        return self.llm.round

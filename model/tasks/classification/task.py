@@ -1,0 +1,75 @@
+"""The question of a Choices control over a text."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as record_field
+
+from model.links import Answers
+from model.tasks.classification.gold_lines import gold_lines
+from model.tasks.classification.label_names import has_words, label_texts
+from model.tasks.classification.results import ChoicesWriter
+from model.tasks.classification.targets import build_targets
+from model.tasks.task import Task, TextField
+from model.types import AnnotatedText, LabelSet, LabelTexts, Targets
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """The meaning of labels, as the labeling config gives it besides their names.
+
+    Attributes:
+        said: description by label, for labels that the config describes.
+        question: text of the Header above the control; empty without a Header.
+    """
+
+    said: Mapping[str, str] = record_field(default_factory=dict)
+    question: str = ""
+
+
+@dataclass(frozen=True)
+class Classification(Task):
+    """Which labels does a text have?
+
+    Attributes:
+        control: name of the Choices tag.
+        to_name: name of the text object that the Choices tag refers to.
+        fields: all text fields that annotators see; the control's fields come first.
+        label_set: the labels, and whether a text may have several.
+        meaning: the meaning of the labels; equality of classifications ignores it.
+    """
+
+    control: str
+    to_name: str
+    fields: tuple[TextField, ...]
+    label_set: LabelSet
+    meaning: Meaning = record_field(default_factory=Meaning, compare=False)
+
+    def targets(self, annotated: Iterable[AnnotatedText]) -> Targets:
+        """Shares of annotators; see `build_targets`."""
+        return build_targets(annotated, self.label_set, self.control)
+
+    def results(self, answers: Answers) -> Iterator[str]:
+        """The likeliest label; with several labels for a text, all labels with a probability of at least 0.5."""
+        return self._writer.results(self.link.rows(answers))
+
+    def label_result(self, labels: Sequence[str]) -> str:
+        """One item that chooses the labels."""
+        return json.dumps(self._writer.label_result(labels))
+
+    def gold_lines(self, targets: Targets) -> Iterator[str]:
+        """See `model.tasks.classification.gold_lines`."""
+        return gold_lines(targets)
+
+    def label_texts(self, question: str, described: Mapping[str, str]) -> LabelTexts:
+        """The words of each label: the project's, else the labeling config's, else its name; two texts at most."""
+        said = {**self.meaning.said, **{label: text for label, text in described.items() if has_words(text)}}
+        return label_texts(self.label_set.labels, said, self.meaning.question or question)
+
+    def labels_of_guess(self, guess: str) -> tuple[str, ...]:
+        """The guess itself, where a text has exactly one label."""
+        return (guess,) if guess in self.label_set.labels and not self.label_set.is_multilabel else ()
+
+    @property
+    def _writer(self) -> ChoicesWriter:
+        return ChoicesWriter(self.control, self.to_name, self.label_set)

@@ -1,0 +1,128 @@
+"""A kind of question: all that a round needs to know of what annotators are asked about a text."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from model.encoder.bert import TextClassifier
+from model.encoder.inference import head_proba
+from model.learner.evaluation import Evaluation, evaluate, seen_classes
+from model.learner.recipes import TrainingConfig
+from model.learner.training import Start, StepProgress, Trained, train
+from model.links import Answers, Link, link_of
+from model.types import AnnotatedText, FloatArray, LabelSet, LabelTexts, Targets, TrainingData
+
+
+@dataclass(frozen=True)
+class TextField:
+    """One field of a task's data that holds text.
+
+    Attributes:
+        kind: Text, HyperText or Paragraphs.
+        key: key of the field in the task's data.
+        speaker_key: key of a line's speaker, in Paragraphs.
+        said_key: key of a line's text, in Paragraphs.
+    """
+
+    kind: str
+    key: str
+    speaker_key: str = "author"
+    said_key: str = "text"
+
+
+class Task(ABC):
+    """One question of a project: what annotators say of a text with one control of the labeling config.
+
+    A kind of question derives from this class and reads itself from a config by a row in `backend/studio/kinds.py`.
+    By default a kind learns a head of C classes on a text encoder; a kind with other units overrides `link`.
+
+    Attributes:
+        control: name of the control in the labeling config.
+        fields: the fields of a task's data that annotators see with the question, in order.
+        label_set: the classes of axis C. Model versions of other classes are not used for the question.
+    """
+
+    control: str
+    fields: tuple[TextField, ...]
+    label_set: LabelSet
+
+    @abstractmethod
+    def targets(self, annotated: Iterable[AnnotatedText]) -> Targets:
+        """Turn annotations into targets; texts without an answer to the question are left out.
+
+        Args:
+            annotated: texts with annotations, each with the result items of all controls.
+
+        Raises:
+            InvalidTargetsError: an annotation does not fit the question; the message names the task.
+        """
+
+    @abstractmethod
+    def results(self, answers: Answers) -> Iterator[str]:
+        """Label Studio's result items of each text, as JSON; "[]" for a text without an answer.
+
+        Args:
+            answers: of N texts.
+        """
+
+    @abstractmethod
+    def label_result(self, labels: Sequence[str]) -> str:
+        """The result items of a text with these labels, as JSON, without a score."""
+
+    @abstractmethod
+    def gold_lines(self, targets: Targets) -> Iterator[str]:
+        """Each labelled text as a line of JSON, for simulations; texts without words are left out."""
+
+    @property
+    def link(self) -> Link:
+        """The meaning of a head's C numbers: units, and the reduction of unit scores to text scores."""
+        return link_of(self.label_set)
+
+    def label_texts(self, question: str, described: Mapping[str, str]) -> LabelTexts:
+        """Texts with the meaning of each of C labels, which teach before anybody labels; by default none.
+
+        Args:
+            question: the project's question in words; may be empty.
+            described: the project's own descriptions, by label.
+        """
+        return ((),) * len(self.label_set.labels)
+
+    def labels_of_guess(self, guess: str) -> tuple[str, ...]:
+        """The labels of a text of which an LLM expects one label; empty where one label is no answer."""
+        return ()
+
+    def can_teach(self, targets: Targets) -> bool:
+        """Whether the labels have enough classes to train on."""
+        return len(seen_classes(targets.targets_N_C)) >= self.link.least_classes
+
+    def fit(
+        self,
+        data: TrainingData,
+        config: TrainingConfig,
+        start: Start,
+        on_step: StepProgress,
+        should_stop: Callable[[], bool],
+    ) -> Trained:
+        """Train a classifier; arguments and errors as of `model.learner.training.train`."""
+        return train(data, config, start, on_step, should_stop)
+
+    def answers(self, proba_N_C: FloatArray) -> Answers:
+        """The units of N texts.
+
+        Args:
+            proba_N_C: the probabilities that a head of the question gives each text.
+        """
+        return self.link.answers(proba_N_C)
+
+    def predict(self, classifier: TextClassifier, embeddings_N_D: FloatArray) -> Answers:
+        """Answer for N texts.
+
+        Args:
+            classifier: a classifier of the question.
+            embeddings_N_D: the texts as its encoder embeds them.
+        """
+        return self.answers(head_proba(classifier, classifier.head, embeddings_N_D))
+
+    def measure(self, answers: Answers, targets: Targets) -> Evaluation:
+        """Compare the answers for N texts with people's."""
+        return evaluate(self.link.rows(answers), targets.targets_N_C, self.link)

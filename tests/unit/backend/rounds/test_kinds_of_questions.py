@@ -1,0 +1,123 @@
+"""A kind of question that only these tests know goes through rounds, alone and as a list of two questions."""
+
+import json
+
+import numpy as np
+import pytest
+
+from backend.rounds.round import Round
+from backend.settings import Settings
+from backend.store.project_folder import Connection, ProjectFolder
+from backend.studio.contract import Task
+from backend.studio.kinds import KINDS, read_tasks
+from backend.web.classifying import WebClassifier
+from backend.web.predicting import predict
+from backend.web.service import Service
+from backend.work.classifiers import Classifiers
+from model.query.uncertainty import margin_scores
+from model.query.unlabelled import Unlabelled
+from tests.fake_tasks import WholeLabelStudio
+from tests.fakes import PRAISE, FakeRounds, FakeTurn, a_context
+from tests.ratings import RATING, rating_config, stars
+from tests.unit.backend.films import FILMS
+
+OWN = {"names": "off", "cold_start": "random", "strategy": "margin", "explore": 0.0}
+
+
+@pytest.fixture(autouse=True)
+def ratings_are_registered():
+    KINDS.append(RATING)
+    yield
+    KINDS.remove(RATING)
+
+
+@pytest.fixture
+def settings(tmp_path, encoder) -> Settings:
+    return Settings(model_dir=tmp_path, bert_model=encoder, retrain_every=4, query_size=5, queue_size=20, recipe="head")
+
+
+@pytest.fixture
+def folder(settings) -> ProjectFolder:
+    folder = ProjectFolder(settings.model_dir, 1)
+    folder.connection.write(Connection("", OWN))
+    return folder
+
+
+@pytest.fixture
+def run(settings, folder):
+    """Run a round of a project."""
+    classifiers = Classifiers(1)
+    return lambda studio, turn=None: Round(a_context(settings, studio, turn, classifiers)).run()
+
+
+def is_praise(text: str) -> bool:
+    return any(word in text for word in PRAISE)
+
+
+def rate(studio: WholeLabelStudio, task_ids, *controls: str) -> FakeTurn:
+    """Give praise three stars and blame one; returns a turn that has heard of it."""
+    for task_id in task_ids:
+        given = 3 if is_praise(FILMS[task_id - 1]) else 1
+        studio.answer(task_id, tuple(stars(control, given) for control in controls))
+    return FakeTurn(changes=len(task_ids))
+
+
+def given_stars(result: str) -> dict[str, int]:
+    return {item["from_name"]: item["value"]["rating"] for item in json.loads(result)}
+
+
+def test_a_made_up_kind_goes_from_its_config_to_a_served_publication(run, settings, folder):
+    config = rating_config("stars")
+    studio = WholeLabelStudio(FILMS, label_config=config)
+    run(studio)
+    assert studio.current.model_version == "0.1"
+    run(studio, rate(studio, range(1, 17), "stars"))
+    assert (folder.registry.current().number, studio.current.model_version) == (1, "1.2")
+    with folder.publications.open() as order:
+        places = order.places(0)
+    assert {place.reason.split()[0] for place in places} == {"margin"}
+    right = [
+        given_stars(place.result)["stars"] == (3 if is_praise(FILMS[place.task_id - 1]) else 1) for place in places
+    ]
+    assert sum(right) > 0.8 * len(FILMS[16:])
+
+    service = Service(settings, FakeRounds(), WebClassifier())
+    known, new = predict(
+        service, 1, config, [Task(40, {"text": FILMS[39]}), Task(99, {"text": "a lovely lovely film"})]
+    )
+    assert known["result"] == json.loads(next(place.result for place in places if place.task_id == 40))
+    assert new["result"][0]["type"] == "rating"
+
+
+def test_its_units_and_its_reduction_make_the_scores():
+    (task,) = read_tasks(rating_config("stars"))
+    answers = task.answers(np.array([[0.5, 0.9]]))
+    assert answers.text_of_unit_U.tolist() == [0, 0]
+    unlabelled = Unlabelled(1, np.array([[0.5, 0.9]]), link=task.link)
+    assert unlabelled.scores(margin_scores).tolist() == pytest.approx([(1 + 0.2) / 2])
+
+
+def test_a_list_of_two_questions_goes_through_a_round(run, folder):
+    studio = WholeLabelStudio(FILMS, label_config=rating_config("stars", "pace"))
+    run(studio)
+    assert len(folder.sync_record.read().further) == 1
+    run(studio, rate(studio, range(1, 17), "stars", "pace"))
+    second = folder.of_question(1)
+    assert [each.registry.current().number for each in (folder, second)] == [1, 1]
+    with folder.publications.open() as order:
+        places, head = order.places(0), order.head
+    assert (head.model, [question.model for question in head.further]) == (1, [1])
+    assert sorted(place.task_id for place in places) == list(range(17, 41))
+    assert {tuple(given_stars(place.result)) for place in places} == {("stars", "pace")}
+    studio.calls.clear()
+    run(studio)
+    assert studio.calls == []
+
+
+def test_a_question_that_nobody_answers_waits_while_the_other_is_learned(run, folder):
+    studio = WholeLabelStudio(FILMS, label_config=rating_config("stars", "pace"))
+    run(studio, rate(studio, range(1, 17), "pace"))
+    assert folder.registry.current() is None
+    assert folder.of_question(1).registry.current().number == 1
+    with folder.publications.open() as order:
+        assert {tuple(given_stars(place.result)) for place in order.places(0)} == {("pace",)}
