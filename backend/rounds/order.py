@@ -114,6 +114,8 @@ def order_pool(
 def take_turns(orders: Sequence[Order]) -> Order:
     """Merge orders of the same pool: each in turn gives its next text that has no place yet.
 
+    A text counts as drawn at random if the order that gives it drew it at random.
+
     Args:
         orders: at least one; a single order stays as it is.
     """

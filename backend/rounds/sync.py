@@ -80,6 +80,7 @@ def sync(
     """
     unread, file = unread_changes(context), context.folder.tasks_file
     tasks, encoder = read_tasks(project.label_config), context.settings.bert_model
+    meanings = [_meanings(task, project, settings) for task in tasks]
 
     def read() -> tuple[Synced, ...]:
         with TaskStore(file) as store:
@@ -87,16 +88,7 @@ def sync(
             reading.catch_up(unread.tasks, unread.are_all_named, is_thorough)
             pool = tuple(store.pool())
             return tuple(
-                Synced(
-                    project,
-                    task,
-                    settings,
-                    task.targets(store.annotated()),
-                    pool,
-                    encoder,
-                    _meanings(task, project, settings),
-                    place,
-                )
+                Synced(project, task, settings, task.targets(store.annotated()), pool, encoder, meanings[place], place)
                 for place, task in enumerate(tasks)
             )
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from backend.rounds.order import Order, order_pool, strategy_for, strategy_instead
+from backend.rounds.order import Order, order_pool, strategy_for, strategy_instead, take_turns
 from backend.settings import ProjectSettings, Settings
 from model.query.unlabelled import Unlabelled
 from model.types import PoolText
@@ -159,3 +159,13 @@ def test_a_reason_belongs_to_the_text_wherever_it_stands():
 def test_an_empty_pool_has_an_empty_order():
     ordered = order([], explore=0.5)
     assert (ordered.rows_N.tolist(), ordered.is_explore_N.tolist(), ordered.reasons_N) == ([], [], ())
+
+
+def test_the_orders_of_several_questions_take_turns():
+    first = Order(np.array([3, 1, 0, 2]), np.array([False, True, False, False]), ("a", "b", "c", "d"))
+    second = Order(np.array([3, 0, 2, 1]), np.array([False, False, True, False]), ("e", "f", "g", "h"))
+    merged = take_turns([first, second])
+    assert merged.rows_N.tolist() == [3, 0, 1, 2]
+    assert merged.is_explore_N.tolist() == [False, False, True, True]
+    assert merged.reasons_N == ("a", "f", "b", "g")
+    assert take_turns([first]) is first

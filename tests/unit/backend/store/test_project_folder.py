@@ -81,3 +81,13 @@ def test_a_half_written_round_does_not_hide_other_rounds(folder):
 def test_projects_do_not_share_anything(folder, tmp_path):
     write_publication(folder, 3)
     assert ProjectFolder(tmp_path, 55).publications.current() is None
+
+
+def test_each_further_question_has_a_folder_inside_the_projects(tmp_path):
+    folder = ProjectFolder(tmp_path, 7)
+    second = folder.of_question(1)
+    assert folder.of_question(0) is folder
+    assert second.path.parent.parent == folder.path
+    assert folder.of_further_questions() == []
+    second.selection.write(None)
+    assert [each.path for each in folder.of_further_questions()] == [second.path]

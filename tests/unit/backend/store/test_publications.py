@@ -3,9 +3,10 @@ import sqlite3
 import numpy as np
 import pytest
 
-from backend.store.publications import NextTask, Place, Publications
+from backend.store.publications import FurtherQuestion, NextTask, Place, Publications
 from model.errors import VersionError
 from model.text_digests import text_digest
+from model.types import LabelSet
 from tests.fakes import POS, a_publication, some_places
 
 
@@ -117,3 +118,15 @@ def test_an_order_of_an_earlier_release_is_set_aside(publications, tmp_path, cap
     assert publications.current() is None
     assert (tmp_path / "5" / "published.json.broken").exists()
     assert "event=document_set_aside" in caplog.text
+
+
+def test_each_question_sees_what_an_order_knew_of_it(publications):
+    topics = LabelSet(("plot", "cast"))
+    further = FurtherQuestion(model=5, labelled_tasks=9, label_set=topics, strategy="margin", labels_sha256="x")
+    head = publications.write(a_publication(further=(further,), selected_at=3.0), some_places())
+    kept = publications.current()
+    assert kept.label_sets == (head.label_set, topics)
+    assert kept.of_question(0) == head
+    second = kept.of_question(1)
+    assert (second.model, second.labelled_tasks, second.label_set, second.selected_at) == (5, 9, topics, 0.0)
+    assert kept.of_question(2).model == -1
