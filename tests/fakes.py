@@ -26,7 +26,7 @@ from backend.work.requests import Requested
 from backend.work.states import IDLE, RoundState
 from model.learner.training import do_not_stop
 from model.links import ONE_OF
-from model.llm.asking import Checks
+from model.tasks.classification.llm import Checks
 from model.tasks.task import Task
 from model.text_digests import text_digests
 from model.types import LabelSet, ResultItem

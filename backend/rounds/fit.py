@@ -12,7 +12,7 @@ from model.errors import ShortlistError, TrainingCancelledError
 from model.learner.recipes import TrainingConfig
 from model.learner.registry import ModelVersion
 from model.learner.training import Start, Trained, check_trainable
-from model.llm.asking import WEAK_WEIGHT
+from model.tasks.classification.llm import WEAK_WEIGHT
 from model.types import TrainingData
 
 log = logging.getLogger(__name__)

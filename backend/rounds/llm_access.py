@@ -11,6 +11,7 @@ from model.llm.asking import MOST_PICKS, SHOWN_PER_PICK, Question, build_selecti
 from model.llm.chat import Chat, Message, Reply
 from model.llm.memory import Ledger, RememberedChat
 from model.llm.provider import PROVIDER_CHOICE, LLMConfig, open_chat
+from model.types import LabelSet
 
 
 def llm_config(settings: Settings, model: str = "") -> LLMConfig | None:
@@ -128,5 +129,5 @@ def check_context(settings: Settings) -> None:
     """
     batch_size = min(settings.query_size, MOST_PICKS)
     texts = ["text"] * (SHOWN_PER_PICK * batch_size)
-    empty_question = Question("", "", (), is_multilabel=False)
+    empty_question = Question("", "", LabelSet(()))
     build_selection_prompt(empty_question, texts, range(len(texts)), batch_size, settings.llm_context_tokens)

@@ -17,10 +17,11 @@ from backend.settings import LLMLabels
 from backend.store.project_folder import ProjectFolder
 from backend.store.selections import LLMLabel, Selection
 from model.errors import LLMError
-from model.llm.asking import (
+from model.tasks.classification.llm import (
     LABEL_WORDINGS,
     Checks,
     CommitteeMember,
+    Guess,
     LLMGuesses,
     Route,
     agreed_guesses,
@@ -30,7 +31,6 @@ from model.llm.asking import (
     route,
     weak_targets,
 )
-from model.llm.reading import Guess
 from model.text_digests import text_digest
 from model.types import IntArray, PoolText, Targets
 

@@ -20,9 +20,10 @@ from backend.work.states import SCORING
 from backend.work.turn import Turn
 from model.errors import LLMError
 from model.learner.knowledge import Embed
-from model.llm.asking import Candidates, Pick, Question, SelectedTexts, as_text, prompt_for_pasting, select_by_strategy
+from model.llm.asking import Candidates, Pick, Question, SelectedTexts, as_text, prompt_for_pasting
 from model.llm.chat import Chat
 from model.query.strategies import find_strategy
+from model.tasks.classification.llm import select_by_strategy
 from model.types import IntArray
 
 # Seconds until the next try after a failure: short, for a person who fixes a key. The time doubles with each failure in
@@ -70,8 +71,8 @@ class LLMContext:
     @property
     def question(self) -> Question:
         """The project's question to annotators. Its description may hold HTML, which an LLM can read."""
-        project, label_set = self.synced.project, self.synced.task.label_set
-        return Question(project.title, project.description, label_set.labels, label_set.is_multilabel)
+        project = self.synced.project
+        return Question(project.title, project.description, self.synced.task.label_set)
 
     @property
     def has_a_say(self) -> bool:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from model.llm.asking import Checks
+from model.tasks.classification.llm import Checks
 
 # Most ids of changed tasks that are kept. Beyond, a round finds changed tasks by their update times.
 MOST_NAMED = 5_000

@@ -5,8 +5,8 @@ from typing import Any
 
 from backend.errors import UnsupportedConfigError
 from backend.studio.labeling_config import ParsedConfig, without_markup
-from model.tasks.classification import Classification, Meaning
 from model.tasks.classification.label_names import label_words, tidy
+from model.tasks.classification.task import Classification, Meaning
 from model.types import LabelSet
 
 # Label Studio replaces such a variable by a field of the task's data.

@@ -20,7 +20,7 @@ from model.query.herding import maxherding
 from model.query.ranking import rank
 from model.query.strategies import find_strategy
 from model.query.unlabelled import Unlabelled
-from model.types import FloatArray, IntArray, Targets
+from model.types import FloatArray, IntArray, LabelSet, Targets
 
 RIVALS = ("random", "typiclust")
 # The project's way of asking, without its LLM.
@@ -37,7 +37,7 @@ PESSIMISTIC = "mended, pessimistic errors"
 CHOOSERS = (RECORDED, *RIVALS, COVERING, DERIVED, PESSIMISTIC, ONE_ASKING, BALANCED)
 LINES = Path(__file__).with_name("llm.jsonl")
 QUESTION = Question(
-    "Movie reviews", "Is this phrase from a movie review positive or negative?", ("negative", "positive"), False
+    "Movie reviews", "Is this phrase from a movie review positive or negative?", LabelSet(("negative", "positive"))
 )
 
 Choose = Callable[[str, int], IntArray]

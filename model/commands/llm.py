@@ -14,6 +14,7 @@ from model.commands.terminal import console, errors_in_a_sentence
 from model.errors import InvalidGoldError, ShortlistError, UnreadableAnswerError
 from model.llm.asking import Question, as_text, build_selection_prompt
 from model.llm.reading import read_picked_numbers
+from model.types import LabelSet
 
 Row = tuple[str, tuple[str, ...]]
 # So many numbers are not all in the upper half by chance.
@@ -37,9 +38,9 @@ def prompt(
         rows = list(_rows(data))
         texts, known = [text for text, _ in rows], sorted({label for _, several in rows for label in several})
         chosen = tuple(label.strip() for label in labels.split(",") if label.strip()) or tuple(known)
-        is_multilabel = any(len(several) > 1 for _, several in rows)
+        label_set = LabelSet(chosen, any(len(several) > 1 for _, several in rows))
         shown = _shown(len(texts), show, seed)
-        question = Question(title, description, chosen, is_multilabel)
+        question = Question(title, description, label_set)
         print(as_text(build_selection_prompt(question, texts, shown, select, context).messages))
         if seed is not None:
             console.print(f"Numbers 0, 1, 2 … are these texts of {data}, counted from 0: {shown}", soft_wrap=True)

@@ -20,6 +20,7 @@ class AnyOf:
     least_classes = 1
     fault = "finite, in [0, 1]"
     right = "exactly their labels"
+    number = "one or several"
 
     def answers(self, proba_N_C: FloatArray) -> Answers:
         """Every label of a text is a unit; its surest doubt is the text's."""

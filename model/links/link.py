@@ -29,6 +29,10 @@ class Link(Protocol):
     def right(self) -> str:
         """What texts must get to be counted as right, for people."""
 
+    @property
+    def number(self) -> str:
+        """How many labels a text gets, in words."""
+
     # Units, for query strategies
 
     def answers(self, proba_N_C: FloatArray) -> Answers:

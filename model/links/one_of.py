@@ -18,6 +18,7 @@ class OneOf:
     least_classes = 2
     fault = "finite, in [0, 1], and sum to 1"
     right = "their label"
+    number = "exactly one"
 
     def answers(self, proba_N_C: FloatArray) -> Answers:
         """Every text is a unit."""

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from model.errors import LLMError
-from model.llm.asking import Candidates, Question, select_by_strategy
+from model.llm.asking import Candidates, Question
 from model.llm.chat import Chat
 from model.llm.memory import Ledger, RememberedChat
 from model.llm.provider import PROVIDER_CHOICE, PROVIDERS, LLMConfig, model_names, open_chat
 from model.simulation.setup import Askable, AskLLM
+from model.tasks.classification.llm import select_by_strategy
 from model.types import IntArray
 
 
@@ -29,8 +30,7 @@ def ask_llm_from(environment: Mapping[str, str], memory: Path, title: str, descr
     chats = _open(environment, memory)
 
     def ask(askable: Askable, batch_size: int, rng: np.random.Generator) -> IntArray:
-        label_set = askable.labelled.label_set
-        question = Question(title, description, label_set.labels, label_set.is_multilabel)
+        question = Question(title, description, askable.labelled.label_set)
         candidates = Candidates(question, askable.texts, askable.embeddings_N_D, askable.labelled, askable.labelled_L_D)
         return select_by_strategy(askable.strategy, chats, candidates, batch_size, rng).rows_B
 

@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "model.tasks": ("model.encoder", "model.learner", "model.query"),
     # A kind of question knows what a kind is, and no other kind.
     "model.tasks.classification": ("model.tasks.task", "model.tasks.votes"),
+    "model.tasks.classification.llm": ("model.llm.asking", "model.llm.reading", "model.query"),
     "model.encoder": (),
     "model.query": (),
     "model.learner": ("model.encoder", "model.query"),
@@ -48,8 +49,14 @@ GROUND = (
     "model.links",
 )
 # What computes from arrays alone.
-PURE = ("model.links", "model.query", "model.llm.reading", "model.llm.asking", "model.learner.evaluation")
-RECORDS = ("model.types", "model.errors", "model.progress", "model.links", "model.query", "model.llm")
+PURE = (
+    *("model.links", "model.query", "model.llm.reading", "model.llm.asking"),
+    *("model.tasks.classification.llm", "model.learner.evaluation"),
+)
+RECORDS = (
+    *("model.types", "model.errors", "model.progress", "model.links", "model.query", "model.llm"),
+    "model.tasks.classification.llm",
+)
 UNSPEAKING = {"utils", "helpers", "common", "manager", "base", "misc"}
 
 

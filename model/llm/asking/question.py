@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from model.links import link_of
 from model.llm.asking.framing import quoted, shorten
+from model.types import LabelSet
 
 TITLE_TOKENS, DESCRIPTION_TOKENS, EXAMPLE_TOKENS = 40, 300, 40
 EXAMPLES, EXAMPLES_PER_LABEL = 8, 2
@@ -17,14 +19,17 @@ class Question:
     Attributes:
         title: the project's name; may be empty.
         description: the project's description, or its instructions for annotators; may be empty.
-        labels: the names of labels, spelled as in annotations; empty: unknown.
-        is_multilabel: whether a text may have several labels.
+        label_set: the labels, spelled as in annotations; without labels they are unknown.
     """
 
     title: str
     description: str
-    labels: tuple[str, ...]
-    is_multilabel: bool
+    label_set: LabelSet
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the labels; empty: unknown."""
+        return self.label_set.labels
 
 
 def describe_project(question: Question) -> str:
@@ -38,7 +43,7 @@ def describe_labels(question: Question) -> str:
     """The labels, and how many of them a text gets."""
     if not question.labels:
         return "The labels are not known: find out from the texts what may be told apart.\n"
-    number = "one or several" if question.is_multilabel else "exactly one"
+    number = link_of(question.label_set).number
     return f"A text gets {number} of these {len(question.labels)} labels: {', '.join(map(quoted, question.labels))}\n"
 
 

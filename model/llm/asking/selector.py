@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.errors import LLMError, UnreadableAnswerError
+from model.links.label_rows import majority
 from model.llm.asking.candidates import Candidates
 from model.llm.asking.picks import PickedRows, ask_for_picks
 from model.llm.asking.selection_prompt import SelectionPrompt, build_selection_prompt
 from model.llm.chat import Chat
-from model.llm.reading import majority, match_label
+from model.llm.reading import match_label
 from model.progress import Progress, ignore_progress
 from model.query.diversity import unit
 from model.query.herding import cover, maxherding

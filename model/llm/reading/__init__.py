@@ -1,22 +1,21 @@
-"""Read an LLM's answers: the numbers that an answer picks, the labels that it gives, and its faults.
+"""Read an LLM's answers: JSON however damaged, the numbers that an answer picks, its faults, spellings of labels.
 
-This folder imports the records alone. Only `asking` and `backend` import it.
+This folder imports the records alone. `asking`, `tasks` and `backend` import it.
 """
 
-from model.llm.reading.label_answer import Guess, read_labels
+from model.llm.reading.json_values import entry_number, json_values, parts_of, text_number
 from model.llm.reading.label_matching import match_label
-from model.llm.reading.label_rows import majority, row_of
 from model.llm.reading.pick_answer import PickedNumbers, read_picked_numbers
 from model.llm.reading.pick_faults import find_faults, is_degenerate
 
 __all__ = [
-    "Guess",
     "PickedNumbers",
+    "entry_number",
     "find_faults",
     "is_degenerate",
-    "majority",
+    "json_values",
     "match_label",
-    "read_labels",
+    "parts_of",
     "read_picked_numbers",
-    "row_of",
+    "text_number",
 ]

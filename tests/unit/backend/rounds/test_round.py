@@ -25,7 +25,7 @@ from backend.store.sync_record import Facts
 from backend.studio.client import SAMPLING
 from backend.work.classifiers import Classifiers
 from model.errors import InvalidTargetsError, TrainingCancelledError
-from model.llm.asking import Checks
+from model.tasks.classification.llm import Checks
 from model.types import PoolText, Targets
 from tests.fake_tasks import WholeLabelStudio
 from tests.fakes import (

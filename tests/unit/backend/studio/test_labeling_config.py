@@ -3,7 +3,7 @@ import pytest
 from backend.errors import UnsupportedConfigError
 from backend.studio.kinds import read_label_texts
 from backend.studio.labeling_config import read_text
-from model.tasks.classification import Classification, Meaning
+from model.tasks.classification.task import Classification, Meaning
 from model.tasks.task import TextField
 from model.types import LabelSet
 from tests.fakes import labeling_config, the_task

@@ -6,6 +6,7 @@ from model.errors import LLMUnavailableError, UnreadableAnswerError
 from model.llm.asking.picks import TRIES, ask_for_picks, read_picks
 from model.llm.asking.question import Question
 from model.llm.asking.selection_prompt import build_selection_prompt
+from model.types import LabelSet
 from tests.fake_chats import ScriptedChat
 
 TEXTS = [f"text {row}" for row in range(50)]
@@ -14,7 +15,7 @@ ROWS = list(range(49, 19, -1))
 
 
 def ask(*answers):
-    prompt = build_selection_prompt(Question("", "", ("neg", "pos"), False), TEXTS, ROWS, 4, 32_000)
+    prompt = build_selection_prompt(Question("", "", LabelSet(("neg", "pos"))), TEXTS, ROWS, 4, 32_000)
     chat = ScriptedChat(answers)
     return ask_for_picks(chat, prompt), chat
 

@@ -7,8 +7,9 @@ from model.errors import LLMContextError, UnreadableAnswerError
 from model.llm.asking.framing import count_tokens
 from model.llm.asking.selection_prompt import Question, as_text, build_selection_prompt, repeat_selection_prompt
 from model.llm.reading.pick_answer import read_picked_numbers
+from model.types import LabelSet
 
-FILMS = Question("Film reviews", "Is it praise?\nOr blame?", ("praise", "blame"), is_multilabel=False)
+FILMS = Question("Film reviews", "Is it praise?\nOr blame?", LabelSet(("praise", "blame")))
 TEXTS = [f"film number {'abcdefghij'[row]}" for row in range(10)]
 
 
@@ -46,14 +47,14 @@ def test_project_labels_and_how_many_are_said():
 
 
 def test_a_text_may_have_several_labels_or_none_that_is_known():
-    assert "one or several of these 2 labels" in said(asked(Question("", "", ("a", "b"), is_multilabel=True)))
-    without = said(asked(Question("", "", (), is_multilabel=False)))
+    assert "one or several of these 2 labels" in said(asked(Question("", "", LabelSet(("a", "b"), is_multilabel=True))))
+    without = said(asked(Question("", "", LabelSet(()))))
     assert "labels are not known" in without
     assert "neither title nor description" in without
 
 
 def test_more_labels_than_picks_are_covered_as_far_as_it_goes():
-    many = Question("", "", tuple("abcdef"), is_multilabel=False)
+    many = Question("", "", LabelSet(tuple("abcdef")))
     assert "as many different labels as you can" in said(asked(many))
 
 
@@ -84,7 +85,7 @@ def test_the_schema_has_thoughts_first_and_the_labels_there_are():
     assert list(schema["properties"]) == ["reasoning", "picks"]
     pick = schema["properties"]["picks"]["items"]["properties"]
     assert pick == {"number": {"type": "integer"}, "label": {"type": "string", "enum": ["praise", "blame"]}}
-    without = asked(Question("", "", (), is_multilabel=False)).schema
+    without = asked(Question("", "", LabelSet(()))).schema
     assert "enum" not in without["properties"]["picks"]["items"]["properties"]["label"]
 
 
@@ -126,7 +127,7 @@ def test_a_context_that_is_too_small_is_said_with_what_would_fit():
 
 
 def test_title_and_description_are_shortened():
-    long = Question("title " * 1000, "description " * 1000, ("a", "b"), is_multilabel=False)
+    long = Question("title " * 1000, "description " * 1000, LabelSet(("a", "b")))
     assert count_tokens(said(asked(long))) < 2_000
 
 

@@ -34,7 +34,7 @@ def candidates(size: int = 60, labelled=(), embeddings_N_D=None) -> Candidates:
     shares_L_C = np.eye(2, dtype=np.float32)[list(labelled)]
     people = Targets(tuple(range(len(labelled))), tuple(f"known {row}" for row in labelled), shares_L_C, SENTIMENT)
     labelled_L_D = rng(1).normal(size=(len(labelled), embeddings_N_D.shape[1])).astype(np.float32)
-    return Candidates(Question("Films", "", SENTIMENT.labels, False), texts, embeddings_N_D, people, labelled_L_D)
+    return Candidates(Question("Films", "", SENTIMENT), texts, embeddings_N_D, people, labelled_L_D)
 
 
 def sentiment(text: str) -> str:

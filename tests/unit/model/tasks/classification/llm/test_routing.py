@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from model.llm.asking.routing import (
+from model.tasks.classification.llm.label_answer import Guess
+from model.tasks.classification.llm.routing import (
     CHECKED_SHARE,
     LEAST_CHECKS,
     WEAK_WEIGHT,
@@ -11,7 +12,6 @@ from model.llm.asking.routing import (
     route,
     weak_targets,
 )
-from model.llm.reading.label_answer import Guess
 from model.types import LabelSet, Targets
 
 SENTIMENT = LabelSet(("neg", "pos"), is_multilabel=False)

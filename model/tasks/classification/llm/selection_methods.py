@@ -5,12 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from model.errors import LLMError, UnreadableAnswerError
-from model.llm.asking.candidates import Candidates
-from model.llm.asking.label_committee import CommitteeMember, agreed_guesses, committee_votes, disagreement_scores
-from model.llm.asking.label_prompt import LABEL_WORDINGS
-from model.llm.asking.selector import MOST_PICKS, Pick, SelectedTexts, select_texts, show_groups
+from model.llm.asking import MOST_PICKS, Candidates, Pick, SelectedTexts, select_texts, show_groups
 from model.llm.chat import Chat
 from model.progress import Progress, ignore_progress
+from model.tasks.classification.llm.label_committee import (
+    CommitteeMember,
+    agreed_guesses,
+    committee_votes,
+    disagreement_scores,
+)
+from model.tasks.classification.llm.label_prompt import LABEL_WORDINGS
 
 COMMITTEE = "llm_committee"
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from model.links import link_of
 from model.types import FloatArray, LabelSet
 
 
@@ -25,8 +26,5 @@ def majority(shares_C: FloatArray, label_set: LabelSet) -> tuple[str, ...] | Non
         In a single-label project the label with the largest share; in a multilabel project all labels with more than
         half, perhaps none. None where annotators are evenly split: any choice would be a guess.
     """
-    if label_set.is_multilabel:
-        evenly = np.isclose(shares_C, 0.5).any()
-        return None if evenly else tuple(np.array(label_set.labels, dtype=object)[shares_C > 0.5])
-    most = np.flatnonzero(np.isclose(shares_C, shares_C.max()))
-    return (label_set.labels[most[0]],) if len(most) == 1 else None
+    most = link_of(label_set).majority(shares_C)
+    return None if most is None else tuple(label_set.labels[position] for position in most)

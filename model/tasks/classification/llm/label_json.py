@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from model.llm.reading.json_values import entry_number, json_values, parts_of, text_number
+from model.llm.reading import entry_number, json_values, parts_of, text_number
 
 LabelEntry = tuple[int, Any, bool]
 """A text's number, the value that stands for its labels, and whether the answer calls the labels sure."""

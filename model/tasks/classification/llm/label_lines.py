@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from model.llm.reading.label_json import LabelEntry
-from model.llm.reading.label_matching import match_label
+from model.llm.reading import match_label
+from model.tasks.classification.llm.label_json import LabelEntry
 
 _LINE = re.compile(
     r"[\s>*•|#\[(\"'`-]*(?:(?:text|number|no\.?)\s*#?)?(\d{1,6})[\s*\"'`]*[:.)\]=|→\u2013\u2014-][>\s]*(.+)",

@@ -8,8 +8,7 @@ from string import Template
 from typing import Any
 
 from model.errors import LLMContextError, LLMError
-from model.llm.asking.framing import count_tokens, numbered_line, quoted, shorten
-from model.llm.asking.question import Question, describe_project
+from model.llm.asking import Question, count_tokens, describe_project, numbered_line, quoted, shorten
 from model.llm.chat import Message
 
 LABEL_WORDINGS = ("label_v1", "label_v2")
@@ -103,21 +102,25 @@ def _instructions(question: Question, version: str) -> str:
     return template.substitute(
         project=describe_project(question),
         labels="\n".join(f"- {quoted(label)}" for label in labels),
-        choice=several if question.is_multilabel else "exactly one label, the nearest where none fits well",
+        choice=several if question.label_set.is_multilabel else "exactly one label, the nearest where none fits well",
         answer=json.dumps({"labels": [_entry(question, 0, True), _entry(question, 1, False)]}, ensure_ascii=False),
     ).strip()
 
 
 def _entry(question: Question, number: int, is_sure: bool) -> dict[str, Any]:
     """A sample entry for the answer's form; it names no label, since LLMs would give a named label more often."""
-    labels = {"labels": ["…", "…"]} if question.is_multilabel else {"label": "…"}
+    labels = {"labels": ["…", "…"]} if question.label_set.is_multilabel else {"label": "…"}
     return {"number": number, **labels, "sure": is_sure}
 
 
 def _answer_tokens(question: Question, count: int) -> int:
     longest = max(map(count_tokens, question.labels))
     asking_again = _REPEATED_TOKENS + _REASON_TOKENS
-    return _AROUND_TOKENS + asking_again + count * (_ENTRY_TOKENS + longest * (3 if question.is_multilabel else 1))
+    return (
+        _AROUND_TOKENS
+        + asking_again
+        + count * (_ENTRY_TOKENS + longest * (3 if question.label_set.is_multilabel else 1))
+    )
 
 
 def _fitting(question: Question, texts: Sequence[str], examples: Sequence[Example], room: int) -> str | None:
@@ -139,7 +142,7 @@ def _material(question: Question, texts: Sequence[str], examples: Sequence[Examp
 def _example(question: Question, text: str, labels: tuple[str, ...]) -> str:
     """A labelled text, without a number: the LLM answers with labels for all numbers."""
     listed = ", ".join(map(quoted, labels))
-    answer = f'"labels": [{listed}]' if question.is_multilabel else f'"label": {listed}'
+    answer = f'"labels": [{listed}]' if question.label_set.is_multilabel else f'"label": {listed}'
     return f'{{"text": {quoted(text)}, {answer}}}'
 
 
@@ -147,7 +150,7 @@ def _schema(question: Question) -> dict[str, Any]:
     label: dict[str, Any] = {"type": "string"}
     if len(question.labels) <= _MOST_LISTED:
         label["enum"] = list(question.labels)
-    labels = {"labels": {"type": "array", "items": label}} if question.is_multilabel else {"label": label}
+    labels = {"labels": {"type": "array", "items": label}} if question.label_set.is_multilabel else {"label": label}
     entry = _object({"number": {"type": "integer"}, **labels, "sure": {"type": "boolean"}})
     return _object({"labels": {"type": "array", "items": entry}})
 

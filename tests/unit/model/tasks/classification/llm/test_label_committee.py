@@ -5,15 +5,15 @@ import pytest
 
 from model.errors import LLMUnavailableError
 from model.llm.asking.candidates import Candidates
-from model.llm.asking.label_committee import (
+from model.llm.asking.question import Question
+from model.tasks.classification.llm.label_answer import Guess
+from model.tasks.classification.llm.label_committee import (
     CommitteeMember,
     agreed_guesses,
     committee_votes,
     count_votes,
     disagreement_scores,
 )
-from model.llm.asking.question import Question
-from model.llm.reading.label_answer import Guess
 from model.types import LabelSet, Targets
 from tests.fake_chats import ScriptedChat
 
@@ -104,7 +104,7 @@ def saying(label, count):
 
 
 def ask(members, texts, done=None):
-    question = Question("Films", "", SENTIMENT.labels, is_multilabel=False)
+    question = Question("Films", "", SENTIMENT)
     nobody = Targets((), (), np.zeros((0, 3), dtype=np.float32), SENTIMENT)
     report = (lambda *_: None) if done is None else lambda *at: done.append(at)
     embeddings_N_D = np.eye(len(texts), dtype=np.float32)

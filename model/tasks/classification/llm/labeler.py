@@ -5,13 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.errors import LLMError, UnreadableAnswerError
-from model.llm.asking.candidates import Candidates
-from model.llm.asking.label_prompt import LABEL_WORDINGS, Example, LabelPrompt, build_label_prompt, repeat_label_prompt
-from model.llm.asking.question import Question
+from model.links.label_rows import majority
+from model.llm.asking import Candidates, Question
 from model.llm.chat import Chat
-from model.llm.reading import Guess, majority, read_labels
 from model.progress import Progress, ignore_progress
 from model.query.diversity import unit
+from model.tasks.classification.llm.label_answer import Guess, read_labels
+from model.tasks.classification.llm.label_prompt import (
+    LABEL_WORDINGS,
+    Example,
+    LabelPrompt,
+    build_label_prompt,
+    repeat_label_prompt,
+)
 from model.types import FloatArray, IntArray, Targets
 
 # In larger batches LLMs skip texts and mix up numbers.
@@ -85,11 +91,11 @@ def _ask(chat: Chat, prompt: LabelPrompt, question: Question, count: int) -> lis
     """Ask, and ask again with the reason where the answer is unreadable; all guesses are None if both answers are."""
     reply = chat.ask(prompt.messages, prompt.schema)
     try:
-        return read_labels(reply.text, question.labels, count, question.is_multilabel)
+        return read_labels(reply.text, question.labels, count, question.label_set.is_multilabel)
     except UnreadableAnswerError as error:
         repeated = chat.ask(repeat_label_prompt(prompt, reply.text, str(error)), prompt.schema)
     try:
-        return read_labels(repeated.text, question.labels, count, question.is_multilabel)
+        return read_labels(repeated.text, question.labels, count, question.label_set.is_multilabel)
     except UnreadableAnswerError:
         return [None] * count
 

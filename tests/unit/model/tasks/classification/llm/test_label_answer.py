@@ -4,7 +4,7 @@ import time
 import pytest
 
 from model.errors import UnreadableAnswerError
-from model.llm.reading.label_answer import Guess, read_labels
+from model.tasks.classification.llm.label_answer import Guess, read_labels
 
 SENTIMENT = ("positive", "negative")
 FEELINGS = ("joy", "love", "anger")

@@ -7,13 +7,14 @@ import numpy as np
 
 from model.errors import LLMError
 from model.links import link_of
-from model.llm.asking.candidates import Candidates
-from model.llm.asking.labeler import GuessedLabels, ask_for_labels
+from model.links.label_rows import majority, row_of
+from model.llm.asking import Candidates
 from model.llm.chat import Chat
-from model.llm.reading import Guess, majority, row_of
 from model.progress import Progress, ignore_progress
 from model.query.committee import vote_entropy_scores
 from model.query.unlabelled import Unlabelled
+from model.tasks.classification.llm.label_answer import Guess
+from model.tasks.classification.llm.labeler import GuessedLabels, ask_for_labels
 from model.types import BoolArray, FloatArray, LabelSet
 
 
@@ -66,9 +67,7 @@ def committee_votes(
         labellings.append(ask_for_labels(member.chat, candidates, progress, member.version))
         if (failure := labellings[-1].failure) is not None:
             failed[id(member.chat)] = failure
-    votes = count_votes(
-        [labelling.guesses for labelling in labellings], LabelSet(tuple(question.labels), question.is_multilabel)
-    )
+    votes = count_votes([labelling.guesses for labelling in labellings], question.label_set)
     return replace(votes, failures=tuple(labelling.failure for labelling in labellings if labelling.failure))
 
 

@@ -11,7 +11,8 @@ from math import ceil
 
 import numpy as np
 
-from model.llm.reading import Guess, majority, row_of
+from model.links.label_rows import majority, row_of
+from model.tasks.classification.llm.label_answer import Guess
 from model.types import BoolArray, IntArray, LabelSet, Targets
 
 # The share of blind checks among the texts of which the LLM is sure.

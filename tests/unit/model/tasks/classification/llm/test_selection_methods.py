@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from model.errors import LLMUnavailableError, UnreadableAnswerError
-from model.llm.asking.selection_methods import select_by_strategy
+from model.tasks.classification.llm.selection_methods import select_by_strategy
 from tests.fake_chats import ScriptedChat, labelling, picking
 from tests.unit.model.llm.asking.test_selector import candidates, rng, sentiment
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.errors import UnreadableAnswerError
-from model.llm.reading.label_json import LabelEntry, json_entries
-from model.llm.reading.label_lines import line_entries
-from model.llm.reading.label_matching import match_label
+from model.llm.reading import match_label
+from model.tasks.classification.llm.label_json import LabelEntry, json_entries
+from model.tasks.classification.llm.label_lines import line_entries
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,17 @@ import numpy as np
 import pytest
 
 from model.errors import LLMBudgetError, LLMContextError, LLMKeyError, LLMModelError, LLMUnavailableError
+from model.links.label_rows import majority, row_of
 from model.llm.asking.candidates import Candidates
-from model.llm.asking.labeler import BATCH_SIZE, MOST_EXAMPLES, ask_for_labels, group_alike, nearest_examples
 from model.llm.asking.question import Question
-from model.llm.reading.label_answer import Guess
-from model.llm.reading.label_rows import majority, row_of
+from model.tasks.classification.llm.label_answer import Guess
+from model.tasks.classification.llm.labeler import (
+    BATCH_SIZE,
+    MOST_EXAMPLES,
+    ask_for_labels,
+    group_alike,
+    nearest_examples,
+)
 from model.types import LabelSet, Targets
 from tests.fake_chats import ScriptedChat
 
@@ -29,7 +35,7 @@ def along_a_line(*degrees):
 
 
 def label(chat, texts, embeddings_N_D=None, labelled=None, labelled_L_D=None, label_set=SENTIMENT, **more):
-    question = Question("Films", "", label_set.labels, label_set.is_multilabel)
+    question = Question("Films", "", label_set)
     embeddings_N_D = along_a_line(*range(len(texts))) if embeddings_N_D is None else embeddings_N_D
     labelled = people(label_set=label_set) if labelled is None else labelled
     labelled_L_D = along_a_line() if labelled_L_D is None else labelled_L_D

@@ -4,12 +4,13 @@ import pytest
 
 from model.errors import LLMContextError, LLMError
 from model.llm.asking.framing import count_tokens, numbered_line, quoted
-from model.llm.asking.label_prompt import LABEL_WORDINGS, build_label_prompt, repeat_label_prompt
 from model.llm.asking.question import Question
-from model.llm.reading.label_answer import Guess, read_labels
+from model.tasks.classification.llm.label_answer import Guess, read_labels
+from model.tasks.classification.llm.label_prompt import LABEL_WORDINGS, build_label_prompt, repeat_label_prompt
+from model.types import LabelSet
 
-FILMS = Question("Films", "What critics think of them.", ("positive", "negative"), is_multilabel=False)
-FEELINGS = Question("Feelings", "", ("joy", "love", "anger"), is_multilabel=True)
+FILMS = Question("Films", "What critics think of them.", LabelSet(("positive", "negative")))
+FEELINGS = Question("Feelings", "", LabelSet(("joy", "love", "anger"), is_multilabel=True))
 TEXTS = ["a lovely film", "dull"]
 
 both_versions = pytest.mark.parametrize("version", LABEL_WORDINGS)
@@ -44,10 +45,10 @@ def test_wordings_differ_and_list_the_labels_in_opposite_orders():
 
 @both_versions
 def test_a_title_or_description_may_be_missing_or_look_like_a_placeholder_or_an_instruction(version):
-    bare = build_label_prompt(Question("", " ", ("a", "b"), is_multilabel=False), TEXTS, (), 8_000, version)
+    bare = build_label_prompt(Question("", " ", LabelSet(("a", "b"))), TEXTS, (), 8_000, version)
     assert "neither title nor description" in bare.messages[0].content
     title, description = '$labels for "$5"', "${title}\n- " + "long " * 2_000
-    odd = build_label_prompt(Question(title, description, ("a", "b"), is_multilabel=False), TEXTS, (), 8_000, version)
+    odd = build_label_prompt(Question(title, description, LabelSet(("a", "b"))), TEXTS, (), 8_000, version)
     assert quoted(title) in odd.messages[0].content
     assert '"${title} - long long' in odd.messages[0].content
     assert count_tokens(odd.messages[0].content) < 1_000
@@ -55,7 +56,7 @@ def test_a_title_or_description_may_be_missing_or_look_like_a_placeholder_or_an_
 
 def test_a_question_without_labels_is_refused():
     with pytest.raises(LLMError, match="labels of 'Films', of which none are known"):
-        build_label_prompt(Question("Films", "", (), is_multilabel=False), TEXTS, (), 8_000)
+        build_label_prompt(Question("Films", "", LabelSet(())), TEXTS, (), 8_000)
 
 
 def test_a_text_stays_within_its_quotation_marks():
@@ -83,14 +84,14 @@ def test_without_examples_there_is_no_heading_for_them():
 def test_the_schema_holds_an_answer_to_numbers_known_labels_and_sureness(question):
     labels = build_label_prompt(question, TEXTS, (), 8_000).schema["properties"]["labels"]
     entry = labels["items"]["properties"]
-    said = entry["labels"]["items"] if question.is_multilabel else entry["label"]
+    said = entry["labels"]["items"] if question.label_set.is_multilabel else entry["label"]
     assert said == {"type": "string", "enum": list(question.labels)}
     assert labels["items"]["required"] == list(entry)
     assert not labels["items"]["additionalProperties"]
 
 
 def test_hundreds_of_labels_are_not_listed_in_the_schema():
-    many = Question("Intents", "", tuple(f"intent {n}" for n in range(300)), is_multilabel=False)
+    many = Question("Intents", "", LabelSet(tuple(f"intent {n}" for n in range(300))))
     assert "enum" not in json.dumps(build_label_prompt(many, TEXTS, (), 32_000).schema)
 
 
