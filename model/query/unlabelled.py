@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from model.errors import InvalidEmbeddingsError, InvalidProbabilitiesError
-from model.links import ONE_OF, Answers, Link
+from model.links import ONE_OF, Link
 from model.query.large_pools import parts
 from model.types import BoolArray, FloatArray, IntArray
 
@@ -81,19 +81,17 @@ class Unlabelled:
             "embeddings_N_D": self.embeddings_N_D,
         }
 
-    @property
-    def answers(self) -> Answers:
-        """The units of the texts, and their class probabilities."""
-        return self.link.answers(required(self.proba_N_C))
-
     def scores(self, score: Callable[[FloatArray], FloatArray]) -> FloatArray:
         """Score every unit, and reduce unit scores to text scores: scores_N.
 
         Args:
-            score: proba_U_C → scores_U.
+            score: proba_U_C → scores_U; the score of a unit depends on no other unit.
         """
-        answers = self.answers
-        return answers.reduce(score(answers.proba_U_C))
+        proba_N_C = required(self.proba_N_C)
+        # Part by part: a text may have dozens of units.
+        answers = (self.link.answers(proba_N_C[part]) for part in parts(len(proba_N_C)))
+        scores = [some.reduce(score(some.proba_U_C)) for some in answers]
+        return np.concatenate(scores) if scores else np.zeros(0)
 
     @property
     def proba(self) -> FloatArray:
