@@ -17,11 +17,10 @@ def test_every_command_has_help_of_its_own(command):
     assert f" {command} [OPTIONS]" in CliRunner().invoke(command_line(command), [command, "--help"]).stdout
 
 
-@pytest.mark.parametrize("command", ["serve", "connect"])
-def test_a_command_that_needs_no_torch_does_not_wait_for_it(command):
+def test_serve_which_only_watches_other_processes_does_not_wait_for_torch():
     program = (
         "import sys\nfrom backend.commands.command_line import command_line\n"
-        f"command_line({command!r})\nprint('torch' in sys.modules)"
+        "command_line('serve')\nprint('torch' in sys.modules)"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ended.stdout == "False\n"
