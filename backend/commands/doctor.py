@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from backend.commands.terminal import BackendUrlOption, console, default_url, settings_of_command
-from backend.rounds.llm_access import check_context, llm_config
+from backend.rounds.llm.access import check_context, llm_config
 from backend.rounds.order import FALLBACK
 from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder

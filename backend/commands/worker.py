@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from backend.commands.terminal import settings_of_command
-from backend.rounds.llm_access import problem_at_start
+from backend.rounds.llm.access import problem_at_start
 from backend.rounds.order import FALLBACK
 from backend.work.worker import run_worker
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from backend.rounds.context import InUse, RoundContext
-from backend.rounds.llm_selection import has_a_say, retry_at
+from backend.rounds.llm.choosing import has_a_say, retry_at
 from backend.rounds.order import strategy_for
 from backend.rounds.standing import Standing
 from backend.rounds.sync import Synced

@@ -3,7 +3,7 @@
 import logging
 
 from backend.rounds.context import RoundContext
-from backend.rounds.llm_labels import labels_that_train
+from backend.rounds.llm.labelling import labels_that_train
 from backend.rounds.score import embedder
 from backend.rounds.sync import Synced
 from backend.work.states import TRAINING

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from backend.rounds.facts import order_digest
-from backend.rounds.llm_labels import LabelledOrder, with_llm_labels
-from backend.rounds.llm_selection import LLMContext, may_paste, write_paste_prompt
+from backend.rounds.llm.choosing import LLMContext, may_paste, write_paste_prompt
+from backend.rounds.llm.labelling import LabelledOrder, with_llm_labels
 from backend.rounds.order import Order, order_pool, strategy_for, strategy_instead, take_turns
 from backend.rounds.score import compute_pool_features
 from backend.rounds.standing import Standing

@@ -15,9 +15,9 @@ from backend.rounds.clean_up import KEPT_PUBLICATIONS, clean_up
 from backend.rounds.context import InUse, RoundContext
 from backend.rounds.facts import PublishedTexts, order_digest, published_texts, training_facts, with_order
 from backend.rounds.fit import try_fit
-from backend.rounds.llm_access import open_llms
-from backend.rounds.llm_labels import checks_so_far
-from backend.rounds.llm_selection import LLMContext, choose, has_a_say, nobody_chose
+from backend.rounds.llm.access import open_llms
+from backend.rounds.llm.choosing import LLMContext, choose, has_a_say, nobody_chose
+from backend.rounds.llm.labelling import checks_so_far
 from backend.rounds.ordering import Ordered, make_order
 from backend.rounds.plan import NEW_LABELS, plan
 from backend.rounds.publish import extend, next_number, publish, switch

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from backend.rounds.context import InUse, RoundContext
-from backend.rounds.llm_selection import LLMContext
+from backend.rounds.llm.choosing import LLMContext
 from backend.rounds.sync import Synced
 from backend.store.selections import Selection
 from model.errors import ShortlistError

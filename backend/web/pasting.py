@@ -3,7 +3,7 @@
 import time
 
 from backend.errors import InvalidRequestError, StaleAnswerError
-from backend.rounds.llm_selection import ACTIVELLM
+from backend.rounds.llm.choosing import ACTIVELLM
 from backend.store.project_folder import ProjectFolder
 from backend.store.selections import PASTED, PastePrompt, Picked, Selection
 from model.llm.asking import balanced, read_picks

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from backend.errors import UnknownProjectError
-from backend.rounds.llm_access import open_ledger, problem_at_start
+from backend.rounds.llm.access import open_ledger, problem_at_start
 from backend.rounds.order import FALLBACK
 from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder

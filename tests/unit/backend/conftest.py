@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from backend.rounds.llm_selection import LLMContext
+from backend.rounds.llm.choosing import LLMContext
 from backend.rounds.sync import Synced
 from backend.settings import Settings
 from model.types import Targets

@@ -9,7 +9,7 @@ from backend.errors import ConfigurationError, TokenRefusedError
 from backend.logs import start_logging
 from backend.rounds.context import InUse
 from backend.rounds.facts import order_digest, training_facts
-from backend.rounds.llm_access import llm_config, open_ledger
+from backend.rounds.llm.access import llm_config, open_ledger
 from backend.rounds.order import Order, order_pool, strategy_for
 from backend.rounds.ordering import make_order
 from backend.rounds.plan import labels_until_training

@@ -14,7 +14,7 @@ from backend.rounds.facts import (
     with_order,
 )
 from backend.rounds.fit import usable
-from backend.rounds.llm_selection import LLMContext
+from backend.rounds.llm.choosing import LLMContext
 from backend.rounds.plan import NEW_LABELS, labels_until_training, plan
 from backend.rounds.standing import Standing
 from backend.rounds.sync import Synced

@@ -10,7 +10,7 @@ import pytest
 from backend.rounds.context import InUse
 from backend.rounds.facts import training_facts
 from backend.rounds.fit import fit as fit_if_due
-from backend.rounds.llm_selection import choose
+from backend.rounds.llm.choosing import choose
 from backend.rounds.order import RANDOM_SAMPLE
 from backend.rounds.ordering import Ordered, make_order
 from backend.rounds.plan import plan

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from backend.rounds.llm_access import open_ledger
+from backend.rounds.llm.access import open_ledger
 from backend.rounds.publish import rank_score
 from backend.settings import Settings
 from backend.store.project_folder import Connection, RoundRecord

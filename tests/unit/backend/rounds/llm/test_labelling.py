@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from backend.rounds.llm_labels import CHECKED, SURE, UNSURE, checks_so_far, labels_that_train, with_llm_labels
+from backend.rounds.llm.labelling import CHECKED, SURE, UNSURE, checks_so_far, labels_that_train, with_llm_labels
 from backend.rounds.order import Order
 from backend.settings import LLMLabels
 from backend.store.selections import LLMLabel, Picked, Selection

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from backend.rounds.llm_selection import LLMContext, retry_at
+from backend.rounds.llm.choosing import LLMContext, retry_at
 from backend.rounds.order import Order
 from backend.rounds.sync import Synced
 from backend.settings import LLMLabels

@@ -1,6 +1,6 @@
 import pytest
 
-from backend.rounds.llm_access import StoppableChat, open_llms, problem_at_start
+from backend.rounds.llm.access import StoppableChat, open_llms, problem_at_start
 from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder
 from model.errors import LLMKeyError, TrainingCancelledError

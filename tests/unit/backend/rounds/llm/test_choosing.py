@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from backend.rounds.llm_selection import RETRY_S, choose, has_a_say, retry_at, write_paste_prompt
+from backend.rounds.llm.choosing import RETRY_S, choose, has_a_say, retry_at, write_paste_prompt
 from backend.rounds.order import order_pool, strategy_for
 from backend.settings import ProjectSettings
 from backend.store.selections import PASTED, Picked, Selection
