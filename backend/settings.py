@@ -22,11 +22,11 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from backend.errors import ConfigurationError
-from model.learner.recipe_names import Recipe
 from model.llm.provider import PROVIDER_CHOICE, PROVIDERS, model_names
 from model.query.hooks import is_hook, load_hook
 from model.query.strategies import find_start, find_strategy
 from model.tasks.classification.label_names import tidy
+from model.types import Recipe
 
 
 def _known_strategy(value: Any) -> str:

@@ -15,8 +15,8 @@ from benchmarks.loop import loop, workers
 from benchmarks.loop import plan as loop_plan
 from benchmarks.speed import speed
 from model.encoder.processor import use_available_cores
-from model.learner.recipe_names import Recipe
 from model.query.strategies import STRATEGIES, find_strategy
+from model.types import Recipe
 
 # Benchmarks must be repeatable without a paid LLM.
 WITHOUT_LLM = [name for name, strategy in STRATEGIES.items() if not strategy.asks_llm]

@@ -6,6 +6,7 @@ B a batch to be labelled, M a part of another axis.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -189,3 +190,18 @@ class Scored:
 
     proba_N_C: FloatArray
     embeddings_N_D: FloatArray
+
+
+class Recipe(str, Enum):
+    """The names of the recipes for training a classifier; `model/learner/recipes.py` has the recipes."""
+
+    AUTO = "auto"
+    """One of the other recipes, by the labels at hand (`choose_recipe`)."""
+    HEAD = "head"
+    """A linear head on the frozen encoder."""
+    LP_FT = "lp-ft"
+    """The linear head first, then the encoder with it (Kumar et al., ICLR 2022)."""
+    FULL = "full"
+    """Head and encoder at once, the head from random weights, all layers (Devlin et al., 2019)."""
+    CONTRASTIVE = "contrastive"
+    """The encoder on pairs of texts, then the linear head (SetFit; Tunstall et al., 2022)."""

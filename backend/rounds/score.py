@@ -16,13 +16,12 @@ from backend.work.parts import PartWorker, embed_in_parts
 from backend.work.sources import Source
 from model.learner.acquisition import compute_untrained_features, features_from_embeddings
 from model.learner.knowledge import Embed, Knowledge, know
-from model.learner.recipe_names import Recipe
 from model.learner.refitting import HeadData, with_refitted_head
 from model.learner.registry import ModelVersion, data_sha256
 from model.learner.training import Trained, train_on_knowledge
 from model.query.strategies import Strategy
 from model.query.unlabelled import GIVEN, Need, Unlabelled
-from model.types import FloatArray, LabelledEmbeddings
+from model.types import FloatArray, LabelledEmbeddings, Recipe
 
 
 def compute_pool_features(

@@ -21,10 +21,9 @@ from small_text.query_strategies import (
 
 from benchmarks.choosing import strategies
 from model.encoder.processor import use_available_cores
-from model.learner.recipe_names import Recipe
 from model.query.strategies import Strategy, find_strategy
 from model.query.unlabelled import Need, Predict, Unlabelled
-from model.types import FloatArray, IntArray
+from model.types import FloatArray, IntArray, Recipe
 
 MAX_SEED = 2**31
 WITH_CLASSIFIER = frozenset({Need.PROBA, Need.EMBEDDINGS, Need.REFIT})

@@ -13,7 +13,6 @@ from rich.progress import Progress
 
 from benchmarks.learning.gold import TEST_TEXTS
 from model.encoder.processor import available_cores
-from model.learner.recipe_names import Recipe
 from model.learner.recipes import TrainingConfig
 from model.query.strategies import Strategy
 from model.simulation.gold import read_gold
@@ -21,6 +20,7 @@ from model.simulation.learning_curves import Curve, Point, curves, interval
 from model.simulation.setup import Setup
 from model.simulation.simulate import key_of, simulate
 from model.tasks.classification.label_names import label_texts
+from model.types import Recipe
 
 SETS = ("sst2", "trec6", "agnews", "banking77")
 BUDGETS = (16, 32, 64, 128, 256, 512)

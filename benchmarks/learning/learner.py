@@ -19,10 +19,9 @@ from model.encoder.bert import TextClassifier
 from model.encoder.inference import head_proba, score_texts
 from model.encoder.processor import available_cores
 from model.learner.evaluation import evaluate
-from model.learner.recipe_names import Recipe
 from model.learner.recipes import TrainingConfig, choose_recipe
 from model.learner.training import load_start, train
-from model.types import LabelSet, Scored, Targets, TrainingData
+from model.types import LabelSet, Recipe, Scored, Targets, TrainingData
 
 SETS = ("sst2", "trec6", "agnews", "banking77")
 BUDGETS = (16, 32, 64, 128, 256)

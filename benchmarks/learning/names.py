@@ -16,11 +16,10 @@ from model.encoder.bert import new_classifier
 from model.encoder.inference import embed_texts, head_proba
 from model.learner.evaluation import evaluate
 from model.learner.knowledge import MOST_POOL
-from model.learner.recipe_names import Recipe
 from model.learner.recipes import TrainingConfig
 from model.learner.training import Start, Trained, train, train_on_names
 from model.tasks.classification.label_names import label_texts
-from model.types import Background, FloatArray, LabelSet, LabelTexts, Targets, TrainingData
+from model.types import Background, FloatArray, LabelSet, LabelTexts, Recipe, Targets, TrainingData
 
 BUDGETS = (0, 16, 32, 64, 128, 256)
 # What labels are called: as they are, or so that their names say nothing.

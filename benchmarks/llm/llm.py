@@ -13,14 +13,13 @@ from rich.progress import Progress
 from benchmarks.llm.records import PICKS, Habits, Record, Slip, read_habits, read_pools, read_records, read_test
 from benchmarks.llm.stand_in import StandIn
 from benchmarks.llm.worth import Bench, build_bench, texts_sha256
-from model.learner.recipe_names import Recipe
 from model.llm.asking import Candidates, Question, select_texts
 from model.llm.chat import Message
 from model.query.herding import maxherding
 from model.query.ranking import rank
 from model.query.strategies import find_strategy
 from model.query.unlabelled import Unlabelled
-from model.types import FloatArray, IntArray, LabelSet, Targets
+from model.types import FloatArray, IntArray, LabelSet, Recipe, Targets
 
 RIVALS = ("random", "typiclust")
 # The project's way of asking, without its LLM.

@@ -10,8 +10,7 @@ import numpy as np
 
 from benchmarks.llm.llm import BALANCED, COVERING, DERIVED, ONE_ASKING, PESSIMISTIC, RIVALS, Line, read_lines
 from benchmarks.llm.records import PICKS, Habits, Record, read_habits, read_pools, read_records
-from model.learner.recipe_names import Recipe
-from model.types import FloatArray
+from model.types import FloatArray, Recipe
 
 TABLE = Path(__file__).with_name("llm.md")
 RECIPES = (Recipe.AUTO, Recipe.HEAD)

@@ -12,10 +12,9 @@ from model.encoder.bert import new_classifier
 from model.encoder.inference import embed_texts, head_logits
 from model.encoder.processor import mixed_precision
 from model.learner.knowledge import know_nothing
-from model.learner.recipe_names import Recipe
 from model.learner.recipes import TrainingConfig
 from model.learner.training import train
-from model.types import FloatArray, IntArray, LabelledEmbeddings, Targets, TrainingData
+from model.types import FloatArray, IntArray, LabelledEmbeddings, Recipe, Targets, TrainingData
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,6 @@ from model.commands.simulate_options import (
 from model.commands.terminal import console, errors_in_a_sentence
 from model.encoder.processor import use_available_cores
 from model.errors import InvalidGoldError
-from model.learner.recipe_names import Recipe
 from model.learner.recipes import TrainingConfig
 from model.links import link_of
 from model.query.strategies import find_start, find_strategy
@@ -50,7 +49,7 @@ from model.simulation.report import BASELINE, DEFAULT, Heading, table_rows, writ
 from model.simulation.setup import AskLLM, Setup, check_budgets, draw_split, fingerprint, no_llm
 from model.simulation.simulate import simulate as run
 from model.tasks.classification.label_names import check_described, label_texts, read_descriptions
-from model.types import LabelTexts, Targets
+from model.types import LabelTexts, Recipe, Targets
 
 BUDGETS = (16, 32, 64, 128, 256, 512)
 

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from model.learner.recipe_names import Recipe
 from model.simulation.report import BASELINE, DEFAULT
 from model.simulation.setup import TEST_SHARE
+from model.types import Recipe
 
 # The strategies of a simulation without --strategy: the default, its components, and the baseline.
 STARTING_FIELD = (BASELINE, DEFAULT, "maxherding", "margin", "badge")

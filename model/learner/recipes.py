@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from model.learner.fine_tuning import Objective, Stage
-from model.learner.recipe_names import Recipe
-from model.types import FloatArray
+from model.types import FloatArray, Recipe
 
 # The encoder's learning rate is for encoders of this many dimensions; a wider one gets proportionally less.
 REFERENCE_WIDTH = 384

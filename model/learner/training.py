@@ -24,11 +24,10 @@ from model.learner.fitting import Fitter, Material, read_material
 from model.learner.folds import deal_folds
 from model.learner.knowledge import know
 from model.learner.prototypes import NO_TRUST, Trust
-from model.learner.recipe_names import Recipe
 from model.learner.recipes import Plan, TrainingConfig, choose_recipe, count_steps, make_plan
 from model.learner.refitting import HeadData, with_refitted_head
 from model.links import link_of
-from model.types import Background, FloatArray, IntArray, LabelledEmbeddings, LabelSet, Targets, TrainingData
+from model.types import Background, FloatArray, IntArray, LabelledEmbeddings, LabelSet, Recipe, Targets, TrainingData
 
 NO_AGREEMENT = Agreement()
 

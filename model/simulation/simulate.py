@@ -16,7 +16,6 @@ from model.encoder.inference import embed_texts, head_proba
 from model.learner.acquisition import Reader, compute_features, compute_untrained_features
 from model.learner.evaluation import evaluate
 from model.learner.knowledge import MOST_POOL, know
-from model.learner.recipe_names import Recipe
 from model.learner.training import Start, Trained, train, train_on_names
 from model.links import link_of
 from model.query.explore import mix_in_random
@@ -25,7 +24,7 @@ from model.query.strategies import Strategy, find_strategy
 from model.query.unlabelled import GIVEN, Need, Unlabelled
 from model.simulation.learning_curves import FULL_POOL, Point
 from model.simulation.setup import Askable, Setup, check_budgets, draw_split
-from model.types import Background, FloatArray, IntArray, TrainingData
+from model.types import Background, FloatArray, IntArray, Recipe, TrainingData
 
 Key = tuple[str, int, int]
 """Strategy, seed, labels."""

@@ -23,12 +23,11 @@ from backend.studio.kinds import read_label_texts
 from backend.studio.webhooks import webhook_headers
 from backend.work.redis_access import redis_url
 from model.errors import LLMBudgetError
-from model.learner.recipe_names import Recipe
 from model.llm.chat import Reply
 from model.llm.provider import LLMConfig
 from model.query.unlabelled import Unlabelled
 from model.tasks.classification.label_names import MAX_CHARACTERS
-from model.types import PoolText, Targets
+from model.types import PoolText, Recipe, Targets
 from tests.fakes import SENTIMENT, a_context, a_project, labeling_config, the_task
 
 HOOK = "tests.ordering_hooks:longest_first"

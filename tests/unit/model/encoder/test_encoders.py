@@ -27,10 +27,9 @@ from model.encoder.bert import load_classifier, new_classifier, save_classifier
 from model.encoder.inference import score_texts
 from model.encoder.pretrained import Pooling
 from model.errors import EncoderError
-from model.learner.recipe_names import Recipe
 from model.learner.recipes import TrainingConfig
 from model.learner.training import train
-from model.types import Targets, TrainingData
+from model.types import Recipe, Targets, TrainingData
 from tests.fakes import BLAME, NEUTRAL, PRAISE, SENTIMENT
 
 WORDS = ("<s>", "<pad>", "</s>", "<unk>", *PRAISE, *BLAME, *NEUTRAL)

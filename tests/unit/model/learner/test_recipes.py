@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from model.learner.fine_tuning import Stage
-from model.learner.recipe_names import Recipe
 from model.learner.recipes import (
     LinearFit,
     TrainingConfig,
@@ -12,6 +11,7 @@ from model.learner.recipes import (
     mean_likeness,
     neighbours_agree,
 )
+from model.types import Recipe
 
 
 def plan(recipe=Recipe.CONTRASTIVE, texts=32, width=384, *, is_fold=False, **different):

@@ -9,11 +9,10 @@ import torch
 from model.encoder.bert import new_classifier
 from model.errors import VersionError
 from model.learner.evaluation import Evaluation
-from model.learner.recipe_names import Recipe
 from model.learner.recipes import TrainingConfig
 from model.learner.registry import KEPT_VERSIONS, Registry, label_digests
 from model.learner.training import Trained
-from model.types import LabelSet, Targets
+from model.types import LabelSet, Recipe, Targets
 from tests.fakes import SENTIMENT
 
 TARGETS = Targets((4, 9), ("good film", "bad film"), np.float32([[0, 1], [1, 0]]), SENTIMENT)

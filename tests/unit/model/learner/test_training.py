@@ -7,10 +7,9 @@ import torch
 from model.encoder.bert import new_classifier
 from model.encoder.inference import embed_texts, score_texts
 from model.errors import InvalidTargetsError, TrainingCancelledError, TrainingDivergedError
-from model.learner.recipe_names import Recipe
 from model.learner.recipes import TrainingConfig
 from model.learner.training import Start, Trained, load_start, train, train_on_names
-from model.types import Background, LabelSet, Targets, TrainingData
+from model.types import Background, LabelSet, Recipe, Targets, TrainingData
 from tests.fakes import BLAME, PRAISE, SENTIMENT
 
 TEXTS = tuple(f"the {noun} a {word}" for word in (*BLAME, *PRAISE) for noun in ("film", "plot"))
