@@ -8,8 +8,7 @@ import numpy as np
 
 from backend.settings import ProjectSettings
 from backend.store.selections import Selection
-from model.query.explore import mix_in_random
-from model.query.ranking import Ranking, rank
+from model.query.ranking import Ranking, mix_in_random, rank
 from model.query.strategies import Strategy, find_strategy
 from model.query.unlabelled import Need, Unlabelled
 from model.types import BoolArray, IntArray, PoolText

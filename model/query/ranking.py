@@ -1,4 +1,4 @@
-"""Rank a pool by a strategy: every text in the order in which to ask for it."""
+"""Rank a pool by a strategy, every text in the order in which to ask for it, and mix in texts at random."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ from model.query.large_pools import MOST_RANKED, candidates, parts
 from model.query.strategies import Strategy
 from model.query.uncertainty import margin_scores
 from model.query.unlabelled import Need, Unlabelled, check_embeddings, check_proba
-from model.types import FloatArray, IntArray
+from model.types import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -158,3 +158,24 @@ def _by_text(scores_N: FloatArray, shuffled_N: IntArray) -> FloatArray:
     by_text_N = np.empty_like(scores_N)
     by_text_N[shuffled_N] = scores_N
     return by_text_N
+
+
+def mix_in_random(rows_N: IntArray, share: float, rng: np.random.Generator) -> tuple[IntArray, BoolArray]:
+    """Fill every place at random with probability `share`; the other texts keep the ranking's order.
+
+    Random texts are drawn from all rows, highly ranked ones included, so that they are a fair sample of the pool.
+
+    Args:
+        rows_N: a ranking, first = ask first.
+        share: in [0, 1].
+        rng: draws places and texts.
+
+    Returns:
+        The mixed order mixed_N, and is_explore_N: whether the text at each place was drawn at random.
+    """
+    is_explore_N = rng.random(len(rows_N)) < share
+    drawn = rng.permutation(rows_N)[: int(is_explore_N.sum())]
+    mixed_N = np.empty_like(rows_N)
+    mixed_N[is_explore_N] = drawn
+    mixed_N[~is_explore_N] = rows_N[~np.isin(rows_N, drawn)]
+    return mixed_N, is_explore_N

@@ -18,8 +18,7 @@ from model.learner.evaluation import evaluate
 from model.learner.knowledge import MOST_POOL, know
 from model.learner.training import Start, Trained, train, train_on_names
 from model.links import link_of
-from model.query.explore import mix_in_random
-from model.query.ranking import rank
+from model.query.ranking import mix_in_random, rank
 from model.query.strategies import Strategy, find_strategy
 from model.query.unlabelled import GIVEN, Need, Unlabelled
 from model.simulation.learning_curves import FULL_POOL, Point

@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from collections import Counter
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -57,6 +58,8 @@ RECORDS = (
     *("model.types", "model.errors", "model.progress", "model.links", "model.query", "model.llm"),
     "model.tasks.classification.llm",
 )
+# The most files of a folder besides its __init__.py: more are no floor but a heap.
+MOST_FILES = 15
 UNSPEAKING = {"utils", "helpers", "common", "manager", "base", "misc"}
 
 
@@ -120,3 +123,8 @@ def test_imports_make_no_cycles():
 
 def test_every_room_has_a_name_that_says_what_is_in_it():
     assert not [module for module in MODULES if UNSPEAKING & set(module.split("."))]
+
+
+def test_no_folder_has_more_files_than_a_person_takes_in():
+    files = Counter(path.parent for path in MODULES.values() if path.name != "__init__.py")
+    assert {str(folder.relative_to(ROOT)): count for folder, count in files.items() if count > MOST_FILES} == {}
