@@ -190,7 +190,9 @@ def test_a_rate_limit_is_waited_for_as_long_as_the_provider_says(provider):
     assert 0.8 <= time.monotonic() - started < 5.0
 
 
-@pytest.mark.parametrize("wait", ["60", format_datetime(datetime.now(timezone.utc) + timedelta(hours=1))])
+@pytest.mark.parametrize(
+    "wait", ["60", format_datetime(datetime.now(timezone.utc) + timedelta(hours=1))], ids=["seconds", "a date"]
+)
 def test_a_wait_that_is_longer_than_the_time_left_is_not_begun(provider, wait):
     status, _, body = refusal(provider, "rate")
     started = time.monotonic()
