@@ -7,7 +7,7 @@ import time
 
 from rq import Retry, get_current_job
 
-from backend.errors import LabelStudioUnreachableError, TurnLostError, UnknownProjectError
+from backend.errors import LabelStudioUnreachableError, RedisUnavailableError, TurnLostError, UnknownProjectError
 from backend.rounds.round import run_round
 from backend.work.parts import PartResult, PartTask, embed_part
 from backend.work.queue import MAX_DEATHS
@@ -66,7 +66,7 @@ def _run(worker: WorkerProcess, turn: Turn) -> float | None:
         worker.rounds.forget(project_id)
         turn.end(str(error), error.code)
         log.warning("event=round_failed project=%d code=%s", project_id, error.code)
-    except LabelStudioUnreachableError as error:
+    except (LabelStudioUnreachableError, RedisUnavailableError) as error:
         delay_s = turn.next_delay_s()
         turn.end(f"{error} (trying again in {delay_s} s)", error.code)
         log.warning("event=round_put_off project=%d code=%s seconds=%d", project_id, error.code, delay_s)

@@ -2,7 +2,13 @@ from threading import Event
 
 import pytest
 
-from backend.errors import LabelStudioUnreachableError, TokenRefusedError, TurnLostError, UnknownProjectError
+from backend.errors import (
+    LabelStudioUnreachableError,
+    RedisUnavailableError,
+    TokenRefusedError,
+    TurnLostError,
+    UnknownProjectError,
+)
 from backend.rounds import performing
 from backend.settings import Settings
 from backend.work.classifiers import Classifiers
@@ -46,10 +52,11 @@ def test_a_round_comes_back_when_it_says_so(run):
     assert run(come_back_s=60.0)[1] == 60.0
 
 
-def test_a_round_that_label_studio_did_not_answer_comes_back_and_says_when(run):
-    turn, again_in_s = run(LabelStudioUnreachableError("Label Studio does not answer"))
+@pytest.mark.parametrize("error", [LabelStudioUnreachableError("it is silent"), RedisUnavailableError("it is silent")])
+def test_a_round_that_label_studio_or_redis_did_not_answer_comes_back_and_says_when(run, error):
+    turn, again_in_s = run(error)
     assert again_in_s == 5
-    assert turn.ended == [("Label Studio does not answer (trying again in 5 s)", "label_studio_unreachable")]
+    assert turn.ended == [("it is silent (trying again in 5 s)", error.code)]
     assert not turn.is_honoured, "what was asked is still to be done"
 
 
