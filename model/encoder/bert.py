@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from model.encoder.activations import activation_of
-from model.encoder.pretrained import BUNDLED_ENCODER, Pooling, load_body, load_pretrained, window_tokens
 from model.encoder.processor import best_device
+from model.encoder.torch_runtime.pretrained import BUNDLED_ENCODER, Pooling, load_body, load_pretrained, window_tokens
 from model.files import write_whole
 from model.links import Link, link_of
 from model.types import LabelSet

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from model.encoder.bert import TextClassifier
-from model.encoder.lanes import MOST_LANES, side_by_side
 from model.encoder.processor import is_bf16_native, mixed_precision
+from model.encoder.torch_runtime.lanes import MOST_LANES, side_by_side
 from model.progress import Progress, ignore_progress
 from model.types import BoolArray, FloatArray, IntArray, Scored
 

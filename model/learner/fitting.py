@@ -8,7 +8,7 @@ import numpy as np
 
 from model.encoder.bert import TextClassifier
 from model.encoder.inference import embed_texts
-from model.learner.fine_tuning import Steps, fine_tune
+from model.encoder.torch_runtime.fine_tuning import Steps, fine_tune
 from model.learner.knowledge import Embed, Knowledge, Teacher, know, space_of
 from model.learner.prototypes import NO_TRUST, Trust, surest
 from model.learner.recipes import ENOUGH_LABELS, LinearFit, Plan, TrainingConfig, count_steps

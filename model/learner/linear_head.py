@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from model.learner.losses import classification_losses
+from model.encoder.losses import classification_losses
 from model.links import ONE_OF, Link
 from model.types import FloatArray, LabelledEmbeddings
 

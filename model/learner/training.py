@@ -15,11 +15,11 @@ import torch
 from model.encoder.bert import TextClassifier, new_classifier
 from model.encoder.inference import embed_texts, head_logits
 from model.encoder.processor import never_more_than_available_cores
+from model.encoder.torch_runtime.fine_tuning import Steps
 from model.errors import InvalidTargetsError
 from model.learner.agreement import Agreement, agreement
 from model.learner.calibration import fit_temperature, predict_out_of_fold
 from model.learner.evaluation import Evaluation, find_warnings, seen_classes
-from model.learner.fine_tuning import Steps
 from model.learner.fitting import Fitter, Material, read_material
 from model.learner.folds import deal_folds
 from model.learner.knowledge import know

@@ -8,7 +8,7 @@ import torch
 
 from model.encoder.bert import MAX_CHARACTERS, MAX_CHUNKS, load_classifier, new_classifier, save_classifier
 from model.encoder.inference import embed_texts, score_texts
-from model.encoder.pretrained import BUNDLED_ENCODER, Pooling, bundled_encoder_dir
+from model.encoder.torch_runtime.pretrained import BUNDLED_ENCODER, Pooling, bundled_encoder_dir
 from model.errors import EncoderError
 from model.types import LabelSet
 from tests.fakes import SENTIMENT, tiny_encoder

@@ -25,7 +25,7 @@ from transformers import (
 
 from model.encoder.bert import load_classifier, new_classifier, save_classifier
 from model.encoder.inference import score_texts
-from model.encoder.pretrained import Pooling
+from model.encoder.torch_runtime.pretrained import Pooling
 from model.errors import EncoderError
 from model.learner.recipes import TrainingConfig
 from model.learner.training import train

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from model.encoder.bert import new_classifier
+from model.encoder.torch_runtime.fine_tuning import Objective, Stage, Steps, fine_tune, freeze, shuffled_batches
 from model.errors import TrainingCancelledError, TrainingDivergedError
-from model.learner.fine_tuning import Objective, Stage, Steps, fine_tune, freeze, shuffled_batches
 from model.types import Targets
 from tests.fakes import BLAME, PRAISE, SENTIMENT, tiny_encoder
 

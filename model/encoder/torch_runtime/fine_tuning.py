@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from model.encoder.bert import TextClassifier
+from model.encoder.losses import classification_losses, pair_losses
 from model.encoder.processor import mixed_precision
 from model.errors import TrainingCancelledError, TrainingDivergedError
-from model.learner.losses import classification_losses, pair_losses
 from model.types import FloatArray, Targets
 
 # The most tasks that an error names.

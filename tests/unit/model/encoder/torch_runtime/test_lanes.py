@@ -4,7 +4,7 @@ import time
 import pytest
 import torch
 
-from model.encoder.lanes import side_by_side
+from model.encoder.torch_runtime.lanes import side_by_side
 
 
 @pytest.fixture(autouse=True)

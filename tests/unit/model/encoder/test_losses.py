@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.learner.losses import classification_losses, pair_losses
+from model.encoder.losses import classification_losses, pair_losses
 from model.links import ANY_OF, ONE_OF
 
 ONE_HOT_4_2 = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
