@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.encoder.bert import TextClassifier, new_classifier
+from model.encoder.classifier import TextClassifier, new_classifier
 from model.encoder.inference import embed_texts, score_texts
 from model.learner.evaluation import accuracy
 from model.learner.knowledge import MOST_POOL

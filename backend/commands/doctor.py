@@ -19,7 +19,7 @@ from backend.studio.connecting import BLOCKED_FIX, UNREACHABLE_FIX, is_blocked, 
 from backend.studio.kinds import read_tasks
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
-from model.encoder.bert import new_classifier
+from model.encoder.classifier import new_classifier
 from model.errors import ShortlistError
 from model.llm.provider import LLMConfig, check_llm
 from model.types import LabelSet

@@ -7,7 +7,7 @@ from backend.rounds.llm.labelling import labels_that_train
 from backend.rounds.score import embedder
 from backend.rounds.sync import Synced
 from backend.work.states import TRAINING
-from model.encoder.bert import new_classifier
+from model.encoder.classifier import new_classifier
 from model.errors import ShortlistError, TrainingCancelledError
 from model.learner.recipes import TrainingConfig
 from model.learner.registry import ModelVersion

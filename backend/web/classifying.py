@@ -10,7 +10,7 @@ import torch
 from backend.store.project_folder import ProjectFolder
 from backend.work.classifiers import Classifiers
 from backend.work.sources import Source
-from model.encoder.bert import TextClassifier
+from model.encoder.classifier import TextClassifier
 from model.encoder.inference import embed_pool, head_proba
 from model.types import FloatArray
 

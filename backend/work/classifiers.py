@@ -9,7 +9,7 @@ from threading import Lock
 
 from backend.store.project_folder import ProjectFolder
 from backend.work.sources import Source
-from model.encoder.bert import TextClassifier, load_classifier, new_classifier
+from model.encoder.classifier import TextClassifier, load_classifier, new_classifier
 from model.types import LabelSet
 
 # An untrained encoder needs a label set to load; nobody uses its head.

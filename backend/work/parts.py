@@ -28,7 +28,7 @@ from backend.work.queue import PART_FUNCTION, RoundQueue
 from backend.work.redis_access import redis_errors
 from backend.work.sources import Source
 from backend.work.weights import fetch_weights, offer_weights
-from model.encoder.bert import save_classifier
+from model.encoder.classifier import save_classifier
 from model.encoder.inference import embed_pool, embed_texts
 from model.errors import TrainingCancelledError
 from model.learner.training import do_not_stop

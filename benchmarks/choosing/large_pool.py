@@ -18,7 +18,7 @@ from torch import nn
 from backend.rounds.order import order_pool
 from backend.settings import ProjectSettings
 from backend.store.embeddings import EmbeddingCache, Parts
-from model.encoder.bert import TextClassifier, new_classifier
+from model.encoder.classifier import TextClassifier, new_classifier
 from model.encoder.inference import head_proba
 from model.encoder.processor import available_cores, use_available_cores
 from model.learner.linear_head import fit_head, zero_anchor

@@ -15,7 +15,7 @@ import numpy as np
 from rich.progress import Progress
 
 from benchmarks.learning.gold import TEST_TEXTS, Gold, GoldSet, read_set
-from model.encoder.bert import TextClassifier
+from model.encoder.classifier import TextClassifier
 from model.encoder.inference import head_proba, score_texts
 from model.encoder.processor import available_cores
 from model.learner.evaluation import evaluate

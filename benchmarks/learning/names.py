@@ -12,7 +12,7 @@ from rich.progress import Progress
 from benchmarks.learning import learner
 from benchmarks.learning.gold import TEST_TEXTS, GoldSet, read_set
 from benchmarks.machine import described
-from model.encoder.bert import new_classifier
+from model.encoder.classifier import new_classifier
 from model.encoder.inference import embed_texts, head_proba
 from model.learner.evaluation import evaluate
 from model.learner.knowledge import MOST_POOL

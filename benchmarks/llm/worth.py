@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from model.encoder.bert import new_classifier
+from model.encoder.classifier import new_classifier
 from model.encoder.inference import embed_texts, head_logits
 from model.encoder.processor import mixed_precision
 from model.learner.knowledge import know_nothing

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from model.encoder.bert import TextClassifier
+from model.encoder.classifier import TextClassifier
 from model.encoder.inference import NEAR_TIE, embed_pool, embed_texts, head_proba
 from model.encoder.processor import is_bf16_native
 from model.learner.knowledge import know_nothing

@@ -11,7 +11,7 @@ from backend.store.project_folder import ProjectFolder
 from benchmarks.machine import described
 from benchmarks.speed.scoring import NEW_LABELS, Precision, Share, precisions, profile, share_of_peak
 from benchmarks.speed.serving import PUBLISHED_TASKS, REPETITIONS, Answered, compare, published_seconds, serving
-from model.encoder.bert import TextClassifier
+from model.encoder.classifier import TextClassifier
 from model.encoder.processor import available_cores, is_bf16_native, use_available_cores
 from model.learner.recipes import TrainingConfig
 from model.learner.training import train

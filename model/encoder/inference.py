@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from model.encoder.bert import TextClassifier
+from model.encoder.classifier import TextClassifier
 from model.encoder.processor import is_bf16_native, mixed_precision
 from model.encoder.torch_runtime.lanes import MOST_LANES, side_by_side
 from model.progress import Progress, ignore_progress

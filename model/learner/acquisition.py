@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from model.encoder.bert import TextClassifier
+from model.encoder.classifier import TextClassifier
 from model.encoder.inference import embed_texts, head_proba
 from model.learner.knowledge import Embed, Knowledge, know_nothing
 from model.learner.refitting import HeadData, committee_proba, refit_with

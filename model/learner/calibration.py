@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from model.encoder.bert import TextClassifier
+from model.encoder.classifier import TextClassifier
 from model.encoder.inference import embed_texts, head_logits
 from model.learner.evaluation import Evaluation, evaluate
 from model.learner.fitting import Fitter

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.encoder.bert import TextClassifier
+from model.encoder.classifier import TextClassifier
 from model.encoder.inference import embed_texts
 from model.encoder.torch_runtime.fine_tuning import Steps, fine_tune
 from model.learner.knowledge import Embed, Knowledge, Teacher, know, space_of

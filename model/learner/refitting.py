@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from model.encoder.bert import TextClassifier
+from model.encoder.classifier import TextClassifier
 from model.encoder.inference import head_proba
 from model.learner.knowledge import Knowledge
 from model.learner.prototypes import Trust

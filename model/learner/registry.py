@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 
-from model.encoder.bert import TextClassifier, load_classifier, save_classifier
+from model.encoder.classifier import TextClassifier, load_classifier, save_classifier
 from model.encoder.processor import is_bf16_native
 from model.errors import VersionError
 from model.files import write_whole

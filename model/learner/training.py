@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from model.encoder.bert import TextClassifier, new_classifier
+from model.encoder.classifier import TextClassifier, new_classifier
 from model.encoder.inference import embed_texts, head_logits
 from model.encoder.processor import never_more_than_available_cores
 from model.encoder.torch_runtime.fine_tuning import Steps

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from model.encoder.bert import new_classifier
+from model.encoder.classifier import new_classifier
 from model.encoder.inference import embed_texts, head_proba
 from model.learner.acquisition import Reader, compute_features, compute_untrained_features
 from model.learner.evaluation import evaluate

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from model.encoder.bert import TextClassifier
+from model.encoder.classifier import TextClassifier
 from model.encoder.inference import head_proba
 from model.learner.evaluation import Evaluation, evaluate, seen_classes
 from model.learner.recipes import TrainingConfig

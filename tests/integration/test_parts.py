@@ -21,7 +21,7 @@ from backend.work.queue import RoundQueue
 from backend.work.sources import Source
 from backend.work.weights import fetch_weights, offer_weights
 from examples.servers import clean_environment, running
-from model.encoder.bert import new_classifier, save_classifier
+from model.encoder.classifier import new_classifier, save_classifier
 from model.encoder.inference import embed_texts
 from model.errors import TrainingCancelledError, VersionError
 from model.progress import Progress, ignore_progress

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from model.encoder.bert import TextClassifier
+from model.encoder.classifier import TextClassifier
 from model.encoder.losses import classification_losses, pair_losses
 from model.encoder.processor import mixed_precision
 from model.errors import TrainingCancelledError, TrainingDivergedError

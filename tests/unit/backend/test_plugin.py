@@ -10,7 +10,7 @@ from backend.web.events import LOOK_AGAIN_S
 from backend.web.service import Service
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
-from model.encoder.bert import new_classifier
+from model.encoder.classifier import new_classifier
 from model.encoder.processor import available_cores
 from model.learner.recipes import TrainingConfig
 from model.learner.training import Trained

@@ -6,7 +6,7 @@ import torch
 
 from backend.store.project_folder import ProjectFolder
 from backend.web.classifying import WebClassifier
-from model.encoder.bert import new_classifier
+from model.encoder.classifier import new_classifier
 from model.encoder.inference import score_texts
 from model.learner.recipes import TrainingConfig
 from model.learner.training import Trained

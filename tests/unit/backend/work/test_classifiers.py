@@ -7,7 +7,7 @@ import pytest
 from backend.store.project_folder import ProjectFolder
 from backend.work.classifiers import Classifiers, with_labels
 from backend.work.sources import Source
-from model.encoder.bert import new_classifier
+from model.encoder.classifier import new_classifier
 from model.encoder.inference import embed_texts
 from model.errors import EncoderError, VersionError
 from model.learner.recipes import TrainingConfig

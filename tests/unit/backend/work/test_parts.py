@@ -9,7 +9,7 @@ from backend.work.parts import PartWorker, embed_in_parts
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
 from backend.work.sources import Source
-from model.encoder.bert import new_classifier
+from model.encoder.classifier import new_classifier
 from model.encoder.inference import embed_texts
 from model.errors import EncoderError, TrainingCancelledError, VersionError
 from tests.fakes import SENTIMENT

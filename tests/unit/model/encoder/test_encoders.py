@@ -23,7 +23,7 @@ from transformers import (
     XLMRobertaConfig,
 )
 
-from model.encoder.bert import load_classifier, new_classifier, save_classifier
+from model.encoder.classifier import load_classifier, new_classifier, save_classifier
 from model.encoder.inference import score_texts
 from model.encoder.torch_runtime.pretrained import Pooling
 from model.errors import EncoderError

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.encoder.bert import new_classifier
+from model.encoder.classifier import new_classifier
 from model.encoder.inference import (
     BLOCK_TEXTS,
     CPU_BATCH_TOKENS,

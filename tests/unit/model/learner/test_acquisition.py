@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.encoder.bert import new_classifier
+from model.encoder.classifier import new_classifier
 from model.encoder.inference import embed_texts, score_texts
 from model.learner.acquisition import Reader, compute_features, compute_untrained_features, reader_of
 from model.query.ranking import rank

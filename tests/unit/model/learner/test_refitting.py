@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from model.encoder.bert import new_classifier
+from model.encoder.classifier import new_classifier
 from model.encoder.inference import embed_texts, score_texts
 from model.learner.knowledge import know, know_nothing
 from model.learner.refitting import HEADS, MASKS, HeadData, committee_proba, refit_with, with_refitted_head

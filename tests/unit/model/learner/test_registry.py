@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.encoder.bert import new_classifier
+from model.encoder.classifier import new_classifier
 from model.errors import VersionError
 from model.learner.evaluation import Evaluation
 from model.learner.recipes import TrainingConfig

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.encoder.bert import new_classifier
+from model.encoder.classifier import new_classifier
 from model.encoder.inference import embed_texts, score_texts
 from model.errors import InvalidTargetsError, TrainingCancelledError, TrainingDivergedError
 from model.learner.recipes import TrainingConfig

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from model.encoder.bert import new_classifier
+from model.encoder.classifier import new_classifier
 from model.encoder.inference import score_texts
 from model.learner.evaluation import evaluate
 from model.links import ANY_OF, ONE_OF

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.encoder.bert import new_classifier
+from model.encoder.classifier import new_classifier
 from model.encoder.torch_runtime.fine_tuning import Objective, Stage, Steps, fine_tune, freeze, shuffled_batches
 from model.errors import TrainingCancelledError, TrainingDivergedError
 from model.types import Targets

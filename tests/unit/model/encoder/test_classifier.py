@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.encoder.bert import MAX_CHARACTERS, MAX_CHUNKS, load_classifier, new_classifier, save_classifier
+from model.encoder.classifier import MAX_CHARACTERS, MAX_CHUNKS, load_classifier, new_classifier, save_classifier
 from model.encoder.inference import embed_texts, score_texts
 from model.encoder.torch_runtime.pretrained import BUNDLED_ENCODER, Pooling, bundled_encoder_dir
 from model.errors import EncoderError
