@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from model.encoder.classifier import TextClassifier, new_classifier
-from model.encoder.inference import embed_texts, score_texts
+from model.encoder.inference import score_texts
 from model.learner.evaluation import accuracy
 from model.learner.knowledge import MOST_POOL
 from model.learner.recipes import TrainingConfig
@@ -88,6 +88,6 @@ class Learner:
         """Embeddings of texts by the untrained encoder; each text is embedded once."""
         classifier = self._start.classifier
         missing = [text for text in dict.fromkeys(texts) if text not in self._embeddings]
-        self._embeddings.update(zip(missing, embed_texts(classifier, missing), strict=True))
+        self._embeddings.update(zip(missing, classifier.encoder.embed(missing), strict=True))
         rows = [self._embeddings[text] for text in texts]
-        return np.stack(rows) if rows else np.zeros((0, classifier.head.in_features), dtype=np.float32)
+        return np.stack(rows) if rows else np.zeros((0, classifier.encoder.dimensions), dtype=np.float32)

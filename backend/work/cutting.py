@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from model.encoder.classifier import MAX_CHUNKS, MAX_TOKENS
+from model.encoder.encoder import MAX_CHUNKS, MAX_TOKENS
 from model.types import IntArray
 
 # Most texts in a part: a few seconds of work. A killed worker loses this much, and a waiting round waits this long.

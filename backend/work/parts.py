@@ -28,8 +28,8 @@ from backend.work.queue import PART_FUNCTION, RoundQueue
 from backend.work.redis_access import redis_errors
 from backend.work.sources import Source
 from backend.work.weights import fetch_weights, offer_weights
-from model.encoder.classifier import save_classifier
-from model.encoder.inference import embed_pool, embed_texts
+from model.encoder.classifier import TextClassifier, save_classifier
+from model.encoder.inference import embed_pool
 from model.errors import TrainingCancelledError
 from model.learner.training import do_not_stop
 from model.progress import Progress, ignore_progress
@@ -130,11 +130,15 @@ def embed_part(redis: Redis, model_dir: Path, classifiers: Classifiers, task: Pa
         VersionError: Redis does not have the encoder any more.
     """
     classifier = classifiers.get_saved(fetch_weights(redis, task["weights"], model_dir / "weights"))
-    embed = embed_pool if task["is_trained"] else embed_texts
-    embeddings_K_D = embed(classifier, task["texts"], ignore_progress)
+    embeddings_K_D = _embed(classifier, task["texts"], ignore_progress, is_trained=task["is_trained"])
     # A cache of embeddings keeps 16 bits of each number, too.
     encoded = base64.b64encode(embeddings_K_D.astype(np.float16).tobytes()).decode("ascii")
     return PartResult(dimensions=int(embeddings_K_D.shape[1]), embeddings=encoded)
+
+
+def _embed(classifier: TextClassifier, texts: Sequence[str], on_progress: Progress, *, is_trained: bool) -> FloatArray:
+    """Embed texts; `embed_pool` uses the head to choose where precision matters, and an untrained head cannot."""
+    return embed_pool(classifier, texts, on_progress) if is_trained else classifier.encoder.embed(texts, on_progress)
 
 
 @dataclass
@@ -167,10 +171,9 @@ class _Pool:
             self.stop_if_asked()
             self.on_progress(before + done, total)
 
-        # `embed_pool` uses the head to choose where precision matters; an untrained encoder has no head.
-        embed = embed_pool if self.source.version else embed_texts
         classifier = self.worker.classifiers.get(self.worker.folder, self.source)
-        return self.add(rows_K, embed(classifier, self.texts_of(rows_K), on_batch))
+        texts, is_trained = self.texts_of(rows_K), bool(self.source.version)
+        return self.add(rows_K, _embed(classifier, texts, on_batch, is_trained=is_trained))
 
     def add(self, rows_K: IntArray, embeddings_K_D: FloatArray) -> tuple[IntArray, FloatArray]:
         """Count a part as embedded."""

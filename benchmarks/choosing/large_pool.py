@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import numpy as np
-from torch import nn
 
 from backend.rounds.order import order_pool
 from backend.settings import ProjectSettings
@@ -125,7 +124,6 @@ def _fitted() -> tuple[TextClassifier, FloatArray]:
     """The bundled encoder with a head fitted on made-up labels, and the embeddings of the labelled texts."""
     classifier = new_classifier("", LabelSet(tuple(f"class {c}" for c in range(CLASSES))))
     embeddings_L_D, group_L = _made_up(LABELLED, np.random.default_rng(0))
-    classifier.head = nn.Linear(DIMENSIONS, CLASSES)
     targets_L_C = np.eye(CLASSES, dtype=np.float32)[group_L % CLASSES]
     labelled = LabelledEmbeddings(embeddings_L_D, targets_L_C)
     fit_head(classifier.head, labelled, zero_anchor(embeddings_L_D, CLASSES, HEAD_L2))

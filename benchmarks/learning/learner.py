@@ -78,7 +78,7 @@ def _measure(gold: GoldSet, labels: int, seed: int, recipe: Recipe) -> Line:
     scored = score_texts(trained.classifier, heldout.texts)
     scores = evaluate(scored.proba_N_C, heldout.targets_N_C)
     line: Line = {"set": gold.name, "labels": labels, "seed": seed, "learner": recipe.value, "is_auto": is_shipped}
-    line |= {"device": trained.classifier.device.type}
+    line |= {"device": trained.classifier.encoder.device}
     line |= {"accuracy": scores.accuracy, "macro_f1": scores.macro_f1, "calibration_error": scores.calibration_error}
     if trained.out_of_fold is not None:
         line |= {
@@ -91,7 +91,7 @@ def _measure(gold: GoldSet, labels: int, seed: int, recipe: Recipe) -> Line:
 
 def _raw_calibration_error(classifier: TextClassifier, scored: Scored, heldout: Targets) -> float:
     """The calibration error without the temperature."""
-    classifier.config = replace(classifier.config, temperature=1.0)
+    classifier = replace(classifier, config=replace(classifier.config, temperature=1.0))
     proba_N_C = head_proba(classifier, classifier.head, scored.embeddings_N_D)
     return evaluate(proba_N_C, heldout.targets_N_C).calibration_error
 

@@ -13,7 +13,7 @@ from benchmarks.learning import learner
 from benchmarks.learning.gold import TEST_TEXTS, GoldSet, read_set
 from benchmarks.machine import described
 from model.encoder.classifier import new_classifier
-from model.encoder.inference import embed_texts, head_proba
+from model.encoder.inference import head_proba
 from model.learner.evaluation import evaluate
 from model.learner.knowledge import MOST_POOL
 from model.learner.recipes import TrainingConfig
@@ -46,9 +46,9 @@ class Texts:
         """Embeddings of the encoder as it came, embeddings_N_D."""
         missing = [text for text in dict.fromkeys(texts) if text not in self._known]
         if missing:
-            self._known.update(zip(missing, embed_texts(self.start.classifier, missing), strict=True))
+            self._known.update(zip(missing, self.start.classifier.encoder.embed(missing), strict=True))
         rows = [self._known[text] for text in texts]
-        return np.stack(rows) if rows else np.zeros((0, self.start.classifier.head.in_features), dtype=np.float32)
+        return np.stack(rows) if rows else np.zeros((0, self.start.classifier.encoder.dimensions), dtype=np.float32)
 
     def measure(self, variant: str, labels: int, seed: int) -> Line:
         """One training, and what it gives on held-out texts."""
@@ -56,7 +56,7 @@ class Texts:
         background = Background(_label_texts(self.gold.labels, variant), self.gold.draw(MOST_POOL, seed).texts)
         trained = self._train(drawn, background, seed)
         heldout = learner.as_targets(self.gold, self.gold.heldout)
-        embed = self.embed if trained.recipe is Recipe.HEAD else lambda texts: embed_texts(trained.classifier, texts)
+        embed = self.embed if trained.recipe is Recipe.HEAD else trained.classifier.encoder.embed
         proba_N_C = head_proba(trained.classifier, trained.classifier.head, embed(heldout.texts))
         worth = evaluate(proba_N_C, heldout.targets_N_C)
         return {

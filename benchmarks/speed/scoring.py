@@ -1,10 +1,9 @@
 """Scoring speed against the machine's peak matrix multiplication, and the gain and loss of lower precision."""
 
-import copy
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,8 +12,9 @@ import torch
 from torch import nn
 
 from model.encoder.classifier import TextClassifier
-from model.encoder.inference import NEAR_TIE, embed_pool, embed_texts, head_proba
-from model.encoder.processor import is_bf16_native
+from model.encoder.inference import NEAR_TIE, embed_pool, head_proba
+from model.encoder.torch_runtime.body import Body
+from model.encoder.torch_runtime.torch_encoder import TorchEncoder
 from model.learner.knowledge import know_nothing
 from model.learner.refitting import HeadData, with_refitted_head
 from model.types import FloatArray, LabelledEmbeddings, Targets
@@ -58,13 +58,14 @@ def share_of_peak(
     """Score and multiply alternately; the figures are medians."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    token_ids, _ = classifier.chunk(list(texts))
-    embed = embed_pool if is_mixed else embed_texts
-    dtype = torch.bfloat16 if is_mixed and is_bf16_native(classifier.device) else torch.float32
+    body = _body(classifier)
+    token_ids, _ = body.chunk(list(texts))
+    embed = embed_pool if is_mixed else _embed_exactly
+    dtype = torch.bfloat16 if is_mixed and classifier.encoder.is_mixed_faster else torch.float32
     scoring_s, peaks, tokenizing_s = [], [], []
     for _ in range(REPETITIONS):
         scoring_s.append(_seconds(lambda: embed(classifier, texts)))
-        tokenizing_s.append(_seconds(lambda: classifier.chunk(list(texts))))
+        tokenizing_s.append(_seconds(lambda: body.chunk(list(texts))))
         peaks.append(_peak_gflops(dtype))
     torch.set_num_threads(before)
     taken_s = statistics.median(scoring_s)
@@ -87,7 +88,7 @@ def _peak_gflops(dtype: torch.dtype) -> float:
 
 def _flop(classifier: TextClassifier, lengths: Sequence[int]) -> float:
     """A layer's matrix products for a text of T tokens: four of D x D and two of D x F a token, two of T x T x D."""
-    config = classifier.encoder.config
+    config = _body(classifier).module.config
     tokens, squares = sum(lengths), sum(length**2 for length in lengths)
     weights = 4 * config.hidden_size**2 + 2 * config.hidden_size * config.intermediate_size
     return float(2 * config.num_hidden_layers * (weights * tokens + 2 * config.hidden_size * squares))
@@ -137,7 +138,7 @@ def precisions(classifier: TextClassifier, labelled: Targets, unlabelled: Target
     ratios: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(REPETITIONS):
         began = time.monotonic()
-        exact_N_D = embed_texts(classifier, texts)
+        exact_N_D = classifier.encoder.embed(texts)
         exact_s = time.monotonic() - began
         for name, embed in ways.items():
             began = time.monotonic()
@@ -148,7 +149,7 @@ def precisions(classifier: TextClassifier, labelled: Targets, unlabelled: Target
     stored_N_C = head_proba(classifier, classifier.head, exact_N_D.astype(np.float16).astype(np.float32))
     kept = _against("fp32, kept as fp16", 1.0, stored_N_C, exact_N_C)
     others = [_against(name, statistics.median(ratios[name]), proba[name], exact_N_C) for name in ways]
-    refitted = [_refitted_proba(classifier, labelled, unlabelled, embed) for embed in (embed_texts, embed_pool)]
+    refitted = [_refitted_proba(classifier, labelled, unlabelled, embed) for embed in (_embed_exactly, embed_pool)]
     return [kept, *others, _against(f"{SHIPPED}; a head fitted anew", None, refitted[1], refitted[0])]
 
 
@@ -167,6 +168,17 @@ def _refitted_proba(
     return head_proba(classifier, head, embed(classifier, unlabelled.texts))
 
 
+def _embed_exactly(classifier: TextClassifier, texts: Sequence[str]) -> FloatArray:
+    return classifier.encoder.embed(texts)
+
+
+def _body(classifier: TextClassifier) -> Body:
+    """The PyTorch module of a classifier's encoder."""
+    if not isinstance(classifier.encoder, TorchEncoder):
+        raise TypeError("this benchmark looks into PyTorch's encoder")
+    return classifier.encoder.body
+
+
 def _against(name: str, times_as_fast: float | None, proba_N_C: FloatArray, exact_N_C: FloatArray) -> Precision:
     agreeing = float((proba_N_C.argmax(axis=1) == exact_N_C.argmax(axis=1)).mean())
     return Precision(name, times_as_fast, agreeing, float(np.abs(proba_N_C - exact_N_C).max()))
@@ -174,10 +186,10 @@ def _against(name: str, times_as_fast: float | None, proba_N_C: FloatArray, exac
 
 def _ways(classifier: TextClassifier) -> dict[str, Callable[[Sequence[str]], FloatArray]]:
     quantize: Any = torch.ao.quantization.quantize_dynamic
-    in_int8 = copy.deepcopy(classifier)
-    in_int8.encoder = quantize(in_int8.encoder, {nn.Linear}, dtype=torch.qint8)
+    body = _body(classifier)
+    in_int8 = TorchEncoder(replace(body, module=quantize(body.module, {nn.Linear}, dtype=torch.qint8)))
     return {
-        "bf16": partial(embed_texts, classifier, is_mixed=True),
+        "bf16": partial(classifier.encoder.embed, is_mixed=True),
         SHIPPED: partial(embed_pool, classifier),
-        "int8, dynamic": lambda texts: embed_texts(in_int8, texts),
+        "int8, dynamic": in_int8.embed,
     }

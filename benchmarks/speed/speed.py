@@ -12,7 +12,7 @@ from benchmarks.machine import described
 from benchmarks.speed.scoring import NEW_LABELS, Precision, Share, precisions, profile, share_of_peak
 from benchmarks.speed.serving import PUBLISHED_TASKS, REPETITIONS, Answered, compare, published_seconds, serving
 from model.encoder.classifier import TextClassifier
-from model.encoder.processor import available_cores, is_bf16_native, use_available_cores
+from model.encoder.processor import available_cores, use_available_cores
 from model.learner.recipes import TrainingConfig
 from model.learner.training import train
 from model.simulation.gold import read_gold
@@ -39,7 +39,7 @@ def run(data: Path) -> None:
             answered = [compare(server, version, name, some) for name, some in texts.items()]
             published_s = published_seconds(server, rest)
     # Each set by its own classifier: one of another topic is in two minds about more texts than a pool has.
-    asked = train(TrainingData(questions.some(np.arange(LABELS))), TrainingConfig()).classifier.eval()
+    asked = train(TrainingData(questions.some(np.arange(LABELS))), TrainingConfig()).classifier
     pools = {NEWS: (classifier, news), QUESTIONS: (asked, questions)}
     shares = [
         share_of_peak(knows, name, gold.texts[LABELS : LABELS + SCORED], threads, is_mixed=is_mixed)
@@ -68,11 +68,11 @@ def _trained(labelled: Targets, folder: ProjectFolder) -> tuple[TextClassifier, 
     trained = train(TrainingData(labelled), config)
     version = folder.registry.write(trained, labelled, config)
     folder.registry.point(version.number)
-    return trained.classifier.eval(), version.folder
+    return trained.classifier, version.folder
 
 
 def _head(classifier: TextClassifier) -> list[str]:
-    bf16 = "multiplies" if is_bf16_native(classifier.device) else "does not multiply"
+    bf16 = "multiplies" if classifier.encoder.is_mixed_faster else "does not multiply"
     return [
         "# Speed",
         "",

@@ -1,4 +1,5 @@
-"""The BERT encoder: load it, embed and score texts with it, batch by batch on every core.
+"""Encoders, and classifiers on top of them: load, embed and score texts, fine-tune. `encoder.py` is the protocol.
 
-This folder imports no other folder. `learner`, `simulation`, `commands` and `backend` import it.
+This folder imports no other folder. `learner`, `tasks`, `simulation`, `commands` and `backend` import it, and none of
+them imports a runtime.
 """

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
 from model.encoder.classifier import TextClassifier
-from model.encoder.inference import embed_texts, head_proba
+from model.encoder.inference import head_proba
 from model.learner.knowledge import Embed, Knowledge, know_nothing
 from model.learner.refitting import HeadData, committee_proba, refit_with
 from model.query.unlabelled import Need, Unlabelled
@@ -35,7 +34,7 @@ def reader_of(classifier: TextClassifier) -> Reader:
     """A classifier that reads by itself, without label names or a pool."""
     classes, dimensions = classifier.head.weight.shape
     nothing = know_nothing(classes, dimensions, classifier.link)
-    return Reader(classifier, partial(embed_texts, classifier), nothing)
+    return Reader(classifier, classifier.encoder.embed, nothing)
 
 
 def compute_untrained_features(needs: Needs, texts: Sequence[str], labelled: Targets, embed: Embed) -> Unlabelled:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from model.encoder.classifier import TextClassifier
-from model.encoder.inference import embed_texts, head_logits
+from model.encoder.inference import head_logits
 from model.learner.evaluation import Evaluation, evaluate
 from model.learner.fitting import Fitter
 from model.learner.recipes import Plan, count_steps
@@ -71,7 +71,7 @@ def _embed(fitter: Fitter, classifier: TextClassifier, rows_M: IntArray, *, is_t
     material = fitter.material
     if not is_tuned:
         return material.targets_N_D[rows_M]
-    return embed_texts(classifier, material.data.targets.some(rows_M).texts)
+    return classifier.encoder.embed(material.data.targets.some(rows_M).texts)
 
 
 def fit_temperature(logits_N_C: FloatArray, targets_N_C: FloatArray, link: Link = ONE_OF) -> float:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from model.encoder.classifier import TextClassifier
-from model.encoder.inference import embed_texts
-from model.encoder.torch_runtime.fine_tuning import Steps, fine_tune
+from model.encoder.encoder import Encoder
+from model.encoder.stages import Steps
 from model.learner.knowledge import Embed, Knowledge, Teacher, know, space_of
 from model.learner.prototypes import NO_TRUST, Trust, surest
 from model.learner.recipes import ENOUGH_LABELS, LinearFit, Plan, TrainingConfig, count_steps
@@ -56,7 +56,7 @@ class Fitted:
     """A classifier after one training by a plan.
 
     Attributes:
-        classifier: in evaluation mode.
+        classifier: its temperature is not set yet.
         loss: of the last batch of fine-tuning; NaN without fine-tuning.
         trust: how far label names and pool counted.
     """
@@ -108,7 +108,8 @@ class Fitter:
             plan: fine-tuning stages and linear fits, in order.
             with_weak: whether weak texts teach too.
         """
-        classifier = copy.deepcopy(self.material.classifier)
+        start = self.material.classifier
+        encoder, head = start.encoder, copy.deepcopy(start.head)
         labelled, embedded = self._labelled(rows_M, with_weak=with_weak)
         teacher = self.material.knowledge.teach(embedded)
         examples = self._examples(labelled, embedded, teacher) if count_steps(plan) else None
@@ -116,11 +117,12 @@ class Fitter:
         for part in plan:
             if isinstance(part, LinearFit):
                 if examples is not None and not math.isnan(loss):
-                    teacher, embedded = self._teach_again(classifier, examples, embedded, teacher.trust)
-                teacher.fit(classifier.head, embedded)
+                    teacher, embedded = self._teach_again(encoder, examples, embedded, teacher.trust)
+                teacher.fit(head, embedded)
             elif examples is not None:
-                loss = fine_tune(classifier, examples.targets, part, self.steps, examples.weights_N)
-        return Fitted(classifier.eval(), loss, teacher.trust)
+                tuned = encoder.fine_tune(head, examples.targets, part, self.steps, examples.weights_N)
+                encoder, head, loss = tuned.encoder, tuned.head, tuned.loss
+        return Fitted(TextClassifier(encoder, head, start.config), loss, teacher.trust)
 
     def _labelled(self, rows_M: IntArray, *, with_weak: bool) -> tuple[Targets, LabelledEmbeddings]:
         """M rows of the targets, and weak texts if they teach: as texts, and as the untrained encoder embeds them."""
@@ -168,14 +170,14 @@ class Fitter:
         return Targets((0,) * len(rows_S), tuple(pool[row] for row in rows_S), proba_M_C[rows_S], labelled.label_set)
 
     def _teach_again(
-        self, classifier: TextClassifier, examples: _Examples, embedded: LabelledEmbeddings, trust: Trust
+        self, encoder: Encoder, examples: _Examples, embedded: LabelledEmbeddings, trust: Trust
     ) -> tuple[Teacher, LabelledEmbeddings]:
         """Compute prototypes of names and labelled texts by the tuned encoder, and embed the labelled texts by it.
 
         The pool is left out: it taught the encoder already, and taught nothing more when it counted again
         (docs/the-learner.md).
         """
-        embeddings_N_D = embed_texts(classifier, examples.targets.texts)
+        embeddings_N_D = encoder.embed(examples.targets.texts)
         targets_N_C, weights_N = examples.targets.targets_N_C, examples.weights_N
         # Label names count as labelled texts here, so that the knowledge must not count them again.
         end = examples.labelled + examples.names

@@ -53,10 +53,8 @@ def fit_head(head: nn.Linear, labelled: LabelledEmbeddings, anchor: Anchor, link
         anchor: the head that the penalty draws towards.
         link: the meaning of the head's numbers.
     """
-    # On the CPU, wherever the encoder is: the line search reads a number after each small product, and a GPU takes long
-    # to hand over a number.
-    device = head.weight.device
-    head.cpu()
+    # Heads are on the CPU, wherever the encoder is: the line search reads a number after each small product, and a GPU
+    # takes long to hand over a number.
     _copy(head, anchor.weight_C_D, anchor.bias_C)
     if len(labelled):
         _minimise(head, labelled, anchor, link)
@@ -64,7 +62,6 @@ def fit_head(head: nn.Linear, labelled: LabelledEmbeddings, anchor: Anchor, link
         head.weight.div_(anchor.spread)
         head.bias.sub_(head.weight @ _tensor(anchor.centre_D))
         head.weight.div_(anchor.length)
-    head.to(device)
 
 
 def _minimise(head: nn.Linear, labelled: LabelledEmbeddings, anchor: Anchor, link: Link) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.encoder.torch_runtime.fine_tuning import Objective, Stage
+from model.encoder.stages import Objective, Stage
 from model.types import FloatArray, Recipe
 
 # The encoder's learning rate is for encoders of this many dimensions; a wider one gets proportionally less.

@@ -53,12 +53,9 @@ def with_refitted_head(data: HeadData, trust: Trust | None = None) -> TextClassi
         trust: how far names and pool count; None: chosen on these labels.
 
     Returns:
-        A classifier in evaluation mode; it shares encoder and temperature with the given one.
+        A classifier that shares encoder and temperature with the given one.
     """
-    classifier = data.classifier
-    refitted = TextClassifier(classifier.encoder, classifier.tokenizer, classifier.config)
-    refitted.head = fit_new_head(data, trust)
-    return refitted.eval()
+    return replace(data.classifier, head=fit_new_head(data, trust))
 
 
 def committee_proba(data: HeadData, embeddings_N_D: FloatArray, rng: np.random.Generator) -> FloatArray:
@@ -116,5 +113,5 @@ def _masked(head: nn.Linear, keep_D: FloatArray) -> nn.Linear:
     """A head whose weights are masked: masking the weights saves a masked copy of all embeddings."""
     masked = copy.deepcopy(head)
     with torch.no_grad():
-        masked.weight.mul_(torch.from_numpy(keep_D).to(masked.weight.device))
+        masked.weight.mul_(torch.from_numpy(keep_D))
     return masked

@@ -18,7 +18,6 @@ import torch
 from safetensors import SafetensorError
 
 from model.encoder.classifier import TextClassifier, load_classifier, save_classifier
-from model.encoder.processor import is_bf16_native
 from model.errors import VersionError
 from model.files import write_whole
 from model.learner.evaluation import Evaluation
@@ -69,7 +68,7 @@ class ModelVersion:
     trust: Trust = NO_TRUST
 
     def load(self) -> TextClassifier:
-        """Read the classifier from disk, in evaluation mode; every call reads it again."""
+        """Read the classifier from disk; every call reads it again."""
         return load_classifier(self.folder)
 
 
@@ -213,9 +212,9 @@ def _manifest(trained: Trained, targets: Targets, config: TrainingConfig, more: 
             },
         },
         "machine": {
-            "device": str(trained.classifier.device),
+            "device": trained.classifier.encoder.device,
             "threads": torch.get_num_threads(),
-            "is_bf16": is_bf16_native(trained.classifier.device),
+            "is_bf16": trained.classifier.encoder.is_mixed_faster,
         },
         **more,
     }

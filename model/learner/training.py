@@ -1,21 +1,19 @@
 """From labelled texts to a calibrated classifier with an estimate of its accuracy. Read `train` from top to bottom.
 
-Recipes differ in their plans alone (`recipes`); `fitting` follows a plan; `fine_tuning` has the loop of all stages.
+Recipes differ in their plans alone (`recipes`); `fitting` follows a plan, and the encoder runs the loop of its stages.
 """
 
-import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
 
-from model.encoder.classifier import TextClassifier, new_classifier
-from model.encoder.inference import embed_texts, head_logits
+from model.encoder.classifier import TextClassifier, new_classifier, with_new_head
+from model.encoder.inference import head_logits
 from model.encoder.processor import never_more_than_available_cores
-from model.encoder.torch_runtime.fine_tuning import Steps
+from model.encoder.stages import Steps
 from model.errors import InvalidTargetsError
 from model.learner.agreement import Agreement, agreement
 from model.learner.calibration import fit_temperature, predict_out_of_fold
@@ -40,7 +38,7 @@ class Trained:
     """A trained classifier, the effort of its training, and an estimate of its accuracy.
 
     Attributes:
-        classifier: in evaluation mode, its temperature set.
+        classifier: its temperature set.
         recipe: the recipe that was used; never `auto`.
         steps: fine-tuning steps of the classifier itself; steps of the folds are not counted.
         final_loss: loss of the last batch; NaN without fine-tuning.
@@ -70,7 +68,7 @@ class Start:
     """The untrained classifier that every training begins from.
 
     Attributes:
-        classifier: a pretrained encoder with a head for the labels; training copies it and leaves it unchanged.
+        classifier: a pretrained encoder with a head for the labels.
         embed: the same encoder as a function, which may answer from a cache: texts → embeddings_N_D.
     """
 
@@ -81,7 +79,7 @@ class Start:
 def load_start(encoder: str, label_set: LabelSet) -> Start:
     """Read an encoder from disk, without a cache of embeddings."""
     classifier = new_classifier(encoder, label_set)
-    return Start(classifier, partial(embed_texts, classifier))
+    return Start(classifier, classifier.encoder.embed)
 
 
 def ignore_steps(step: int, steps: int, loss: float) -> None:
@@ -156,15 +154,12 @@ def check_trainable(targets: Targets) -> None:
 
 def _with_fresh_head(start: Start) -> Start:
     """Draw a head by the training's seed: `full` begins from random weights, and the given head may be any."""
-    classifier = copy.deepcopy(start.classifier)
-    classifier.head.reset_parameters()
-    return replace(start, classifier=classifier)
+    label_set = start.classifier.config.label_set
+    return replace(start, classifier=with_new_head(start.classifier.encoder, label_set))
 
 
 def _with_temperature(classifier: TextClassifier, temperature: float) -> TextClassifier:
-    """Set the classifier's temperature in place."""
-    classifier.config = replace(classifier.config, temperature=temperature)
-    return classifier
+    return replace(classifier, config=replace(classifier.config, temperature=temperature))
 
 
 @dataclass(frozen=True)
@@ -189,7 +184,7 @@ class _Schedule:
 
 
 def _make_schedule(config: TrainingConfig, material: Material) -> _Schedule:
-    targets, width = material.data.targets, material.classifier.head.in_features
+    targets, width = material.data.targets, material.classifier.encoder.dimensions
     if config.recipe is Recipe.AUTO:
         recipe = choose_recipe(targets.targets_N_C, material.targets_N_D, config.batch_size)
         config = replace(config, recipe=recipe)

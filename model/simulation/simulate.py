@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from model.encoder.classifier import new_classifier
-from model.encoder.inference import embed_texts, head_proba
+from model.encoder.inference import head_proba
 from model.learner.acquisition import Reader, compute_features, compute_untrained_features
 from model.learner.evaluation import evaluate
 from model.learner.knowledge import MOST_POOL, know
@@ -167,16 +167,16 @@ class Simulation:
         if trained.recipe is Recipe.HEAD:
             # The recipe trains the head alone: embeddings are those of the untrained encoder.
             return self._embed_untrained(texts)
-        return embed_texts(trained.classifier, texts)
+        return trained.classifier.encoder.embed(texts)
 
     def _embed_untrained(self, texts: Sequence[str]) -> FloatArray:
         """Embed texts by the untrained encoder, each different text once for all strategies: embeddings_N_D."""
         missing = [text for text in dict.fromkeys(texts) if text not in self._untrained]
         if missing:
-            embeddings_M_D = embed_texts(self._start.classifier, missing)
+            embeddings_M_D = self._start.classifier.encoder.embed(missing)
             self._untrained.update(zip(missing, embeddings_M_D, strict=True))
         rows = [self._untrained[text] for text in texts]
-        return np.stack(rows) if rows else np.zeros((0, self._start.classifier.head.in_features), dtype=np.float32)
+        return np.stack(rows) if rows else np.zeros((0, self._start.classifier.encoder.dimensions), dtype=np.float32)
 
     def _train(self, labelled_L: IntArray) -> _Standing:
         """Train on rows of the pool, or on label names alone while no row has a label."""

@@ -22,7 +22,6 @@ from backend.work.sources import Source
 from backend.work.weights import fetch_weights, offer_weights
 from examples.servers import clean_environment, running
 from model.encoder.classifier import new_classifier, save_classifier
-from model.encoder.inference import embed_texts
 from model.errors import TrainingCancelledError, VersionError
 from model.progress import Progress, ignore_progress
 from model.types import FloatArray
@@ -46,7 +45,7 @@ def source(small_encoder: str) -> Source:
 
 @pytest.fixture
 def expected_M_D(source: Source) -> FloatArray:
-    return embed_texts(new_classifier(source.encoder, SENTIMENT), TEXTS)
+    return new_classifier(source.encoder, SENTIMENT).encoder.embed(TEXTS)
 
 
 @pytest.fixture
@@ -227,7 +226,7 @@ def test_a_classifier_that_was_used_is_still_the_same_encoder(
     fresh, used = tmp_path / "fresh", tmp_path / "used"
     save_classifier(worker.classifiers.get(worker.folder, source), fresh)
     classifier = Classifiers(1).get(worker.folder, source)
-    embed_texts(classifier, TEXTS[:40])
+    classifier.encoder.embed(TEXTS[:40])
     save_classifier(classifier, used)
     assert {file.name: file.read_bytes() for file in fresh.rglob("*.*")} == {
         file.name: file.read_bytes() for file in used.rglob("*.*")

@@ -113,6 +113,11 @@ def test_a_folder_imports_only_the_folders_that_it_may(module):
     assert not [name for name in ours if not is_within(name, (own, *MAY_IMPORT[own]))]
 
 
+@pytest.mark.parametrize("module", sorted(name for name in MODULES if not is_within(name, ["model.encoder"])))
+def test_nobody_but_the_table_of_runtimes_knows_a_runtime(module):
+    assert not [name for name in imports(module) if is_within(name, ["model.encoder.torch_runtime"])]
+
+
 def test_imports_make_no_cycles():
     graph = {module: imports(module) & MODULES.keys() for module in MODULES}
     try:

@@ -1,20 +1,20 @@
 """The training loop: batches, a loss, AdamW over the encoder's upper layers and the head."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from model.encoder.classifier import TextClassifier
 from model.encoder.losses import classification_losses, pair_losses
 from model.encoder.processor import mixed_precision
-from model.errors import TrainingCancelledError, TrainingDivergedError
+from model.encoder.stages import Objective, Stage, Steps
+from model.encoder.torch_runtime.body import Body
+from model.errors import TrainingDivergedError
+from model.links import Link, link_of
 from model.types import FloatArray, Targets
 
 # The most tasks that an error names.
@@ -24,110 +24,36 @@ NAMED_TASKS = 5
 PART = 8
 
 
-class Objective(str, Enum):
-    """The loss that a stage of fine-tuning minimises."""
-
-    LABELS = "labels"
-    """Cross-entropy of the head's probabilities."""
-    PAIRS = "pairs"
-    """Squared error of the cosines of like and unlike texts; the head is not trained."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One run of the loop.
-
-    Attributes:
-        objective: the loss.
-        steps: optimizer steps.
-        max_tokens: training reads this many tokens of a longer text, from its beginning.
-        seed: of the order of texts.
-        batch_size: texts a step.
-        encoder_lr: highest learning rate of the encoder.
-        head_lr: highest learning rate of the head.
-        frozen_share: share of the encoder's layers, from the lowest, that are not trained, in [0, 1); above 0 the word
-            embeddings are not trained either.
-        weight_decay: of AdamW.
-        warmup_share: share of the steps in which the learning rates rise; after them they fall linearly to zero.
-        max_gradient_norm: longer gradients are scaled down to this norm.
-    """
-
-    objective: Objective
-    steps: int
-    max_tokens: int
-    seed: int
-    batch_size: int
-    encoder_lr: float
-    head_lr: float
-    frozen_share: float
-    weight_decay: float
-    warmup_share: float
-    max_gradient_norm: float
-
-
-class Steps:
-    """Counts the steps of one or several fine-tunings, reports each, and cancels the training between two steps."""
-
-    def __init__(self, total: int, on_step: Callable[[int, int, float], None], should_stop: Callable[[], bool]) -> None:
-        """Begin at 0 steps.
-
-        Args:
-            total: steps of all fine-tunings together.
-            on_step: called with (step, total, loss) after every step.
-            should_stop: asked before every step.
-        """
-        self._total = total
-        self._on_step = on_step
-        self._should_stop = should_stop
-        self._done = 0
-
-    def begin(self) -> None:
-        """Raise TrainingCancelledError if the training should stop."""
-        if self._should_stop():
-            raise TrainingCancelledError("the training was cancelled; the model version in use stays")
-
-    def end(self, loss: float) -> None:
-        """Count and report a step."""
-        self._done += 1
-        self._on_step(self._done, self._total, loss)
-
-
 def fine_tune(
-    classifier: TextClassifier, targets: Targets, stage: Stage, steps: Steps, weights_N: FloatArray | None = None
+    body: Body, head: nn.Linear, targets: Targets, stage: Stage, steps: Steps, weights_N: FloatArray | None = None
 ) -> float:
-    """Train encoder and head in place.
+    """Train encoder and head in place; arguments and errors as of `Encoder.fine_tune`.
 
     Args:
-        classifier: is left in evaluation mode.
-        targets: N labelled texts.
-        stage: the objective and its numbers.
-        steps: counts every step, and may cancel the training before it.
-        weights_N: how often each text comes, relative to the others; None: all equally often.
+        head: on the body's device.
 
     Returns:
         The loss of the last batch.
-
-    Raises:
-        TrainingCancelledError: raised by `steps`.
-        TrainingDivergedError: the loss became NaN or infinite; the message names tasks.
     """
-    token_ids = classifier.tokenize(list(targets.texts), stage.max_tokens)
-    targets_N_C = torch.from_numpy(targets.targets_N_C).to(classifier.device)
-    freeze(classifier, stage.frozen_share)
-    optimizer = _optimizer(classifier, stage)
+    token_ids = body.tokenize(list(targets.texts), stage.max_tokens)
+    targets_N_C = torch.from_numpy(targets.targets_N_C).to(body.device)
+    link = link_of(targets.label_set)
+    freeze(body, stage.frozen_share)
+    head.requires_grad_(True)
+    optimizer = _optimizer(body, head, stage)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _share_of_lr(step, stage))
     # Without dropout: no worse with few steps (benchmarks/learning/learner.md), and a third faster.
-    classifier.eval()
+    body.module.eval()
     loss = math.nan
     for batch in shuffled_batches(len(targets), stage, weights_N):
         steps.begin()
         rows = sorted(batch, key=lambda row: len(token_ids[row]))
         with _plain_attention():
-            embeddings_B_D = _embed(classifier, [token_ids[row] for row in rows])
-            losses_B = _losses(classifier, embeddings_B_D, targets_N_C[rows], stage.objective)
+            embeddings_B_D = _embed(body, [token_ids[row] for row in rows])
+            losses_B = _losses(head, link, embeddings_B_D, targets_N_C[rows], stage.objective)
             _check_finite(losses_B, [targets.task_ids[row] for row in rows])
             losses_B.mean().backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(classifier.parameters(), stage.max_gradient_norm)
+        torch.nn.utils.clip_grad_norm_([*body.module.parameters(), *head.parameters()], stage.max_gradient_norm)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
@@ -136,12 +62,12 @@ def fine_tune(
     return loss
 
 
-def _optimizer(classifier: TextClassifier, stage: Stage) -> torch.optim.AdamW:
+def _optimizer(body: Body, head: nn.Linear, stage: Stage) -> torch.optim.AdamW:
     """AdamW over the encoder's trained layers and the head, with a learning rate for each."""
-    encoder = [part for part in classifier.encoder.parameters() if part.requires_grad]
+    trained = [part for part in body.module.parameters() if part.requires_grad]
     groups = [
-        {"params": encoder, "lr": stage.encoder_lr},
-        {"params": classifier.head.parameters(), "lr": stage.head_lr},
+        {"params": trained, "lr": stage.encoder_lr},
+        {"params": head.parameters(), "lr": stage.head_lr},
     ]
     return torch.optim.AdamW(groups, weight_decay=stage.weight_decay, fused=True)
 
@@ -155,33 +81,27 @@ def _plain_attention() -> AbstractContextManager[None]:
     return sdpa_kernel(SDPBackend.MATH)
 
 
-def _embed(classifier: TextClassifier, token_ids: list[list[int]]) -> Tensor:
+def _embed(body: Body, token_ids: list[list[int]]) -> Tensor:
     """Embed a batch of texts, sorted by length, in parts of like length: little of each part is padding."""
-    size = PART if classifier.device.type == "cpu" else len(token_ids)
+    size = PART if body.device.type == "cpu" else len(token_ids)
     parts = [token_ids[start : start + size] for start in range(0, len(token_ids), size)]
-    with mixed_precision(classifier.device):
-        return torch.cat([classifier.embed(classifier.pad(part)) for part in parts]).float()
+    with mixed_precision(body.device):
+        return torch.cat([body.embed(body.pad(part)) for part in parts]).float()
 
 
-def _losses(
-    classifier: TextClassifier,
-    embeddings_B_D: Tensor,
-    targets_B_C: Tensor,
-    objective: Objective,
-) -> Tensor:
+def _losses(head: nn.Linear, link: Link, embeddings_B_D: Tensor, targets_B_C: Tensor, objective: Objective) -> Tensor:
     if objective is Objective.PAIRS:
         return pair_losses(embeddings_B_D, targets_B_C)
-    logits_B_C = classifier.head(embeddings_B_D)
-    return classification_losses(logits_B_C, targets_B_C, classifier.link)
+    return classification_losses(head(embeddings_B_D), targets_B_C, link)
 
 
-def freeze(classifier: TextClassifier, share: float) -> None:
+def freeze(body: Body, share: float) -> None:
     """Leave the lowest share of layers, and the word embeddings, out of training; a share of 0 trains everything."""
-    classifier.requires_grad_(True)
+    body.module.requires_grad_(True)
     if share <= 0:
         return
-    layers = classifier.layers()
-    for part in (classifier.encoder.get_input_embeddings(), *layers[: math.floor(share * len(layers))]):
+    layers = body.layers()
+    for part in (body.module.get_input_embeddings(), *layers[: math.floor(share * len(layers))]):
         part.requires_grad_(False)
 
 

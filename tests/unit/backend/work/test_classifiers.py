@@ -8,7 +8,6 @@ from backend.store.project_folder import ProjectFolder
 from backend.work.classifiers import Classifiers, with_labels
 from backend.work.sources import Source
 from model.encoder.classifier import new_classifier
-from model.encoder.inference import embed_texts
 from model.errors import EncoderError, VersionError
 from model.learner.recipes import TrainingConfig
 from model.learner.training import Trained
@@ -67,4 +66,4 @@ def test_the_same_encoder_serves_other_labels(folder, encoder):
     assert relabelled.encoder is classifier.encoder
     assert (relabelled.config.label_set, len(relabelled.head.weight)) == (several, 3)
     texts = ["good film"]
-    np.testing.assert_array_equal(embed_texts(relabelled, texts), embed_texts(classifier, texts))
+    np.testing.assert_array_equal(relabelled.encoder.embed(texts), classifier.encoder.embed(texts))

@@ -10,7 +10,6 @@ from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
 from backend.work.sources import Source
 from model.encoder.classifier import new_classifier
-from model.encoder.inference import embed_texts
 from model.errors import EncoderError, TrainingCancelledError, VersionError
 from tests.fakes import SENTIMENT
 
@@ -33,7 +32,7 @@ def test_few_texts_are_embedded_without_redis(without_redis, folder, encoder):
         PartWorker(without_redis, folder, Classifiers(1)), Source(encoder), FEW, lambda *step: heard.append(step)
     )
     embeddings_M_D = embeddings_K_D[np.argsort(rows_K)]
-    np.testing.assert_array_equal(embeddings_M_D, embed_texts(new_classifier(encoder, SENTIMENT), FEW))
+    np.testing.assert_array_equal(embeddings_M_D, new_classifier(encoder, SENTIMENT).encoder.embed(FEW))
     assert embeddings_M_D.dtype == np.float32
     assert heard[-1] == (3, 3)
     assert not folder.path.exists()

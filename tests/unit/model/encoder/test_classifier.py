@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.encoder.classifier import MAX_CHARACTERS, MAX_CHUNKS, load_classifier, new_classifier, save_classifier
-from model.encoder.inference import embed_texts, score_texts
-from model.encoder.torch_runtime.pretrained import BUNDLED_ENCODER, Pooling, bundled_encoder_dir
+from model.encoder.classifier import load_classifier, new_classifier, save_classifier
+from model.encoder.inference import score_texts
+from model.encoder.torch_runtime.pretrained import BUNDLED_ENCODER, bundled_encoder_dir
 from model.errors import EncoderError
 from model.types import LabelSet
 from tests.fakes import SENTIMENT, tiny_encoder
@@ -20,47 +20,7 @@ def test_an_encoder_in_a_folder_gets_a_head_of_as_many_classes_as_labels(encoder
     classifier = new_classifier(encoder, SEVERAL)
     assert classifier.head.weight.shape == (3, 16)
     assert classifier.config.label_set == SEVERAL
-    assert classifier.config.encoder == encoder
-
-
-def test_training_reads_the_beginning_of_a_long_text(encoder):
-    classifier = new_classifier(encoder, SENTIMENT)
-    (ids,) = classifier.tokenize(["good " + "bad " * 500])
-    assert len(ids) == classifier.config.max_tokens == 32
-    assert ids[:2] == classifier.tokenize(["good"])[0][:2]
-
-
-def test_a_narrower_window_can_be_asked_for_and_a_wider_one_is_not_given(encoder):
-    classifier = new_classifier(encoder, SENTIMENT)
-    assert [len(classifier.tokenize(["good " * 50], width)[0]) for width in (7, 500)] == [7, 32]
-
-
-def test_a_long_text_is_read_in_pieces_that_begin_and_end_like_texts(encoder):
-    classifier = new_classifier(encoder, SENTIMENT)
-    pieces, owners = classifier.chunk(["good", "good " * 30 + "bad " * 10, "great"])
-    assert owners == [0, 1, 1, 2]
-    assert [len(piece) for piece in pieces] == [3, 32, 12, 3]
-    assert pieces[2] == classifier.tokenize(["bad " * 10])[0]
-
-
-def test_a_text_that_just_fits_is_one_piece(encoder):
-    classifier = new_classifier(encoder, SENTIMENT)
-    assert [len(classifier.chunk(["good " * words])[0]) for words in (0, 29, 30, 31, 60, 61)] == [1, 1, 1, 2, 2, 3]
-
-
-def test_of_a_very_long_text_the_first_and_the_last_piece_and_some_between_are_read(encoder):
-    classifier = new_classifier(encoder, SENTIMENT)
-    words = [word for word in ("good", "fine", "great", "lovely", "bad", "poor", "awful") for _ in range(30)]
-    pieces, owners = classifier.chunk([" ".join(words)])
-    assert owners == [0] * MAX_CHUNKS
-    said = classifier.tokenizer.convert_ids_to_tokens([piece[1] for piece in pieces])
-    assert said == ["good", "great", "bad", "awful"]
-
-
-def test_a_text_of_megabytes_is_cut_before_it_is_tokenized(encoder):
-    classifier = new_classifier(encoder, SENTIMENT)
-    words = " " * MAX_CHARACTERS
-    assert classifier.chunk([words + "good"]) == classifier.chunk([""])
+    assert classifier.encoder.config.name == encoder
 
 
 def test_one_choice_sums_to_one_and_several_are_judged_one_by_one(encoder):
@@ -75,19 +35,18 @@ def test_a_temperature_above_one_makes_probabilities_less_sure_and_changes_no_de
     classifier = new_classifier(encoder, SENTIMENT)
     logits_1_2 = torch.tensor([[0.0, 2.0]])
     sure = classifier.proba(logits_1_2)
-    classifier.config = replace(classifier.config, temperature=2.0)
-    assert classifier.proba(logits_1_2)[0].tolist() == pytest.approx([1 / (1 + math.e), math.e / (1 + math.e)])
-    assert 0.5 < classifier.proba(logits_1_2)[0, 1] < sure[0, 1]
+    less_sure = replace(classifier, config=replace(classifier.config, temperature=2.0))
+    assert less_sure.proba(logits_1_2)[0].tolist() == pytest.approx([1 / (1 + math.e), math.e / (1 + math.e)])
+    assert 0.5 < less_sure.proba(logits_1_2)[0, 1] < sure[0, 1]
 
 
 def test_what_was_saved_says_the_same_when_it_is_read(encoder, tmp_path):
     classifier = new_classifier(encoder, SEVERAL)
-    classifier.config = replace(classifier.config, temperature=1.7, pooling=Pooling.CLS)
+    classifier = replace(classifier, config=replace(classifier.config, temperature=1.7))
     save_classifier(classifier, tmp_path)
     loaded = load_classifier(tmp_path)
     texts = ["good film", "the cast"]
-    assert loaded.config == classifier.config
-    assert not loaded.training
+    assert (loaded.config, loaded.encoder.config) == (classifier.config, classifier.encoder.config)
     assert (score_texts(loaded, texts).proba_N_C == score_texts(classifier, texts).proba_N_C).all()
 
 
@@ -95,7 +54,7 @@ def test_what_was_saved_needs_the_encoder_it_came_from_no_more(tmp_path):
     source = tiny_encoder(tmp_path / "source")
     save_classifier(new_classifier(source, SENTIMENT), tmp_path / "saved")
     Path(source).rename(tmp_path / "gone")
-    assert load_classifier(tmp_path / "saved").config.encoder == source
+    assert load_classifier(tmp_path / "saved").encoder.config.name == source
 
 
 @pytest.mark.parametrize("name", ["no/such-encoder", "missing", "not a name at all!"])
@@ -115,9 +74,9 @@ def test_an_encoder_whose_files_are_damaged_is_refused(damaged, tmp_path):
 def test_the_bundled_encoder_is_checked_and_knows_what_is_alike():
     assert json.loads((bundled_encoder_dir() / "config.json").read_text())["num_hidden_layers"] == 6
     classifier = new_classifier("", SENTIMENT)
-    assert classifier.config.encoder == BUNDLED_ENCODER
-    parcel, delivery, opera = embed_texts(
-        classifier, ["Where is my parcel?", "My package has not arrived.", "The soprano sang an aria."]
+    assert classifier.encoder.config.name == BUNDLED_ENCODER
+    parcel, delivery, opera = classifier.encoder.embed(
+        ["Where is my parcel?", "My package has not arrived.", "The soprano sang an aria."]
     )
     assert parcel @ delivery > parcel @ opera + 0.1
 

@@ -24,8 +24,9 @@ from transformers import (
 )
 
 from model.encoder.classifier import load_classifier, new_classifier, save_classifier
+from model.encoder.encoder import Pooling
 from model.encoder.inference import score_texts
-from model.encoder.torch_runtime.pretrained import Pooling
+from model.encoder.torch_runtime.torch_encoder import load_torch_encoder
 from model.errors import EncoderError
 from model.learner.recipes import TrainingConfig
 from model.learner.training import train
@@ -126,8 +127,8 @@ def test_it_is_trained_saved_and_read_again(architecture, folder, tmp_path):
 
 def test_its_own_pooling_and_window_are_used(architecture, folder):
     classifier = new_classifier(folder, SENTIMENT)
-    assert classifier.config.pooling is architecture.pooling
-    assert classifier.config.max_tokens == architecture.window
+    assert classifier.encoder.config.pooling is architecture.pooling
+    assert classifier.encoder.config.max_tokens == architecture.window
     assert np.isfinite(score_texts(classifier, ["good " * 200]).proba_N_C).all()
 
 
@@ -140,7 +141,7 @@ def test_padding_changes_nothing(folder):
 
 def test_its_layers_are_found_to_freeze_some(architecture, folder):
     # ALBERT's layers are one and the same.
-    assert len(new_classifier(folder, SENTIMENT).layers()) == (0 if architecture.name == "albert" else 2)
+    assert len(load_torch_encoder(folder).body.layers()) == (0 if architecture.name == "albert" else 2)
 
 
 def test_the_same_seed_makes_the_same_classifier(folder):
@@ -164,7 +165,7 @@ def test_a_sentence_encoder_says_how_it_pools(stated, pooling, tmp_path):
     source = make(tmp_path / "bert", ARCHITECTURES[0].config)
     (tmp_path / "bert" / "1_Pooling").mkdir()
     (tmp_path / "bert" / "1_Pooling" / "config.json").write_text(json.dumps(stated))
-    assert new_classifier(source, SENTIMENT).config.pooling is pooling
+    assert new_classifier(source, SENTIMENT).encoder.config.pooling is pooling
 
 
 def test_a_pooling_that_we_do_not_have_is_named(tmp_path):
@@ -176,11 +177,9 @@ def test_a_pooling_that_we_do_not_have_is_named(tmp_path):
 
 
 def test_pooling_by_the_first_token_reads_that_token_alone(tmp_path):
-    classifier = new_classifier(make(tmp_path / "modernbert", ARCHITECTURES[3].config), SENTIMENT)
-    batch = classifier.pad(classifier.tokenize(["good film"]))
-    with torch.inference_mode():
-        expected = classifier.encoder(**batch).last_hidden_state[:, 0]
-        assert (classifier.embed(batch) == expected).all()
+    encoder = load_torch_encoder(make(tmp_path / "modernbert", ARCHITECTURES[3].config))
+    (of_tokens,) = encoder.token_states(["good film"])
+    np.testing.assert_allclose(encoder.embed(["good film"])[0], of_tokens.states_T_D[0], atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model.encoder.classifier import new_classifier
-from model.encoder.inference import embed_texts, score_texts
+from model.encoder.inference import score_texts
 from model.learner.acquisition import Reader, compute_features, compute_untrained_features, reader_of
 from model.query.ranking import rank
 from model.query.strategies import STRATEGIES
@@ -18,11 +18,11 @@ LABELLED = ("great cast", "awful plot")
 
 @pytest.fixture
 def classifier(encoder):
-    return new_classifier(encoder, SENTIMENT).eval()
+    return new_classifier(encoder, SENTIMENT)
 
 
 def reader(encoder: str, label_set: LabelSet) -> Reader:
-    return reader_of(new_classifier(encoder, label_set).eval())
+    return reader_of(new_classifier(encoder, label_set))
 
 
 def labelled(label_set: LabelSet = SENTIMENT) -> Targets:
@@ -44,8 +44,8 @@ def test_a_strategy_gets_all_that_it_needs_to_rank_real_texts(encoder, strategy,
 
 
 def test_what_needs_nothing_costs_nothing(classifier):
-    classifier.encoder = None
-    assert compute_features(frozenset(), reader_of(classifier), POOL, labelled(), rng()).size == len(POOL)
+    deaf = replace(reader_of(classifier), embed=None)
+    assert compute_features(frozenset(), deaf, POOL, labelled(), rng()).size == len(POOL)
 
 
 def test_no_committee_sits_where_nobody_asks_for_one(classifier):
@@ -69,7 +69,7 @@ def test_before_a_classifier_the_untrained_encoder_embeds_pool_and_labelled_text
 
     def embed(texts):
         calls.append(len(texts))
-        return embed_texts(classifier, texts)
+        return classifier.encoder.embed(texts)
 
     seen = compute_untrained_features({Need.EMBEDDINGS}, POOL, labelled(), embed)
     assert (len(seen.embeddings_N_D), len(seen.labelled_L_D), calls) == (6, 2, [8])

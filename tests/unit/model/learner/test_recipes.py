@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from model.encoder.torch_runtime.fine_tuning import Stage
+from model.encoder.stages import Stage
 from model.learner.recipes import (
     LinearFit,
     TrainingConfig,

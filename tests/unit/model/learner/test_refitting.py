@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from model.encoder.classifier import new_classifier
-from model.encoder.inference import embed_texts, score_texts
+from model.encoder.inference import score_texts
 from model.learner.knowledge import know, know_nothing
 from model.learner.refitting import HEADS, MASKS, HeadData, committee_proba, refit_with, with_refitted_head
 from model.types import LabelledEmbeddings
@@ -21,16 +21,16 @@ def praised_or_not(texts) -> np.ndarray:
 
 @pytest.fixture
 def classifier(encoder):
-    return new_classifier(encoder, SENTIMENT).eval()
+    return new_classifier(encoder, SENTIMENT)
 
 
 def labelled(classifier) -> HeadData:
-    labels = LabelledEmbeddings(embed_texts(classifier, LABELLED), praised_or_not(LABELLED))
+    labels = LabelledEmbeddings(classifier.encoder.embed(LABELLED), praised_or_not(LABELLED))
     return HeadData(classifier, labels, NOTHING)
 
 
 def committee(classifier, seed: int = 0) -> np.ndarray:
-    return committee_proba(labelled(classifier), embed_texts(classifier, POOL), np.random.default_rng(seed))
+    return committee_proba(labelled(classifier), classifier.encoder.embed(POOL), np.random.default_rng(seed))
 
 
 def test_every_member_gives_every_text_a_distribution(classifier):
@@ -55,7 +55,7 @@ def test_the_heads_have_learned_the_labels(classifier):
 def test_without_any_label_left_only_the_classifiers_own_head_sits_in_it(classifier):
     nothing = np.zeros((0, 16), dtype=np.float32)
     no_labels = HeadData(classifier, LabelledEmbeddings(nothing, nothing[:, :2]), NOTHING)
-    members = committee_proba(no_labels, embed_texts(classifier, POOL), np.random.default_rng(0))
+    members = committee_proba(no_labels, classifier.encoder.embed(POOL), np.random.default_rng(0))
     assert members.shape == (len(POOL), MASKS, 2)
 
 
@@ -67,7 +67,7 @@ def test_making_a_committee_leaves_the_classifier_as_it_was(classifier):
 
 def test_a_refit_counts_the_further_labels(classifier):
     refit = refit_with(labelled(classifier))
-    text_1_D = embed_texts(classifier, ["cast"])
+    text_1_D = classifier.encoder.embed(["cast"])
     as_praise, as_blame = (refit(text_1_D, np.eye(2, dtype=np.float32)[[label]])(text_1_D) for label in (1, 0))
     assert as_praise[0, 1] > as_blame[0, 1]
 
@@ -81,8 +81,8 @@ def test_a_refitted_head_knows_the_labels_and_the_classifier_stays_as_it_was(cla
 
 
 def test_names_alone_make_a_head(classifier):
-    pool_M_D = embed_texts(classifier, POOL)
-    names = know((("bad",), ("good",)), SENTIMENT, pool_M_D, lambda texts: embed_texts(classifier, texts))
+    pool_M_D = classifier.encoder.embed(POOL)
+    names = know((("bad",), ("good",)), SENTIMENT, pool_M_D, classifier.encoder.embed)
     no_labels = LabelledEmbeddings(pool_M_D[:0], np.zeros((0, 2), dtype=np.float32))
     named = with_refitted_head(HeadData(classifier, no_labels, names))
     said_N = score_texts(named, POOL).proba_N_C.argmax(axis=1)

@@ -37,7 +37,7 @@ class FullDisk:
 
     config = type("Config", (), {"hidden_size": 16})
 
-    def save_pretrained(self, folder):
+    def save(self, folder):
         folder.mkdir()
         (folder / "model.safetensors").write_bytes(b"half")
         raise OSError("No space left on device")
@@ -45,9 +45,7 @@ class FullDisk:
 
 def half_written(encoder: str) -> Trained:
     classifier = new_classifier(encoder, SENTIMENT)
-    del classifier.encoder
-    object.__setattr__(classifier, "encoder", FullDisk())
-    return Trained(classifier)
+    return Trained(replace(classifier, encoder=FullDisk()))
 
 
 def test_a_new_registry_has_nothing(registry):
@@ -65,7 +63,7 @@ def test_a_version_that_was_written_remembers_what_made_it(registry, write, enco
 
 def test_a_version_remembers_what_it_is_worth_and_what_made_it_so(registry, write, encoder):
     classifier = new_classifier(encoder, SENTIMENT)
-    classifier.config = replace(classifier.config, temperature=1.3)
+    classifier = replace(classifier, config=replace(classifier.config, temperature=1.3))
     measured = Evaluation(accuracy=0.75, macro_f1=0.7, calibration_error=0.1, texts=2)
     version = write(
         trained=Trained(classifier, Recipe.LP_FT, final_loss=float("nan"), out_of_fold=measured, warnings=("few",))
@@ -167,7 +165,7 @@ def test_a_version_killed_half_way_leaves_nothing_that_counts(registry, write, e
 
 def test_a_version_that_cannot_be_read_back_is_refused(registry, write, encoder):
     classifier = new_classifier(encoder, SENTIMENT)
-    classifier.head = torch.nn.Linear(16, 5)
+    classifier = replace(classifier, head=torch.nn.Linear(16, 5))
     with pytest.raises(VersionError, match="cannot be read back"):
         write(trained=Trained(classifier))
     assert registry.numbers() == []

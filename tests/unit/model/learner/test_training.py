@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from model.encoder.classifier import new_classifier
-from model.encoder.inference import embed_texts, score_texts
+from model.encoder.inference import score_texts
 from model.errors import InvalidTargetsError, TrainingCancelledError, TrainingDivergedError
 from model.learner.recipes import TrainingConfig
 from model.learner.training import Start, Trained, load_start, train, train_on_names
@@ -108,7 +108,7 @@ def test_the_same_seed_makes_the_same_classifier_whatever_was_drawn_before_and_l
 
 def test_a_head_alone_leaves_the_encoder_as_it_was_and_every_other_recipe_does_not(config, trained, encoder):
     assert (trained.steps == 0) == (config.recipe is Recipe.HEAD)
-    before, after = (embed_texts(found, TEXTS) for found in (new_classifier(encoder, SENTIMENT), trained.classifier))
+    before, after = (found.encoder.embed(TEXTS) for found in (new_classifier(encoder, SENTIMENT), trained.classifier))
     assert (np.abs(before - after).max() > 1e-3) == (config.recipe is not Recipe.HEAD)
 
 
@@ -129,7 +129,7 @@ def test_a_training_can_be_cancelled_between_two_steps(encoder):
 
 
 def test_training_returns_a_classifier_ready_for_inference(trained):
-    assert not trained.classifier.training
+    assert not trained.classifier.encoder.body.module.training
 
 
 def test_what_it_is_worth_is_measured_on_texts_it_had_not_seen(config):

@@ -3,9 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.nn.utils import parameters_to_vector
 
-from model.encoder.classifier import new_classifier
-from model.encoder.torch_runtime.fine_tuning import Objective, Stage, Steps, fine_tune, freeze, shuffled_batches
+from model.encoder.classifier import TextClassifier, new_classifier
+from model.encoder.encoder import FineTuned
+from model.encoder.stages import Objective, Stage, Steps
+from model.encoder.torch_runtime.fine_tuning import freeze, shuffled_batches
+from model.encoder.torch_runtime.torch_encoder import load_torch_encoder
 from model.errors import TrainingCancelledError, TrainingDivergedError
 from model.types import Targets
 from tests.fakes import BLAME, PRAISE, SENTIMENT, tiny_encoder
@@ -32,9 +36,14 @@ def classifier(encoder):
     return new_classifier(encoder, SENTIMENT)
 
 
-def tuned(classifier, stage=STAGE, targets=TARGETS, on_loss=lambda loss: None, should_stop=lambda: False) -> float:
+def tuned(classifier, stage=STAGE, targets=TARGETS, on_loss=lambda loss: None, should_stop=lambda: False) -> FineTuned:
     steps = Steps(stage.steps, lambda step, total, loss: on_loss(loss), should_stop)
-    return fine_tune(classifier, targets, stage, steps)
+    return classifier.encoder.fine_tune(classifier.head, targets, stage, steps)
+
+
+def weights_of(classifier: TextClassifier) -> torch.Tensor:
+    module = classifier.encoder.body.module
+    return parameters_to_vector([*module.parameters(), *classifier.head.parameters()]).detach().clone()
 
 
 @pytest.mark.parametrize("objective", Objective)
@@ -42,21 +51,30 @@ def test_the_loss_falls(classifier, objective):
     losses = []
     last = tuned(classifier, replace(STAGE, objective=objective, steps=40, batch_size=8), on_loss=losses.append)
     assert len(losses) == 40
-    assert losses[-1] == last < 0.7 * losses[0]
+    assert losses[-1] == last.loss < 0.7 * losses[0]
 
 
 def test_steps_of_several_runs_are_counted_together(classifier):
     heard = []
     steps = Steps(5, lambda *step: heard.append(step), lambda: False)
-    losses = [fine_tune(classifier, TARGETS, replace(STAGE, steps=count), steps) for count in (2, 3)]
+    losses = [
+        classifier.encoder.fine_tune(classifier.head, TARGETS, replace(STAGE, steps=count), steps).loss
+        for count in (2, 3)
+    ]
     assert [(step, total) for step, total, _ in heard] == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
     assert [heard[1][2], heard[4][2]] == losses
 
 
 def test_pairs_leave_the_head_alone(classifier):
-    before = classifier.head.weight.detach().clone()
-    tuned(classifier, replace(STAGE, objective=Objective.PAIRS))
-    assert (classifier.head.weight == before).all()
+    after = tuned(classifier, replace(STAGE, objective=Objective.PAIRS))
+    assert (after.head.weight == classifier.head.weight).all()
+
+
+def test_the_start_stays_as_it_was(classifier):
+    weights = weights_of(classifier)
+    after = tuned(classifier)
+    assert (weights_of(classifier) == weights).all()
+    assert (weights_of(TextClassifier(after.encoder, after.head, classifier.config)) != weights).any()
 
 
 def test_two_runs_from_the_same_start_end_alike(encoder):
@@ -64,30 +82,30 @@ def test_two_runs_from_the_same_start_end_alike(encoder):
     for _ in range(2):
         torch.manual_seed(0)
         classifier = new_classifier(encoder, SENTIMENT)
-        tuned(classifier)
-        ends.append(torch.nn.utils.parameters_to_vector(classifier.parameters()))
+        after = tuned(classifier)
+        ends.append(weights_of(TextClassifier(after.encoder, after.head, classifier.config)))
     assert (ends[0] == ends[1]).all()
 
 
 def test_what_is_frozen_stays_and_what_is_above_moves(tmp_path):
     torch.manual_seed(0)
     classifier = new_classifier(tiny_encoder(tmp_path / "deep", layers=3), SENTIMENT)
-    layers = classifier.layers()
-    before = [torch.nn.utils.parameters_to_vector(layer.parameters()).detach().clone() for layer in layers]
-    words = classifier.encoder.get_input_embeddings().weight.detach().clone()
-    tuned(classifier, replace(STAGE, frozen_share=1 / 3))
+    before, after = classifier.encoder.body, tuned(classifier, replace(STAGE, frozen_share=1 / 3)).encoder.body
     moved = [
-        bool((torch.nn.utils.parameters_to_vector(layer.parameters()) != old).any())
-        for layer, old in zip(layers, before, strict=True)
+        bool((parameters_to_vector(new.parameters()) != parameters_to_vector(old.parameters())).any())
+        for new, old in zip(after.layers(), before.layers(), strict=True)
     ]
     assert moved == [False, True, True]
-    assert (classifier.encoder.get_input_embeddings().weight == words).all()
+    words, same_words = (body.module.get_input_embeddings().weight for body in (before, after))
+    assert (words == same_words).all()
 
 
-def test_a_share_of_nothing_frees_everything_again(classifier):
-    freeze(classifier, 0.9)
-    freeze(classifier, 0.0)
-    assert all(part.requires_grad for part in classifier.parameters())
+def test_a_share_of_nothing_frees_everything_again(encoder):
+    body = load_torch_encoder(encoder).body
+    freeze(body, 0.9)
+    assert not all(part.requires_grad for part in body.module.parameters())
+    freeze(body, 0.0)
+    assert all(part.requires_grad for part in body.module.parameters())
 
 
 def test_it_ends_before_the_step_at_which_it_is_told_to(classifier):
@@ -114,7 +132,8 @@ def test_where_every_task_is_hit_five_are_named(classifier):
 def test_of_long_texts_no_more_is_read_than_asked_for(classifier):
     seen = []
     long = replace(TARGETS, texts=("good " * 20,) * 8)
-    hook = classifier.encoder.register_forward_pre_hook(
+    # A copy of the module keeps its hooks.
+    hook = classifier.encoder.body.module.register_forward_pre_hook(
         lambda _, args, given: seen.append(given["input_ids"].shape[1]), with_kwargs=True
     )
     tuned(classifier, replace(STAGE, max_tokens=10), long)
