@@ -13,10 +13,10 @@ class InvalidTargetsError(ShortlistError):
     code = "invalid_targets"
 
 
-class UnknownLabelError(InvalidTargetsError):
-    """An annotation carries a label that the labeling config does not have."""
+class UnusableAnswerError(ShortlistError):
+    """An annotation's answer cannot be learned from; the message completes "left out, because …"."""
 
-    code = "unknown_label"
+    code = "unusable_answer"
 
 
 class LabelDescriptionError(ShortlistError):
@@ -65,6 +65,12 @@ class TrainingDivergedError(ShortlistError):
     """The loss became NaN or infinite."""
 
     code = "training_diverged"
+
+
+class TrainingFailedError(ShortlistError):
+    """A training broke off for a reason that nobody foresaw, such as too little memory or a full disk."""
+
+    code = "training_failed"
 
 
 class TrainingCancelledError(ShortlistError):

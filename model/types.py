@@ -132,6 +132,32 @@ class Targets:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """An answer that nothing can be learned from.
+
+    Attributes:
+        task_id: the task that the answer belongs to.
+        reason: completes "left out, because …".
+    """
+
+    task_id: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class ReadTargets:
+    """Annotations turned into targets.
+
+    Attributes:
+        targets: the labelled texts.
+        left_out: answers that the targets do not hold; a task whose other answers count may be among them.
+    """
+
+    targets: Targets
+    left_out: tuple[LeftOut, ...] = ()
+
+
+@dataclass(frozen=True)
 class Background:
     """A project's label names and pool, known before anybody labels.
 

@@ -8,11 +8,12 @@ import numpy as np
 
 from backend.studio.kinds import Kind
 from backend.studio.labeling_config import ParsedConfig
+from model.errors import UnusableAnswerError
 from model.links import MEAN, Answers, Link
 from model.links.any_of import AnyOf
 from model.tasks.task import Task, TextField
-from model.tasks.votes import counting
-from model.types import AnnotatedText, FloatArray, LabelSet, ResultItem, Targets
+from model.tasks.votes import read_votes
+from model.types import AnnotatedText, Annotation, FloatArray, LabelSet, ReadTargets, ResultItem, Targets
 
 
 class MeanOfThresholds(AnyOf):
@@ -35,18 +36,20 @@ class Rating(Task):
     def link(self) -> Link:
         return MeanOfThresholds()
 
-    def targets(self, annotated: Iterable[AnnotatedText]) -> Targets:
-        stars = [(text, self._stars(text)) for text in annotated]
-        rated = [(text, given) for text, given in stars if given]
+    def targets(self, annotated: Iterable[AnnotatedText]) -> ReadTargets:
+        votes = read_votes(annotated, self._stars)
         thresholds_C = np.arange(len(self.label_set.labels)) + 2
-        shares = [np.mean([stars >= thresholds_C for stars in given], axis=0) for _, given in rated]
+        shares = [np.mean([stars >= thresholds_C for stars in given], axis=0) for _, given in votes.cast]
         targets_N_C = np.array(shares, dtype=np.float32).reshape(-1, len(thresholds_C))
-        texts = tuple(text.text for text, _ in rated)
-        return Targets(tuple(text.task_id for text, _ in rated), texts, targets_N_C, self.label_set)
+        texts = tuple(text.text for text, _ in votes.cast)
+        task_ids = tuple(text.task_id for text, _ in votes.cast)
+        return ReadTargets(Targets(task_ids, texts, targets_N_C, self.label_set), votes.left_out)
 
-    def _stars(self, text: AnnotatedText) -> list[int]:
-        said = [item for annotation in counting(text.annotations) for item in annotation.result]
-        return [int(item.value["rating"]) for item in said if item.control == self.control]
+    def _stars(self, annotation: Annotation) -> int | None:
+        said = [item.value.get("rating") for item in annotation.result if item.control == self.control]
+        if any(not isinstance(stars, int) for stars in said):
+            raise UnusableAnswerError("the answer has no number of stars")
+        return said[0] if said else None
 
     def results(self, answers: Answers) -> Iterator[str]:
         for is_held_C in self.link.decide(self.link.rows(answers)):

@@ -8,6 +8,7 @@ import typer
 from backend.commands.terminal import ProjectOption, console, settings_of_command
 from backend.rounds.sync import read_targets
 from backend.settings import Settings
+from backend.store.sync_record import LeftOutTasks, summarise
 from backend.studio.client import LabelStudioClient
 from backend.studio.kinds import read_tasks
 
@@ -18,11 +19,17 @@ def export(
 ) -> None:
     """Write a project's annotations to a file, to simulate query strategies on: python -m model simulate."""
     with settings_of_command() as settings:
-        console.print(f"Wrote {export_annotations(settings, project, out)} labelled texts to {out}", soft_wrap=True)
+        written, left_out = export_annotations(settings, project, out)
+        console.print(f"Wrote {written} labelled texts to {out}", soft_wrap=True)
+        for left in left_out:
+            console.print(left.sentence, soft_wrap=True, markup=False)
 
 
-def export_annotations(settings: Settings, project_id: int, file: Path) -> int:
-    """Write one line a labelled text; returns how many.
+def export_annotations(settings: Settings, project_id: int, file: Path) -> tuple[int, tuple[LeftOutTasks, ...]]:
+    """Write one line a labelled text.
+
+    Returns:
+        The number of texts written, and the answers that no text could be written for.
 
     Raises:
         LabelStudioError: Label Studio cannot be reached or refuses.
@@ -31,9 +38,9 @@ def export_annotations(settings: Settings, project_id: int, file: Path) -> int:
     with LabelStudioClient(settings) as client:
         # A file of gold labels has one question: the first.
         task = read_tasks(client.project(project_id).label_config)[0]
-        targets = read_targets(client, project_id, task)
-    lines = list(task.gold_lines(targets))
+        given = read_targets(client, project_id, task)
+    lines = list(task.gold_lines(given.targets))
     file.parent.mkdir(parents=True, exist_ok=True)
     # Written straight: the user may name a pipe or a terminal.
     file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    return len(lines)
+    return len(lines), summarise(given.left_out)

@@ -210,7 +210,11 @@ def _project(settings: Settings, client: LabelStudioClient, project_id: int, url
         yield Finding(name, f"not connected to {url}", f"python -m backend connect --project {project_id} --url {url}")
         return
     yield _connection(name, ours[0])
-    published = ProjectFolder(settings.model_dir, project_id).publications.name()
+    folder = ProjectFolder(settings.model_dir, project_id)
+    record = folder.sync_record.read()
+    for left in record.left_out if record else ():
+        yield Finding(name, left.sentence, "correct or delete these answers; all others are learned from")
+    published = folder.publications.name()
     if published and (project.model_version != published or project.sampling != SAMPLING):
         yield Finding(
             name,

@@ -6,6 +6,7 @@ from rich.table import Table
 
 from backend.commands.terminal import console, settings_of_command
 from backend.store.project_folder import known_projects
+from backend.store.sync_record import LeftOutTasks
 from backend.web.service import open_service
 from backend.web.status import project_status
 
@@ -26,9 +27,11 @@ def status() -> None:
 
 
 def _problem(row: dict[str, Any]) -> str:
-    """The last error, or else why an ordering hook failed; empty if neither happened."""
+    """The last error, or else why an ordering hook failed, or else why answers are left out; empty if all is well."""
     hook = row["ordering_hook"]
-    return str(row["last_error"]) or (f"{hook['problem']} ({hook['fallback']} orders)" if hook else "")
+    if row["last_error"] or hook:
+        return str(row["last_error"]) or f"{hook['problem']} ({hook['fallback']} orders)"
+    return "; ".join(LeftOutTasks(**left).sentence for left in row["left_out"])
 
 
 def _llm_in_a_word(llm: dict[str, Any] | None) -> str:

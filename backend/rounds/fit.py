@@ -1,19 +1,26 @@
 """The training of a round, and which model version serves after it."""
 
 import logging
+from dataclasses import replace
 
+from backend.errors import RedisUnavailableError, TurnLostError
 from backend.rounds.context import RoundContext
 from backend.rounds.llm.labelling import labels_that_train
 from backend.rounds.score import embedder
 from backend.rounds.sync import Synced
 from backend.work.states import TRAINING
 from model.encoder.classifier import new_classifier
-from model.errors import ShortlistError, TrainingCancelledError
+from model.encoder.processor import is_out_of_memory
+from model.errors import ShortlistError, TrainingCancelledError, TrainingFailedError
 from model.learner.recipes import TrainingConfig
 from model.learner.registry import ModelVersion
 from model.learner.training import Start, Trained, check_trainable
 from model.tasks.classification.llm import WEAK_WEIGHT
 from model.types import TrainingData
+
+# Pairs of like and unlike texts need a few texts in a batch; with these, a step takes a quarter of the memory.
+SMALLEST_BATCH = 4
+_REASON_CHARACTERS = 200
 
 log = logging.getLogger(__name__)
 
@@ -28,14 +35,30 @@ def try_fit(
 
     Raises:
         TrainingCancelledError: the process wants to end.
+        TurnLostError: another worker runs a round of the project now.
+        RedisUnavailableError: Redis does not answer; the round is tried again.
     """
     try:
         return fit(context, synced, is_due=is_due), None
-    except TrainingCancelledError:
+    except (TrainingCancelledError, TurnLostError, RedisUnavailableError):
         raise
     except ShortlistError as error:
+        failure = error
         log.error("event=training_failed project=%d code=%s reason=%s", context.project_id, error.code, error)
-        return usable(context.folder.registry.current(), synced), error
+    except Exception as error:
+        failure = TrainingFailedError(_why_it_failed(error))
+        log.exception("event=training_failed project=%d code=%s", context.project_id, failure.code)
+    return usable(context.folder.registry.current(), synced), failure
+
+
+def _why_it_failed(error: Exception) -> str:
+    """What broke a training off, and the mend."""
+    if is_out_of_memory(error):
+        return "the training needs more memory than there is: give the worker more, or BERT_MODEL a smaller encoder"
+    if isinstance(error, OSError):
+        return f"the training could not use the disk ({error.strerror or error}): make room under MODEL_DIR, or mend it"
+    said = " ".join(str(error).split())[:_REASON_CHARACTERS]
+    return f"the training broke off with {type(error).__name__} ({said}): the worker's log has the details"
 
 
 def fit(context: RoundContext, synced: Synced, *, is_due: bool) -> ModelVersion | None:
@@ -63,7 +86,14 @@ def _train(context: RoundContext, synced: Synced, config: TrainingConfig) -> Tra
     data = TrainingData(synced.targets, weak, WEAK_WEIGHT, synced.background)
     # Most of the labelled texts were embedded when the pool was put in order first.
     start = Start(new_classifier(config.encoder, synced.targets.label_set), embedder(context, None))
-    return synced.task.fit(data, config, start, context.turn.progress, context.should_stop)
+    while True:
+        try:
+            return synced.task.fit(data, config, start, context.turn.progress, context.should_stop)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or config.batch_size <= SMALLEST_BATCH:
+                raise
+            config = replace(config, batch_size=max(SMALLEST_BATCH, config.batch_size // 2))
+            log.warning("event=smaller_batches project=%d batch_size=%d", context.project_id, config.batch_size)
 
 
 def _log_trained(project_id: int, version: ModelVersion, trained: Trained) -> None:

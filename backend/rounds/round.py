@@ -28,7 +28,7 @@ from backend.settings import ProjectSettings, Settings
 from backend.store.embeddings import keep_encoders
 from backend.store.project_folder import ProjectFolder, RoundRecord
 from backend.store.publications import Publication
-from backend.store.sync_record import Agreed, Facts, Failure, SyncRecord, Unread
+from backend.store.sync_record import Agreed, Facts, Failure, LeftOutTasks, SyncRecord, Unread, summarise
 from backend.studio.client import SAMPLING, LabelStudioClient
 from backend.studio.contract import Project
 from backend.studio.webhooks import let_webhooks_in
@@ -248,6 +248,8 @@ class Round:
         agreement = in_use.agreement
         last = self._folder.sync_record.read()
         self._turn.check()
+        left_out = summarise(left for standing in standings for left in standing.synced.left_out)
+        _warn_of(left_out, self._folder.project_id)
         names = Agreed(agreement.agreed, agreement.of) if agreement else last.names if last else None
         self._folder.sync_record.write(
             SyncRecord(
@@ -262,6 +264,8 @@ class Round:
                 llm_checks=checks_so_far(self._folder, synced.targets, self._context.settings.llm_name),
                 names=names,
                 further=tuple(further),
+                labelled_tasks=synced.project.labelled_tasks,
+                left_out=left_out,
             )
         )
 
@@ -294,6 +298,12 @@ def _main_reason(reasons: Sequence[str]) -> str:
     """Why a new order is due, by the reasons of each question; that there are new labels is the least reason."""
     given = [reason for reason in reasons if reason]
     return next((reason for reason in given if reason != NEW_LABELS), given[0] if given else "")
+
+
+def _warn_of(left_out: Sequence[LeftOutTasks], project_id: int) -> None:
+    for left in left_out:
+        first = ",".join(map(str, left.first))
+        log.warning("event=left_out project=%d tasks=%d first=%s reason=%s", project_id, left.tasks, first, left.reason)
 
 
 def _live_queue(settings: ProjectSettings) -> int:

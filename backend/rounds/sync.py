@@ -17,7 +17,7 @@ from backend.studio.reading import Reading
 from model.learner.knowledge import MOST_POOL
 from model.tasks.task import Task
 from model.text_digests import text_digests
-from model.types import AnnotatedText, Background, IntArray, LabelTexts, PoolText, Targets
+from model.types import AnnotatedText, Background, IntArray, LabelTexts, LeftOut, PoolText, ReadTargets, Targets
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ class Synced:
         encoder: BERT_MODEL; a model version that was trained from another encoder is outdated.
         label_texts: texts that say what each label means; none if NAMES is off.
         place: place of the question among the project's.
+        left_out: answers to the question that nothing can be learned from.
     """
 
     project: Project
@@ -45,6 +46,7 @@ class Synced:
     encoder: str
     label_texts: LabelTexts = ()
     place: int = 0
+    left_out: tuple[LeftOut, ...] = ()
 
     @cached_property
     def text_digests_N(self) -> IntArray:
@@ -87,9 +89,10 @@ def sync(
             reading = Reading(context.client, store, project, tasks, context.turn.progress)
             reading.catch_up(unread.tasks, unread.are_all_named, is_thorough)
             pool = tuple(store.pool())
+            labelled = [task.targets(store.annotated()) for task in tasks]
             return tuple(
-                Synced(project, task, settings, task.targets(store.annotated()), pool, encoder, meanings[place], place)
-                for place, task in enumerate(tasks)
+                Synced(project, task, settings, given.targets, pool, encoder, meanings[place], place, given.left_out)
+                for place, (task, given) in enumerate(zip(tasks, labelled, strict=True))
             )
 
     try:
@@ -119,7 +122,7 @@ def _warn_of_empty_texts(synced: Synced) -> None:
         log.warning("event=no_text project=%d tasks=%d first=%d", synced.project.project_id, len(empty), empty[0])
 
 
-def read_targets(client: LabelStudioClient, project_id: int, task: Task) -> Targets:
+def read_targets(client: LabelStudioClient, project_id: int, task: Task) -> ReadTargets:
     """Read people's labels from an export, without a store.
 
     Args:

@@ -1,11 +1,15 @@
 """The state of a project after its last full round. With it, a few counts tell whether work is due."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from model.tasks.classification.llm import Checks
+from model.types import LeftOut
 
 # Most ids of changed tasks that are kept. Beyond, a round finds changed tasks by their update times.
 MOST_NAMED = 5_000
+# Why answers are left out: so many reasons are told apart, each with so many tasks by name.
+MOST_REASONS, NAMED_TASKS = 10, 10
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,43 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class LeftOutTasks:
+    """Tasks with an answer that nothing can be learned from, for one reason.
+
+    Attributes:
+        reason: completes "left out, because …".
+        tasks: number of tasks.
+        first: the first task ids.
+    """
+
+    reason: str
+    tasks: int
+    first: tuple[int, ...]
+
+    @property
+    def sentence(self) -> str:
+        """Which tasks have such an answer, and why it is left out."""
+        named = ", ".join(map(str, self.first)) + (" and others" if self.tasks > len(self.first) else "")
+        tasks = f"task {named} has an answer" if self.tasks == 1 else f"{self.tasks} tasks ({named}) have an answer"
+        return f"{tasks} that is not learned from, because {self.reason}"
+
+
+def summarise(left_out: Iterable[LeftOut]) -> tuple[LeftOutTasks, ...]:
+    """Count the tasks of each reason, the commonest reasons first; beyond MOST_REASONS, the others are one."""
+    by_reason: dict[str, dict[int, None]] = {}
+    for left in left_out:
+        by_reason.setdefault(left.reason, {})[left.task_id] = None
+    ranked = sorted(by_reason.items(), key=lambda reason: -len(reason[1]))
+    shown = [_tasks(reason, task_ids) for reason, task_ids in ranked[:MOST_REASONS]]
+    others = {task_id: None for _, task_ids in ranked[MOST_REASONS:] for task_id in task_ids}
+    return (*shown, _tasks(f"of {len(ranked) - MOST_REASONS} other reasons", others)) if others else tuple(shown)
+
+
+def _tasks(reason: str, task_ids: Collection[int]) -> LeftOutTasks:
+    return LeftOutTasks(reason, len(task_ids), tuple(sorted(task_ids)[:NAMED_TASKS]))
+
+
+@dataclass(frozen=True)
 class Agreed:
     """Agreement between people's labels and a classifier of label names alone.
 
@@ -159,6 +200,8 @@ class SyncRecord:
         names: how often people's labels agreed with label names alone; None without a comparison.
         unread: changes since the last full round for which no work was due.
         further: the facts of the project's further questions.
+        labelled_tasks: number of tasks that Label Studio counted as labelled; ground truth is not among them.
+        left_out: answers that no training learns from.
     """
 
     identity: tuple[str, ...]
@@ -172,6 +215,8 @@ class SyncRecord:
     names: Agreed | None
     unread: Unread = Unread()
     further: tuple[Facts, ...] = ()
+    labelled_tasks: int | None = None
+    left_out: tuple[LeftOutTasks, ...] = ()
 
     def counted_anew(self, labelled_tasks: int, unread: Unread) -> "SyncRecord":
         """Return the record after a round without due work.
@@ -180,5 +225,12 @@ class SyncRecord:
             labelled_tasks: number of tasks that Label Studio counts as labelled.
             unread: changes since the last full round.
         """
-        left = max(0, self.left - (labelled_tasks - self.labels))
-        return replace(self, labels=labelled_tasks, left=left, unread=unread)
+        before = self.labels if self.labelled_tasks is None else self.labelled_tasks
+        came = labelled_tasks - before
+        return replace(
+            self,
+            labels=max(0, self.labels + came),
+            left=max(0, self.left - came),
+            labelled_tasks=labelled_tasks,
+            unread=unread,
+        )

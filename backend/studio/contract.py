@@ -253,16 +253,25 @@ def parse_project_id(raw: Any) -> int:
     return int(head)
 
 
-def read_annotations(raw_annotations: Sequence[Mapping[str, Any]], controls: Collection[str]) -> tuple[Annotation, ...]:
-    """Read annotations, and keep only the answers given with some controls."""
-    return tuple(_read_annotation(raw, controls) for raw in raw_annotations)
+def read_annotations(raw_annotations: Any, controls: Collection[str]) -> tuple[Annotation, ...]:
+    """Read annotations, and keep only the answers given with some controls.
+
+    Label Studio stores results as people import them, checked or not: what has another form than a result is no
+    answer, and a value of another form stays for the question to judge.
+    """
+    return tuple(_read_annotation(raw, controls) for raw in _objects(raw_annotations))
+
+
+def _objects(raw: Any) -> list[dict[str, Any]]:
+    """The objects of a list; nothing where there is no list."""
+    return [item for item in raw if isinstance(item, dict)] if isinstance(raw, list) else []
 
 
 def _read_annotation(raw: Mapping[str, Any], controls: Collection[str]) -> Annotation:
     who = raw.get("completed_by")
     return Annotation(
         annotator=str(who.get("id") if isinstance(who, dict) else who),
-        result=_said(raw.get("result") or [], controls),
+        result=_said(_objects(raw.get("result")), controls),
         is_ground_truth=bool(raw.get("ground_truth")),
         is_skipped=bool(raw.get("was_cancelled")),
         updated_at=str(raw.get("updated_at") or ""),
@@ -272,10 +281,14 @@ def _read_annotation(raw: Mapping[str, Any], controls: Collection[str]) -> Annot
 def _said(result: Sequence[Mapping[str, Any]], controls: Collection[str]) -> tuple[ResultItem, ...]:
     """Return the result items of some controls, in the given order; a relation between items has no control."""
     return tuple(
-        ResultItem(str(item["from_name"]), str(item.get("type")), item.get("value") or {})
+        ResultItem(str(item["from_name"]), str(item.get("type")), _value(item.get("value")))
         for item in result
-        if item.get("from_name") in controls
+        if str(item.get("from_name")) in controls
     )
+
+
+def _value(raw: Any) -> dict[str, Any]:
+    return raw if isinstance(raw, dict) else {}
 
 
 def _object(raw: Any, what: str) -> dict[str, Any]:

@@ -50,6 +50,7 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
         "trust": asdict(current.trust) if current else None,
         "names": asdict(last.names) if last and last.names else None,
         "labels": last.labels if last else 0,
+        "left_out": [asdict(tasks) for tasks in last.left_out] if last else [],
         "labels_in_order": published.labelled_tasks if published else 0,
         "unlabelled": last.left if last else 0,
         "rounds": len(rounds),

@@ -6,6 +6,9 @@ from pathlib import Path
 import joblib
 import torch
 
+# What torch's allocators say, on processors and on GPUs.
+_OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
+
 
 def available_cores() -> int:
     """Count the cores of this process by its affinity and its container's quota; the machine may have more."""
@@ -40,6 +43,14 @@ def is_bf16_native(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return "avx512_bf16" in _cpu_flags() or "amx_bf16" in _cpu_flags()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether there was too little memory, for Python or for torch, which has no error of its own on a processor."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    said = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in said for words in _OUT_OF_MEMORY)
 
 
 @lru_cache(maxsize=1)

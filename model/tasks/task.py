@@ -10,7 +10,7 @@ from model.learner.evaluation import Evaluation, evaluate, seen_classes
 from model.learner.recipes import TrainingConfig
 from model.learner.training import Start, StepProgress, Trained, train
 from model.links import Answers, Link, link_of
-from model.types import AnnotatedText, FloatArray, LabelSet, LabelTexts, Targets, TrainingData
+from model.types import AnnotatedText, FloatArray, LabelSet, LabelTexts, ReadTargets, Targets, TrainingData
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,11 @@ class Task(ABC):
     label_set: LabelSet
 
     @abstractmethod
-    def targets(self, annotated: Iterable[AnnotatedText]) -> Targets:
-        """Turn annotations into targets; texts without an answer to the question are left out.
+    def targets(self, annotated: Iterable[AnnotatedText]) -> ReadTargets:
+        """Turn annotations into targets; an answer that does not fit the question is left out, and the rest counts.
 
         Args:
             annotated: texts with annotations, each with the result items of all controls.
-
-        Raises:
-            InvalidTargetsError: an annotation does not fit the question; the message names the task.
         """
 
     @abstractmethod

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from examples.servers import clean_environment, free_port
+from backend.commands.doctor import examine
+from backend.settings import Settings
+from examples.servers import Server, clean_environment, free_port
 from tests.annotators import Person, choices_config, reviews, until_published
-from tests.servers import BackendServer, run_backend
+from tests.servers import LEGACY_TOKEN, BackendServer, run_backend
 
 CONFIG = choices_config(["neg", "pos"])
 NO_CHOICES = '<View><Text name="t" value="$text"/><Labels name="l" toName="t"><Label value="x"/></Labels></View>'
@@ -154,51 +156,87 @@ def test_odd_texts_are_served_last_or_cut_and_stop_nothing(owner: Person, quick:
     assert quick.status(project_id)["last_error"] == ""
 
 
-def test_labels_that_cannot_be_learned_name_their_task_and_the_version_in_use_stays(
-    owner: Person, quick: BackendServer, title: str
+def odd_answer(value: Any, kind: str = "choices") -> dict[str, Any]:
+    return {"from_name": "intent", "to_name": "text", "type": kind, "value": value}
+
+
+ODD_ANSWERS = [
+    (odd_answer(None), "the answer has nothing in place of a list of labels"),
+    (odd_answer({"choices": None}), "the answer has nothing in place of a list of labels"),
+    (odd_answer({"choices": ["angry"]}), "the answer is 'angry', a label that the labeling config does not have"),
+    (odd_answer({"choices": [["pos"]]}), "the answer has a value of the type list in place of a label"),
+    (odd_answer({"labels": ["pos"]}, "labels"), "the answer is of the type 'labels', not 'choices'"),
+]
+
+
+def test_odd_answers_stop_no_training_are_named_and_count_once_they_are_mended(
+    owner: Person, quick: BackendServer, studio: Server, title: str, small_encoder: str
 ) -> None:
-    gold = reviews(12)
+    gold = reviews(16)
     project_id = owner.create_project(title, CONFIG)
     owner.import_tasks(project_id, [{"text": " "}, *({"text": text} for text in gold)])
+    texts = {task["id"]: task["data"]["text"] for task in owner.tasks(project_id)}
+    empty, null = (
+        next(id_ for id_, text in texts.items() if bool(text.strip()) == is_text) for is_text in (False, True)
+    )
+    # Label Studio answers 500, stores it all the same, and tells nobody.
+    answer = owner.http.post(f"/api/tasks/{null}/annotations/", json={"result": [odd_answer(None)]})
+    assert answer.status_code == 500
     backend_id = owner.connect(project_id, quick.url, retrain_every=4)
     until_published(owner, quick, project_id)
     owner.label_both(project_id, gold, 6)
     until_published(owner, quick, project_id, model=1)
-    empty = next(task["id"] for task in owner.tasks(project_id) if not task["data"]["text"].strip())
+    left = [task["id"] for task in owner.tasks(project_id) if not task["is_labeled"]]
+    odd = [null, *(task_id for task_id in left if task_id not in (empty, null))]
+    for task_id, (item, _) in list(zip(odd, ODD_ANSWERS, strict=False))[1:]:
+        owner.http.post(f"/api/tasks/{task_id}/annotations/", json={"result": [item], "lead_time": 1.0})
+    owner.http.post(f"/api/tasks/{odd[5]}/annotations/", json={"result": [odd_answer({"choices": "pos"})]})
+    owner.annotate(empty, "pos")
 
-    annotation_id = owner.annotate(empty, "pos")
     owner.call("POST", f"/api/ml/{backend_id}/train", {})
 
-    status = quick.until(project_id, lambda status: status["last_error"], "the reason")
-    assert status["last_error_code"] == "invalid_targets"
-    assert f"task {empty} is labelled but has no text" in status["last_error"]
-    assert status["model"] == 1
-
-    owner.call("DELETE", f"/api/annotations/{annotation_id}/")
-    owner.call("POST", f"/api/ml/{backend_id}/train", {})
     until_published(owner, quick, project_id, model=2)
-    assert quick.status(project_id)["last_error"] == ""
+    status = quick.status(project_id)
+    assert (status["last_error"], status["trained_on"], status["labels"]) == ("", 7, 7)
+    said = {(task_id, each["reason"]) for each in status["left_out"] for task_id in each["first"]}
+    expected = {(task_id, reason) for task_id, (_, reason) in zip(odd, ODD_ANSWERS, strict=False)}
+    assert said == expected | {(empty, "the task has no text")}
+    findings = examine(_settings(quick, studio, small_encoder), project_id, quick.url)
+    found = " ".join(finding.found for finding in findings)
+    assert all(f"task {task_id} has an answer" in found for task_id in odd[2:5])
 
-
-def test_a_label_outside_the_config_names_its_task_and_the_version_in_use_stays(
-    owner: Person, quick: BackendServer, title: str
-) -> None:
-    gold = reviews(12)
-    project_id = owner.create_project(title, choices_config(["neg", "pos", "mixed"]), list(gold))
-    backend_id = owner.connect(project_id, quick.url, retrain_every=4)
-    until_published(owner, quick, project_id)
-    owner.label_both(project_id, gold, 6)
-    publication = until_published(owner, quick, project_id, model=1)
-    odd = publication.task_ids[-1]
-    owner.post_annotation(odd, "angry")
-
+    given = owner.call("GET", f"/api/tasks/{odd[2]}/annotations/")
+    owner.call("PATCH", f"/api/annotations/{given[0]['id']}/", {"result": [odd_answer({"choices": ["neg"]})]})
     owner.call("POST", f"/api/ml/{backend_id}/train", {})
+    until_published(owner, quick, project_id, model=3)
+    status = quick.status(project_id)
+    assert status["trained_on"] == 8
+    assert odd[2] not in {task_id for each in status["left_out"] for task_id in each["first"]}
 
-    status = quick.until(project_id, lambda status: status["last_error"], "the reason")
-    assert status["last_error_code"] == "unknown_label"
-    assert f"task {odd} is labelled 'angry'" in status["last_error"]
-    assert status["model"] == 1
-    assert owner.project(project_id)["model_version"].startswith("1.")
+
+def test_imported_annotations_are_learned_from_and_counted(owner: Person, quick: BackendServer, title: str) -> None:
+    gold = reviews(16)
+    project_id = owner.create_project(title, CONFIG)
+    labelled = [
+        {"data": {"text": text}, "annotations": [{"result": [odd_answer({"choices": [label]})]}]}
+        for text, label in list(gold.items())[:8]
+    ]
+    owner.import_tasks(project_id, [*labelled, *({"data": {"text": text}} for text in list(gold)[8:])])
+    owner.connect(project_id, quick.url, retrain_every=4)
+    until_published(owner, quick, project_id, model=1)
+    assert (quick.status(project_id)["labels"], quick.status(project_id)["trained_on"]) == (8, 8)
+    owner.label_next(project_id, gold, 1)
+    quick.until(project_id, lambda status: status["labels"] == 9, "one label more")
+
+
+def _settings(quick: BackendServer, studio: Server, small_encoder: str) -> Settings:
+    return Settings(
+        label_studio_url=studio.url,
+        label_studio_api_key=LEGACY_TOKEN,
+        model_dir=quick.model_dir,
+        bert_model=small_encoder,
+        port=int(quick.url.rsplit(":", 1)[1]),
+    )
 
 
 def test_predicting_tasks_without_text_gives_one_empty_answer_each(

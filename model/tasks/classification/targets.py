@@ -1,19 +1,24 @@
 """Turn annotations of one or several people into training targets."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
-from model.errors import UnknownLabelError
-from model.tasks.votes import counting
-from model.types import AnnotatedText, Annotation, FloatArray, LabelSet, Targets
+from model.errors import UnusableAnswerError
+from model.tasks.votes import read_votes
+from model.types import AnnotatedText, Annotation, FloatArray, LabelSet, ReadTargets, ResultItem, Targets
+
+# Upper limit on the characters of a label that a reason quotes.
+_QUOTED_CHARACTERS = 80
 
 
-def build_targets(annotated: Iterable[AnnotatedText], label_set: LabelSet, control: str) -> Targets:
+def build_targets(annotated: Iterable[AnnotatedText], label_set: LabelSet, control: str) -> ReadTargets:
     """Turn annotations into a matrix of shares.
 
     Where a text has ground truth, ground truth counts alone; otherwise every annotator has one vote, their latest
-    annotation. Skipped annotations and texts without a vote are left out.
+    annotation. Skipped annotations and texts without a vote do not count. Answers that cannot be used are left out:
+    a label that the config does not have, a value of another form, a text without words.
 
     Args:
         annotated: texts with their annotations.
@@ -21,44 +26,58 @@ def build_targets(annotated: Iterable[AnnotatedText], label_set: LabelSet, contr
         control: name of the Choices tag.
 
     Returns:
-        Targets in order of task id.
-
-    Raises:
-        UnknownLabelError: a label is not in `label_set`; the message names the task.
+        Targets in order of task id, and the answers that were left out.
     """
-    rows = [(text, _shares(text, label_set, control)) for text in sorted(annotated, key=lambda text: text.task_id)]
-    labelled = [(text, shares_C) for text, shares_C in rows if shares_C is not None]
-    targets_N_C = np.stack([shares_C for _, shares_C in labelled]) if labelled else np.zeros((0, len(label_set.labels)))
-    return Targets(
-        task_ids=tuple(text.task_id for text, _ in labelled),
-        texts=tuple(text.text for text, _ in labelled),
-        targets_N_C=targets_N_C.astype(np.float32),
+    votes = read_votes(annotated, lambda annotation: _vote(chosen_labels(annotation, control), label_set))
+    shares = [np.mean(votes_V_C, axis=0) for _, votes_V_C in votes.cast]
+    targets = Targets(
+        task_ids=tuple(text.task_id for text, _ in votes.cast),
+        texts=tuple(text.text for text, _ in votes.cast),
+        targets_N_C=np.array(shares, dtype=np.float32).reshape(-1, len(label_set.labels)),
         label_set=label_set,
     )
-
-
-def _shares(text: AnnotatedText, label_set: LabelSet, control: str) -> FloatArray | None:
-    """Average the votes on one text: shares_C, or None without a vote."""
-    chosen = [chosen_labels(annotation, control) for annotation in counting(text.annotations)]
-    votes = [_vote(text.task_id, labels, label_set) for labels in chosen]
-    cast = [vote_C for vote_C in votes if vote_C is not None]
-    return np.mean(cast, axis=0) if cast else None
+    return ReadTargets(targets, votes.left_out)
 
 
 def chosen_labels(annotation: Annotation, control: str) -> tuple[str, ...]:
-    """The labels that an annotation chooses with a control, each once, in the given order."""
-    items = (item for item in annotation.result if item.kind == "choices" and item.control == control)
-    return tuple(dict.fromkeys(str(label) for item in items for label in item.value.get("choices", [])))
+    """The labels that an annotation chooses with a control, each once, in the given order.
+
+    Raises:
+        UnusableAnswerError: an item of the control has another form than Label Studio's for choices.
+    """
+    items = (item for item in annotation.result if item.control == control)
+    return tuple(dict.fromkeys(label for item in items for label in _labels(item)))
 
 
-def _vote(task_id: int, labels: Sequence[str], label_set: LabelSet) -> FloatArray | None:
+def _labels(item: ResultItem) -> Sequence[str]:
+    if item.kind != "choices":
+        raise UnusableAnswerError(f"the answer is of the type {item.kind[:_QUOTED_CHARACTERS]!r}, not 'choices'")
+    given = item.value.get("choices")
+    if isinstance(given, str):
+        return (given,)
+    if not isinstance(given, list):
+        raise UnusableAnswerError(f"the answer has {_kind_of(given)} in place of a list of labels")
+    return [_label(label) for label in given]
+
+
+def _label(given: Any) -> str:
+    """A label as text; numbers are labels too, as in a config whose labels are 1 to 5."""
+    if isinstance(given, bool) or not isinstance(given, str | int | float):
+        raise UnusableAnswerError(f"the answer has {_kind_of(given)} in place of a label")
+    return str(given)
+
+
+def _kind_of(value: Any) -> str:
+    return "nothing" if value is None else f"a value of the type {type(value).__name__}"
+
+
+def _vote(labels: Sequence[str], label_set: LabelSet) -> FloatArray | None:
     """One annotator's vote_C; with one choice a vote sums to 1, and an annotation without a label is no vote."""
     vote_C = np.zeros(len(label_set.labels))
     for label in labels:
         if label not in label_set.labels:
-            raise UnknownLabelError(
-                f"task {task_id} is labelled {label!r}, which the labeling config does not have "
-                f"({', '.join(label_set.labels)}): add the label to the config or correct the annotation"
+            raise UnusableAnswerError(
+                f"the answer is {label[:_QUOTED_CHARACTERS]!r}, a label that the labeling config does not have"
             )
         vote_C[label_set.labels.index(label)] = 1.0
     if label_set.is_multilabel:

@@ -11,7 +11,7 @@ from model.tasks.classification.label_names import has_words, label_texts
 from model.tasks.classification.results import ChoicesWriter
 from model.tasks.classification.targets import build_targets
 from model.tasks.task import Task, TextField
-from model.types import AnnotatedText, LabelSet, LabelTexts, Targets
+from model.types import AnnotatedText, LabelSet, LabelTexts, ReadTargets, Targets
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Classification(Task):
     label_set: LabelSet
     meaning: Meaning = record_field(default_factory=Meaning, compare=False)
 
-    def targets(self, annotated: Iterable[AnnotatedText]) -> Targets:
+    def targets(self, annotated: Iterable[AnnotatedText]) -> ReadTargets:
         """Shares of annotators; see `build_targets`."""
         return build_targets(annotated, self.label_set, self.control)
 

@@ -1,3 +1,4 @@
+import errno
 import json
 import re
 import shutil
@@ -6,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from backend.rounds.context import InUse
 from backend.rounds.facts import training_facts
@@ -24,9 +26,11 @@ from backend.store.selections import PASTED, Picked, Selection
 from backend.store.sync_record import Facts
 from backend.studio.client import SAMPLING
 from backend.work.classifiers import Classifiers
-from model.errors import InvalidTargetsError, TrainingCancelledError
+from backend.work.requests import Requested
+from model.errors import InvalidTargetsError, TrainingCancelledError, TrainingDivergedError
+from model.learner.training import train
 from model.tasks.classification.llm import Checks
-from model.types import PoolText, Targets
+from model.types import PoolText, ResultItem, Targets
 from tests.fake_tasks import WholeLabelStudio
 from tests.fakes import (
     BLAME,
@@ -532,19 +536,87 @@ def test_new_tasks_another_config_and_other_settings_are_never_nothing(run, stud
     assert run(explore=0.4)
 
 
-def test_a_failed_training_still_publishes_an_order_and_is_tried_again_after_as_many_labels_as_any(run, folder, studio):
+def breaking(error: BaseException, times: int = 99):
+    """A training that breaks off, after so many times no more; `sizes` has the batch size of each try."""
+    sizes = []
+
+    def train_or_break(data, config, *others):
+        sizes.append(config.batch_size)
+        if len(sizes) <= times:
+            raise error
+        return train(data, config, *others)
+
+    return train_or_break, sizes
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (TrainingDivergedError("the loss became NaN at task 4"), "training_diverged", "task 4"),
+        (RuntimeError("mat1 and mat2 shapes\ncannot be multiplied"), "training_failed", "RuntimeError (mat1 and mat2"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "training_failed", "more memory"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "training_failed", "more memory"),
+        (MemoryError(), "training_failed", "more memory"),
+        (OSError(errno.ENOSPC, "No space left on device"), "training_failed", "No space left on device"),
+        (KeyError("a column"), "training_failed", "KeyError ('a column')"),
+    ],
+)
+def test_a_failed_training_still_publishes_an_order_and_is_tried_again_after_as_many_labels_as_any(
+    run, folder, studio, monkeypatch, error, code, said
+):
     run()
-    for task_id in range(1, 5):
-        studio.annotate(task_id, "pos")
-    studio.edit(4, "")
-    studio.annotate(5, "neg")
-    run(FakeTurn(changes=5))
+    label_five(studio)
+    with monkeypatch.context() as patched:
+        patched.setattr("model.tasks.task.train", breaking(error)[0])
+        run(FakeTurn(changes=5))
     failure = folder.sync_record.read().failure
-    assert failure.code == "invalid_targets"
-    assert "task 4" in failure.message
+    assert failure.code == code
+    assert said in failure.message
     assert studio.current.model_version == "0.2"
     assert not run(FakeTurn(changes=3))
     assert run(FakeTurn(changes=1))
+
+
+def test_where_memory_is_too_little_batches_are_halved_until_it_is_enough(run, folder, studio, monkeypatch):
+    run()
+    label_five(studio)
+    train_or_break, sizes = breaking(MemoryError(), times=2)
+    monkeypatch.setattr("model.tasks.task.train", train_or_break)
+    run(FakeTurn(changes=5))
+    assert sizes == [16, 8, 4]
+    assert folder.registry.current().number == 1
+
+
+@pytest.mark.parametrize("odd", ["angry", None])
+def test_one_odd_answer_stops_nothing_is_logged_and_heals(run, folder, studio, odd, caplog):
+    run()
+    label_five(studio)
+    studio.answer(6, (ResultItem("sentiment", "choices", {"choices": odd}),))
+    run(FakeTurn(changes=6))
+    (left,) = folder.sync_record.read().left_out
+    assert (left.tasks, left.first) == (1, (6,))
+    assert folder.registry.current().labels == 5
+    assert f"event=left_out project=1 tasks=1 first=6 reason={left.reason}" in caplog.text
+    studio.annotate(6, "pos")
+    corrected = FakeTurn()
+    corrected.requested = Requested(1, train=True, changed_tasks=frozenset({6}))
+    run(corrected)
+    assert folder.sync_record.read().left_out == ()
+    assert folder.registry.current().labels == 6
+
+
+def test_ground_truth_which_label_studio_does_not_count_is_counted_here(run, folder, studio):
+    run()
+    label_five(studio, is_ground_truth=True)
+    run(FakeTurn(changes=5))
+    assert folder.sync_record.read().labels == 5
+    assert not run()
+    assert folder.sync_record.read().labels == 5
+
+
+def label_five(studio, **different) -> None:
+    for task_id in range(1, 6):
+        studio.annotate(task_id, "neg" if task_id == 5 else "pos", **different)
 
 
 def test_after_an_llm_failed_a_round_looks_again_when_its_time_has_come(run, settings, folder):

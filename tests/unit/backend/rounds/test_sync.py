@@ -9,7 +9,6 @@ from backend.store.project_folder import ProjectFolder
 from backend.store.sync_record import Unread
 from backend.store.tasks import TaskStore
 from backend.work.requests import Requested
-from model.errors import UnknownLabelError
 from model.types import PoolText
 from tests.fake_tasks import TaskedLabelStudio
 from tests.fakes import FakeTurn, a_context, a_sync_record, labeling_config
@@ -81,16 +80,22 @@ def test_tasks_without_text_are_logged(studio, read, caplog):
     assert "event=no_text project=1 tasks=2 first=7" in caplog.text
 
 
-def test_annotated_tasks_without_text_stay_targets_so_that_the_training_can_name_them(studio, read):
+def test_answers_that_cannot_be_used_are_left_out(studio, read):
     studio.edit(2, "  ")
     studio.annotate(2)
-    assert read()[0].targets.texts == ("",)
-
-
-def test_a_label_that_the_config_does_not_have_names_the_task(studio, read):
     studio.annotate(5, "angry")
-    with pytest.raises(UnknownLabelError, match=r"task 5 .*'angry'"):
-        read()
+    studio.annotate(1, "neg")
+    synced, _ = read()
+    assert labels(synced) == {1: "neg"}
+    assert [left.task_id for left in synced.left_out] == [2, 5]
+
+
+def test_an_answer_that_was_left_out_counts_once_it_is_corrected(studio, read):
+    studio.annotate(5, "angry")
+    read()
+    studio.annotate(5, "pos")
+    synced, _ = read(5)
+    assert (labels(synced), synced.left_out) == ({5: "pos"}, ())
 
 
 def test_a_config_that_cannot_be_learned_is_refused_before_anything_is_read(studio, read):

@@ -1,11 +1,12 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from model.errors import UnknownLabelError
 from model.tasks.classification.targets import build_targets, chosen_labels
-from model.types import AnnotatedText, Annotation, LabelSet, ResultItem
+from model.types import AnnotatedText, Annotation, LabelSet, LeftOut, ReadTargets, ResultItem
 from tests.fakes import chosen
 
 CONTROL = "sentiment"
@@ -19,7 +20,15 @@ def said(*labels: str, by: str = "ann", at: str = "2026-01-01", **flags: bool) -
 
 
 def shares(*annotations: Annotation, label_set: LabelSet = ONE) -> list[list[float]]:
-    return build_targets([AnnotatedText(7, "a film", annotations)], label_set, CONTROL).targets_N_C.tolist()
+    return read(*annotations, label_set=label_set).targets.targets_N_C.tolist()
+
+
+def read(*annotations: Annotation, label_set: LabelSet = ONE, text: str = "a film") -> ReadTargets:
+    return build_targets([AnnotatedText(7, text, annotations)], label_set, CONTROL)
+
+
+def answer(value: Any, kind: str = "choices", by: str = "ann") -> Annotation:
+    return Annotation(by, (ResultItem(CONTROL, kind, value),), updated_at="2026-01-01")
 
 
 def test_one_annotator_decides_alone():
@@ -77,9 +86,54 @@ def test_several_labels_are_voted_on_one_by_one():
     assert shares(said("plot", "cast", by="ann"), said("plot", by="bob"), label_set=SEVERAL) == [[1, 0.5]]
 
 
-def test_an_unknown_label_names_the_task_and_the_labels_there_are():
-    with pytest.raises(UnknownLabelError, match=r"task 7 .*'angry'.*neg, neutral, pos"):
-        shares(said("angry"))
+def test_a_label_that_the_config_does_not_have_is_left_out_with_its_task_and_the_others_count():
+    given = read(said("angry", by="ann"), said("pos", by="bob"))
+    assert given.targets.targets_N_C.tolist() == [[0, 0, 1]]
+    assert given.left_out == (LeftOut(7, "the answer is 'angry', a label that the labeling config does not have"),)
+
+
+@pytest.mark.parametrize("label_set", [ONE, SEVERAL])
+@pytest.mark.parametrize(
+    ("value", "kind", "reason"),
+    [
+        ({}, "choices", "nothing in place of a list of labels"),
+        ({"choices": None}, "choices", "nothing in place of a list of labels"),
+        ({"choices": {"pos": 1}}, "choices", "a value of the type dict in place of a list of labels"),
+        ({"choices": 3}, "choices", "a value of the type int in place of a list of labels"),
+        ({"choices": [None]}, "choices", "nothing in place of a label"),
+        ({"choices": [["pos"]]}, "choices", "a value of the type list in place of a label"),
+        ({"choices": [True]}, "choices", "a value of the type bool in place of a label"),
+        ({"choices": "angry"}, "choices", "'angry', a label that"),
+        ({"choices": ["x" * 2000]}, "choices", f"'{'x' * 80}', a label that"),
+        ({"labels": ["pos"]}, "labels", "of the type 'labels', not 'choices'"),
+        ({}, "None", "of the type 'None'"),
+    ],
+)
+def test_an_answer_of_another_form_is_left_out_and_said_why(value, kind, reason, label_set):
+    given = read(answer(value, kind), label_set=label_set)
+    assert len(given.targets) == 0
+    ((task_id, said_why),) = ((left.task_id, left.reason) for left in given.left_out)
+    assert task_id == 7
+    assert reason in said_why
+
+
+def test_a_string_is_one_label():
+    assert shares(answer({"choices": "pos"})) == [[0, 0, 1]]
+
+
+def test_a_number_is_a_label_where_labels_are_numbers():
+    assert shares(answer({"choices": [5]}), label_set=LabelSet(("1", "5"))) == [[0, 1]]
+
+
+def test_one_reason_is_said_once_however_many_people_gave_it():
+    assert len(read(said("angry", by="ann"), said("angry", by="bob")).left_out) == 1
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_an_answer_about_a_task_without_text_is_left_out(text):
+    given = read(said("pos"), text=text)
+    assert (len(given.targets), given.left_out) == (0, (LeftOut(7, "the task has no text"),))
+    assert read(text=text).left_out == read(said("pos", is_skipped=True), text=text).left_out == ()
 
 
 def test_an_unknown_label_that_was_skipped_troubles_nobody():
@@ -93,14 +147,14 @@ def test_texts_nobody_labelled_are_left_out_and_the_rest_stand_by_task_id():
         AnnotatedText(3, "three", (said("neg"),)),
         AnnotatedText(4, "four", (said("neg", is_skipped=True),)),
     ]
-    targets = build_targets(annotated, ONE, CONTROL)
+    targets = build_targets(annotated, ONE, CONTROL).targets
     assert targets.task_ids == (3, 9)
     assert targets.texts == ("three", "nine")
     assert targets.targets_N_C.tolist() == [[1, 0, 0], [0, 0, 1]]
 
 
 def test_no_annotations_make_an_empty_matrix_of_the_right_width():
-    targets = build_targets([], ONE, CONTROL)
+    targets = build_targets([], ONE, CONTROL).targets
     assert targets.targets_N_C.shape == (0, 3)
     assert targets.targets_N_C.dtype == np.float32
     assert len(targets) == 0
@@ -127,12 +181,6 @@ def test_it_does_not_matter_who_is_named_first(annotations, random):
     np.testing.assert_allclose(shares(*shuffled), shares(*annotations))
 
 
-def test_only_choices_with_the_control_are_labels_and_each_counts_once():
-    result = (
-        *chosen("pos", "pos"),
-        *chosen("plot", control="topic"),
-        ResultItem(CONTROL, "labels", {"labels": ["x"]}),
-        ResultItem(CONTROL, "choices", {}),
-        *chosen("neg"),
-    )
+def test_only_items_with_the_control_have_labels_and_each_counts_once():
+    result = (*chosen("pos", "pos"), *chosen("plot", control="topic"), *chosen("neg"))
     assert chosen_labels(Annotation("ann", result), CONTROL) == ("pos", "neg")
