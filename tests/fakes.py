@@ -185,6 +185,10 @@ class FakeRounds:
         self.current = RoundState(IDLE, {}, "", "")
         # While a round runs, a request is scored on one core; tests should take no more.
         self.is_running = True
+        self.workers_alive = 1
+
+    def living_workers(self) -> int:
+        return self.workers_alive
 
     def request(
         self,

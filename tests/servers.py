@@ -151,7 +151,11 @@ class BackendServer:
 
     def worker_pid(self) -> int:
         """The process id of the worker that `serve` started last."""
-        started = re.findall(r"event=started child=worker pid=(\d+)", self.log.read_text(encoding="utf-8"))
+        return self.child_pid("worker")
+
+    def child_pid(self, name: str) -> int:
+        """The process id of the worker, the web server or the Redis that `serve` started last."""
+        started = re.findall(rf"event=started child={name} pid=(\d+)", self.log.read_text(encoding="utf-8"))
         return int(started[-1])
 
     def command(self, *words: str, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:

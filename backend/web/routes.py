@@ -1,5 +1,6 @@
 """Label Studio's contract over HTTP: parse, ask, answer. Nothing is trained or loaded here."""
 
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from backend.web.events import take_event
 from backend.web.metrics import metrics_text
 from backend.web.pasting import prompt_of, take_answer
 from backend.web.predicting import predict as answer_tasks
+from backend.web.readiness import Part
 from backend.web.service import Service
 from backend.web.status import project_status
 from model.errors import LLMError
@@ -32,6 +34,15 @@ routes = Blueprint("shortlist", __name__)
 def health() -> Response:
     """Alive. Asks nobody anything: Label Studio waits one second."""
     return jsonify({"status": "UP", "model_class": MODEL_CLASS})
+
+
+@routes.get("/ready")
+def ready() -> tuple[Response, int]:
+    """Whether Redis, worker, disk, Label Studio and the last rounds are well: 200, else 503. Each with a sentence."""
+    parts: dict[str, Part] = current_app.extensions["shortlist-readiness"].parts()
+    is_ready = all(part.is_well for part in parts.values())
+    said = {name: asdict(part) for name, part in parts.items()}
+    return jsonify({"is_ready": is_ready, "parts": said}), 200 if is_ready else 503
 
 
 @routes.post("/setup")

@@ -15,6 +15,7 @@ from rq import Queue, Retry
 from rq.exceptions import DuplicateJobError, NoSuchJobError
 from rq.job import Job, JobStatus
 
+from backend.errors import UnknownProjectError
 from backend.work.redis_access import redis_errors
 from backend.work.requests import Requested, Requests
 from backend.work.states import RoundState, read_state
@@ -168,6 +169,22 @@ class RoundQueue:
                 self._start_anew(project_id)
             self._suspects = idle - self._suspects
 
+    def look_at(self, project_ids: Iterable[int], within_s: float) -> None:
+        """See that each project has a round within some seconds: events may be lost, and faults end without an event.
+
+        Args:
+            project_ids: the projects. One that Label Studio does not know any more is left alone.
+            within_s: seconds until the round, unless one is due sooner.
+
+        Raises:
+            RedisUnavailableError: Redis does not answer.
+        """
+        for project_id in project_ids:
+            with redis_errors():
+                is_gone = self._error(project_id)[1] == UnknownProjectError.code
+            if not is_gone:
+                self.request_later(project_id, within_s)
+
     def recover(self, project_ids: Iterable[int]) -> None:
         """Run the jobs of killed workers again, and request a round of every project. A starting worker calls this.
 
@@ -259,6 +276,11 @@ class RoundQueue:
             started = self.queue.started_job_registry.get_job_and_execution_ids(cleanup=False)
             # The job of a killed worker stays started for seconds; its turn expires as soon.
             return bool(started and self.redis.exists(*(turn_key(_project(job_id)) for job_id, _ in started)))
+
+    def living_workers(self) -> int:
+        """Number of workers that live, this process left out; helpers are among them."""
+        with redis_errors():
+            return len(self.workers.others())
 
     def length(self) -> int:
         """Number of rounds that wait for a worker."""

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from redis import Redis
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -14,6 +15,20 @@ from backend.settings import Settings
 
 _SOCKET_TIMEOUT_S = 5.0
 _PREFIX = "shortlist"
+_SAID_CHARACTERS = 300
+# Words of Redis's refusals, and what ends each.
+_MENDS = {
+    "MISCONF": "it cannot write to its disk; make room there",
+    "OOM": "its memory is full; raise its maxmemory",
+    "No space left": "its disk is full; make room there",
+    "NOAUTH": "it wants a password; put it into REDIS_URL, as in redis://:password@host",
+    "AUTH": "correct the password in REDIS_URL",
+    "WRONGPASS": "correct the password in REDIS_URL",
+    "invalid username-password": "correct the password in REDIS_URL",
+    "NOPERM": "its user may not do this; give the user of REDIS_URL all commands",
+    "READONLY": "it is a replica; set REDIS_URL to the primary",
+    "LOADING": "it is still reading its file; wait a moment",
+}
 # A web request tells its caller within seconds that Redis is away. A worker waits for minutes: its round would be lost.
 _HASTY = Retry(ExponentialBackoff(cap=0.2, base=0.1), 1)
 _PATIENT = Retry(ExponentialBackoff(cap=2.0, base=0.1), 30)
@@ -52,13 +67,20 @@ def open_redis(settings: Settings, *, is_patient: bool = False) -> Redis:
 
 @contextmanager
 def redis_errors() -> Iterator[None]:
-    """Turn Redis's connection errors and timeouts into RedisUnavailableError."""
+    """Turn Redis's errors into RedisUnavailableError: silence, and refusals with Redis's own words."""
     try:
         yield
-    except (RedisConnectionError, RedisTimeoutError) as error:
-        raise RedisUnavailableError(
-            f"Redis does not answer ({type(error).__name__}): start it, or unset REDIS_URL for the embedded one"
-        ) from error
+    except RedisError as error:
+        raise RedisUnavailableError(_sentence(error)) from error
+
+
+def _sentence(error: RedisError) -> str:
+    """What Redis said, and the mend."""
+    said = " ".join(str(error).split())[:_SAID_CHARACTERS]
+    mend = next((mend for word, mend in _MENDS.items() if word in said), None)
+    if mend is None and isinstance(error, RedisConnectionError | RedisTimeoutError):
+        return f"Redis does not answer ({type(error).__name__}): start it, or unset REDIS_URL for the embedded one"
+    return f"Redis refuses ({said}): {mend or 'see its log'}"
 
 
 def redis_key(*parts: object) -> str:

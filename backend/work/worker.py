@@ -29,6 +29,8 @@ from backend.work.workers import LEASE_S, RENEW_S
 NICENESS = 10
 # A round needs one classifier at a time. The machine may lack memory for two.
 KEPT_CLASSIFIERS = 1
+# Every project has a round at least this often. One without due work costs Label Studio a small request or two.
+LOOK_EVERY_S = 60.0
 _TICK_S = 1.0
 # RQ waits this long for a job before it asks anew, less 15 s.
 _WAIT_FOR_JOB_S = 30
@@ -143,7 +145,7 @@ def _ticking(worker: _Worker, rounds: RoundQueue, settings: Settings) -> Iterato
 def _tick(worker: _Worker, rounds: RoundQueue, settings: Settings, over: Event) -> None:
     # RQ would fork a process for its scheduler; the fork would carry torch and all its memory.
     scheduler = RQScheduler([rounds.queue], rounds.redis, logging_level="WARNING", name=rounds.workers.name)
-    renewed_s = time.monotonic()
+    renewed_s = looked_s = time.monotonic()
     while not over.wait(_TICK_S):
         try:
             if scheduler.acquire_locks():  # type: ignore[no-untyped-call]
@@ -152,6 +154,9 @@ def _tick(worker: _Worker, rounds: RoundQueue, settings: Settings, over: Event) 
                 renewed_s = time.monotonic()
                 worker.renew()
                 rounds.look_after(known_projects(settings.model_dir))
+            if time.monotonic() - looked_s >= LOOK_EVERY_S / 2:
+                looked_s = time.monotonic()
+                rounds.look_at(known_projects(settings.model_dir), LOOK_EVERY_S / 2)
         except (RedisError, RedisUnavailableError) as error:
             log.warning("event=redis_unavailable reason=%s", error)
     scheduler.release_locks()  # type: ignore[no-untyped-call]
