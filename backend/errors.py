@@ -37,6 +37,7 @@ class RedisUnavailableError(ShortlistError):
     """Redis does not answer."""
 
     code = "redis_unavailable"
+    is_passing = True
 
 
 class TurnLostError(ShortlistError):
@@ -46,27 +47,46 @@ class TurnLostError(ShortlistError):
 
 
 class LabelStudioError(ShortlistError):
-    """Label Studio refused a request."""
+    """Label Studio refused a request. Somebody may allow the request meanwhile.
+
+    Attributes:
+        fault: what was asked, and what came instead of an answer.
+        mend: what to do about the fault.
+    """
 
     code = "label_studio"
+    is_passing = True
+
+    def __init__(self, fault: str, mend: str = "") -> None:
+        super().__init__(f"{fault}: {mend}" if mend else fault)
+        self.fault = fault
+        self.mend = mend
 
 
 class LabelStudioUnreachableError(LabelStudioError):
-    """Label Studio does not answer or is overloaded; a retry may succeed."""
+    """Label Studio does not answer or is overloaded."""
 
     code = "label_studio_unreachable"
 
 
+class LabelStudioAnswerError(LabelStudioError):
+    """The answer is not Label Studio's: something else answers at its address, or stands before it."""
+
+    code = "label_studio_answer"
+
+
 class TokenRefusedError(LabelStudioError):
-    """Label Studio refused the API key."""
+    """There is no API key, or Label Studio itself calls the API key wrong."""
 
     code = "token_refused"
+    is_passing = False
 
 
 class PublicationError(ShortlistError):
     """Label Studio stored fewer predictions than we sent."""
 
     code = "publication"
+    is_passing = True
 
 
 HTTP_STATUS: dict[type[ShortlistError], int] = {

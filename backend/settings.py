@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -62,11 +63,59 @@ def _listed(value: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in value.split(",") if name.strip())
 
 
-def _http_url(value: Any) -> str:
-    url = str(value).strip().rstrip("/")
-    if not url.startswith(("http://", "https://")) or "@" in url:
-        raise ValueError("must be a URL that starts with http:// or https://, without a user and password")
+def http_url(value: Any) -> str:
+    """Check a URL, and strip white space and slashes at its ends.
+
+    Args:
+        value: the URL, as somebody wrote it.
+
+    Raises:
+        ValueError: it is no URL of a server, or holds a user and password.
+    """
+    url = _server_url(str(value))
+    if "@" in url:
+        raise ValueError("must be a URL without a user and password")
     return url
+
+
+def _server_url(value: str) -> str:
+    url = value.strip().rstrip("/")
+    if not url.isprintable() or set(url) & set(" \\") or not _has_host(url):
+        raise ValueError("must be a URL that starts with http:// or https:// and the name of a server")
+    return url
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _label_studio_url(value: Any) -> str:
+    """Check LABEL_STUDIO_URL, to which the paths of Label Studio's API are added."""
+    url = http_url(value)
+    if "?" in url or "#" in url:
+        raise ValueError("must end before ? and #: the address at which Label Studio's start page opens")
+    return url
+
+
+def _proxy_url(value: Any) -> Any:
+    """Check LABEL_STUDIO_PROXY. Unlike Label Studio's, the address of a proxy may hold a user and password."""
+    return _server_url(_revealed(value))
+
+
+def _key(value: Any) -> str | None:
+    """Strip a key: a copied key, or one from a file, often ends in a line break. Empty means that no key is set."""
+    key = _revealed(value).strip()
+    if not all("!" <= character <= "~" for character in key):
+        raise ValueError("must be the key alone: it holds a blank, a line break or a letter that no key can have")
+    return key or None
+
+
+def _revealed(value: Any) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
 
 
 def _lower(value: Any) -> Any:
@@ -111,7 +160,10 @@ ColdStartName = Annotated[str, BeforeValidator(_cold_start)]
 AllowedStrategyName = Annotated[StrategyName, BeforeValidator(_allowed)]
 AllowedColdStartName = Annotated[ColdStartName, BeforeValidator(_allowed)]
 HookNames = Annotated[str, BeforeValidator(_hooks)]
-HttpUrl = Annotated[str, BeforeValidator(_http_url)]
+HttpUrl = Annotated[str, BeforeValidator(http_url)]
+LabelStudioUrl = Annotated[str, BeforeValidator(_label_studio_url)]
+ProxyUrl = Annotated[SecretStr, BeforeValidator(_proxy_url)]
+Key = Annotated[SecretStr | None, BeforeValidator(_key)]
 AutoOrOff = Annotated[Literal["auto", "off"], BeforeValidator(_lower)]
 LabelDescription = Annotated[str, AfterValidator(tidy)]
 
@@ -164,7 +216,7 @@ else:
         "_ProviderKeys",
         __base__=BaseSettings,
         **{
-            row.key_setting.lower(): (SecretStr | None, Field(default=None, validation_alias=row.key_setting))
+            row.key_setting.lower(): (Key, Field(default=None, validation_alias=row.key_setting))
             for row in PROVIDERS.values()
         },
     )
@@ -176,6 +228,7 @@ class Settings(_ProviderKeys):
     Attributes:
         label_studio_url: Label Studio's address; the API key goes to no other origin.
         label_studio_api_key: a personal access token, or a legacy token if Label Studio allows legacy tokens.
+        label_studio_proxy: a proxy on the way to Label Studio; unset: Label Studio is asked past all proxies.
         model_dir: folder of all state: model versions, publications, the embedded Redis.
         redis_url: unset: `serve` starts a private Redis.
         workers: number of web processes, 1 to 64.
@@ -193,11 +246,12 @@ class Settings(_ProviderKeys):
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore", populate_by_name=True)
 
-    label_studio_url: HttpUrl = Field(
+    label_studio_url: LabelStudioUrl = Field(
         default="http://localhost:8080",
         validation_alias=AliasChoices("LABEL_STUDIO_URL", "LABEL_STUDIO_HOST"),
     )
-    label_studio_api_key: SecretStr | None = Field(default=None, validation_alias="LABEL_STUDIO_API_KEY")
+    label_studio_api_key: Key = Field(default=None, validation_alias="LABEL_STUDIO_API_KEY")
+    label_studio_proxy: ProxyUrl | None = Field(default=None, validation_alias="LABEL_STUDIO_PROXY")
     port: int = Field(default=9090, ge=1, le=65535, validation_alias="PORT")
     model_dir: Path = Field(default=Path("./data"), validation_alias="MODEL_DIR")
     redis_url: str | None = Field(default=None, pattern=r"^(rediss?|unix)://", validation_alias="REDIS_URL")
@@ -341,9 +395,9 @@ def _problems(error: ValidationError) -> str:
 
 def _problem(detail: ErrorDetails) -> str:
     key = ".".join(str(part) for part in detail["loc"])
-    is_secret = any(word in key.lower() for word in ("key", "pass", "url"))
+    is_secret = any(word in key.lower() for word in ("key", "pass", "url", "proxy"))
     got = "" if is_secret or detail["type"] == "missing" else f" (got {str(detail['input'])[:60]!r})"
-    return f"{_ALIASES.get(key, key)}: {detail['msg']}{got}"
+    return f"{_ALIASES.get(key, key)}: {detail['msg'].removeprefix('Value error, ')}{got}"
 
 
 # A setting may have several names in the environment; an error message lists all of them.

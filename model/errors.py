@@ -2,9 +2,15 @@
 
 
 class ShortlistError(Exception):
-    """The root of all errors that Shortlist raises; a message says what was asked, what was found and what to do."""
+    """The root of all errors that Shortlist raises; a message says what was asked, what was found and what to do.
+
+    Attributes:
+        code: names the kind of error in answers, status and logs.
+        is_passing: time may heal the error, so that the same work may succeed if it is tried again later.
+    """
 
     code = "error"
+    is_passing = False
 
 
 class InvalidTargetsError(ShortlistError):

@@ -4,6 +4,7 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import logging
 import shutil
 import signal
 from collections.abc import Iterator
@@ -102,3 +103,15 @@ def module_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 def title(request: pytest.FixtureRequest) -> str:
     """A project's title that names the test."""
     return str(request.node.name)
+
+
+@pytest.fixture
+def logging_as_it_was() -> Iterator[None]:
+    """Put pytest's own handlers back after a test that starts our logging."""
+    root, ours = logging.getLogger(), logging.getLogger("backend")
+    handlers, levels = root.handlers[:], (root.level, ours.level)
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
+    logging.getLogger("model").setLevel(logging.NOTSET)

@@ -7,7 +7,7 @@ import time
 
 from rq import Retry, get_current_job
 
-from backend.errors import LabelStudioUnreachableError, RedisUnavailableError, TurnLostError, UnknownProjectError
+from backend.errors import TurnLostError, UnknownProjectError
 from backend.rounds.round import run_round
 from backend.work.parts import PartResult, PartTask, embed_part
 from backend.work.queue import MAX_DEATHS
@@ -66,12 +66,9 @@ def _run(worker: WorkerProcess, turn: Turn) -> float | None:
         worker.rounds.forget(project_id)
         turn.end(str(error), error.code)
         log.warning("event=round_failed project=%d code=%s", project_id, error.code)
-    except (LabelStudioUnreachableError, RedisUnavailableError) as error:
-        delay_s = turn.next_delay_s()
-        turn.end(f"{error} (trying again in {delay_s} s)", error.code)
-        log.warning("event=round_put_off project=%d code=%s seconds=%d", project_id, error.code, delay_s)
-        return delay_s
     except ShortlistError as error:
+        if error.is_passing:
+            return _put_off(turn, error)
         turn.end(str(error), error.code)
         log.error("event=round_failed project=%d code=%s reason=%s", project_id, error.code, error)
     except Exception as error:
@@ -81,6 +78,16 @@ def _run(worker: WorkerProcess, turn: Turn) -> float | None:
         turn.end()
         return turn.again_in_s
     return None
+
+
+def _put_off(turn: Turn, error: ShortlistError) -> float:
+    """End the turn, and return the seconds until the round should be tried again; they grow with each failure."""
+    delay_s = turn.next_delay_s()
+    turn.end(f"{error} (trying again in {delay_s} s)", error.code)
+    log.warning(
+        "event=round_put_off project=%d code=%s seconds=%d reason=%s", turn.project_id, error.code, delay_s, error
+    )
+    return delay_s
 
 
 def perform_part(task: PartTask) -> PartResult:

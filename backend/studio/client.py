@@ -2,32 +2,45 @@
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime, timezone
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import httpx
 from label_studio_sdk import LabelStudio
 from label_studio_sdk.core.api_error import ApiError
-from label_studio_sdk.core.request_options import RequestOptions
+from pydantic import TypeAdapter
 
-from backend.errors import (
-    LabelStudioError,
-    LabelStudioUnreachableError,
-    PublicationError,
-    TokenRefusedError,
-    UnknownProjectError,
-)
+from backend.errors import PublicationError, TokenRefusedError
 from backend.settings import Settings
+from backend.studio.answers import (
+    DELETED,
+    EXPORT,
+    IDENTIFIED,
+    IMPORTED,
+    ML_BACKENDS,
+    OWNER,
+    PREDICTIONS,
+    PROJECT,
+    PROJECT_PAGE,
+    TASK_PAGE,
+    VERSION_COUNTS,
+    WEBHOOKS,
+    MLBackend,
+    TaskPage,
+)
 from backend.studio.contract import AnnotatedTask, Project, Task, read_annotations, read_task
+from backend.studio.faults import KEY_MEND, Address, own_words, token_fault, unknown_project
+from backend.studio.opening import named_faults, open_http, read_answer, timeouts
 
 TASKS_A_PAGE = 1000
 # An import locks Label Studio's database for 0.7 ms for each prediction, and annotators wait for the lock.
 PREDICTIONS_AN_IMPORT = 250
 # Label Studio answers a page of 1,000 tasks in a second; an export of 20,000 takes 20.
 TIMEOUT_S = 120.0
+# How often the SDK repeats a request that Label Studio did not take, or answered with 429 or 5xx; 1 s and 2 s later.
+RETRIES = 2
 SAMPLING = "Uncertainty sampling"
 # The fields that a round reads. Label Studio answers in a third of the time that whole tasks take.
 _TASK_FIELDS = "id,data,is_labeled,total_annotations,cancelled_annotations,updated_at"
@@ -44,26 +57,33 @@ _PROJECT_FIELDS = (
 )
 
 
+T = TypeVar("T")
+
+
 class LabelStudioClient:
     """All our requests to Label Studio; a context manager that closes the connections.
 
     The API key goes only to the origin of `LABEL_STUDIO_URL`: the client follows no redirects.
 
     Raises:
-        TokenRefusedError: from any method, if Label Studio refuses the API key.
-        LabelStudioUnreachableError: from any method, if Label Studio does not answer; a retry may succeed.
-        LabelStudioError: from any method, if Label Studio refuses the request.
+        TokenRefusedError: from any method, if Label Studio calls the API key wrong.
+        LabelStudioError: from any method, if no answer of Label Studio comes, or a refusal; a retry may succeed.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, timeout_s: float | None = None) -> None:
+        """Open the client; nothing is sent yet.
+
+        Args:
+            settings: Label Studio's address and key.
+            timeout_s: seconds until the next piece of an answer must come; None for TIMEOUT_S.
+        """
+        timeout_s = timeout_s or TIMEOUT_S
         if settings.label_studio_api_key is None:
-            raise TokenRefusedError(
-                "no API key: set LABEL_STUDIO_API_KEY to a personal access token "
-                "(Label Studio → your account → Personal Access Token)"
-            )
-        self._url = settings.label_studio_url
-        self._http = httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, limits=_limits(self._url))
-        self._client = _open_client(self._url, settings.label_studio_api_key.get_secret_value(), self._http)
+            raise TokenRefusedError("no API key", KEY_MEND)
+        self._address = Address.of(settings)
+        self._http = open_http(settings, timeout_s)
+        key = settings.label_studio_api_key.get_secret_value()
+        self._client = _open_client(self._address, key, self._http, timeout_s)
 
     def __enter__(self) -> "LabelStudioClient":
         return self
@@ -73,8 +93,7 @@ class LabelStudioClient:
 
     def whoami(self) -> str:
         """Return the e-mail address of the API key's owner."""
-        with _translated(self._url, "the owner of the API key"):
-            return str(self._client.users.whoami().email)
+        return self._read("api/current-user/whoami", "the owner of the API key", OWNER).email
 
     def project(self, project_id: int) -> Project:
         """Read a project.
@@ -85,15 +104,18 @@ class LabelStudioClient:
         Raises:
             UnknownProjectError: the project does not exist, or is hidden from the API key's owner.
         """
-        with _translated(self._url, f"project {project_id}"):
-            found = self._client.projects.get(project_id, request_options=_only(_PROJECT_FIELDS))
+        what = f"project {project_id}"
+        response = self._send("GET", f"api/projects/{project_id}/?{urlencode({'include': _PROJECT_FIELDS})}", what)
+        if response.status_code == HTTPStatus.NOT_FOUND and own_words(response):
+            raise unknown_project(self._address, project_id)
+        found = read_answer(self._address, what, response, PROJECT)
         return Project(
             project_id=project_id,
             created_at=found.created_at.isoformat() if found.created_at else "",
             title=found.title or "",
             label_config=found.label_config or "",
             model_version=found.model_version or "",
-            sampling=str(found.sampling or ""),
+            sampling=found.sampling or "",
             tasks=found.task_number or 0,
             labelled_tasks=found.num_tasks_with_annotations or 0,
             annotations=found.total_annotations_number or 0,
@@ -103,8 +125,13 @@ class LabelStudioClient:
 
     def project_ids(self) -> list[int]:
         """Return the ids of all projects that the API key's owner may see."""
-        with _translated(self._url, "the list of projects"):
-            return [int(project.id) for project in self._client.projects.list() if project.id is not None]
+        ids: list[int] = []
+        number, is_last = 1, False
+        while not is_last:
+            page = self._read(f"api/projects/?include=id&page={number}", "the list of projects", PROJECT_PAGE)
+            ids += [project.id for project in page.results]
+            number, is_last = number + 1, page.next is None or not page.results
+        return ids
 
     def annotated_tasks(self, project_id: int, controls: Collection[str]) -> list[AnnotatedTask]:
         """Export the tasks that have annotations, skipped annotations included.
@@ -113,14 +140,10 @@ class LabelStudioClient:
             project_id: the project.
             controls: names of the controls whose answers are read.
         """
-        with _translated(self._url, f"the export of project {project_id}"):
-            chunks = self._client.projects.exports.download_sync(
-                project_id, export_type="JSON", download_all_tasks=False
-            )
-            exported = json.loads(b"".join(chunks))
+        path = f"api/projects/{project_id}/export?export_type=JSON&download_all_tasks=false"
         return [
             AnnotatedTask(raw["id"], raw["data"], read_annotations(raw.get("annotations", []), controls))
-            for raw in exported
+            for raw in self._read(path, f"the export of project {project_id}", EXPORT)
         ]
 
     def tasks(self, project_id: int, above: int = 0, since: datetime | None = None) -> Iterator[list[Task]]:
@@ -160,7 +183,7 @@ class LabelStudioClient:
         """Return the latest change of any task of the project, by Label Studio's clock; None without tasks."""
         query = {"ordering": ["-tasks:updated_at"]}
         answer = self._task_list(project_id, query, page_size=1, fields="task_only", include="id,updated_at")
-        return _as_time(answer["tasks"][0]["updated_at"]) if answer["tasks"] else None
+        return _as_time(answer.tasks[0]["updated_at"]) if answer.tasks else None
 
     def _listed(
         self, project_id: int, filters: Sequence[Mapping[str, Any]], controls: Collection[str] = ()
@@ -169,15 +192,12 @@ class LabelStudioClient:
         query = {"filters": {"conjunction": "and", "items": list(filters)}, "ordering": ["tasks:id"]}
         fields = {"fields": "all", "include": _ANNOTATED_FIELDS} if controls else {"include": _TASK_FIELDS}
         answer = self._task_list(project_id, query, page_size=TASKS_A_PAGE, **fields)
-        return [read_task(raw, controls) for raw in answer["tasks"]], int(answer["total"])
+        return [read_task(raw, controls) for raw in answer.tasks], answer.total
 
-    def _task_list(self, project_id: int, query: Mapping[str, Any], **params: Any) -> dict[str, Any]:
+    def _task_list(self, project_id: int, query: Mapping[str, Any], **params: Any) -> TaskPage:
         """Read a page of the task list as JSON. The SDK's own method validates every field, which is slow."""
         named = urlencode({"project": project_id, "query": json.dumps(query), **params})
-        what = f"the tasks of project {project_id}"
-        answer = self._request("GET", f"api/tasks/?{named}", what)
-        with _translated(self._url, what):
-            return dict(answer.json())
+        return self._read(f"api/tasks/?{named}", f"the tasks of project {project_id}", TASK_PAGE)
 
     def prediction_ids(self, project_id: int, model_versions: Collection[str]) -> list[int]:
         """Return the ids of predictions of some model versions.
@@ -188,8 +208,9 @@ class LabelStudioClient:
             project_id: the project.
             model_versions: names of the model versions.
         """
-        answer = self._request("GET", f"api/predictions/?project={project_id}", f"predictions of project {project_id}")
-        return [int(raw["id"]) for raw in answer.json() if raw["model_version"] in model_versions]
+        what = f"predictions of project {project_id}"
+        stored = self._read(f"api/predictions/?project={project_id}", what, PREDICTIONS)
+        return [prediction.id for prediction in stored if prediction.model_version in model_versions]
 
     def delete_predictions(self, project_id: int, model_version: str) -> None:
         """Delete a model version's predictions in one request, which locks Label Studio's database until it ends.
@@ -199,13 +220,14 @@ class LabelStudioClient:
             model_version: name of the model version.
         """
         path = f"api/projects/{project_id}/model-versions/"
-        self._request("DELETE", path, f"versions of project {project_id}", {"model_version": model_version})
+        self._change("DELETE", path, f"versions of project {project_id}", {"model_version": model_version}, DELETED)
 
     def delete_prediction(self, prediction_id: int) -> None:
         """Delete a prediction, unless it is deleted already."""
         response = self._send("DELETE", f"api/predictions/{prediction_id}/", "a prediction")
-        if response.status_code != HTTPStatus.NOT_FOUND:
-            self._checked(response, "a prediction")
+        is_gone = response.status_code == HTTPStatus.NOT_FOUND and own_words(response)
+        if response.status_code != HTTPStatus.NO_CONTENT and not is_gone:
+            read_answer(self._address, "a prediction", response, IDENTIFIED)
 
     def import_predictions(
         self, project_id: int, predictions: Sequence[Mapping[str, Any]], on_progress: Callable[[int, int], None]
@@ -222,8 +244,9 @@ class LabelStudioClient:
         """
         for start in range(0, len(predictions), PREDICTIONS_AN_IMPORT):
             chunk = [dict(prediction) for prediction in predictions[start : start + PREDICTIONS_AN_IMPORT]]
-            with _translated(self._url, f"predictions of project {project_id}"):
-                answer = self._client.projects.import_predictions(project_id, request=chunk)
+            what = f"an import of predictions into project {project_id}"
+            path = f"api/projects/{project_id}/import/predictions"
+            answer = self._change("POST", path, what, chunk, IMPORTED)
             if answer.created != len(chunk):
                 raise PublicationError(
                     f"project {project_id}: Label Studio stored {answer.created} of {len(chunk)} predictions; "
@@ -238,15 +261,13 @@ class LabelStudioClient:
             project_id: the project.
             model_version: name of the publication.
         """
-        with _translated(self._url, f"project {project_id}"):
-            self._client.projects.update(
-                project_id, model_version=model_version, sampling=SAMPLING, request_options=_only("id")
-            )
+        path, changes = f"api/projects/{project_id}/?include=id", {"model_version": model_version, "sampling": SAMPLING}
+        self._change("PATCH", path, f"a change of project {project_id}", changes, IDENTIFIED)
 
     def prediction_counts(self, project_id: int) -> dict[str, int]:
         """Return the number of stored predictions by model version."""
-        answer = self._request("GET", f"api/projects/{project_id}/model-versions/", f"versions of project {project_id}")
-        return {str(name): int(count) for name, count in answer.json().items()}
+        path = f"api/projects/{project_id}/model-versions/"
+        return self._read(path, f"versions of project {project_id}", VERSION_COUNTS)
 
     def set_webhook_headers(self, project_id: int, is_ours: Callable[[str], bool], headers: Mapping[str, str]) -> bool:
         """Set the headers of this backend's webhooks in a project.
@@ -259,17 +280,16 @@ class LabelStudioClient:
         Returns:
             True if the project has a webhook of this backend.
         """
-        with _translated(self._url, f"webhooks of project {project_id}"):
-            ours = [hook for hook in self._client.webhooks.list(project=str(project_id)) if is_ours(hook.url)]
+        hooks = self._read(f"api/webhooks/?project={project_id}", f"webhooks of project {project_id}", WEBHOOKS)
+        ours = [hook for hook in hooks if is_ours(hook.url)]
         for hook in ours:
             if dict(hook.headers or {}) != dict(headers):
-                self._request("PATCH", f"api/webhooks/{hook.id}/", "the webhook", {"headers": dict(headers)})
+                self._change("PATCH", f"api/webhooks/{hook.id}/", "the webhook", {"headers": dict(headers)}, IDENTIFIED)
         return bool(ours)
 
-    def backends(self, project_id: int) -> list[Any]:
+    def backends(self, project_id: int) -> list[MLBackend]:
         """List a project's ML backends. Label Studio then calls /health and /setup of each."""
-        with _translated(self._url, f"ML backends of project {project_id}"):
-            return list(self._client.ml.list(project=project_id))
+        return self._read(f"api/ml/?project={project_id}", f"ML backends of project {project_id}", ML_BACKENDS)
 
     def connect_backend(self, project_id: int, backend: Mapping[str, Any]) -> httpx.Response:
         """Add an ML backend, as the Connect Model dialog does.
@@ -280,8 +300,11 @@ class LabelStudioClient:
 
         Returns:
             Label Studio's answer; the caller checks its status.
+
+        Raises:
+            LabelStudioError: the answer is not Label Studio's, or the API key is wrong.
         """
-        return self._send("POST", "api/ml/", "the ML backend", {"project": project_id, **backend})
+        return self._asked("POST", "api/ml/", {"project": project_id, **backend})
 
     def update_backend(self, backend_id: int, changes: Mapping[str, Any]) -> httpx.Response:
         """Change an ML backend.
@@ -292,45 +315,52 @@ class LabelStudioClient:
 
         Returns:
             Label Studio's answer; the caller checks its status.
+
+        Raises:
+            LabelStudioError: the answer is not Label Studio's, or the API key is wrong.
         """
         # With a slash at the end Label Studio answers 404.
-        return self._send("PATCH", f"api/ml/{backend_id}", "the ML backend", changes)
+        return self._asked("PATCH", f"api/ml/{backend_id}", changes)
 
-    def _request(self, method: str, path: str, what: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
-        return self._checked(self._send(method, path, what, body), what)
-
-    def _checked(self, response: httpx.Response, what: str) -> httpx.Response:
-        if response.is_error:
-            raise _refusal(self._url, what, response.status_code)
+    def _asked(self, method: str, path: str, body: Mapping[str, Any]) -> httpx.Response:
+        """Ask for a change of an ML backend; return Label Studio's own answer, which may be a refusal."""
+        what = "a change of the ML backend"
+        response = self._send(method, path, what, body)
+        if response.status_code == HTTPStatus.UNAUTHORIZED or not own_words(response):
+            read_answer(self._address, what, response, IDENTIFIED)
         return response
 
-    def _send(self, method: str, path: str, what: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
-        """Send a request that the SDK has no method for, with the SDK's authentication."""
-        with _translated(self._url, what):
+    def _read(self, path: str, what: str, form: TypeAdapter[T]) -> T:
+        return read_answer(self._address, what, self._send("GET", path, what), form)
+
+    def _change(self, method: str, path: str, what: str, body: Any, form: TypeAdapter[T]) -> T:
+        return read_answer(self._address, what, self._send(method, path, what, body), form)
+
+    def _send(self, method: str, path: str, what: str, body: Any = None) -> httpx.Response:
+        """Send a request with the SDK's authentication and retries. The SDK's own methods check no answer's form."""
+        with named_faults(self._address, what):
             response: httpx.Response = self._client._client_wrapper.httpx_client.request(
-                path, base_url=self._url, method=method, json=dict(body) if body else None
+                path, base_url=self._address.url, method=method, json=body
             )
             return response
 
 
-def _limits(url: str) -> httpx.Limits:
-    """Open a new connection for each request over plain HTTP; reuse connections over TLS, where opening is expensive.
-
-    Label Studio's own server sends an answer's head and body separately. On a reused connection the body waits 40 ms
-    for the acknowledgement of the head (Nagle's algorithm and delayed acknowledgement), and a round sends ten requests.
-    """
-    return httpx.Limits(max_keepalive_connections=0 if url.startswith("http://") else None)
-
-
-def _only(fields: str) -> RequestOptions:
-    """Limit Label Studio's answer to some fields of a project."""
-    return {"additional_query_parameters": {"include": fields}}
-
-
-def _open_client(url: str, api_key: str, http: httpx.Client) -> LabelStudio:
-    """Create the SDK's client. The SDK reads the token here; an expired personal access token fails at once."""
-    with _translated(url, "the API key"):
-        return LabelStudio(base_url=url, api_key=api_key, timeout=TIMEOUT_S, httpx_client=http)
+def _open_client(address: Address, api_key: str, http: httpx.Client, timeout_s: float) -> LabelStudio:
+    """Create the SDK's client, which turns a personal access token into access tokens. Nothing is sent yet."""
+    try:
+        return LabelStudio(
+            # Without the slash the SDK would ask for access tokens at the root of the server.
+            base_url=f"{address.url}/",
+            api_key=api_key,
+            timeout=timeouts(timeout_s),
+            max_retries=RETRIES,
+            httpx_client=http,
+        )
+    except ApiError as error:
+        # The SDK reads the token's time of expiry.
+        raise token_fault(address, "the token has expired, or never expires") from error
+    except (TypeError, ValueError, OverflowError, OSError) as error:
+        raise token_fault(address, "its time of expiry is no time") from error
 
 
 def _filter(column: str, operator: str, kind: str, value: Any) -> dict[str, Any]:
@@ -345,32 +375,3 @@ def _filter_time(time: datetime) -> str:
 def _as_time(raw: str) -> datetime:
     """Parse a time from Label Studio. Python 3.10 cannot parse the suffix Z."""
     return datetime.fromisoformat(raw.replace("Z", "+00:00"))
-
-
-@contextmanager
-def _translated(url: str, what: str) -> Iterator[None]:
-    """Turn the SDK's errors into ours, without the body, which may hold texts or keys."""
-    try:
-        yield
-    except ApiError as error:
-        raise _refusal(url, what, error.status_code) from error
-    except (httpx.TransportError, json.JSONDecodeError) as error:
-        raise LabelStudioUnreachableError(
-            f"Label Studio at {url} did not answer when asked for {what} ({type(error).__name__}): "
-            "is it running, and is LABEL_STUDIO_URL right?"
-        ) from error
-
-
-def _refusal(url: str, what: str, status: int | None) -> LabelStudioError | UnknownProjectError:
-    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return TokenRefusedError(
-            f"Label Studio at {url} refused the API key ({status}) when asked for {what}: set LABEL_STUDIO_API_KEY "
-            "to a personal access token; legacy tokens are off by default"
-        )
-    if status == HTTPStatus.NOT_FOUND:
-        return UnknownProjectError(
-            f"Label Studio at {url} has no such thing: {what} (deleted, or not visible to the key)"
-        )
-    if status is None or status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return LabelStudioUnreachableError(f"Label Studio at {url} answered {status} when asked for {what}")
-    return LabelStudioError(f"Label Studio at {url} answered {status} when asked for {what}")

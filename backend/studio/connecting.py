@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from backend.errors import ConfigurationError, LabelStudioError
+from backend.errors import LabelStudioError
 from backend.settings import Settings, parse_extra_params
 from backend.studio.client import LabelStudioClient
 from backend.studio.kinds import labels_of, read_tasks
@@ -79,7 +79,7 @@ def _credentials(settings: Settings) -> dict[str, str]:
     }
 
 
-def refusal(response: httpx.Response, url: str) -> LabelStudioError | ConfigurationError:
+def refusal(response: httpx.Response, url: str) -> LabelStudioError:
     """Explain why Label Studio refused to connect, and name the fix.
 
     Args:
@@ -88,11 +88,13 @@ def refusal(response: httpx.Response, url: str) -> LabelStudioError | Configurat
     """
     text = refusal_text(response)
     if is_blocked(text):
-        return LabelStudioError(f"Label Studio refuses {url}, a private address: {BLOCKED_FIX}")
+        return LabelStudioError(f"Label Studio refuses {url}, a private address", BLOCKED_FIX)
     if "resolve hostname" in text:
-        return LabelStudioError(f"Label Studio cannot resolve the host of {url}: give its name as Label Studio sees it")
+        return LabelStudioError(
+            f"Label Studio cannot resolve the host of {url}", "give its name as Label Studio sees it"
+        )
     if "health check failed" in text:
-        return LabelStudioError(f"Label Studio cannot reach {url}: {UNREACHABLE_FIX}")
+        return LabelStudioError(f"Label Studio cannot reach {url}", UNREACHABLE_FIX)
     return LabelStudioError(f"Label Studio refuses {url} ({response.status_code}): {text[:300]}")
 
 

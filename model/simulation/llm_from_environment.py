@@ -49,7 +49,7 @@ def _open(environment: Mapping[str, str], memory: Path) -> list[Chat]:
             provider,
             model,
             environment.get("LLM_BASE_URL", ""),
-            environment.get(PROVIDERS[provider].key_setting, ""),
+            environment.get(PROVIDERS[provider].key_setting, "").strip(),
             timeout_s=_number(environment, "LLM_TIMEOUT_S", usual.timeout_s),
             context_tokens=int(_number(environment, "LLM_CONTEXT_TOKENS", usual.context_tokens)),
         )

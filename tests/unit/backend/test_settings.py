@@ -19,6 +19,7 @@ from backend.rounds.sync import Synced
 from backend.settings import LLMLabels, ProjectSettings, Settings, environment_names, load_settings
 from backend.store.project_folder import ProjectFolder
 from backend.studio.client import LabelStudioClient
+from backend.studio.faults import Address
 from backend.studio.kinds import read_label_texts
 from backend.studio.webhooks import webhook_headers
 from backend.work.redis_access import redis_url
@@ -47,18 +48,6 @@ def load(monkeypatch, tmp_path):
             return load_settings()
 
     return load
-
-
-@pytest.fixture
-def logging_as_it_was():
-    """Puts pytest's own handlers back."""
-    root, ours = logging.getLogger(), logging.getLogger("backend")
-    handlers, levels = root.handlers[:], (root.level, ours.level)
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    ours.setLevel(levels[1])
-    logging.getLogger("model").setLevel(logging.NOTSET)
 
 
 def _takes_key(settings: Settings) -> bool:
@@ -135,6 +124,7 @@ def _may_name(settings: Settings, hook: str) -> bool:
 EFFECTS = {
     "LABEL_STUDIO_URL": ("https://labels.example", lambda settings: settings.label_studio_url),
     "LABEL_STUDIO_API_KEY": ("0123456789abcdef0123456789abcdef01234567", _takes_key),
+    "LABEL_STUDIO_PROXY": ("http://proxy:3128", lambda settings: Address.of(settings).has_proxy),
     "PORT": ("9191", web_command),
     "MODEL_DIR": ("elsewhere", lambda settings: ProjectFolder(settings.model_dir, 1).path),
     "REDIS_URL": ("redis://elsewhere:1", redis_url),

@@ -3,7 +3,10 @@ from threading import Event
 import pytest
 
 from backend.errors import (
+    LabelStudioAnswerError,
+    LabelStudioError,
     LabelStudioUnreachableError,
+    PublicationError,
     RedisUnavailableError,
     TokenRefusedError,
     TurnLostError,
@@ -52,8 +55,18 @@ def test_a_round_comes_back_when_it_says_so(run):
     assert run(come_back_s=60.0)[1] == 60.0
 
 
-@pytest.mark.parametrize("error", [LabelStudioUnreachableError("it is silent"), RedisUnavailableError("it is silent")])
-def test_a_round_that_label_studio_or_redis_did_not_answer_comes_back_and_says_when(run, error):
+@pytest.mark.parametrize(
+    "error",
+    [
+        LabelStudioUnreachableError("it is silent"),
+        LabelStudioAnswerError("it is silent"),
+        LabelStudioError("it is silent"),
+        PublicationError("it is silent"),
+        RedisUnavailableError("it is silent"),
+    ],
+    ids=lambda error: error.code,
+)
+def test_a_round_that_met_a_fault_that_may_pass_comes_back_and_says_when(run, error):
     turn, again_in_s = run(error)
     assert again_in_s == 5
     assert turn.ended == [("it is silent (trying again in 5 s)", error.code)]
