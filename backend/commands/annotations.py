@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from backend.commands.terminal import ProjectOption, console, settings_of_command
+from backend.commands.terminal import ProjectOption, say, settings_of_command
 from backend.rounds.sync import read_targets
 from backend.settings import Settings
 from backend.store.sync_record import LeftOutTasks, summarise
@@ -20,9 +20,9 @@ def export(
     """Write a project's annotations to a file, to simulate query strategies on: python -m model simulate."""
     with settings_of_command() as settings:
         written, left_out = export_annotations(settings, project, out)
-        console.print(f"Wrote {written} labelled texts to {out}", soft_wrap=True)
+        say(f"Wrote {written} labelled texts to {out}")
         for left in left_out:
-            console.print(left.sentence, soft_wrap=True, markup=False)
+            say(left.sentence)
 
 
 def export_annotations(settings: Settings, project_id: int, file: Path) -> tuple[int, tuple[LeftOutTasks, ...]]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from backend.commands.terminal import BackendUrlOption, ProjectOption, console, default_url, settings_of_command
+from backend.commands.terminal import BackendUrlOption, ProjectOption, backend_url, say, settings_of_command
 from backend.studio.connecting import connect_project
 from model.tasks.classification.label_names import read_descriptions
 
@@ -20,5 +20,4 @@ def connect(
     """Connect a project to this backend, as Settings → Model → Connect Model does."""
     with settings_of_command() as settings:
         descriptions = read_descriptions(describe) if describe else None
-        answer = connect_project(settings, project, url or default_url(settings), descriptions)
-        console.print(answer, soft_wrap=True)
+        say(connect_project(settings, project, backend_url(settings, url), descriptions))

@@ -3,20 +3,25 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import httpx
 import typer
 from rich.console import Console
+from rich.text import Text
 
-from backend.commands.terminal import BackendUrlOption, console, default_url, settings_of_command
+from backend.commands.model_dir import check_model_dir
+from backend.commands.terminal import BackendUrlOption, backend_url, console, plain, settings_of_command
+from backend.errors import ConfigurationError, LabelStudioError, TokenRefusedError, UnknownProjectError
 from backend.rounds.llm.access import check_context, llm_config
 from backend.rounds.order import FALLBACK
 from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder
+from backend.studio.answers import MLBackend
 from backend.studio.client import SAMPLING, LabelStudioClient
-from backend.studio.connecting import BLOCKED_FIX, UNREACHABLE_FIX, is_blocked, refusal_text
+from backend.studio.connecting import UNREACHABLE_FIX, refusal, refusal_text
 from backend.studio.kinds import read_tasks
+from backend.studio.opening import certificates, check_answers
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
 from model.encoder.classifier import new_classifier
@@ -24,7 +29,7 @@ from model.errors import ShortlistError
 from model.llm.provider import LLMConfig, check_llm
 from model.types import LabelSet
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ def doctor(
 ) -> None:
     """Look at everything that has to work together; name what is wrong, and the fix. Exit code 1 if anything is."""
     with settings_of_command() as settings:
-        findings = examine(settings, project or None, url or default_url(settings))
+        findings = examine(settings, project or None, backend_url(settings, url))
         print_findings(console, findings)
         if any(not finding.is_well for finding in findings):
             raise typer.Exit(1)
@@ -61,39 +66,69 @@ def examine(settings: Settings, project_id: int | None, url: str) -> list[Findin
     """Examine settings, Redis, encoder, Label Studio, token, addresses, and one project or all.
 
     Args:
+        settings: the settings.
         project_id: look at this project; None for all that the token may see.
         url: where Label Studio reaches this backend.
     """
-    findings = [_redis(settings), _encoder(settings), *_llm(settings), _backend(url), _label_studio(settings)]
-    if not findings[-1].is_well:
-        return findings
+    return [
+        _model_dir(settings),
+        _redis(settings),
+        _encoder(settings),
+        *_llm(settings),
+        _backend(url),
+        *_label_studio(settings, project_id, url),
+    ]
+
+
+def _label_studio(settings: Settings, project_id: int | None, url: str) -> Iterator[Finding]:
+    """Ask Label Studio; a fault is put down to the address, the key or a project, and never to two of them."""
     try:
-        with LabelStudioClient(settings) as client:
-            findings.extend(_as_seen_by(client, settings, project_id, url))
-    except ShortlistError as error:
-        findings.append(_token(str(error)))
-    return findings
+        with LabelStudioClient(settings, TIMEOUT_S) as client:
+            owner = client.whoami()
+            yield Finding("Label Studio", f"answers at {settings.label_studio_url}")
+            yield Finding("API key", f"belongs to {owner}")
+            yield from _as_seen_by(client, settings, project_id, url)
+    except TokenRefusedError as error:
+        yield _without_key(settings)
+        yield Finding("API key", error.fault, error.mend)
+    except LabelStudioError as error:
+        yield _fault(error)
+    except ConfigurationError as error:
+        yield Finding("Label Studio", str(error), "correct this setting")
+
+
+def _without_key(settings: Settings) -> Finding:
+    """Whether Label Studio answers at all; asked where the key tells nothing."""
+    try:
+        check_answers(settings, TIMEOUT_S)
+    except LabelStudioError as error:
+        return _fault(error)
+    return Finding("Label Studio", f"answers at {settings.label_studio_url}")
+
+
+def _fault(error: LabelStudioError) -> Finding:
+    return Finding("Label Studio", error.fault, error.mend or "its log may say more")
 
 
 def _as_seen_by(client: LabelStudioClient, settings: Settings, project_id: int | None, url: str) -> Iterator[Finding]:
     """What can be asked once Label Studio takes the key."""
-    yield Finding("API key", f"belongs to {client.whoami()}")
-    try:
-        ids = [project_id] if project_id is not None else client.project_ids()
-        yield from _door(client, ids, url)
-        for one in ids:
+    ids = [project_id] if project_id is not None else client.project_ids()
+    yield from _door(client, ids, url)
+    for one in ids:
+        try:
             yield from _project(settings, client, one, url)
-    except ShortlistError as error:
-        yield Finding("project", str(error), "give --project an id that the API key's owner can open")
+        except UnknownProjectError as error:
+            yield Finding("project", str(error), "give --project an id that the API key's owner can open")
 
 
 def print_findings(console: Console, findings: list[Finding]) -> None:
     """A line a finding; the fix below what is wrong."""
     for finding in findings:
-        mark = "[green]well [/]" if finding.is_well else "[bold red]wrong[/]"
-        console.print(f"{mark}  [bold]{finding.name}[/]: {finding.found}", soft_wrap=True, highlight=False)
+        mark = ("well ", "green") if finding.is_well else ("wrong", "bold red")
+        line = Text.assemble(mark, "  ", (plain(finding.name), "bold"), f": {plain(finding.found)}")
+        console.print(line, soft_wrap=True)
         if not finding.is_well:
-            console.print(f"       → {finding.fix}", soft_wrap=True, highlight=False, markup=False)
+            console.print(f"       → {plain(finding.fix)}", soft_wrap=True)
 
 
 def _try(name: str, look: Callable[[], str], fix: str) -> Finding:
@@ -101,6 +136,16 @@ def _try(name: str, look: Callable[[], str], fix: str) -> Finding:
         return Finding(name, look())
     except ShortlistError as error:
         return Finding(name, str(error), fix)
+    except OSError as error:
+        return Finding(name, f"{error.filename or type(error).__name__}: {error.strerror or 'cannot be used'}", fix)
+
+
+def _model_dir(settings: Settings) -> Finding:
+    def look() -> str:
+        check_model_dir(settings.model_dir, may_write=True)
+        return f"may be used at {settings.model_dir}"
+
+    return _try("MODEL_DIR", look, "run doctor as the user that runs the backend, or choose another MODEL_DIR")
 
 
 def _redis(settings: Settings) -> Finding:
@@ -145,36 +190,25 @@ def _llm_mend(config: LLMConfig) -> str:
 
 def _backend(url: str) -> Finding:
     try:
-        answer = httpx.get(f"{url}/health", timeout=TIMEOUT_S)
-        is_ours = answer.is_success and answer.json().get("model_class") == "ShortlistModel"
-    except (httpx.HTTPError, ValueError) as error:
+        # Label Studio does not ask over this machine's proxy either.
+        answer = httpx.get(f"{url}/health", timeout=TIMEOUT_S, trust_env=False, verify=certificates())
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Finding(
             "backend", f"no answer at {url} ({type(error).__name__})", "start `python -m backend serve`, or give --url"
         )
-    if not is_ours:
+    except ConfigurationError as error:
+        return Finding("backend", str(error), "correct this setting")
+    if not _is_ours(answer):
         return Finding("backend", f"something else answers at {url}", "choose another PORT, or give --url")
     return Finding("backend", f"answers at {url}")
 
 
-def _label_studio(settings: Settings) -> Finding:
-    url = settings.label_studio_url
-    fix = "start Label Studio, or set LABEL_STUDIO_URL to the address you open it at"
+def _is_ours(answer: httpx.Response) -> bool:
     try:
-        answer = httpx.get(f"{url}/health", timeout=TIMEOUT_S)
-    except httpx.HTTPError as error:
-        return Finding("Label Studio", f"unreachable at {url} ({type(error).__name__})", fix)
-    if not answer.is_success:
-        return Finding("Label Studio", f"{url} answered {answer.status_code}", fix)
-    return Finding("Label Studio", f"answers at {url}")
-
-
-def _token(reason: str) -> Finding:
-    return Finding(
-        "API key",
-        reason,
-        "in Label Studio: account → Personal Access Token → create, and set LABEL_STUDIO_API_KEY to it "
-        "(legacy tokens are off by default: Organization → API Tokens Settings turns them on)",
-    )
+        said = answer.json()
+    except ValueError:
+        return False
+    return answer.is_success and isinstance(said, dict) and said.get("model_class") == "ShortlistModel"
 
 
 def _door(client: LabelStudioClient, project_ids: list[int], url: str) -> Iterator[Finding]:
@@ -186,13 +220,13 @@ def _door(client: LabelStudioClient, project_ids: list[int], url: str) -> Iterat
     if not project_ids:
         yield Finding("projects", "the API key sees none", "create a project in Label Studio first")
         return
-    said = refusal_text(client.connect_backend(project_ids[0], {"url": f"{url}/doctor", "title": "doctor"}))
-    if is_blocked(said):
-        yield Finding("address", f"Label Studio blocks private addresses, and {url} is one", BLOCKED_FIX)
-    elif "404 Client Error" in said or "authentication parameters" in said:
+    response = client.connect_backend(project_ids[0], {"url": f"{url}/doctor", "title": "doctor"})
+    said = refusal_text(response)
+    if "404 Client Error" in said or "authentication parameters" in said:
         yield Finding("address", f"Label Studio reaches {url}")
     else:
-        yield Finding("address", f"Label Studio cannot reach {url}", UNREACHABLE_FIX)
+        error = refusal(response, url)
+        yield Finding("address", error.fault, error.mend or "use the token of somebody who may change the project")
 
 
 def _project(settings: Settings, client: LabelStudioClient, project_id: int, url: str) -> Iterator[Finding]:
@@ -223,7 +257,7 @@ def _project(settings: Settings, client: LabelStudioClient, project_id: int, url
         )
 
 
-def _connection(name: str, backend: Any) -> Finding:
+def _connection(name: str, backend: MLBackend) -> Finding:
     state = str(backend.readable_state or backend.state)
     if state in ("Connected", "Training", "Predicting"):
         return Finding(name, f"connected ({state})")

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from backend.commands.terminal import ProjectOption, console, settings_of_command
+from backend.commands.model_dir import check_model_dir
+from backend.commands.terminal import ProjectOption, say, settings_of_command
 from backend.store.project_folder import ProjectFolder
 from backend.web.service import open_service
 from model.errors import VersionError
@@ -16,12 +17,13 @@ def rollback(
 ) -> None:
     """Use an earlier model version again; its order is published at once, and the next training goes on from there."""
     with settings_of_command() as settings:
+        check_model_dir(settings.model_dir, may_write=True)
         service = open_service(settings)
         service.rounds.ping()
         number = to or _version_before_current(service.folder(project))
         service.folder(project).registry.point(number)
         service.rounds.request(project)
-        console.print(f"Project {project} uses model version {number} again; its order is being published.")
+        say(f"Project {project} uses model version {number} again; its order is being published.")
 
 
 def _version_before_current(folder: ProjectFolder) -> int:

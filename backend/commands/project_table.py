@@ -4,7 +4,8 @@ from typing import Any
 
 from rich.table import Table
 
-from backend.commands.terminal import console, settings_of_command
+from backend.commands.model_dir import check_model_dir
+from backend.commands.terminal import console, plain, say, settings_of_command
 from backend.store.project_folder import known_projects
 from backend.store.sync_record import LeftOutTasks
 from backend.web.service import open_service
@@ -16,14 +17,17 @@ _COLUMNS = ("project", "state", "labels", "unlabelled", "model_version", "rounds
 def status() -> None:
     """Show where every connected project stands."""
     with settings_of_command() as settings:
+        check_model_dir(settings.model_dir, may_write=False)
         service = open_service(settings)
         table = Table(*(name.replace("_", " ") for name in _COLUMNS), "LLM", "last error")
         for project_id in known_projects(settings.model_dir):
             row = project_status(service, project_id)
-            table.add_row(*(str(row[name]) for name in _COLUMNS), _llm_in_a_word(row["llm"]), _problem(row))
-        console.print(
-            table if table.row_count else "No project has connected yet: python -m backend connect --project ID"
-        )
+            cells = (*(row[name] for name in _COLUMNS), _llm_in_a_word(row["llm"]), _problem(row))
+            table.add_row(*map(plain, cells))
+        if table.row_count:
+            console.print(table)
+        else:
+            say("No project has connected yet: python -m backend connect --project ID")
 
 
 def _problem(row: dict[str, Any]) -> str:

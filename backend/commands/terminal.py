@@ -1,19 +1,29 @@
 """The console, the options, and the way errors end a command: common to every command."""
 
+import io
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from pathlib import Path
+from traceback import extract_tb
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
+from backend.commands.model_dir import denied
+from backend.errors import ConfigurationError
 from backend.logs import start_logging
-from backend.settings import Settings, load_settings
+from backend.settings import Settings, http_url, load_settings
 from model.errors import ShortlistError
 
-console = Console()
+# Titles, labels and errors come from outside. rich would read "[/var/log]" in them as markup, and ":cat:" as a picture.
+console = Console(markup=False, emoji=False, highlight=False)
+_errors = Console(stderr=True, markup=False, emoji=False, highlight=False)
+
+log = logging.getLogger(__name__)
 
 ProjectOption = Annotated[int, typer.Option("--project", help="Label Studio's project id.")]
 BackendUrlOption = Annotated[
@@ -23,16 +33,83 @@ BackendUrlOption = Annotated[
 
 @contextmanager
 def settings_of_command() -> Iterator[Settings]:
-    """The settings, with logging started. An error that is understood ends the command with a sentence, exit code 1."""
+    """The settings, with logging started. An error ends the command with a sentence and exit code 1, no traceback."""
+    _let_any_character_through()
+    settings = None
     try:
         settings = load_settings()
         start_logging(settings)
         yield settings
     except ShortlistError as error:
-        Console(stderr=True).print(f"[bold red]{error.code}[/]: {escape(str(error))}", soft_wrap=True)
-        sys.exit(1)
+        _end(error.code, str(error))
+    except (typer.Exit, typer.Abort, BrokenPipeError):
+        # The command said how it ends, somebody pressed Ctrl-C, or nobody reads the output any more.
+        raise
+    except OSError as error:
+        _end("system", denied(error, settings.model_dir if settings else None))
+    except Exception as error:
+        log.debug("event=command_crashed", exc_info=error)
+        # The error's own words may hold texts or keys.
+        _end(
+            "internal",
+            f"unexpected {type(error).__name__} ({_place(error)}): this is a fault of Shortlist, please report it; "
+            "LOG_LEVEL=DEBUG shows where it happened",
+        )
 
 
-def default_url(settings: Settings) -> str:
-    """Where a Label Studio on this machine reaches the backend."""
-    return f"http://localhost:{settings.port}"
+def say(text: str) -> None:
+    """Print a sentence, whatever titles and names it holds.
+
+    Args:
+        text: the sentence.
+    """
+    console.print(plain(text), soft_wrap=True)
+
+
+def plain(text: object) -> str:
+    """Return a text in one line, with control characters written out: they could rewrite the terminal.
+
+    Args:
+        text: anything from outside.
+    """
+    return "".join(map(_shown, str(text)))
+
+
+def backend_url(settings: Settings, asked: str) -> str:
+    """Return where Label Studio reaches the backend: the address of `--url`, else the one on this machine.
+
+    Args:
+        settings: the settings, with the port.
+        asked: the value of `--url`; empty without it.
+
+    Raises:
+        ConfigurationError: `--url` is no URL.
+    """
+    try:
+        return http_url(asked) if asked else f"http://localhost:{settings.port}"
+    except ValueError as error:
+        raise ConfigurationError(f"--url: {error} (got {asked!r})") from error
+
+
+def _end(code: str, sentence: str) -> NoReturn:
+    _errors.print(Text.assemble((code, "bold red"), f": {plain(sentence)}"), soft_wrap=True)
+    sys.exit(1)
+
+
+def _shown(character: str) -> str:
+    if character.isspace():
+        return " "
+    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+
+
+def _place(error: Exception) -> str:
+    """The last line of ours that an error came through."""
+    frames = [frame for frame in extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
+    return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "no line"
+
+
+def _let_any_character_through() -> None:
+    """Have terminals with a narrow encoding show other characters as escapes, instead of ending the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

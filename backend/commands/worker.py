@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from backend.commands.model_dir import check_model_dir
 from backend.commands.terminal import settings_of_command
 from backend.rounds.llm.access import problem_at_start
 from backend.rounds.order import FALLBACK
@@ -22,6 +23,7 @@ def worker(
 ) -> None:
     """Run one worker against REDIS_URL (or the Redis of a running `serve`)."""
     with settings_of_command() as settings:
+        check_model_dir(settings.model_dir, may_write=True)
         if not helper and (problem := problem_at_start(settings)):
             log.warning("event=llm_unusable fallback=%s reason=%s", FALLBACK, problem)
         run_worker(settings, is_helper=helper)

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from backend.errors import RedisUnavailableError
+from backend.errors import ConfigurationError, RedisUnavailableError
 from backend.settings import Settings
 
 _SOCKET_TIMEOUT_S = 5.0
@@ -56,13 +56,22 @@ def open_redis(settings: Settings, *, is_patient: bool = False) -> Redis:
     Args:
         settings: the settings, with the address.
         is_patient: repeat a command for a minute while Redis refuses, and for three while it is silent; else once.
+
+    Raises:
+        ConfigurationError: REDIS_URL is no address of a Redis.
+        RedisUnavailableError: REDIS_URL is not set and no `serve` runs.
     """
-    return Redis.from_url(
-        redis_url(settings),
-        socket_connect_timeout=_SOCKET_TIMEOUT_S,
-        socket_timeout=_SOCKET_TIMEOUT_S,
-        retry=_PATIENT if is_patient else _HASTY,
-    )
+    url = redis_url(settings)
+    try:
+        return Redis.from_url(
+            url,
+            socket_connect_timeout=_SOCKET_TIMEOUT_S,
+            socket_timeout=_SOCKET_TIMEOUT_S,
+            retry=_PATIENT if is_patient else _HASTY,
+        )
+    except ValueError as error:
+        # The address may hold a password.
+        raise ConfigurationError("REDIS_URL is no address of a Redis: write redis://HOST:PORT/0") from error
 
 
 @contextmanager

@@ -72,7 +72,8 @@ def test_the_command_ends_with_1_and_names_the_mend(quick: BackendServer) -> Non
     doctor = run_backend(quick_elsewhere, "doctor", "--url", quick.url)
 
     assert doctor.returncode == 1
-    assert f"unreachable at {url}" in doctor.stdout
+    assert f"Label Studio at {url} did not answer" in doctor.stdout
+    assert "nobody listens there" in doctor.stdout
     assert "LABEL_STUDIO_URL" in doctor.stdout
 
 
