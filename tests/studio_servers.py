@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
+
 from tests.fakes import labeling_config
 
 LEGACY_KEY = "0123456789abcdef0123456789abcdef01234567"
@@ -36,6 +38,7 @@ class Asked:
     method: str
     path: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Answer:
 
 
 SILENCE = Answer(is_silent=True)
+# A blank every twentieth of a second, for ever.
+TRICKLE = Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n", is_silent=True)
 
 
 @dataclass
@@ -118,12 +123,15 @@ def _handler(
     class Handler(BaseHTTPRequestHandler):
         def _reply(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
-            self.rfile.read(int(headers.get("content-length", 0)))
-            asked = Asked(self.command, self.path, headers)
+            asked = Asked(self.command, self.path, headers, self.rfile.read(int(headers.get("content-length", 0))))
             server.asked.append(asked)
             reply = answer(asked)
             self.close_connection = True
-            if reply.is_silent:
+            if reply.is_silent and reply.raw is not None:
+                self.wfile.write(reply.raw)
+                while not over.wait(0.05):
+                    self.wfile.write(b" ")
+            elif reply.is_silent:
                 over.wait()
             elif reply.raw is not None:
                 self.wfile.write(reply.raw)
@@ -193,6 +201,25 @@ def refused_by_label_studio(status: int, detail: str) -> Answer:
     """A refusal in Label Studio's own words."""
     said = {"id": "7d0e", "status_code": status, "version": "1.23.2", "detail": detail, "exc_info": None}
     return Answer(status, said)
+
+
+def forwarding(url: str, base: str) -> Callable[[Asked], Answer]:
+    """What a proxy answers that serves another server under a path.
+
+    Args:
+        url: address of the other server.
+        base: the path.
+    """
+
+    def answer(asked: Asked) -> Answer:
+        if not asked.path.startswith(f"{base}/"):
+            return Answer(404, "<html>no such page</html>", {"Content-Type": "text/html"})
+        kept = {name: asked.headers[name] for name in ("authorization", "content-type") if name in asked.headers}
+        path = asked.path.removeprefix(base)
+        reply = httpx.request(asked.method, f"{url}{path}", headers=kept, content=asked.body, timeout=60.0)
+        return Answer(reply.status_code, reply.content, {"Content-Type": reply.headers.get("content-type", "")})
+
+    return answer
 
 
 def labels(*, base: str = "", title: str = "Films") -> Callable[[Asked], Answer]:

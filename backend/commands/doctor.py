@@ -83,7 +83,7 @@ def examine(settings: Settings, project_id: int | None, url: str) -> list[Findin
 def _label_studio(settings: Settings, project_id: int | None, url: str) -> Iterator[Finding]:
     """Ask Label Studio; a fault is put down to the address, the key or a project, and never to two of them."""
     try:
-        with LabelStudioClient(settings, TIMEOUT_S) as client:
+        with LabelStudioClient(settings, TIMEOUT_S, retries=0) as client:
             owner = client.whoami()
             yield Finding("Label Studio", f"answers at {settings.label_studio_url}")
             yield Finding("API key", f"belongs to {owner}")

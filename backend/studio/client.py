@@ -70,12 +70,13 @@ class LabelStudioClient:
         LabelStudioError: from any method, if no answer of Label Studio comes, or a refusal; a retry may succeed.
     """
 
-    def __init__(self, settings: Settings, timeout_s: float | None = None) -> None:
+    def __init__(self, settings: Settings, timeout_s: float | None = None, retries: int | None = None) -> None:
         """Open the client; nothing is sent yet.
 
         Args:
             settings: Label Studio's address and key.
             timeout_s: seconds until the next piece of an answer must come; None for TIMEOUT_S.
+            retries: how often a request is repeated; None for RETRIES.
         """
         timeout_s = timeout_s or TIMEOUT_S
         if settings.label_studio_api_key is None:
@@ -83,7 +84,8 @@ class LabelStudioClient:
         self._address = Address.of(settings)
         self._http = open_http(settings, timeout_s)
         key = settings.label_studio_api_key.get_secret_value()
-        self._client = _open_client(self._address, key, self._http, timeout_s)
+        options = {"timeout": timeouts(timeout_s), "max_retries": RETRIES if retries is None else retries}
+        self._client = _open_client(self._address, key, self._http, options)
 
     def __enter__(self) -> "LabelStudioClient":
         return self
@@ -345,16 +347,15 @@ class LabelStudioClient:
             return response
 
 
-def _open_client(address: Address, api_key: str, http: httpx.Client, timeout_s: float) -> LabelStudio:
+def _open_client(address: Address, api_key: str, http: httpx.Client, options: Mapping[str, Any]) -> LabelStudio:
     """Create the SDK's client, which turns a personal access token into access tokens. Nothing is sent yet."""
     try:
         return LabelStudio(
             # Without the slash the SDK would ask for access tokens at the root of the server.
             base_url=f"{address.url}/",
             api_key=api_key,
-            timeout=timeouts(timeout_s),
-            max_retries=RETRIES,
             httpx_client=http,
+            **options,
         )
     except ApiError as error:
         # The SDK reads the token's time of expiry.

@@ -44,6 +44,10 @@ _ADDRESS_CHARACTERS = 200
 E = TypeVar("E", bound=BaseException)
 
 
+class SlowAnswerError(httpx.ReadTimeout):
+    """The answer came, but too slowly to wait for its end."""
+
+
 @dataclass(frozen=True)
 class Address:
     """Where Label Studio is asked.
@@ -68,11 +72,12 @@ class Address:
         """The LABEL_STUDIO_URL that a redirect suggests; None if it leads to another page than the one asked for.
 
         Args:
-            location: the whole address that the redirect names.
+            location: the whole address that the redirect names, up to its query.
             path: the path that was asked for, without LABEL_STUDIO_URL's own.
         """
-        moved = location.partition("?")[0].rstrip("/")
-        return moved.removesuffix(path.rstrip("/")) if moved.endswith(path.rstrip("/")) else None
+        moved, page = location.rstrip("/"), path.rstrip("/")
+        better = moved.removesuffix(page)
+        return better if moved.endswith(page) and better != self.url else None
 
 
 def transport_fault(address: Address, what: str, error: httpx.HTTPError) -> LabelStudioUnreachableError:
@@ -130,6 +135,8 @@ def _network(address: Address, error: httpx.HTTPError) -> tuple[str, str] | None
 
 
 def _conversation(address: Address, error: httpx.HTTPError) -> tuple[str, str]:
+    if isinstance(error, SlowAnswerError):
+        return "its answer comes too slowly", "is it overloaded, or the network slow? Its log may say more"
     if isinstance(error, httpx.TimeoutException):
         return "it took the request and stays silent", "is it overloaded? Its log may say more"
     if isinstance(error, httpx.DecodingError):
@@ -166,15 +173,17 @@ def redirect_fault(address: Address, response: httpx.Response) -> LabelStudioAns
     location = _location(response)
     path = response.request.url.path.removeprefix(urlsplit(address.url).path)
     better = address.leads_to(location, path)
-    to = f"redirects to {location.partition('?')[0][:_ADDRESS_CHARACTERS] or 'nowhere'}"
+    to = f"redirects to {location[:_ADDRESS_CHARACTERS] or 'nowhere'}"
     mend = f"set LABEL_STUDIO_URL to {better}, if that is your Label Studio" if better else _PAST_THE_GATE
     return LabelStudioAnswerError(f"{address} {to} ({response.status_code}), which is not followed", mend)
 
 
 def _location(response: httpx.Response) -> str:
+    """Where a redirect leads; empty if it leads nowhere. A login page's query may hold secrets and is left out."""
     try:
-        return str(response.url.join(response.headers.get("location", "")))
-    except httpx.InvalidURL:
+        to = response.url.join(response.headers["location"])
+        return str(to.copy_with(query=None, fragment=None, userinfo=b""))
+    except (httpx.InvalidURL, KeyError):
         return ""
 
 

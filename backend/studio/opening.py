@@ -1,10 +1,11 @@
 """Open connections to Label Studio: past proxies, and with the certificates of SSL_CERT_FILE."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ssl import SSLContext, SSLError
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 from pydantic import TypeAdapter
@@ -12,10 +13,20 @@ from pydantic import TypeAdapter
 from backend.errors import ConfigurationError
 from backend.settings import Settings
 from backend.studio.answers import ACCESS_TOKEN
-from backend.studio.faults import Address, garbled_fault, own_words, redirect_fault, refusal, transport_fault
+from backend.studio.faults import (
+    Address,
+    SlowAnswerError,
+    garbled_fault,
+    own_words,
+    redirect_fault,
+    refusal,
+    transport_fault,
+)
 
 # A host that takes no connection within this time will not take one later either.
 CONNECT_TIMEOUT_S = 10.0
+# A whole answer may take so many times as long as one piece of it: an answer that trickles in would hold up for hours.
+TIMEOUTS_AN_ANSWER = 5
 _REFRESH_PATH = "/api/token/refresh/"
 # What httpx and every other client of OpenSSL read certificates from.
 _CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -42,11 +53,51 @@ def open_http(settings: Settings, timeout_s: float) -> httpx.Client:
         timeout=timeouts(timeout_s),
         follow_redirects=False,
         trust_env=False,
-        proxy=proxy.get_secret_value() if proxy else None,
-        verify=certificates(),
-        limits=_limits(address.url),
+        transport=_Transport(
+            TIMEOUTS_AN_ANSWER * timeout_s,
+            proxy=proxy.get_secret_value() if proxy else None,
+            verify=certificates(),
+            limits=_limits(address.url),
+            trust_env=False,
+        ),
         event_hooks={"response": [lambda response: _judge(address, response)]},
     )
+
+
+class _Transport(httpx.HTTPTransport):
+    """httpx's transport, with a limit on the time of a whole answer. httpx limits only the wait for each piece."""
+
+    def __init__(self, limit_s: float, **options: Any) -> None:
+        super().__init__(**options)
+        self._limit_s = limit_s
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request.
+
+        Args:
+            request: the request.
+        """
+        response = super().handle_request(request)
+        response.stream = _UntilDeadline(response.stream, time.monotonic() + self._limit_s)
+        return response
+
+
+class _UntilDeadline(httpx.SyncByteStream):
+    """The pieces of an answer, until a moment of the monotonic clock."""
+
+    def __init__(self, pieces: Any, deadline_s: float) -> None:
+        self._pieces = pieces
+        self._deadline_s = deadline_s
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            if time.monotonic() > self._deadline_s:
+                raise SlowAnswerError("the answer trickles in")
+            yield piece
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._pieces.close()
 
 
 def timeouts(timeout_s: float) -> httpx.Timeout:

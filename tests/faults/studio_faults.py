@@ -15,6 +15,7 @@ from tests.studio_servers import (
     LEGACY_KEY,
     PERSONAL_TOKEN,
     SILENCE,
+    TRICKLE,
     Answer,
     Asked,
     full_server,
@@ -168,6 +169,7 @@ FAULTS = (
     Fault(
         "takes no connection", UNREACHABLE, "no connection in time", "firewall", taking_no_connection, is_silent=True
     ),
+    Fault("trickles", UNREACHABLE, "comes too slowly", "overloaded", always(TRICKLE), is_silent=True),
     Fault("silent", UNREACHABLE, "stays silent", "overloaded", always(SILENCE), is_silent=True),
     Fault(
         "broken gzip",
@@ -201,6 +203,11 @@ FAULTS = (
     Fault(
         *("redirect to TLS", ANSWER, "redirects to https://labels.example/api", "to https://labels.example,"),
         always(lambda asked: Answer(301, "", {"Location": f"https://labels.example{asked.path}"})),
+    ),
+    Fault("redirect without an address", ANSWER, "redirects to nowhere", GATE, always(Answer(302))),
+    Fault(
+        *("redirect to itself", ANSWER, "redirects to http://127.0.0.1", GATE),
+        always(lambda asked: Answer(302, "", {"Location": f"{asked.path.partition('?')[0]}?cookies=secret"})),
     ),
     Fault("redirect to nowhere", ANSWER, "redirects to", GATE, always(Answer(302, "", {"Location": "http://[::1"}))),
     Fault("null", ANSWER, "JSON that is not Label Studio's", ADDRESS, always(Answer(200, "null"))),
