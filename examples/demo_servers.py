@@ -45,7 +45,8 @@ class DemoServers:
     def get(self, path: str) -> Any:
         """Ask Label Studio for something that the SDK has no method for."""
         headers = {"Authorization": f"Token {self.account.token}"}
-        return httpx.get(f"{self.label_studio.url}/{path}", headers=headers, timeout=60.0).raise_for_status().json()
+        url = f"{self.label_studio.url}/{path}"
+        return httpx.get(url, headers=headers, timeout=60.0, trust_env=False).raise_for_status().json()
 
     def wait(self) -> None:
         """Wait until one server ends; Ctrl-C ends both."""

@@ -231,6 +231,6 @@ def tail(log: Path, characters: int = 3000) -> str:
 
 def _is_healthy(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/health", timeout=2.0).is_success
+        return httpx.get(f"{url}/health", timeout=2.0, trust_env=False).is_success
     except httpx.HTTPError:
         return False

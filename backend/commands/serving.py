@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from backend.errors import ConfigurationError, RedisUnavailableError
 from backend.settings import Settings
+from backend.work.redis_access import open_redis
 from model.files import write_whole
 
 STOP_TIMEOUT_S = 10.0
@@ -37,10 +38,13 @@ def run_server(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; what dies meanwhile is started again.
 
     Raises:
-        ConfigurationError: another `serve` uses this MODEL_DIR.
+        ConfigurationError: another `serve` uses this MODEL_DIR, PORT is taken, or REDIS_URL is no address.
         RedisUnavailableError: the embedded Redis does not start.
     """
     _check_port(settings.port)
+    if settings.redis_url is not None:
+        # An address that is none ends `serve` here, and not each web process again and again.
+        open_redis(settings)
     over = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: over.set())

@@ -117,6 +117,12 @@ def test_a_redis_that_is_none_is_named(environment, run_command, url):
         assert "REDIS_URL" in done.stderr or "No project" in done.stdout
 
 
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:port", "redis://[::1"])
+def test_serve_refuses_an_address_that_is_no_redis(environment, run_command, url):
+    environment(REDIS_URL=url, PORT=str(free_port()))
+    assert "REDIS_URL is no address" in run_command("serve").stderr
+
+
 def test_a_web_server_at_the_address_of_redis_is_no_redis(environment, run_command):
     with studio_server(Answer(200, "It works!")) as server:
         environment(REDIS_URL=server.url.replace("http://", "redis://"))
