@@ -7,10 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
 
-import httpx
-
-from backend.errors import RedisUnavailableError
+from backend.errors import LabelStudioError, RedisUnavailableError
 from backend.store.project_folder import known_projects
+from backend.studio.opening import check_answers
 from backend.web.service import Service
 from model.files import write_whole
 
@@ -90,13 +89,10 @@ class Readiness:
         return Part(True, f"{free_mb} MB free")
 
     def _label_studio(self) -> Part:
-        url = self._service.settings.label_studio_url
         try:
-            answer = httpx.get(f"{url}/health", timeout=TIMEOUT_S, trust_env=False)
-        except httpx.HTTPError as error:
-            return Part(False, f"{url} does not answer ({type(error).__name__}): python -m backend doctor says more")
-        if not answer.is_success:
-            return Part(False, f"{url} answered {answer.status_code}: python -m backend doctor says more")
+            check_answers(self._service.settings, TIMEOUT_S)
+        except LabelStudioError as error:
+            return Part(False, str(error))
         return Part(True, "answers")
 
     def _rounds(self) -> Part:
