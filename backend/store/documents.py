@@ -1,17 +1,14 @@
 """Typed records in files: a document is a JSON file with one record, a journal has one record in each line."""
 
-import logging
 from contextlib import suppress
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from model.files import append_line, write_whole
+from model.files import append_line, discard, read_or_set_aside, write_whole
 
 T = TypeVar("T")
-
-log = logging.getLogger(__name__)
 
 
 class Document(Generic[T]):
@@ -30,19 +27,12 @@ class Document(Generic[T]):
         self._default = default
 
     def read(self) -> T:
-        """Read the record; return the default if the file is missing or invalid.
+        """Read the record; return the default if the file is missing, unreadable or invalid.
 
-        An invalid file is renamed to `<name>.broken`, with a warning in the log.
+        An unreadable or invalid file is renamed to `<name>.broken`, with a warning in the log.
         """
-        try:
-            content = self._file.read_bytes()
-        except FileNotFoundError:
-            return self._default
-        try:
-            return self._adapter.validate_json(content)
-        except ValidationError as error:
-            self._set_aside(content, error)
-            return self._default
+        found = read_or_set_aside(self._file, self._parsed)
+        return self._default if found is None else found
 
     def write(self, record: T) -> None:
         """Replace the record."""
@@ -50,15 +40,14 @@ class Document(Generic[T]):
 
     def remove(self) -> None:
         """Delete the file; the record is the default again."""
-        self._file.unlink(missing_ok=True)
+        discard(self._file)
 
-    def _set_aside(self, content: bytes, error: ValidationError) -> None:
-        with suppress(FileNotFoundError):
-            # Another process may have written a valid record since the read.
-            if self._file.read_bytes() == content:
-                self._file.replace(self._file.with_name(f"{self._file.name}.broken"))
-                reason = error.errors(include_url=False, include_input=False)[0]["msg"].replace(" ", "_")
-                log.warning("event=document_set_aside file=%s reason=%s", self._file, reason)
+    def _parsed(self, content: bytes) -> T:
+        try:
+            return self._adapter.validate_json(content)
+        except ValidationError as error:
+            # Without the input, which may hold texts: the message goes to the log.
+            raise ValueError(error.errors(include_url=False, include_input=False)[0]["msg"]) from error
 
 
 class Journal(Generic[T]):
@@ -69,17 +58,19 @@ class Journal(Generic[T]):
         self._adapter = adapter
 
     def read(self) -> list[T]:
-        """Read all records, oldest first."""
-        try:
-            lines = self._file.read_bytes().splitlines()
-        except FileNotFoundError:
-            return []
-        records = []
-        for line in lines:
-            with suppress(ValidationError):
-                records.append(self._adapter.validate_json(line))
-        return records
+        """Read all records, oldest first. A file without any valid line is renamed to `<name>.broken`."""
+        return read_or_set_aside(self._file, self._parsed) or []
 
     def append(self, record: T) -> None:
         """Append a record."""
         append_line(self._file, self._adapter.dump_json(record).decode())
+
+    def _parsed(self, content: bytes) -> list[T]:
+        lines = [line for line in content.splitlines() if line]
+        records: list[T] = []
+        for line in lines:
+            with suppress(ValidationError):
+                records.append(self._adapter.validate_json(line))
+        if lines and not records:
+            raise ValueError("no line holds a record")
+        return records

@@ -24,6 +24,7 @@ from backend.work.classifiers import Classifiers
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
 from backend.work.workers import LEASE_S, RENEW_S
+from model.leftovers import sweep
 
 # Annotators wait for Label Studio and for the web processes; a training runs on the time that both leave.
 NICENESS = 10
@@ -101,6 +102,7 @@ def run_worker(settings: Settings, *, is_helper: bool = False) -> None:
         RedisUnavailableError: Redis does not answer.
     """
     RoundQueue(open_redis(settings)).ping()
+    sweep(settings.model_dir)
     rounds = RoundQueue(open_redis(settings, is_patient=True))
     _this_worker[:] = [WorkerProcess(settings, rounds, Event(), Classifiers(KEPT_CLASSIFIERS))]
     os.nice(NICENESS)

@@ -45,7 +45,15 @@ MAY_IMPORT = {
 # What every folder may import.
 GROUND = (
     *("backend.errors", "backend.settings", "backend.logs"),
-    *("model.errors", "model.types", "model.files", "model.progress", "model.text_digests", "model.llm.chat"),
+    *(
+        "model.errors",
+        "model.types",
+        "model.files",
+        "model.leftovers",
+        "model.progress",
+        "model.text_digests",
+        "model.llm.chat",
+    ),
     # The meaning of a head's numbers: one small folder of arrays that all rooms speak of.
     "model.links",
 )

@@ -50,7 +50,7 @@ def test_a_file_that_holds_no_such_record_is_set_aside_with_a_warning(note, file
     assert note.read() is None
     assert not file.exists()
     assert file.with_name("note.json.broken").read_bytes() == content
-    assert "event=document_set_aside" in caplog.text
+    assert "event=set_aside" in caplog.text
     note.write(LONG)
     assert note.read() == LONG
 

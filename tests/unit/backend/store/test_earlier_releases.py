@@ -96,7 +96,7 @@ def test_what_people_set_and_what_was_chosen_is_used(folder):
 def test_its_order_and_its_facts_are_set_aside_with_a_sentence_and_made_anew(folder, caplog):
     assert folder.publications.current() is None
     assert folder.sync_record.read() is None
-    assert caplog.text.count("event=document_set_aside") == 2
+    assert caplog.text.count("event=set_aside") == 2
     assert (folder.path / "published.json.broken").exists()
     assert (folder.path / "synced.json.broken").exists()
 

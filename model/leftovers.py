@@ -1,0 +1,56 @@
+"""What killed processes left: unfinished files and folders are swept, and what was set aside goes after a month."""
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from model.files import BROKEN, UNFINISHED, discard, is_being_written
+
+# How long a damaged file is kept for people to look at.
+KEPT_BROKEN_S = 30 * 24 * 3600.0
+
+log = logging.getLogger(__name__)
+
+
+def sweep(folder: Path) -> int:
+    """Delete what nobody writes any more, and what was set aside long ago; a starting process calls this.
+
+    Args:
+        folder: MODEL_DIR; all folders in it are looked through.
+
+    Returns:
+        The number of files and folders that were deleted.
+    """
+    found = [path for path in _leftovers(folder) if not is_being_written(path)]
+    swept = sum(map(_is_discarded, found))
+    if swept:
+        log.info("event=swept folder=%s leftovers=%d", folder, swept)
+    return swept
+
+
+def _leftovers(folder: Path) -> Iterator[Path]:
+    """Yield unfinished files and folders, and what was set aside a month ago; folders that vanish are no error."""
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(parent) / name
+            is_unfinished = name.startswith(".") and name.endswith(UNFINISHED)
+            if is_unfinished or (name.endswith(BROKEN) and _age_s(path) > KEPT_BROKEN_S):
+                yield path
+
+
+def _age_s(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _is_discarded(path: Path) -> bool:
+    try:
+        discard(path)
+    except OSError as error:
+        log.warning("event=not_swept file=%s reason=%s", path, str(error).replace(" ", "_"))
+        return False
+    return True
