@@ -89,6 +89,12 @@ class PublicationError(ShortlistError):
     is_passing = True
 
 
+class DamagedOrderError(ShortlistError):
+    """The table of the order in use is missing or damaged; it was set aside, and the next round makes another."""
+
+    code = "published_order"
+
+
 HTTP_STATUS: dict[type[ShortlistError], int] = {
     InvalidRequestError: 400,
     UnknownProjectError: 404,

@@ -91,6 +91,10 @@ class VersionError(ShortlistError):
     code = "model_version"
 
 
+class DamagedVersionError(VersionError):
+    """The files of a model version are damaged; the version was set aside, so that the one before it serves."""
+
+
 class InvalidGoldError(ShortlistError):
     """Gold labels cannot be read, or are too few for the simulation."""
 

@@ -75,13 +75,15 @@ class RoundTurn(Protocol):
 
 
 class PredictionStore(Protocol):
-    """What publishing and cleaning up use of a LabelStudioClient."""
+    """What rounds use of a LabelStudioClient besides reading tasks."""
 
     def project(self, project_id: int) -> Project: ...
 
     def import_predictions(
         self, project_id: int, predictions: Sequence[Mapping[str, Any]], on_progress: Callable[[int, int], None]
     ) -> None: ...
+
+    def backends(self, project_id: int) -> list[Any]: ...
 
     def use_model_version(self, project_id: int, model_version: str) -> None: ...
 

@@ -131,6 +131,7 @@ class FakeLabelStudio:
         self.calls: list[str] = []
         self.current = project or a_project()
         self.is_failing = False
+        self.backends_now: list[Any] = []
         self._next_id = 1
         self.predictions: dict[int, dict[str, Any]] = {}
         for version, count in (stored or {}).items():
@@ -143,6 +144,9 @@ class FakeLabelStudio:
 
     def project(self, project_id: int) -> Project:
         return self.current
+
+    def backends(self, project_id: int) -> list[Any]:
+        return self.backends_now
 
     def import_predictions(
         self, project_id: int, predictions: Sequence[Mapping[str, Any]], on_progress: Callable[[int, int], None]

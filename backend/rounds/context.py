@@ -10,7 +10,7 @@ from backend.work.classifiers import Classifiers
 from backend.work.queue import RoundQueue
 from backend.work.turn import Turn
 from model.learner.agreement import Agreement
-from model.learner.registry import ModelVersion
+from model.learner.model_version import ModelVersion
 from model.learner.training import Trained, do_not_stop
 
 

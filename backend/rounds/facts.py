@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from backend.errors import DamagedOrderError
 from backend.rounds.context import InUse, RoundContext
 from backend.rounds.llm.choosing import has_a_say, retry_at
 from backend.rounds.order import strategy_for
@@ -16,9 +18,12 @@ from backend.store.project_folder import ProjectFolder
 from backend.store.publications import Publication
 from backend.store.selections import Selection
 from backend.store.sync_record import Facts, OrderFacts
-from model.learner.registry import ModelVersion, data_sha256, label_digests
+from model.learner.model_version import ModelVersion
+from model.learner.registry import data_sha256, label_digests
 from model.query.strategies import find_strategy
 from model.types import IntArray
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,13 @@ class PublishedTexts:
 
 
 def published_texts(folder: ProjectFolder) -> PublishedTexts | None:
-    """Read the order in use; None before the first."""
-    with folder.publications.open() as order:
-        return None if order is None else PublishedTexts(order.head, *order.texts())
+    """Read the order in use; None before the first, and where it turns out to be damaged."""
+    try:
+        with folder.publications.open() as order:
+            return None if order is None else PublishedTexts(order.head, *order.texts())
+    except DamagedOrderError as error:
+        log.warning("event=order_damaged project=%d reason=%s", folder.project_id, error)
+        return None
 
 
 def training_facts(context: RoundContext, synced: Synced) -> Facts:

@@ -12,8 +12,8 @@ from backend.work.states import TRAINING
 from model.encoder.classifier import new_classifier
 from model.encoder.processor import is_out_of_memory
 from model.errors import ShortlistError, TrainingCancelledError, TrainingFailedError
+from model.learner.model_version import ModelVersion
 from model.learner.recipes import TrainingConfig
-from model.learner.registry import ModelVersion
 from model.learner.training import Start, Trained, check_trainable
 from model.tasks.classification.llm import WEAK_WEIGHT
 from model.types import TrainingData

@@ -71,6 +71,10 @@ def _run(worker: WorkerProcess, turn: Turn) -> float | None:
             return _put_off(turn, error)
         turn.end(str(error), error.code)
         log.error("event=round_failed project=%d code=%s reason=%s", project_id, error.code, error)
+    except OSError as error:
+        reason = f"the disk or the system refused ({error}): is MODEL_DIR full or not ours to write?"
+        turn.end(reason, "system")
+        log.exception("event=round_failed project=%d", project_id)
     except Exception as error:
         turn.end(f"unexpected {type(error).__name__}; see the worker's log", "internal")
         log.exception("event=round_crashed project=%d", project_id)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
-from backend.errors import PublicationError
+from backend.errors import DamagedOrderError, PublicationError
 from backend.rounds.clean_up import KEPT_PUBLICATIONS, clean_up
 from backend.rounds.context import InUse, RoundContext
 from backend.rounds.facts import PublishedTexts, order_digest, published_texts, training_facts, with_order
@@ -26,16 +26,19 @@ from backend.rounds.standing import Standing
 from backend.rounds.sync import Synced, sync, unread_changes
 from backend.settings import ProjectSettings, Settings
 from backend.store.embeddings import keep_encoders
-from backend.store.project_folder import ProjectFolder, RoundRecord
+from backend.store.project_folder import NOT_CONNECTED, Connection, ProjectFolder, RoundRecord
 from backend.store.publications import Publication
 from backend.store.sync_record import Agreed, Facts, Failure, LeftOutTasks, SyncRecord, Unread, summarise
 from backend.studio.client import SAMPLING, LabelStudioClient
+from backend.studio.connecting import find_connection
 from backend.studio.contract import Project
 from backend.studio.webhooks import let_webhooks_in
 from backend.work.classifiers import Classifiers
 from backend.work.queue import RoundQueue
 from backend.work.states import PUBLISHING, SYNCING
 from backend.work.turn import Turn
+from model.errors import DamagedVersionError
+from model.learner.registry import KEPT_VERSIONS
 from model.learner.training import do_not_stop
 
 # An order that only knows more labels is soon followed by another: so many of its first texts are written, two batches,
@@ -89,12 +92,25 @@ class Round:
         """Find out what is due, and do it; see `run_round`."""
         self._turn.step(SYNCING)
         self._folder.belong_to(self._project.created_at)
-        host = self._folder.connection.read().host
+        host = self._connection().host
         let_webhooks_in(self._context.settings, self._context.client, self._turn.project_id, host)
         if self.is_anything_due():
-            self._catch_up()
+            self._catch_up_past_damage()
         self._clean_up()
         self._look_again()
+
+    def _connection(self) -> Connection:
+        """How the project is connected; learned from Label Studio where our record is lost."""
+        document = self._folder.connection
+        connection = document.read()
+        if connection != NOT_CONNECTED:
+            return connection
+        found = find_connection(self._context.client, self._context.settings, self._folder.project_id)
+        # Asking made Label Studio call /setup, which may have written the record meanwhile.
+        if found is not None and document.read() == NOT_CONNECTED:
+            document.write(found)
+            log.info("event=connection_found project=%d host=%s", self._folder.project_id, found.host)
+        return document.read()
 
     @cached_property
     def _project(self) -> Project:
@@ -144,6 +160,15 @@ class Round:
             *(str(_current_number(folder)) for folder in self._folder.of_further_questions()),
         )
 
+    def _catch_up_past_damage(self) -> None:
+        """Catch up; where a model version turns out damaged, and is set aside, do so again with the one before it."""
+        for _ in range(KEPT_VERSIONS):
+            try:
+                return self._catch_up()
+            except DamagedVersionError as error:
+                log.warning("event=version_damaged project=%d reason=%s", self._folder.project_id, error)
+        return self._catch_up()
+
     def _catch_up(self) -> None:
         """Fit, score, order and publish, as far as each is due; a version becomes current after its order is out."""
         questions = self._sync()
@@ -185,8 +210,8 @@ class Round:
         wanted = min(WRITTEN_BEFORE_TRAINING, self._settings.queue_size)
         try:
             extend(self._context.client, self._folder, wanted, self._turn.progress)
-        except PublicationError as error:
-            # A task of it was deleted: the order after the training knows.
+        except (PublicationError, DamagedOrderError) as error:
+            # A task of it was deleted, or its table is damaged: the order after the training knows.
             log.warning("event=not_extended project=%d reason=%s", self._folder.project_id, error)
 
     def llm_context(self, synced: Synced, in_use: InUse) -> LLMContext:

@@ -16,8 +16,9 @@ from backend.work.parts import PartWorker, embed_in_parts
 from backend.work.sources import Source
 from model.learner.acquisition import compute_untrained_features, features_from_embeddings
 from model.learner.knowledge import Embed, Knowledge, know
+from model.learner.model_version import ModelVersion
 from model.learner.refitting import HeadData, with_refitted_head
-from model.learner.registry import ModelVersion, data_sha256
+from model.learner.registry import data_sha256
 from model.learner.training import Trained, train_on_knowledge
 from model.query.strategies import Strategy
 from model.query.unlabelled import GIVEN, Need, Unlabelled
@@ -114,4 +115,4 @@ def source_of(context: RoundContext, version: ModelVersion | None) -> Source:
     encoder = context.settings.bert_model
     if version is None or (version.recipe_used == Recipe.HEAD.value and version.encoder == encoder):
         return Source(encoder)
-    return Source(encoder, version.number)
+    return Source(encoder, version.number, version.fingerprint)

@@ -63,6 +63,8 @@ class RoundRecord:
     seconds: float
 
 
+NOT_CONNECTED = Connection("", {})
+
 _CONNECTION = TypeAdapter(Connection)
 _IDENTITY = TypeAdapter[Identity | None](Identity | None)
 _SELECTION = TypeAdapter[Selection | None](Selection | None)
@@ -94,7 +96,8 @@ class ProjectFolder:
         self.path = model_dir / "projects" / str(project_id)
         if place:
             self.path = self.path / _QUESTIONS / str(place)
-        self.registry = Registry(self.path / "versions")
+        self.versions_folder = self.path / "versions"
+        self.registry = Registry(self.versions_folder)
         self.embeddings_folder = self.path / "embeddings"
         self.tasks_file = self.path / "tasks.sqlite"
         self.publications = Publications(self.path)
@@ -103,7 +106,7 @@ class ProjectFolder:
     @property
     def connection(self) -> Document[Connection]:
         """The last /setup request; empty before the first."""
-        return Document(self.path / "connection.json", _CONNECTION, Connection("", {}))
+        return Document(self.path / "connection.json", _CONNECTION, NOT_CONNECTED)
 
     @property
     def selection(self) -> Document[Selection | None]:

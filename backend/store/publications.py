@@ -1,4 +1,7 @@
-"""The order in use on disk: a head with a summary, and a table with one row for each place."""
+"""The order in use on disk: a head with a summary, and a table with one row for each place.
+
+An order whose table is damaged is set aside: then there is none, and the next round makes one.
+"""
 
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
@@ -11,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import TypeAdapter
 
+from backend.errors import DamagedOrderError
 from backend.store.documents import Document
-from model.errors import VersionError
-from model.files import replacing
+from model.files import BROKEN, check_openable, discard, replacing, set_aside
 from model.types import IntArray, LabelSet
 
 # Number of first tasks that the head names with their reasons. Status shows them to people.
@@ -26,6 +29,7 @@ _TABLE = "CREATE TABLE places (place INTEGER PRIMARY KEY, task INTEGER, text_dig
 _INDEX = "CREATE UNIQUE INDEX places_by_task ON places (task)"
 # A copy of all ids and digests, which is read in one step.
 _TEXTS = "CREATE TABLE texts (task_ids BLOB, digests BLOB)"
+_HEAD_NAME = "published.json"
 _COLUMNS = "place, task, text_digest, reason, result"
 
 
@@ -207,7 +211,10 @@ class PublishedOrder:
 
     def texts(self) -> tuple[IntArray, IntArray]:
         """Read the ids and text digests of all tasks by place: task_ids_N and digests_N (uint64)."""
-        task_ids, digests = self._table.execute("SELECT task_ids, digests FROM texts").fetchone()
+        row = self._table.execute("SELECT task_ids, digests FROM texts").fetchone()
+        if row is None or [len(column or b"") for column in row] != [8 * self.head.size] * 2:
+            raise sqlite3.DatabaseError("the table of texts is not whole")
+        task_ids, digests = row
         return np.frombuffer(task_ids, dtype=np.int64), np.frombuffer(digests, dtype=np.uint64)
 
 
@@ -216,7 +223,7 @@ class Publications:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._head = Document[Publication | None](folder / "published.json", _HEAD, None)
+        self._head = Document[Publication | None](folder / _HEAD_NAME, _HEAD, None)
 
     def current(self) -> Publication | None:
         """Read the head of the order in use; None before the first order."""
@@ -232,14 +239,18 @@ class Publications:
         """Open the order in use while the block runs; None before the first order.
 
         Raises:
-            VersionError: the table of the order is missing.
+            DamagedOrderError: the table is missing or damaged, as it turns out in the block; the order was set aside.
         """
         opened = self._open()
         if opened is None:
             yield None
             return
-        with closing(opened[1]):
-            yield PublishedOrder(*opened)
+        head, table = opened
+        with closing(table):
+            try:
+                yield PublishedOrder(head, table)
+            except sqlite3.DatabaseError as error:
+                raise self._set_aside(head, error) from error
 
     def write(self, publication: Publication, places: Places) -> Publication:
         """Write the table of an order, then its head, which makes it the order in use.
@@ -268,8 +279,8 @@ class Publications:
         written = replace(publication, next=tuple(NextTask(*row) for row in first))
         self._head.write(written)
         for old in self._folder.glob("order-*"):
-            if old != file:
-                old.unlink(missing_ok=True)
+            if old != file and not old.name.endswith(BROKEN):
+                discard(old)
         return written
 
     def lengthen(self, publication: Publication) -> None:
@@ -287,10 +298,25 @@ class Publications:
                 return None
             try:
                 return head, sqlite3.connect(f"{self._file(head).as_uri()}?mode=ro&immutable=1", uri=True)
-            except sqlite3.OperationalError:
+            except sqlite3.OperationalError as error:
                 # A worker published a new order after the head was read, and deleted this table; try the new head.
-                continue
-        raise VersionError(f"the published order is missing from {self._folder}: request a round to publish a new one")
+                if self.current() == head:
+                    raise self._set_aside(head, error) from error
+        raise DamagedOrderError(f"the published order was replaced {_OPEN_TRIES} times while it was opened: try again")
+
+    def _set_aside(self, head: Publication, error: sqlite3.DatabaseError) -> DamagedOrderError:
+        """Set table and head aside, unless another order is in use by now; return the error to raise.
+
+        Raises:
+            OSError: the system lacks open files or the like; nothing is set aside.
+        """
+        check_openable(self._file(head))
+        if self.current() == head:
+            set_aside(self._file(head), error)
+            set_aside(self._folder / _HEAD_NAME, error)
+        return DamagedOrderError(
+            f"the published order {head.name} is damaged and was set aside ({error}): the next round publishes another"
+        )
 
     def _file(self, publication: Publication) -> Path:
         return self._folder.absolute() / f"order-{publication.number}.sqlite"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
 from threading import Lock
 
 import torch
@@ -12,6 +13,8 @@ from backend.work.classifiers import Classifiers
 from backend.work.sources import Source
 from model.encoder.classifier import TextClassifier
 from model.encoder.inference import embed_pool, head_proba
+from model.errors import DamagedVersionError
+from model.learner.registry import KEPT_VERSIONS
 from model.types import FloatArray
 
 # Label Studio gives /predict 100 s.
@@ -32,12 +35,18 @@ class WebClassifier:
         """The project's current classifier; None while it has none, or while it takes too long to load.
 
         Raises:
-            VersionError: the version is damaged.
+            VersionError: the version is whole and cannot be loaded all the same.
         """
-        version = folder.registry.current()
-        if version is None:
-            return None
-        source = Source(version.encoder, version.number)
+        for _ in range(KEPT_VERSIONS + 1):
+            version = folder.registry.current()
+            if version is None:
+                return None
+            # A damaged version is set aside; then the one before it is current.
+            with suppress(DamagedVersionError):
+                return self._load(folder, Source(version.encoder, version.number))
+        return None
+
+    def _load(self, folder: ProjectFolder, source: Source) -> TextClassifier | None:
         if (classifier := self._classifiers.find(folder, source)) is not None:
             return classifier
         try:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from backend.errors import DamagedOrderError
 from backend.store.project_folder import ProjectFolder
 from backend.store.publications import Place, Publication
 from backend.studio.contract import Task
@@ -12,6 +13,7 @@ from backend.studio.kinds import read_tasks
 from backend.studio.labeling_config import read_text
 from backend.studio.results import NO_RESULT, empty_prediction, joined, prediction, rank_score
 from backend.web.service import Service
+from model.errors import VersionError
 from model.tasks.task import Task as Question
 from model.text_digests import text_digest
 
@@ -50,11 +52,15 @@ def predict(service: Service, project_id: int, label_config: str, tasks: Sequenc
 def _published(
     folder: ProjectFolder, questions: Sequence[Question], task_ids: Sequence[int]
 ) -> tuple[Publication | None, dict[int, Place]]:
-    """The order in use and the places of some tasks in it; nothing of an order for other labels."""
-    with folder.publications.open() as order:
-        if order is None or order.head.label_sets != tuple(question.label_set for question in questions):
-            return None, {}
-        return order.head, order.find(task_ids)
+    """The order in use and the places of some tasks in it; nothing of a damaged order, or of one for other labels."""
+    try:
+        with folder.publications.open() as order:
+            if order is None or order.head.label_sets != tuple(question.label_set for question in questions):
+                return None, {}
+            return order.head, order.find(task_ids)
+    except DamagedOrderError as error:
+        log.warning("event=order_damaged project=%d reason=%s", folder.project_id, error)
+        return None, {}
 
 
 def _from_order(head: Publication | None, place: Place | None, text: str) -> dict[str, Any] | None:
@@ -78,7 +84,11 @@ def _score(
 
 def _results(service: Service, folder: ProjectFolder, question: Question, texts: Sequence[str]) -> list[str]:
     """Result items of each text for one question, as JSON; none while the question has no classifier."""
-    classifier = service.classifier.current(folder)
+    try:
+        classifier = service.classifier.current(folder)
+    except VersionError as error:
+        log.warning("event=no_classifier project=%d reason=%s", folder.project_id, error)
+        classifier = None
     if classifier is None or classifier.config.label_set != question.label_set:
         return [NO_RESULT] * len(texts)
     proba_N_C = service.classifier.score(classifier, texts, service.threads)

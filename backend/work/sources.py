@@ -10,12 +10,14 @@ class Source:
     Attributes:
         encoder: BERT_MODEL; empty for the bundled encoder.
         version: number of the model version; 0 for the untrained encoder.
+        fingerprint: stands for the version's files; only needed for `name`.
     """
 
     encoder: str = ""
     version: int = 0
+    fingerprint: str = ""
 
     @property
     def name(self) -> str:
-        """The name for files: `version-3`, or the encoder's name."""
-        return f"version-{self.version}" if self.version else self.encoder
+        """The name for files: `version-3-5f0c21ab`, or the encoder's name."""
+        return f"version-{self.version}-{self.fingerprint}" if self.version else self.encoder

@@ -22,7 +22,8 @@ from backend.settings import ProjectSettings, Settings
 from backend.store.project_folder import ProjectFolder
 from backend.store.publications import HookFailure
 from backend.store.selections import Picked, Selection
-from model.learner.registry import ModelVersion, data_sha256, label_digests
+from model.learner.model_version import ModelVersion
+from model.learner.registry import data_sha256, label_digests
 from model.text_digests import text_digest
 from model.types import LabelSet, PoolText, Targets
 from tests.fakes import FakeTurn, a_context, a_project, labeling_config, some_places, the_task, write_publication

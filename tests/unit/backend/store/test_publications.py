@@ -3,8 +3,8 @@ import sqlite3
 import numpy as np
 import pytest
 
+from backend.errors import DamagedOrderError
 from backend.store.publications import FurtherQuestion, NextTask, Place, Publications
-from model.errors import VersionError
 from model.text_digests import text_digest
 from model.types import LabelSet
 from tests.fakes import POS, a_publication, some_places
@@ -92,11 +92,37 @@ def test_an_order_that_is_being_read_stays_readable_while_another_is_published(p
         assert [place.task_id for place in order.places()] == [10, 11, 12]
 
 
-def test_a_publication_without_its_table_is_an_error_that_names_the_fix(publications, tmp_path):
+def test_a_publication_without_its_table_is_set_aside(publications, tmp_path):
     publications.write(a_publication(3), some_places(3))
     next((tmp_path / "5").glob("order-*")).unlink()
-    with pytest.raises(VersionError, match="request a round"), publications.open():
+    with pytest.raises(DamagedOrderError, match="the next round publishes another"), publications.open():
         pass
+    assert publications.current() is None
+    with publications.open() as order:
+        assert order is None
+
+
+@pytest.mark.parametrize("look", [lambda order: order.find([10]), lambda order: order.places(), lambda o: o.texts()])
+def test_a_publication_whose_table_is_damaged_is_set_aside_when_it_is_read(publications, tmp_path, look):
+    publications.write(a_publication(3), some_places(3))
+    (table,) = (tmp_path / "5").glob("order-*")
+    table.write_bytes(bytes(table.stat().st_size))
+    with pytest.raises(DamagedOrderError, match=r"3\.7 is damaged"), publications.open() as order:
+        look(order)
+    assert (publications.current(), publications.name()) == (None, "")
+    assert {path.name for path in (tmp_path / "5").iterdir()} == {"order-7.sqlite.broken", "published.json.broken"}
+
+
+def test_an_order_that_was_replaced_while_it_was_read_is_not_set_aside(publications):
+    publications.write(a_publication(3, number=1), some_places(3))
+
+    def replace_it(_):
+        publications.write(a_publication(3, number=2), some_places(3))
+        raise sqlite3.DatabaseError("gone")
+
+    with pytest.raises(DamagedOrderError), publications.open() as order:
+        replace_it(order)
+    assert publications.current().number == 2
 
 
 def test_a_table_that_cannot_be_written_leaves_the_order_in_use(publications):
@@ -117,7 +143,7 @@ def test_an_order_of_an_earlier_release_is_set_aside(publications, tmp_path, cap
     (tmp_path / "5" / "published.json").write_text('{"number": 4, "model": 1, "queued": 10, "llm_labels": []}')
     assert publications.current() is None
     assert (tmp_path / "5" / "published.json.broken").exists()
-    assert "event=document_set_aside" in caplog.text
+    assert "event=set_aside" in caplog.text
 
 
 def test_each_question_sees_what_an_order_knew_of_it(publications):

@@ -6,7 +6,8 @@ import pytest
 
 from backend.errors import ConfigurationError, LabelStudioError
 from backend.settings import Settings
-from backend.studio.connecting import connect_over, refusal, refusal_text
+from backend.store.project_folder import Connection
+from backend.studio.connecting import connect_over, find_connection, refusal, refusal_text
 from model.errors import LabelDescriptionError
 from tests.fakes import a_project
 
@@ -128,3 +129,21 @@ def test_extra_params_that_cannot_be_read_are_not_overwritten():
     with pytest.raises(ConfigurationError, match="not JSON"):
         connect(studio, {"pos": "praise"})
     assert studio.patched == []
+
+
+OWN = {"query_size": 5}
+
+
+@pytest.mark.parametrize(
+    ("known", "found"),
+    [
+        ([Connected(extra_params=OWN)], Connection("backend:9090", OWN)),
+        ([Connected("http://backend:1", OWN)], Connection("backend:1", OWN)),
+        ([Connected("http://other:1"), Connected(extra_params=OWN)], Connection("backend:9090", OWN)),
+        ([Connected("http://other:9090"), Connected(extra_params=OWN)], None),
+        ([], None),
+    ],
+    ids=["the only one", "behind another port", "the only one on our port", "which is ours?", "none"],
+)
+def test_a_lost_connection_is_learned_from_label_studio(known, found):
+    assert find_connection(FakeConnector(known), Settings(port=9090), 1) == found

@@ -1,4 +1,4 @@
-import shutil
+import errno
 
 import numpy as np
 import pytest
@@ -42,14 +42,32 @@ def test_a_new_model_version_is_noticed(folder):
     assert models.current(folder) is not before
 
 
-def test_a_model_that_could_not_be_loaded_is_tried_again(folder, tmp_path):
+def test_a_damaged_model_is_set_aside_and_the_newest_whole_one_answers(folder):
+    for number, others in ((1, [2]), (2, [])):
+        weights = folder.registry.find(number).folder / "head.safetensors"
+        weights.write_bytes(bytes(weights.stat().st_size))
+        assert (WebClassifier().current(folder) is not None) == bool(others)
+        assert folder.registry.numbers() == others
+
+
+def test_a_model_in_memory_goes_on_though_its_files_are_gone_bad(folder):
     models = WebClassifier()
+    before = models.current(folder)
     weights = folder.registry.find(1).folder / "head.safetensors"
-    shutil.move(weights, tmp_path / "away")
-    with pytest.raises(Exception, match=r"head\.safetensors"):
-        models.current(folder)
-    shutil.move(tmp_path / "away", weights)
-    assert models.current(folder) is not None
+    weights.write_bytes(bytes(weights.stat().st_size))
+    assert models.current(folder) is before
+
+
+def test_a_model_that_lacks_open_files_for_a_moment_is_not_set_aside(folder, monkeypatch):
+    def too_many(*_, **__):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("model.learner.model_version.load_classifier", too_many)
+        with pytest.raises(OSError, match="Too many"):
+            WebClassifier().current(folder)
+    assert folder.registry.numbers() == [1, 2]
+    assert WebClassifier().current(folder) is not None
 
 
 def test_texts_are_scored_with_the_threads_there_are_at_every_moment(folder):

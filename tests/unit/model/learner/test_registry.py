@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from model.encoder.classifier import new_classifier
-from model.errors import VersionError
+from model.errors import DamagedVersionError, VersionError
 from model.learner.evaluation import Evaluation
 from model.learner.recipes import TrainingConfig
 from model.learner.registry import KEPT_VERSIONS, Registry, label_digests
@@ -91,7 +91,7 @@ def test_the_same_labels_have_the_same_hash_and_others_another(write):
 def test_a_version_of_before_there_were_measurements_is_still_read(registry, write):
     folder = write().folder
     manifest = json.loads((folder / "manifest.json").read_text())
-    del manifest["warnings"], manifest["metrics"]["out_of_fold"], manifest["metrics"]["recipe"]
+    del manifest["warnings"], manifest["metrics"]["out_of_fold"], manifest["metrics"]["recipe"], manifest["sha256"]
     (folder / "manifest.json").write_text(json.dumps(manifest))
     classifier = json.loads((folder / "classifier.json").read_text())
     del classifier["temperature"], classifier["pooling"]
@@ -218,3 +218,75 @@ def test_a_label_set_with_several_labels_comes_back_as_it_went(registry, encoder
     targets = Targets((1,), ("good",), np.float32([[1, 1]]), several)
     trained = Trained(new_classifier(encoder, several))
     assert registry.write(trained, targets, TrainingConfig()).label_set == several
+
+
+@pytest.mark.parametrize("content", [b"", b"x", bytes(2), b"-"], ids=repr)
+def test_a_lost_counter_gives_no_number_a_second_time(registry, write, tmp_path, content):
+    for _ in range(2):
+        registry.point(write().number)
+    counter = tmp_path / "versions" / "counter"
+    counter.write_bytes(content)
+    (registry.find(2).folder / "manifest.json").write_bytes(b"")
+    assert registry.current().number == 1
+    assert write().number == 3
+    counter.unlink()
+    shutil.rmtree(tmp_path / "versions" / "2.broken")
+    shutil.rmtree(registry.find(3).folder)
+    assert write().number == 3
+
+
+def test_a_version_of_which_a_byte_changed_is_set_aside(registry, write, tmp_path, caplog):
+    version = write()
+    weights = version.folder / "head.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(DamagedVersionError, match=r"version 1 is damaged .*head\.safetensors has another checksum"):
+        version.load()
+    assert registry.numbers() == []
+    assert (tmp_path / "versions" / "1.broken" / "head.safetensors").exists()
+    assert "event=set_aside" in caplog.text
+
+
+def test_the_files_of_a_version_are_hashed_once(write, monkeypatch):
+    version = write()
+    version.load()
+    monkeypatch.setattr("model.learner.model_version.sha256_of", None)
+    version.load()
+
+
+def test_a_damaged_version_cannot_be_rolled_back_to(registry, write):
+    for _ in range(2):
+        registry.point(write().number)
+    (registry.find(1).folder / "encoder" / "config.json").write_text("{}")
+    with pytest.raises(DamagedVersionError):
+        registry.point(1)
+    assert registry.current().number == 2
+
+
+def test_a_version_rolled_back_to_that_is_damaged_makes_way_for_the_newest(registry, write):
+    for _ in range(3):
+        registry.point(write().number)
+    registry.point(1)
+    write()
+    (registry.find(1).folder / "manifest.json").write_text("[]")
+    assert registry.current().number == 3
+    assert registry.missing() == 1
+    assert registry.pending().number == 4
+
+
+def test_whole_files_that_cannot_be_loaded_for_lack_of_memory_are_not_set_aside(registry, write, monkeypatch):
+    def no_memory(_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    version = write()
+    monkeypatch.setattr("model.learner.model_version.load_classifier", no_memory)
+    with pytest.raises(VersionError, match="cannot be loaded"):
+        version.load()
+    assert registry.numbers() == [1]
+
+
+def test_a_version_that_cannot_be_saved_leaves_no_folder(registry, encoder, tmp_path):
+    with pytest.raises(OSError, match="No space"):
+        registry.write(half_written(encoder), TARGETS, TrainingConfig())
+    assert [path.name for path in (tmp_path / "versions").iterdir()] == ["counter"]
