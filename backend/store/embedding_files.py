@@ -1,7 +1,9 @@
-"""Embeddings on disk, appended row by row. A killed process loses rows and never leaves a wrong row."""
+"""Embeddings on disk, appended row by row. A killed process loses rows and never leaves a wrong row.
+
+Each row has a checksum: a row that the disk lost or changed is found when it is read, and embedded again.
+"""
 
 import fcntl
-import logging
 import mmap
 import os
 from collections.abc import Iterator
@@ -13,15 +15,17 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from model.errors import InvalidEmbeddingsError
-from model.files import replacing
+from model.errors import InvalidEmbeddingsError, ShortlistError
+from model.files import check_openable, discard, is_shortage, replacing, set_aside
 from model.types import FloatArray, IntArray
 
 # Rows in one read or write: 12 MB with 384 dimensions.
 _BLOCK = 16_384
 _READ_TRIES = 3
 
-log = logging.getLogger(__name__)
+
+class DamagedRowsError(ShortlistError):
+    """Embeddings on disk differ from their checksums; `EmbeddingFiles.drop_damaged` deletes them."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,14 @@ class StoredRows:
         file: name of the file of embeddings; empty without a file.
         dimensions: D.
         digests_M: digest of each row's text; uint64.
+        sums_M: checksum of each row; uint64.
         mapped: the file, with M x D numbers of 16 bits; None without rows.
     """
 
     file: str = ""
     dimensions: int = 0
     digests_M: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
+    sums_M: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
     mapped: mmap.mmap | None = None
 
     def rows_of(self, digests_N: IntArray) -> IntArray:
@@ -69,6 +75,9 @@ class StoredRows:
 
         Returns:
             embeddings_N_D, float32.
+
+        Raises:
+            DamagedRowsError: a row differs from its checksum.
         """
         embeddings_N_D = np.empty((len(rows_N), self.dimensions), dtype=np.float32)
         for places in _blocks(np.argsort(rows_N, kind="stable")):
@@ -76,10 +85,27 @@ class StoredRows:
         return embeddings_N_D
 
     def blocks(self, rows_N: IntArray) -> Iterator[FloatArray]:
-        """Yield the embeddings in N rows block by block, with 16 bits for each number."""
+        """Yield the embeddings in N rows block by block, with 16 bits for each number.
+
+        Raises:
+            DamagedRowsError: a row differs from its checksum.
+        """
         return (self._rows(rows) for rows in _blocks(rows_N))
 
+    def whole_rows(self) -> IntArray:
+        """Return the rows that agree with their checksums, in order."""
+        all_M = np.arange(len(self.digests_M))
+        is_whole = [_sums(self._unchecked(rows)) == self.sums_M[rows] for rows in _blocks(all_M)]
+        return all_M[np.concatenate(is_whole)] if is_whole else all_M
+
     def _rows(self, rows_B: IntArray) -> FloatArray:
+        rows_B_D = self._unchecked(rows_B)
+        damaged = int((_sums(rows_B_D) != self.sums_M[rows_B]).sum()) if self.mapped is not None else 0
+        if damaged:
+            raise DamagedRowsError(f"{damaged} of {len(rows_B)} embeddings in {self.file} differ from their checksums")
+        return rows_B_D
+
+    def _unchecked(self, rows_B: IntArray) -> FloatArray:
         if self.mapped is None:
             return np.zeros((0, self.dimensions), dtype=np.float16)
         rows_B_D: FloatArray = np.frombuffer(self.mapped, dtype=np.float16).reshape(-1, self.dimensions)[rows_B]
@@ -103,7 +129,13 @@ class EmbeddingFiles:
         self._index = folder / f"{name}.digests.npz"
 
     def read(self) -> StoredRows:
-        """Read a snapshot; it is empty if a file is missing or broken, and the next write then starts new files."""
+        """Read a snapshot; it is empty if a file is missing or broken, and the next write then starts new files.
+
+        A broken file is renamed to `<name>.broken`.
+
+        Raises:
+            OSError: the system lacks memory, open files or the like; the files may be well.
+        """
         for _ in range(_READ_TRIES):
             try:
                 return self._read()
@@ -111,7 +143,9 @@ class EmbeddingFiles:
                 # A writer replaced the file of embeddings after the digests were read; the next try finds the new one.
                 continue
             except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-                log.warning("event=embeddings_unreadable file=%s reason=%s", self._index, error)
+                if isinstance(error, OSError) and is_shortage(error):
+                    raise
+                set_aside(self._index, error)
                 return StoredRows()
         return StoredRows()
 
@@ -147,46 +181,84 @@ class EmbeddingFiles:
             rows_M = np.flatnonzero(np.isin(stored.digests_M, digests_N))
             self._append(StoredRows(dimensions=stored.dimensions), stored.digests_M[rows_M], stored.blocks(rows_M))
 
+    def drop_damaged(self) -> None:
+        """Delete the embeddings that differ from their checksums; the old file is renamed to `<name>.broken`."""
+        with self._write_lock():
+            stored = self.read()
+            rows_M = stored.whole_rows()
+            if len(rows_M) < len(stored.digests_M):
+                reason = f"{len(stored.digests_M) - len(rows_M)} embeddings are damaged"
+                kept = StoredRows(dimensions=stored.dimensions)
+                self._append(kept, stored.digests_M[rows_M], stored.blocks(rows_M), broken=reason)
+
     @contextmanager
     def _write_lock(self) -> Iterator[None]:
         """Hold the lock for writers; the kernel releases the lock of a killed process."""
-        with (self._folder / f"{self._name}.lock").open("ab") as lock:
+        file = self._folder / f"{self._name}.lock"
+        if not check_openable(file, "ab"):
+            set_aside(file, "cannot be opened")
+        with file.open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def _read(self) -> StoredRows:
         if not self._index.exists():
             return StoredRows()
-        with np.load(self._index) as saved:
-            file, dimensions, digests_M = str(saved["rows"]), int(saved["dimensions"]), saved["digests_M"]
+        # NumPy leaves a file open that it cannot read.
+        with self._index.open("rb") as index, np.load(index) as saved:
+            file, dimensions = str(saved["rows"]), int(saved["dimensions"])
+            digests_M, sums_M = saved["digests_M"], saved["sums_M"]
+        if len(digests_M) != len(sums_M):
+            raise ValueError("not every row has a checksum")
         with (self._folder / file).open("rb") as rows:
             size_bytes = len(digests_M) * dimensions * np.float16().nbytes
             mapped = mmap.mmap(rows.fileno(), size_bytes, access=mmap.ACCESS_READ) if size_bytes else None
-        return StoredRows(file, dimensions, digests_M, mapped)
+        return StoredRows(file, dimensions, digests_M, sums_M, mapped)
 
-    def _append(self, stored: StoredRows, digests_M: IntArray, blocks: Iterator[FloatArray]) -> StoredRows:
-        """Append M rows to the file of a snapshot; without a file, create one."""
+    def _append(
+        self, stored: StoredRows, digests_M: IntArray, blocks: Iterator[FloatArray], broken: str = ""
+    ) -> StoredRows:
+        """Append M rows to the file of a snapshot; without a file, create one.
+
+        Args:
+            stored: the snapshot.
+            digests_M: digests of the M texts; uint64.
+            blocks: their embeddings.
+            broken: why the files before the new one are set aside; empty to delete them.
+        """
+        sums = [stored.sums_M]
         file = stored.file or f"{self._name}.{uuid4().hex}.f16"
         with (self._folder / file).open("r+b" if stored.file else "xb") as rows:
             rows.truncate(len(stored.digests_M) * stored.dimensions * np.float16().nbytes)
             rows.seek(0, os.SEEK_END)
             for block_B_D in blocks:
-                rows.write(_in_16_bits(block_B_D).tobytes())
+                halves_B_D = _in_16_bits(block_B_D)
+                sums.append(_sums(halves_B_D))
+                rows.write(halves_B_D.tobytes())
             rows.flush()
             os.fsync(rows.fileno())
-        self._replace_index(file, stored.dimensions, np.concatenate([stored.digests_M, digests_M]))
+        all_M = np.concatenate([stored.digests_M, digests_M])
+        with replacing(self._index) as beside, beside.open("wb") as index:
+            np.savez(index, rows=file, dimensions=stored.dimensions, digests_M=all_M, sums_M=np.concatenate(sums))
+        self._remove_others(file, broken)
         return self._read()
 
-    def _replace_index(self, file: str, dimensions: int, digests_M: IntArray) -> None:
-        with replacing(self._index) as beside, beside.open("wb") as index:
-            np.savez(index, rows=file, dimensions=dimensions, digests_M=digests_M)
+    def _remove_others(self, file: str, broken: str) -> None:
         for old in self._folder.glob(f"{self._name}.*.f16"):
-            if old.name != file:
-                old.unlink(missing_ok=True)
+            if old.name != file and broken:
+                set_aside(old, broken)
+            elif old.name != file:
+                discard(old)
 
 
 def _blocks(rows_N: IntArray) -> Iterator[IntArray]:
     return (rows_N[start : start + _BLOCK] for start in range(0, len(rows_N), _BLOCK))
+
+
+def _sums(halves_B_D: FloatArray) -> IntArray:
+    """Add up the bits of each row, as B checksums: a row that was zeroed, cut or changed has another sum."""
+    sums_B: IntArray = np.ascontiguousarray(halves_B_D).view(np.uint16).sum(axis=1, dtype=np.uint64)
+    return sums_B
 
 
 def _in_16_bits(embeddings_N_D: FloatArray) -> FloatArray:

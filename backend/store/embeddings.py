@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.store.embedding_files import EmbeddingFiles, StoredRows
+from backend.store.embedding_files import DamagedRowsError, EmbeddingFiles, StoredRows
 from model.errors import InvalidEmbeddingsError
+from model.files import discard
 from model.text_digests import text_digest, text_digests
 from model.types import BoolArray, FloatArray, IntArray
 
@@ -64,11 +65,18 @@ class EmbeddingCache:
             InvalidEmbeddingsError: `embed` returned NaN, infinity or a number too large for 16 bits.
         """
         digests_N = text_digests(texts)
-        stored, rows_N = self._complete(texts, digests_N, embed)
-        embeddings_N_D = stored.take(rows_N) if len(texts) else _no_embeddings(stored, embed)
+        try:
+            stored, embeddings_N_D = self._embed(texts, digests_N, embed)
+        except DamagedRowsError:
+            self._files.drop_damaged()
+            stored, embeddings_N_D = self._embed(texts, digests_N, embed)
         if prune and _is_mostly_unused(stored, digests_N):
             self._files.keep_only(digests_N)
         return embeddings_N_D
+
+    def _embed(self, texts: Sequence[str], digests_N: IntArray, embed: EmbedParts) -> tuple[StoredRows, FloatArray]:
+        stored, rows_N = self._complete(texts, digests_N, embed)
+        return stored, stored.take(rows_N) if len(texts) else _no_embeddings(stored, embed)
 
     def _complete(self, texts: Sequence[str], digests_N: IntArray, embed: EmbedParts) -> tuple[StoredRows, IntArray]:
         """Embed the missing texts; return a snapshot that holds all texts, and their rows."""
@@ -128,7 +136,7 @@ def keep_encoders(folder: Path, encoders: Iterable[str]) -> None:
     names = {_file_name(encoder) for encoder in encoders}
     for file in folder.glob("*"):
         if file.name.lstrip(".").split(".")[0] not in names:
-            file.unlink(missing_ok=True)
+            discard(file)
 
 
 def _file_name(encoder: str) -> str:

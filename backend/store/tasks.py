@@ -4,7 +4,6 @@ Only the worker with the project's turn writes. A transaction is stored whole or
 """
 
 import json
-import logging
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from model.files import check_openable, discard, set_aside
 from model.types import AnnotatedText, Annotation, PoolText, ResultItem
 
 # Raise this number when the tables change: a file with another number is emptied.
@@ -25,9 +25,9 @@ CREATE TABLE annotated (task_id INTEGER PRIMARY KEY, updated_at TEXT NOT NULL, a
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 PRAGMA user_version = {_LAYOUT};
 """
+# How SQLite's message begins for a text that it cannot decode.
+_NO_UTF_8 = "Could not decode to UTF-8"
 _EMPTYING = ("DELETE FROM tasks", "DELETE FROM annotated", "DELETE FROM facts")
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,8 @@ class TaskStore:
 def set_aside_if_broken(file: Path, error: sqlite3.DatabaseError) -> bool:
     """Rename a broken store, so that the next reading creates a new one.
 
-    Only sqlite3.DatabaseError itself means a broken file. Its subclasses mean a locked file, a full disk, and the like.
+    sqlite3.DatabaseError itself means a broken file. Its subclasses mean a locked file, a full disk, and the like,
+    unless the file cannot be opened or holds no UTF-8.
 
     Args:
         file: the file of the store.
@@ -195,12 +196,15 @@ def set_aside_if_broken(file: Path, error: sqlite3.DatabaseError) -> bool:
 
     Returns:
         True if the file was broken and is renamed.
+
+    Raises:
+        OSError: the system lacks open files or the like; the file may be well.
     """
-    if type(error) is not sqlite3.DatabaseError:
+    is_broken = type(error) is sqlite3.DatabaseError or str(error).startswith(_NO_UTF_8)
+    if not is_broken and check_openable(file, "r+b"):
         return False
-    log.warning("event=task_store_set_aside file=%s reason=%s", file, str(error).replace(" ", "_"))
-    file.replace(file.with_suffix(".broken"))
-    file.with_name(f"{file.name}-journal").unlink(missing_ok=True)
+    set_aside(file, error)
+    discard(file.with_name(f"{file.name}-journal"))
     return True
 
 
@@ -220,7 +224,10 @@ def _opened(file: Path) -> sqlite3.Connection:
 
 
 def _annotations(raw: str) -> tuple[Annotation, ...]:
-    return tuple(
-        Annotation(**{**fields, "result": tuple(ResultItem(**item) for item in fields["result"])})
-        for fields in json.loads(raw)
-    )
+    try:
+        return tuple(
+            Annotation(**{**fields, "result": tuple(ResultItem(**item) for item in fields["result"])})
+            for fields in json.loads(raw)
+        )
+    except (ValueError, LookupError, TypeError) as error:
+        raise sqlite3.DatabaseError("a task's annotations cannot be read") from error

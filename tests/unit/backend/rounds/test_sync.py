@@ -291,7 +291,7 @@ def test_a_broken_file_is_set_aside_and_all_tasks_are_read(tmp_path, read, caplo
         file.write_bytes(broken)
         again, asked = read()
         assert (again.pool, asked) == (first.pool, ["all"])
-    assert caplog.text.count("event=task_store_set_aside") == 2
+    assert caplog.text.count("event=set_aside") == 2
 
 
 def test_the_meaning_of_labels_comes_from_the_config_and_the_projects_description(studio, tmp_path):

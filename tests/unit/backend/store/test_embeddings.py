@@ -238,3 +238,30 @@ def test_digests_of_many_texts_equal_the_digest_of_each():
     texts = ["a", "", "a", "\ud800"]
     assert text_digests(texts).tolist() == [text_digest(text) for text in texts]
     assert text_digests([]).dtype == np.uint64
+
+
+def test_only_the_embeddings_that_the_disk_damaged_are_computed_again(folder):
+    texts = words(30)
+    EmbeddingCache(folder, "mini").embed(texts, Lengths())
+    file = the_file(folder, ".f16")
+    content = bytearray(file.read_bytes())
+    row_bytes = len(content) // 30
+    content[3 * row_bytes : 5 * row_bytes] = bytes(2 * row_bytes)
+    file.write_bytes(content)
+    again = Lengths()
+    embeddings_N_D = EmbeddingCache(folder, "mini").embed(texts, again)
+    assert sorted(again.asked) == ["word 3", "word 4"]
+    assert np.array_equal(embeddings_N_D, Lengths().of(texts))
+    assert asked_again(folder, texts) == []
+    assert [path.name for path in folder.glob("*.broken")] == [f"{file.name}.broken"]
+
+
+@pytest.mark.parametrize("ending", [".digests.npz", ".f16", ".lock"])
+def test_a_folder_in_a_files_place_is_no_obstacle(folder, ending):
+    texts = words(3)
+    EmbeddingCache(folder, "mini").embed(texts, Lengths())
+    file = the_file(folder, ending)
+    file.unlink()
+    file.mkdir()
+    assert asked_again(folder, [*texts, "new"])[-1] == "new"
+    assert asked_again(folder, [*texts, "new"]) == []

@@ -119,8 +119,8 @@ def test_a_broken_file_is_set_aside(file, caplog):
     with pytest.raises(sqlite3.DatabaseError) as raised:
         TaskStore(file)
     assert set_aside_if_broken(file, raised.value)
-    assert "event=task_store_set_aside" in caplog.text
-    assert file.with_suffix(".broken").exists()
+    assert "event=set_aside" in caplog.text
+    assert file.with_name(f"{file.name}.broken").exists()
     with TaskStore(file) as store:
         assert list(store.pool()) == []
 
