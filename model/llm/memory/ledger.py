@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from model.errors import LLMBudgetError
-from model.files import write_whole
+from model.files import read_or_set_aside, write_whole
 from model.llm.chat import Reply
 
 
@@ -59,13 +59,15 @@ class Ledger:
         self._lock = threading.Lock()
 
     def read(self) -> Spent:
-        """The account as it stands.
+        """The account as it stands. Without a limit of tokens, a damaged file is set aside and the account begins anew.
 
         Raises:
-            LLMBudgetError: the file is damaged, so that the spent tokens are unknown.
+            LLMBudgetError: the file is damaged, so that nobody knows whether the limit is reached.
         """
+        if self._limit_tokens is None:
+            return read_or_set_aside(self._file, _parsed) or Spent()
         try:
-            return _parsed(json.loads(self._file.read_text(encoding="utf-8")))
+            return _parsed(self._file.read_bytes())
         except FileNotFoundError:
             return Spent()
         except (OSError, ValueError) as error:
@@ -128,7 +130,8 @@ class Ledger:
             write_whole(self._file, json.dumps(after).encode())
 
 
-def _parsed(raw: object) -> Spent:
+def _parsed(content: bytes) -> Spent:
+    raw = json.loads(content)
     if not isinstance(raw, dict) or not all(isinstance(count, int) and count >= 0 for count in raw.values()):
         raise ValueError("not an account")
     counts = {name: raw[name] for name in asdict(Spent()) if name in raw}

@@ -448,7 +448,7 @@ def test_a_failure_to_label_is_a_problem_in_status(published, service, tmp_path)
 
 
 def test_a_damaged_account_is_a_problem_in_status_and_no_error(browser, published, tmp_path, service):
-    settings = Settings(model_dir=tmp_path, llm_provider="mistral", mistral_api_key="geheim")
+    settings = Settings(model_dir=tmp_path, llm_provider="mistral", mistral_api_key="geheim", llm_max_tokens_total=1000)
     published.llm_folder.mkdir(parents=True)
     (published.llm_folder / "ledger.json").write_text("{", encoding="utf-8")
     page = create_app(Service(settings, service.rounds, service.classifier)).test_client().get("/projects/1/status")

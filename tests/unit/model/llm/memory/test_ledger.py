@@ -75,5 +75,14 @@ def test_a_damaged_account_is_refused_not_taken_for_an_empty_one(file, content):
     with pytest.raises(LLMBudgetError, match=r"ledger\.json cannot be read.*delete it"):
         Ledger(file, limit_tokens=10).check(1)
     with pytest.raises(LLMBudgetError):
-        Ledger(file).add(Reply("3"))
+        Ledger(file, limit_tokens=10).add(Reply("3"))
     assert file.read_text(encoding="utf-8") == content
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "\0"])
+def test_without_a_limit_a_damaged_account_is_set_aside_and_begins_anew(file, content):
+    file.parent.mkdir()
+    file.write_text(content, encoding="utf-8")
+    Ledger(file).add(Reply("3", prompt_tokens=1))
+    assert Ledger(file).read() == Spent(asked=1, prompt_tokens=1)
+    assert file.with_name("ledger.json.broken").read_text(encoding="utf-8") == content

@@ -119,3 +119,15 @@ def test_a_question_that_timed_out_is_paid_for_and_one_that_was_refused_is_not(f
         chat.ask(ASKED)
     assert ledger.read() == Spent(asked=2, failed=2, prompt_tokens=sum(count_tokens(turn.content) for turn in ASKED))
     assert not folder.exists()
+
+
+def test_a_folder_in_an_answers_place_costs_another_question_and_nothing_else(folder, ledger):
+    chat = ScriptedChat([REPLY, REPLY])
+    remembered = RememberedChat(chat, folder, ledger)
+    remembered.ask(ASKED)
+    (file,) = folder.iterdir()
+    file.unlink()
+    file.mkdir()
+    assert remembered.ask(ASKED).text == REPLY.text
+    assert remembered.ask(ASKED).text == REPLY.text
+    assert len(chat.asked) == 2
