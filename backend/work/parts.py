@@ -7,7 +7,6 @@ by the digest of its content: a round that is run again finds the results of the
 
 import base64
 import hashlib
-import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
@@ -31,6 +30,7 @@ from backend.work.weights import fetch_weights, offer_weights
 from model.encoder.classifier import TextClassifier, save_classifier
 from model.encoder.inference import embed_pool
 from model.errors import TrainingCancelledError
+from model.files import passing_folder
 from model.learner.training import do_not_stop
 from model.progress import Progress, ignore_progress
 from model.types import FloatArray, IntArray
@@ -307,10 +307,12 @@ class _Helpers:
     def _offer_weights(self) -> str:
         worker, source = self.pool.worker, self.pool.source
         if source.version:
-            return offer_weights(self._queue.redis, worker.folder.registry.find(source.version).folder)
-        with tempfile.TemporaryDirectory(prefix="shortlist-") as folder:
-            save_classifier(worker.classifiers.get(worker.folder, source), Path(folder))
-            return offer_weights(self._queue.redis, Path(folder))
+            version = worker.folder.registry.find(source.version)
+            version.check()
+            return offer_weights(self._queue.redis, version.folder)
+        with passing_folder(worker.folder.path) as folder:
+            save_classifier(worker.classifiers.get(worker.folder, source), folder)
+            return offer_weights(self._queue.redis, folder)
 
 
 def _decode(result: PartResult) -> FloatArray:

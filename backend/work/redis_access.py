@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from redis import Redis
 from redis.backoff import ExponentialBackoff
@@ -12,8 +13,12 @@ from redis.retry import Retry
 
 from backend.errors import ConfigurationError, RedisUnavailableError
 from backend.settings import Settings
+from model.files import read_or_set_aside
 
 _SOCKET_TIMEOUT_S = 5.0
+# The file in MODEL_DIR with the embedded Redis's address.
+REDIS_ADDRESS = "redis.url"
+_UNIX = "unix://"
 _PREFIX = "shortlist"
 _SAID_CHARACTERS = 300
 # Words of Redis's refusals, and what ends each.
@@ -40,14 +45,31 @@ def redis_url(settings: Settings) -> str:
     Raises:
         RedisUnavailableError: REDIS_URL is not set and no `serve` runs.
     """
-    if settings.redis_url:
-        return settings.redis_url
-    address = settings.model_dir / "redis.url"
-    if not address.exists():
+    url = settings.redis_url or embedded_url(settings.model_dir)
+    if not url:
         raise RedisUnavailableError(
             f"no Redis: REDIS_URL is not set and no `python -m backend serve` runs on MODEL_DIR={settings.model_dir}"
         )
-    return address.read_text(encoding="utf-8").strip()
+    return url
+
+
+def embedded_url(model_dir: Path) -> str:
+    """Return the address of the embedded Redis; empty if no `serve` wrote one. A damaged file is set aside.
+
+    Args:
+        model_dir: MODEL_DIR.
+    """
+    written = read_or_set_aside(model_dir / REDIS_ADDRESS, _parsed_address)
+    # Where the file is lost while `serve` runs, the socket is nearly always in its usual place.
+    usual = f"{_UNIX}{(model_dir / 'redis' / 'redis.sock').resolve()}"
+    return next((url for url in (written, usual) if url and Path(url.removeprefix(_UNIX)).exists()), written or "")
+
+
+def _parsed_address(content: bytes) -> str:
+    url = content.decode().strip()
+    if not url.startswith(_UNIX):
+        raise ValueError("no address of a Unix socket")
+    return url
 
 
 def open_redis(settings: Settings, *, is_patient: bool = False) -> Redis:

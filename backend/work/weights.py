@@ -1,7 +1,6 @@
 """A classifier's files on their way to workers on other machines: through Redis, by digest, fetched once and kept."""
 
 import hashlib
-import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -11,6 +10,7 @@ from redis import Redis
 
 from backend.work.redis_access import redis_key
 from model.errors import VersionError
+from model.files import discard, new_folder, sha256_of, size_and_times
 
 # Redis keeps the files for an hour after they were last offered.
 _KEPT_S = 3600
@@ -18,6 +18,9 @@ _KEPT_S = 3600
 _PIECE_BYTES = 8 << 20
 # Folders that a worker keeps: a project's encoder before and after a training, and another project's.
 _KEPT_FOLDERS = 4
+
+# Fetched encoders that this process found whole, and size and times of each file then.
+_whole: dict[Path, list[tuple[str, int, int, int]]] = {}
 
 
 def offer_weights(redis: Redis, folder: Path) -> str:
@@ -51,32 +54,48 @@ def fetch_weights(redis: Redis, digest: str, folder: Path) -> Path:
         folder: where this worker keeps such files.
 
     Returns:
-        The folder for `load_classifier`.
+        The folder for `load_classifier`. Files that were damaged on disk are read anew.
 
     Raises:
         VersionError: Redis does not have the files, or they are damaged.
     """
     kept = folder / digest
-    if not kept.exists():
-        beside = folder / f".{digest}.{uuid.uuid4().hex}"
-        try:
+    if not _is_whole(kept, digest):
+        discard(kept)
+        _fetch(redis, digest, kept)
+    kept.touch()
+    for old in sorted(folder.glob("[!.]*"), key=lambda path: path.stat().st_mtime)[:-_KEPT_FOLDERS]:
+        discard(old)
+    return kept
+
+
+def _is_whole(folder: Path, digest: str) -> bool:
+    """Whether a fetched encoder is on disk as it came; hashed again only if a file changed since."""
+    try:
+        seen = [(file, *size_and_times(folder / file)) for file in _files(folder)]
+        if _whole.get(folder) != seen and _digest(folder) == digest:
+            _whole[folder] = seen
+    except OSError:
+        return False
+    return bool(seen) and _whole.get(folder) == seen
+
+
+def _fetch(redis: Redis, digest: str, kept: Path) -> None:
+    try:
+        with new_folder(kept) as beside:
             _write(redis, redis_key("weights", digest), beside)
             if _digest(beside) != digest:
                 raise VersionError(f"the encoder {digest} came damaged from Redis: is Redis's memory full?")
-            beside.rename(kept)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
-    kept.touch()
-    for old in sorted(folder.glob("[!.]*"), key=lambda path: path.stat().st_mtime)[:-_KEPT_FOLDERS]:
-        shutil.rmtree(old, ignore_errors=True)
-    return kept
+    except OSError:
+        # Another worker on this machine may have been faster.
+        if not _is_whole(kept, digest):
+            raise
 
 
 def _write(redis: Redis, key: str, folder: Path) -> None:
     fields: Any = redis.hkeys(key)
     if not fields:
         raise VersionError("Redis does not have the encoder of this part any more")
-    folder.mkdir(parents=True)
     for field in sorted(fields):
         name = PurePosixPath(field.decode().partition(" ")[2])
         if name.is_absolute() or ".." in name.parts:
@@ -91,10 +110,7 @@ def _digest(folder: Path) -> str:
     """Hash names and contents of all files of a folder."""
     digest = hashlib.sha256()
     for file in _files(folder):
-        content = hashlib.sha256()
-        for piece in _pieces(folder / file):
-            content.update(piece)
-        digest.update(f"{file} {content.hexdigest()}\n".encode())
+        digest.update(f"{file} {sha256_of(folder / file)}\n".encode())
     return digest.hexdigest()
 
 
