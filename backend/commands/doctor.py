@@ -1,6 +1,7 @@
 """`doctor`: examine everything that has to work together; name each fault and its fix."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
@@ -16,6 +17,7 @@ from backend.errors import ConfigurationError, LabelStudioError, TokenRefusedErr
 from backend.rounds.llm.access import check_context, llm_config
 from backend.rounds.order import FALLBACK
 from backend.settings import Settings
+from backend.store.damage import damage_of
 from backend.store.project_folder import ProjectFolder
 from backend.studio.answers import MLBackend
 from backend.studio.client import SAMPLING, LabelStudioClient
@@ -25,7 +27,8 @@ from backend.studio.opening import certificates, check_answers
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
 from model.encoder.classifier import new_classifier
-from model.errors import ShortlistError
+from model.errors import DamagedVersionError, ShortlistError
+from model.files import BROKEN
 from model.llm.provider import LLMConfig, check_llm
 from model.types import LabelSet
 
@@ -248,12 +251,33 @@ def _project(settings: Settings, client: LabelStudioClient, project_id: int, url
     record = folder.sync_record.read()
     for left in record.left_out if record else ():
         yield Finding(name, left.sentence, "correct or delete these answers; all others are learned from")
+    yield from look_at_files(name, folder)
     published = folder.publications.name()
     if published and (project.model_version != published or project.sampling != SAMPLING):
         yield Finding(
             name,
             f"annotators get version {project.model_version!r} in {project.sampling!r}, not our {published!r}",
             "press Start Training, or label one more text: the next round sets it right",
+        )
+
+
+def look_at_files(name: str, folder: ProjectFolder) -> Iterator[Finding]:
+    """Compare the model in use with its checksums, and name what was found damaged on disk.
+
+    Args:
+        name: of the findings.
+        folder: the project's.
+    """
+    for question in (folder, *folder.of_further_questions()):
+        version = question.registry.current()
+        if version is not None:
+            with suppress(DamagedVersionError):
+                version.check()
+    if damaged := damage_of(folder):
+        yield Finding(
+            name,
+            f"damaged or missing on disk: {', '.join(damage.file for damage in damaged)}",
+            f"nothing to repair, Shortlist makes them anew; check the disk, then delete *{BROKEN} in {folder.path}",
         )
 
 

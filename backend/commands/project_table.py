@@ -1,15 +1,19 @@
 """`status`: a table of every connected project."""
 
+import logging
 from typing import Any
 
 from rich.table import Table
 
 from backend.commands.model_dir import check_model_dir
 from backend.commands.terminal import console, plain, say, settings_of_command
+from backend.errors import RedisUnavailableError
 from backend.store.project_folder import known_projects
 from backend.store.sync_record import LeftOutTasks
-from backend.web.service import open_service
+from backend.web.service import Service, open_service
 from backend.web.status import project_status
+
+log = logging.getLogger(__name__)
 
 _COLUMNS = ("project", "state", "labels", "unlabelled", "model_version", "rounds")
 
@@ -21,21 +25,41 @@ def status() -> None:
         service = open_service(settings)
         table = Table(*(name.replace("_", " ") for name in _COLUMNS), "LLM", "last error")
         for project_id in known_projects(settings.model_dir):
-            row = project_status(service, project_id)
-            cells = (*(row[name] for name in _COLUMNS), _llm_in_a_word(row["llm"]), _problem(row))
-            table.add_row(*map(plain, cells))
+            table.add_row(*map(plain, _row(service, project_id)))
         if table.row_count:
             console.print(table)
         else:
             say("No project has connected yet: python -m backend connect --project ID")
 
 
+def _row(service: Service, project_id: int) -> list[str]:
+    """A project's row; one whose status cannot be read has only the reason, and the other projects have theirs."""
+    try:
+        row = project_status(service, project_id)
+    except RedisUnavailableError:
+        raise
+    except Exception as error:
+        log.exception("event=status_unreadable project=%d", project_id)
+        return [
+            str(project_id),
+            "unknown",
+            *("" for _ in _COLUMNS[2:]),
+            "",
+            f"status unreadable: {type(error).__name__}",
+        ]
+    return [*(str(row[name]) for name in _COLUMNS), _llm_in_a_word(row["llm"]), _problem(row)]
+
+
 def _problem(row: dict[str, Any]) -> str:
-    """The last error, or else why an ordering hook failed, or else why answers are left out; empty if all is well."""
-    hook = row["ordering_hook"]
-    if row["last_error"] or hook:
-        return str(row["last_error"]) or f"{hook['problem']} ({hook['fallback']} orders)"
-    return "; ".join(LeftOutTasks(**left).sentence for left in row["left_out"])
+    """The last error, else a hook that failed, else what was set aside or left out; empty if all is well."""
+    hook, damaged = row["ordering_hook"], ", ".join(damage["file"] for damage in row["set_aside"])
+    problems = (
+        str(row["last_error"]),
+        f"{hook['problem']} ({hook['fallback']} orders)" if hook else "",
+        f"damaged or missing on disk: {damaged}" if damaged else "",
+        "; ".join(LeftOutTasks(**left).sentence for left in row["left_out"]),
+    )
+    return next(filter(None, problems), "")
 
 
 def _llm_in_a_word(llm: dict[str, Any] | None) -> str:

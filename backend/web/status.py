@@ -7,6 +7,7 @@ from backend.errors import UnknownProjectError
 from backend.rounds.llm.access import open_ledger, problem_at_start
 from backend.rounds.order import FALLBACK
 from backend.settings import Settings
+from backend.store.damage import damage_of
 from backend.store.project_folder import ProjectFolder
 from backend.store.publications import Publication
 from backend.store.selections import Selection
@@ -34,6 +35,7 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
     published = folder.publications.current()
     rounds = folder.rounds.read()
     current = folder.registry.current()
+    llm = llm_status(service.settings, folder)
     failure = (last.failure if last else None) or Failure(state.last_error_code, state.last_error)
     return {
         "project": project_id,
@@ -59,7 +61,9 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
         "last_error_code": state.last_error_code or failure.code,
         "next": [asdict(task) for task in published.next] if published else [],
         "ordering_hook": _hook_status(published),
-        "llm": llm_status(service.settings, folder),
+        "llm": llm,
+        # After all else was read: a file is found damaged when it is read.
+        "set_aside": [asdict(damage) for damage in damage_of(folder)],
     }
 
 

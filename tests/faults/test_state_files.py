@@ -1,0 +1,278 @@
+"""Every file of a project is damaged in every way; the project goes on, says so, and no other project notices.
+
+Tests run as root, whom no permission stops: a folder in the file's place stands for a file that cannot be read.
+"""
+
+import copy
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from flask.testing import FlaskClient
+
+from backend.commands.doctor import look_at_files
+from backend.rounds.round import Round
+from backend.settings import Settings
+from backend.store.project_folder import Connection, ProjectFolder
+from backend.store.selections import LLMLabel, Picked, Selection
+from backend.studio.kinds import KINDS
+from backend.web.app import create_app
+from backend.web.classifying import WebClassifier
+from backend.web.service import Service
+from backend.web.status import project_status
+from backend.work.classifiers import Classifiers
+from model.llm.chat import Reply
+from model.llm.memory import Ledger
+from tests.fake_tasks import WholeLabelStudio
+from tests.fakes import PRAISE, FakeRounds, FakeTurn, a_context
+from tests.ratings import RATING, rating_config, stars
+from tests.unit.backend.films import FILMS
+
+OWN = {"names": "off", "cold_start": "random", "strategy": "margin", "explore": 0.0}
+CONFIG = rating_config("stars", "pace")
+HARMED, UNHARMED = 1, 2
+LABELLED = 20
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def make_unreadable(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+    (file / "inside").touch()
+
+
+DAMAGES: dict[str, Callable[[Path], Any]] = {
+    "emptied": lambda file: file.write_bytes(b""),
+    "truncated": cut,
+    "zeros": lambda file: file.write_bytes(bytes(file.stat().st_size)),
+    "removed": Path.unlink,
+    "unreadable": make_unreadable,
+}
+# A file of the project, as a pattern, and the name under which its damage is told.
+DOCUMENTS = (
+    *("connection.json", "identity.json", "published.json", "publications.json", "synced.json"),
+    *("selection.json", "llm_labels.json"),
+)
+FILES = {
+    **{name: name for name in DOCUMENTS},
+    "rounds.jsonl": "rounds.jsonl",
+    "tasks.sqlite": "tasks.sqlite",
+    "order-*.sqlite": "published.json",
+    "llm/ledger.json": "llm/ledger.json",
+    "versions/current": "versions/current",
+    "versions/counter": "versions/counter",
+    "versions/2/manifest.json": "versions/2",
+    "versions/2/classifier.json": "versions/2",
+    "versions/2/head.safetensors": "versions/2",
+    "versions/2/encoder/config.json": "versions/2",
+    "versions/2/encoder/model.safetensors": "versions/2",
+    "versions/2/encoder/tokenizer.json": "versions/2",
+    "versions/2/encoder/tokenizer_config.json": "versions/2",
+    "embeddings/version-2-*.digests.npz": "embeddings/version-2-*",
+    "embeddings/version-2-*.f16": "embeddings/version-2-*",
+    "questions/1/versions/2/encoder/model.safetensors": "questions/1/versions/2",
+}
+# An empty journal and an empty database are whole: what they lack is read from Label Studio, or lost history.
+WHOLE_WHEN_EMPTY = {"rounds.jsonl", "tasks.sqlite"}
+# Half a journal has whole lines.
+WHOLE_WHEN_CUT = {"rounds.jsonl"}
+# A file that is not there cannot be set aside. A model version or an order can, that misses one of its files.
+TOLD_WHEN_REMOVED = {name for name, told in FILES.items() if told.endswith("versions/2") or name == "order-*.sqlite"}
+# Only the next training reads it; `test_registry.py` damages it.
+COUNTER = "versions/counter"
+
+
+@dataclass
+class Project:
+    """A project of a fake Label Studio, its files, and the web door of the backend that has them."""
+
+    settings: Settings
+    studio: WholeLabelStudio
+    browser: FlaskClient
+
+    @property
+    def folder(self) -> ProjectFolder:
+        return ProjectFolder(self.settings.model_dir, HARMED)
+
+    def file(self, pattern: str) -> Path:
+        (found,) = self.folder.path.glob(pattern)
+        return found
+
+    def status(self, project_id: int = HARMED) -> dict[str, Any]:
+        answer = self.browser.get(f"/projects/{project_id}/status")
+        assert answer.status_code == 200
+        return answer.json
+
+    def predict(self, project_id: int = HARMED) -> list[dict[str, Any]]:
+        """Predict for a text of the pool, and for one that nobody has seen."""
+        tasks = [{"id": 40, "data": {"text": FILMS[39]}}, {"id": 99, "data": {"text": "a lovely lovely film"}}]
+        asked = {"project": f"{project_id}.1", "label_config": CONFIG, "tasks": tasks}
+        answer = self.browser.post("/predict", json=asked)
+        assert answer.status_code == 200
+        assert len(answer.json["results"]) == len(tasks)
+        return answer.json["results"]
+
+    def metrics(self) -> str:
+        answer = self.browser.get("/metrics")
+        assert answer.status_code == 200
+        return answer.text
+
+    def label(self, *task_ids: int, trains: bool = False) -> None:
+        """Annotate tasks, perhaps press Start Training, and run the round that hears of it."""
+        for task_id in task_ids:
+            given = 3 if any(word in FILMS[task_id - 1] for word in PRAISE) else 1
+            self.studio.answer(task_id, (stars("stars", given), stars("pace", given)))
+        Round(a_context(self.settings, self.studio, FakeTurn(HARMED, len(task_ids), trains), Classifiers(1))).run()
+
+
+def a_project(model_dir: Path, encoder: str, studio: WholeLabelStudio) -> Project:
+    settings = Settings(
+        model_dir=model_dir, bert_model=encoder, retrain_every=8, query_size=5, queue_size=20, recipe="lp-ft"
+    )
+    return Project(settings, studio, create_app(Service(settings, FakeRounds(), WebClassifier())).test_client())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def two_questions_on_one_core() -> Iterator[None]:
+    torch.set_num_threads(1)
+    KINDS.append(RATING)
+    yield
+    KINDS.remove(RATING)
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory: pytest.TempPathFactory, small_encoder: str) -> Project:
+    """A project of two questions with two model versions each, an order, and every file that there is."""
+    project = a_project(tmp_path_factory.mktemp("grown"), small_encoder, WholeLabelStudio(FILMS, label_config=CONFIG))
+    project.studio.backends_now = [SimpleNamespace(url="http://localhost:9090", extra_params=OWN)]
+    folder = project.folder
+    folder.connection.write(Connection("localhost:9090", OWN))
+    project.label(*range(1, LABELLED))
+    project.label(LABELLED, trains=True)
+    folder.selection.write(Selection("activellm", "mistral x", 5.0, (Picked(40, "", 1, 1),)))
+    folder.llm_labels.write({40: LLMLabel(("pos",), True, False, 1, "mistral x")})
+    Ledger(folder.llm_folder / "ledger.json").add(Reply("1", prompt_tokens=10, completion_tokens=2))
+    project.label()
+    shutil.copytree(folder.path, folder.path.with_name(str(UNHARMED)))
+    return project
+
+
+@pytest.fixture
+def project(grown: Project, tmp_path: Path, small_encoder: str) -> Project:
+    """A copy of the grown project, to harm, beside an unharmed one."""
+    shutil.copytree(grown.settings.model_dir, tmp_path / "data")
+    return a_project(tmp_path / "data", small_encoder, copy.deepcopy(grown.studio))
+
+
+def is_told(project: Project, pattern: str) -> bool:
+    told = [Path(damage["file"]) for damage in project.status()["set_aside"]]
+    return any(path.match(pattern) for path in told)
+
+
+def must_be_told(file: str, damage: str) -> bool:
+    if damage == "removed" or file == COUNTER:
+        return file in TOLD_WHEN_REMOVED
+    if damage == "emptied":
+        return file not in WHOLE_WHEN_EMPTY
+    return damage != "truncated" or file not in WHOLE_WHEN_CUT
+
+
+def test_the_matrix_has_every_file_of_a_project(grown):
+    files = [path for path in grown.folder.path.rglob("*") if path.is_file() and path.suffix != ".lock"]
+    known = [path for pattern in FILES for path in grown.folder.path.glob(pattern)]
+    # Version 1 and the second question have the same files.
+    others = [path for path in files if "versions/1/" in path.as_posix() or "questions/1/" in path.as_posix()]
+    others += [path for path in files if path.parent.name == "embeddings"]
+    assert sorted(set(files) - set(known) - set(others)) == []
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("file", FILES)
+def test_a_damaged_file_costs_no_label_and_no_other_project_and_is_told(project, file, damage):
+    before, unharmed = project.status(), project.status(UNHARMED)
+    DAMAGES[damage](project.file(file))
+
+    assert project.status()["project"] == HARMED
+    project.predict()
+    assert f'shortlist_labels{{project="{UNHARMED}"}} {LABELLED}.0' in project.metrics()
+    assert project.status(UNHARMED) == unharmed
+    assert project.predict(UNHARMED)[1]["result"]
+
+    project.label(LABELLED + 1)
+    after = project.status()
+    assert after["labels"] == LABELLED + 1
+    assert after["model_version"] == project.studio.current.model_version != before["model_version"]
+    assert after["unlabelled"] == len(FILMS) - LABELLED - 1
+    assert after["model"] == (1 if FILES[file] == "versions/2" else 2)
+    assert project.predict()[0]["result"]
+    assert project.predict()[1]["result"]
+    assert project.folder.connection.read() == Connection("localhost:9090", OWN)
+    assert is_told(project, FILES[file]) == must_be_told(file, damage)
+    assert project.status(UNHARMED) == unharmed
+
+
+def test_without_a_whole_version_there_is_none_until_the_next_round_trains(project):
+    for number in (1, 2):
+        cut(project.file(f"versions/{number}/head.safetensors"))
+    assert {item["from_name"] for item in project.predict()[1]["result"]} == {"pace"}
+    status = project.status()
+    assert status["model"] == 0
+    assert {damage["file"] for damage in status["set_aside"]} == {"versions/1", "versions/2"}
+    project.label(LABELLED + 1)
+    assert project.status()["model"] == 3
+    assert project.predict()[1]["result"]
+
+
+def test_a_version_that_somebody_deleted_is_told_while_the_one_before_it_serves(project):
+    shutil.rmtree(project.file("versions/2"))
+    status = project.status()
+    assert status["model"] == 1
+    assert status["set_aside"] == [{"file": "versions/2", "problem": "missing", "at": None}]
+    assert project.predict()[1]["result"]
+
+
+def test_all_files_at_once_cost_no_label(project):
+    shutil.rmtree(project.folder.path)
+    project.label(LABELLED + 1)
+    status = project.status()
+    assert (status["labels"], status["model"], status["unlabelled"]) == (LABELLED + 1, 1, len(FILMS) - LABELLED - 1)
+    assert project.folder.connection.read() == Connection("localhost:9090", OWN)
+
+
+def test_embeddings_of_a_lost_version_do_not_serve_another_with_its_number(project):
+    shutil.rmtree(project.folder.path / "versions")
+    before = project.file("embeddings/version-2-*.f16").name
+    project.label(LABELLED + 1)
+    project.label(LABELLED + 2, trains=True)
+    assert project.status()["model"] == 2
+    assert project.file("embeddings/version-2-*.f16").name != before
+
+
+def test_a_project_whose_status_cannot_be_read_is_left_out_of_the_metrics(project, monkeypatch):
+    def fail_for_one(service: Service, project_id: int) -> dict[str, Any]:
+        if project_id == HARMED:
+            raise RuntimeError("a fault that nobody thought of")
+        return project_status(service, project_id)
+
+    monkeypatch.setattr("backend.web.metrics.project_status", fail_for_one)
+    text = project.metrics()
+    assert f'shortlist_labels{{project="{UNHARMED}"}} {LABELLED}.0' in text
+    assert f'shortlist_labels{{project="{HARMED}"}}' not in text
+    assert "shortlist_unreadable 1.0" in text
+
+
+def test_doctor_names_damage_that_nobody_has_run_into_yet(project):
+    assert list(look_at_files("Films", project.folder)) == []
+    file = project.file("questions/1/versions/2/head.safetensors")
+    file.write_bytes(bytes(file.stat().st_size))
+    (finding,) = look_at_files("Films", project.folder)
+    assert finding.found == "damaged or missing on disk: questions/1/versions/2"
+    assert not finding.is_well

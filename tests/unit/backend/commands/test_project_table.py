@@ -1,0 +1,28 @@
+from typer.testing import CliRunner
+
+from backend.commands.command_line import command_line
+from backend.errors import UnknownProjectError
+
+
+def test_a_project_whose_status_cannot_be_read_leaves_the_others_their_rows(tmp_path, monkeypatch):
+    def status_of(_, project_id: int) -> dict:
+        if project_id == 1:
+            raise RuntimeError("a fault that nobody thought of")
+        if project_id == 2:
+            raise UnknownProjectError("gone")
+        damage = [{"file": "versions/3", "problem": "damaged", "at": 1.0}]
+        row = dict.fromkeys(("state", "labels", "unlabelled", "model_version", "rounds"), "-")
+        return {"project": 3, **row, "llm": None, "last_error": "", "ordering_hook": None, "set_aside": damage}
+
+    for number in (1, 2, 3):
+        (tmp_path / "projects" / str(number)).mkdir(parents=True)
+    monkeypatch.setattr("backend.commands.project_table.project_status", status_of)
+    # Its stream ends with the command.
+    monkeypatch.setattr("backend.commands.terminal.start_logging", lambda _: None)
+    environment = {"MODEL_DIR": str(tmp_path), "REDIS_URL": "unix:///nowhere", "COLUMNS": "200"}
+    shown = CliRunner().invoke(command_line("status"), ["status"], env=environment)
+    assert shown.exit_code == 0
+    rows = [line for line in shown.stdout.splitlines() if line.startswith("│")]
+    assert "status unreadable: RuntimeError" in rows[0]
+    assert "status unreadable: UnknownProjectError" in rows[1]
+    assert "versions/3" in rows[2]
