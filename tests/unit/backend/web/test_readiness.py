@@ -92,8 +92,11 @@ def test_a_disk_that_is_nearly_full_is_said(look, monkeypatch):
     assert said["disk"].startswith("1 MB are free")
 
 
-def test_a_folder_that_cannot_be_written_is_said(look, service):
-    (service.settings.model_dir / ".ready").mkdir()
+def test_a_folder_that_cannot_be_written_is_said(look, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("backend.web.readiness.write_whole", refuse)
     assert "cannot be written" in look()[1]["disk"]
 
 
