@@ -40,9 +40,13 @@ COPY backend backend
 COPY model model
 
 # All state is under /data: model versions, published orders, the embedded Redis, encoders from Hugging Face.
+# A container's loopback is reached by nobody, so it listens on all its addresses: `serve` then wants BASIC_AUTH_USER and
+# BASIC_AUTH_PASS, or ALLOW_ANONYMOUS=1 where only containers that you trust reach it. Names by which Label Studio calls it
+# go into ALLOWED_HOSTS.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
+    HOST=0.0.0.0 \
     PORT=9090 \
     MODEL_DIR=/data \
     HF_HOME=/data/huggingface

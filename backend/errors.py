@@ -15,6 +15,30 @@ class InvalidRequestError(ShortlistError):
     code = "invalid_request"
 
 
+class ForeignRequestError(ShortlistError):
+    """A request of another site's page, or to a name that is not ours."""
+
+    code = "foreign_request"
+
+
+class WrongContentTypeError(ShortlistError):
+    """A request holds something else than JSON."""
+
+    code = "wrong_content_type"
+
+
+class TooManyRequestsError(ShortlistError):
+    """A client asks more often than it may."""
+
+    code = "too_many_requests"
+
+
+class WrongSecretError(ShortlistError):
+    """A webhook carries a secret that is not its project's."""
+
+    code = "wrong_secret"
+
+
 class StaleAnswerError(ShortlistError):
     """A pasted answer belongs to an older prompt, whose numbers stood for other texts."""
 
@@ -31,6 +55,12 @@ class UnknownProjectError(ShortlistError):
     """Neither this backend nor Label Studio has the project."""
 
     code = "unknown_project"
+
+
+class NotConnectedError(UnknownProjectError):
+    """Label Studio does not name this backend as an ML backend of the project."""
+
+    code = "not_connected"
 
 
 class RedisUnavailableError(ShortlistError):
@@ -75,6 +105,12 @@ class LabelStudioAnswerError(LabelStudioError):
     code = "label_studio_answer"
 
 
+class NotReachedError(LabelStudioUnreachableError):
+    """Label Studio reaches none of the project's ML backends, so none can prove to be this one; a retry may succeed."""
+
+    code = "not_reached"
+
+
 class TokenRefusedError(LabelStudioError):
     """There is no API key, or Label Studio itself calls the API key wrong."""
 
@@ -97,9 +133,13 @@ class DamagedOrderError(ShortlistError):
 
 HTTP_STATUS: dict[type[ShortlistError], int] = {
     InvalidRequestError: 400,
+    WrongSecretError: 401,
+    ForeignRequestError: 403,
     UnknownProjectError: 404,
     UnsupportedConfigError: 422,
+    WrongContentTypeError: 415,
     ConfigurationError: 422,
     LabelDescriptionError: 422,
+    TooManyRequestsError: 429,
     RedisUnavailableError: 503,
 }

@@ -10,7 +10,7 @@ from label_studio_ml.model import LabelStudioMLBase
 from backend.errors import InvalidRequestError
 from backend.settings import load_settings
 from backend.studio.contract import START_TRAINING, Event, parse_event, parse_project_id, parse_tasks
-from backend.web.events import take_event
+from backend.web.events import note_setup, take_event
 from backend.web.predicting import predict
 from backend.web.service import Service, open_service
 
@@ -77,9 +77,16 @@ class ShortlistModel(LabelStudioMLBase):  # type: ignore[misc]
         action = str(others.get("event") or named)
         data = others.get("data") or next((arg for arg in args if isinstance(arg, Mapping)), None)
         if data is not None:
-            return take_event(self._service, parse_event({"project": self._project, **data, "action": action}))
+            return self._take(parse_event({"project": self._project, **data, "action": action}))
         tasks = next((list(arg) for arg in args if not isinstance(arg, str) and isinstance(arg, Iterable)), [])
-        return take_event(self._service, Event(action, self._project_id(tasks)))
+        return self._take(Event(action, self._project_id(tasks)))
+
+    def _take(self, event: Event) -> dict[str, Any]:
+        """Ask for a round. /setup goes to label-studio-ml's server alone, so an event stands in for it."""
+        folder = self._service.folder(event.project_id)
+        if event.concerns_us and not folder.is_known():
+            note_setup(self._service, folder, is_from_plugin=True)
+        return take_event(self._service, event)
 
     def _project_id(self, tasks: Sequence[Mapping[str, Any]]) -> int:
         """The project we were made for, else the one that the tasks name."""

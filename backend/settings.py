@@ -1,6 +1,8 @@
 """The settings, which are read from the environment once."""
 
+import ipaddress
 import json
+import re
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
@@ -93,6 +95,28 @@ def _has_host(url: str) -> bool:
         return False
 
 
+def _bind_address(value: Any) -> str:
+    """Check HOST: an address or a name, without a port; an IPv6 address may stand in brackets."""
+    host = str(value).strip()
+    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    is_name = re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", host) is not None
+    if not is_name and not is_ip_address(host):
+        raise ValueError("must be an address or a name to listen on, such as 127.0.0.1, 0.0.0.0 or ::1, without a port")
+    return host
+
+
+def is_ip_address(host: str) -> bool:
+    """Whether a host is an IP address and no name.
+
+    Args:
+        host: without brackets and port.
+    """
+    try:
+        return bool(ipaddress.ip_address(host))
+    except ValueError:
+        return False
+
+
 def _label_studio_url(value: Any) -> str:
     """Check LABEL_STUDIO_URL, to which the paths of Label Studio's API are added."""
     url = http_url(value)
@@ -164,6 +188,7 @@ HttpUrl = Annotated[str, BeforeValidator(http_url)]
 LabelStudioUrl = Annotated[str, BeforeValidator(_label_studio_url)]
 ProxyUrl = Annotated[SecretStr, BeforeValidator(_proxy_url)]
 Key = Annotated[SecretStr | None, BeforeValidator(_key)]
+BindAddress = Annotated[str, BeforeValidator(_bind_address)]
 AutoOrOff = Annotated[Literal["auto", "off"], BeforeValidator(_lower)]
 LabelDescription = Annotated[str, AfterValidator(tidy)]
 
@@ -231,6 +256,11 @@ class Settings(_ProviderKeys):
         label_studio_proxy: a proxy on the way to Label Studio; unset: Label Studio is asked past all proxies.
         model_dir: folder of all state: model versions, publications, the embedded Redis.
         redis_url: unset: `serve` starts a private Redis.
+        host: address that the web server listens on.
+        allow_anonymous: listen on other addresses than loopback without a password.
+        allowed_hosts: names by which this backend may be called, separated by commas, beside addresses, localhost and
+            the machine's own name; `*` for any name.
+        rate_limit: requests in a second that one web process takes from one address in the long run; 0: no limit.
         workers: number of web processes, 1 to 64.
         threads: requests that one web process serves at the same time, 1 to 256.
         bert_model: a Hugging Face encoder, by name or folder; empty for the bundled all-MiniLM-L6-v2.
@@ -253,6 +283,10 @@ class Settings(_ProviderKeys):
     label_studio_api_key: Key = Field(default=None, validation_alias="LABEL_STUDIO_API_KEY")
     label_studio_proxy: ProxyUrl | None = Field(default=None, validation_alias="LABEL_STUDIO_PROXY")
     port: int = Field(default=9090, ge=1, le=65535, validation_alias="PORT")
+    host: BindAddress = Field(default="127.0.0.1", validation_alias="HOST")
+    allow_anonymous: bool = Field(default=False, validation_alias="ALLOW_ANONYMOUS")
+    allowed_hosts: str = Field(default="", validation_alias="ALLOWED_HOSTS")
+    rate_limit: float = Field(default=100.0, ge=0, le=1_000_000, validation_alias="RATE_LIMIT")
     model_dir: Path = Field(default=Path("./data"), validation_alias="MODEL_DIR")
     redis_url: str | None = Field(default=None, pattern=r"^(rediss?|unix)://", validation_alias="REDIS_URL")
     basic_auth_user: str | None = Field(default=None, validation_alias="BASIC_AUTH_USER")
@@ -287,6 +321,21 @@ class Settings(_ProviderKeys):
     names: AutoOrOff = Field(default="auto", validation_alias="NAMES")
     pool: AutoOrOff = Field(default="auto", validation_alias="POOL")
     ordering_hooks: HookNames = Field(default="", validation_alias="ORDERING_HOOKS")
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether requests need a password: BASIC_AUTH_USER and BASIC_AUTH_PASS are set."""
+        return self.basic_auth_user is not None and self.basic_auth_pass is not None
+
+    @property
+    def host_in_url(self) -> str:
+        """HOST as it stands in a URL: an IPv6 address in brackets."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+    @property
+    def allowed_host_names(self) -> tuple[str, ...]:
+        """The names of ALLOWED_HOSTS."""
+        return _listed(self.allowed_hosts)
 
     @property
     def allowed_hooks(self) -> frozenset[str]:

@@ -217,7 +217,7 @@ def free_port(wanted: int = 0) -> int:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("0.0.0.0", port))  # noqa: S104 - the backend listens on every address
+                probe.bind(("0.0.0.0", port))  # noqa: S104 - a port that is free on every address
             except OSError:
                 continue
             return int(probe.getsockname()[1])

@@ -18,7 +18,7 @@ from backend.store.project_folder import ProjectFolder
 from backend.store.publications import Places, Publication
 from backend.store.sync_record import Facts, SyncRecord
 from backend.studio.client import SAMPLING
-from backend.studio.contract import Project
+from backend.studio.contract import MLBackend, Project
 from backend.studio.kinds import read_tasks
 from backend.studio.results import NO_RESULT
 from backend.work.classifiers import Classifiers
@@ -131,7 +131,13 @@ class FakeLabelStudio:
         self.calls: list[str] = []
         self.current = project or a_project()
         self.is_failing = False
-        self.backends_now: list[Any] = []
+        self.extra_params: dict[str, Any] = {}
+        self.listed = [MLBackend(5, "http://backend:9090")]
+        # Which of the listed ML backends this backend is: it answers with its proof when Label Studio calls it.
+        self.reaches_us = {5}
+        self.has_webhook = True
+        self.webhook_headers: dict[str, str] = {}
+        self.folder: ProjectFolder | None = None
         self._next_id = 1
         self.predictions: dict[int, dict[str, Any]] = {}
         for version, count in (stored or {}).items():
@@ -145,8 +151,20 @@ class FakeLabelStudio:
     def project(self, project_id: int) -> Project:
         return self.current
 
-    def backends(self, project_id: int) -> list[Any]:
-        return self.backends_now
+    def ml_backends(self, project_id: int) -> list[MLBackend]:
+        return [replace(one, extra_params=self.extra_params) for one in self.listed]
+
+    def call_backends(self, project_id: int) -> list[MLBackend]:
+        proof = self.folder.proof.read() if self.folder else ""
+        return [
+            replace(one, is_reached=True, model_version=proof) if one.backend_id in self.reaches_us else one
+            for one in self.ml_backends(project_id)
+        ]
+
+    def set_webhook_headers(self, project_id: int, is_ours: Callable[[str], bool], headers: Mapping[str, str]) -> bool:
+        if self.has_webhook:
+            self.webhook_headers = dict(headers)
+        return self.has_webhook
 
     def import_predictions(
         self, project_id: int, predictions: Sequence[Mapping[str, Any]], on_progress: Callable[[int, int], None]
@@ -283,6 +301,8 @@ def a_context(
     """A round of project 1, by default with nobody outside."""
     folder = ProjectFolder(settings.model_dir, 1)
     client, turn, queue = client or FakeLabelStudio(), turn or FakeTurn(), queue or FakeRounds()
+    if isinstance(client, FakeLabelStudio):
+        client.folder = folder
     return RoundContext(settings, folder, client, queue, turn, classifiers or Classifiers(1), should_stop)
 
 

@@ -19,7 +19,7 @@ from backend.rounds.order import FALLBACK
 from backend.settings import Settings
 from backend.store.damage import damage_of
 from backend.store.project_folder import ProjectFolder
-from backend.studio.answers import MLBackend
+from backend.studio.answers import MLBackendAnswer
 from backend.studio.client import SAMPLING, LabelStudioClient
 from backend.studio.connecting import UNREACHABLE_FIX, refusal, refusal_text
 from backend.studio.kinds import read_tasks
@@ -281,7 +281,7 @@ def look_at_files(name: str, folder: ProjectFolder) -> Iterator[Finding]:
         )
 
 
-def _connection(name: str, backend: MLBackend) -> Finding:
+def _connection(name: str, backend: MLBackendAnswer) -> Finding:
     state = str(backend.readable_state or backend.state)
     if state in ("Connected", "Training", "Predicting"):
         return Finding(name, f"connected ({state})")

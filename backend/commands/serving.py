@@ -1,6 +1,7 @@
 """The processes of `serve`: the web server and, where no Redis is given, a private Redis and a supervised worker."""
 
 import ctypes
+import ipaddress
 import logging
 import os
 import signal
@@ -38,10 +39,12 @@ def run_server(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; what dies meanwhile is started again.
 
     Raises:
-        ConfigurationError: another `serve` uses this MODEL_DIR, PORT is taken, or REDIS_URL is no address.
+        ConfigurationError: HOST opens the backend to others without a password, or cannot be listened on; REDIS_URL is
+            no address; or another `serve` uses this MODEL_DIR.
         RedisUnavailableError: the embedded Redis does not start.
     """
-    _check_port(settings.port)
+    check_closed(settings)
+    _check_port(settings)
     if settings.redis_url is not None:
         # An address that is none ends `serve` here, and not each web process again and again.
         open_redis(settings)
@@ -61,28 +64,61 @@ def run_server(settings: Settings) -> None:
             if not child.is_alive():
                 stack.callback(child.stop)
                 child.start()
-        log.info("event=serving port=%d model_dir=%s", settings.port, settings.model_dir)
+        log.info("event=serving host=%s port=%d model_dir=%s", settings.host, settings.port, settings.model_dir)
         while not over.wait(_WATCH_S):
             for child in children:
                 child.restart_if_dead()
         log.info("event=stopping")
 
 
-def _check_port(port: int) -> None:
+def check_closed(settings: Settings) -> None:
+    """Refuse to listen on anything but loopback without a password, unless somebody plainly asked for it.
+
+    Raises:
+        ConfigurationError: HOST is reachable from other machines, and nothing guards it.
+    """
+    if settings.is_locked or settings.allow_anonymous or _is_loopback(settings.host):
+        return
+    raise ConfigurationError(
+        f"HOST={settings.host} lets other machines in without a password: set BASIC_AUTH_USER and BASIC_AUTH_PASS, or "
+        "ALLOW_ANONYMOUS=1 if only machines that you trust reach this address"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a host: every address that its name stands for is a loopback address."""
+    addresses = [ipaddress.ip_address(address) for _, address in _addresses(host)]
+    mapped = [getattr(address, "ipv4_mapped", None) or address for address in addresses]
+    return all(address.is_loopback for address in mapped)
+
+
+def _addresses(host: str) -> list[tuple[int, str]]:
+    """The address family and the address of everything that a host stands for."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise ConfigurationError(f"HOST={host} is no address of this machine ({error.strerror})") from error
+    return [(family, str(address[0]).partition("%")[0]) for family, *_, address in found]
+
+
+def _check_port(settings: Settings) -> None:
     """A taken port is the commonest way for a start to fail; gunicorn alone would try for ever."""
-    with socket.socket() as probe:
+    family, address = _addresses(settings.host)[0]
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("0.0.0.0", port))  # noqa: S104 - what gunicorn will do
+            probe.bind((address, settings.port))
         except OSError as error:
-            raise ConfigurationError(f"PORT={port} cannot be used ({error.strerror}): choose another PORT") from error
+            raise ConfigurationError(
+                f"PORT={settings.port} cannot be used on HOST={settings.host} ({error.strerror}): choose another PORT"
+            ) from error
 
 
 def web_command(settings: Settings) -> list[str]:
     """gunicorn's processes with threads: handlers only parse, ask and answer."""
     return [
         *(sys.executable, "-m", "gunicorn", "backend.web.app:create_app()"),
-        *("--bind", f"0.0.0.0:{settings.port}"),
+        *("--bind", f"{settings.host_in_url}:{settings.port}"),
         *("--workers", str(settings.workers), "--threads", str(settings.threads)),
         *("--worker-class", "backend.web.waitress_worker.WaitressWorker"),
         *("--timeout", "120", "--graceful-timeout", "5", "--log-level", "warning"),

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,16 +25,22 @@ console = Console(markup=False, emoji=False, highlight=False)
 _errors = Console(stderr=True, markup=False, emoji=False, highlight=False)
 
 log = logging.getLogger(__name__)
+# The permissions that new files lack: all of the group's and of others.
+OWN_FILES = 0o077
+# Values of HOST with which `localhost` leads here: the default, and every address of the machine.
+_EVERYWHERE = ("127.0.0.1", "0.0.0.0", "::")  # noqa: S104 - nothing listens here
 
 ProjectOption = Annotated[int, typer.Option("--project", help="Label Studio's project id.")]
 BackendUrlOption = Annotated[
-    str, typer.Option("--url", help="Where Label Studio reaches this backend; default http://localhost:PORT.")
+    str, typer.Option("--url", help="Where Label Studio reaches this backend; default: http://localhost:PORT.")
 ]
 
 
 @contextmanager
 def settings_of_command() -> Iterator[Settings]:
     """The settings, with logging started. An error ends the command with a sentence and exit code 1, no traceback."""
+    # MODEL_DIR holds people's texts: other users of the machine read nothing that we write.
+    os.umask(OWN_FILES)
     _let_any_character_through()
     settings = None
     try:
@@ -86,7 +93,7 @@ def backend_url(settings: Settings, asked: str) -> str:
         ConfigurationError: `--url` is no URL.
     """
     try:
-        return http_url(asked) if asked else f"http://localhost:{settings.port}"
+        return http_url(asked) if asked else _own_url(settings)
     except ValueError as error:
         raise ConfigurationError(f"--url: {error} (got {asked!r})") from error
 
@@ -113,3 +120,9 @@ def _let_any_character_through() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _own_url(settings: Settings) -> str:
+    """Where a Label Studio on this machine reaches the backend."""
+    host = "localhost" if settings.host in _EVERYWHERE else settings.host_in_url
+    return f"http://{host}:{settings.port}"

@@ -7,7 +7,7 @@ import time
 
 from rq import Retry, get_current_job
 
-from backend.errors import TurnLostError, UnknownProjectError
+from backend.errors import NotConnectedError, TurnLostError, UnknownProjectError
 from backend.rounds.round import run_round
 from backend.work.parts import PartResult, PartTask, embed_part
 from backend.work.queue import MAX_DEATHS
@@ -62,6 +62,10 @@ def _run(worker: WorkerProcess, turn: Turn) -> float | None:
         turn.end(is_honoured=False)
         log.info("event=round_put_back project=%d", project_id)
         return None if turn.is_lost() else 0.0
+    except NotConnectedError as error:
+        turn.end()
+        worker.rounds.forget(project_id)
+        log.warning("event=not_connected project=%d reason=%s", project_id, error)
     except UnknownProjectError as error:
         worker.rounds.forget(project_id)
         turn.end(str(error), error.code)

@@ -5,6 +5,7 @@ Label Studio, so it may come twice, late, or be killed anywhere and run again.
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from functools import cached_property, partial
 
 from backend.errors import DamagedOrderError, PublicationError
 from backend.rounds.clean_up import KEPT_PUBLICATIONS, clean_up
+from backend.rounds.connection import confirm_connection
 from backend.rounds.context import InUse, RoundContext
 from backend.rounds.facts import PublishedTexts, order_digest, published_texts, training_facts, with_order
 from backend.rounds.fit import try_fit
@@ -26,13 +28,12 @@ from backend.rounds.standing import Standing
 from backend.rounds.sync import Synced, sync, unread_changes
 from backend.settings import ProjectSettings, Settings
 from backend.store.embeddings import keep_encoders
-from backend.store.project_folder import NOT_CONNECTED, Connection, ProjectFolder, RoundRecord
+from backend.store.project_folder import ProjectFolder, RoundRecord
 from backend.store.publications import Publication
 from backend.store.sync_record import Agreed, Facts, Failure, LeftOutTasks, SyncRecord, Unread, summarise
 from backend.studio.client import SAMPLING, LabelStudioClient
-from backend.studio.connecting import find_connection
 from backend.studio.contract import Project
-from backend.studio.webhooks import let_webhooks_in
+from backend.studio.webhooks import sign_webhook
 from backend.work.classifiers import Classifiers
 from backend.work.queue import RoundQueue
 from backend.work.states import PUBLISHING, SYNCING
@@ -48,6 +49,8 @@ LIVE_BATCHES, LIVE_MOST = 2, 100
 WRITTEN_BEFORE_TRAINING = 250
 # How soon to go on removing old publications after making way for another round.
 CLEAN_UP_AGAIN_S = 1.0
+# A training may take minutes, in which somebody may disconnect the project.
+_CONFIRM_AGAIN_S = 5.0
 # A round never follows the round before it more closely by itself.
 _SOONEST_S = 1.0
 
@@ -73,6 +76,7 @@ def run_round(
     Raises:
         TrainingCancelledError: `should_stop` said so; nothing was changed.
         TurnLostError: another worker runs a round of the project now; nothing was changed since.
+        NotConnectedError: Label Studio does not name this backend as an ML backend of the project.
         ShortlistError: the round cannot go on; what was published before stays in use.
     """
     folder = ProjectFolder(settings.model_dir, turn.project_id)
@@ -87,30 +91,28 @@ class Round:
         self._context = context
         self._folder = context.folder
         self._turn = context.turn
+        self._confirmed_s = -math.inf
 
     def run(self) -> None:
         """Find out what is due, and do it; see `run_round`."""
         self._turn.step(SYNCING)
+        if not self._is_connected():
+            return
         self._folder.belong_to(self._project.created_at)
-        host = self._connection().host
-        let_webhooks_in(self._context.settings, self._context.client, self._turn.project_id, host)
+        sign_webhook(self._context.client, self._folder)
         if self.is_anything_due():
             self._catch_up_past_damage()
-        self._clean_up()
-        self._look_again()
+        if self._is_connected():
+            self._clean_up()
+            self._look_again()
 
-    def _connection(self) -> Connection:
-        """How the project is connected; learned from Label Studio where our record is lost."""
-        document = self._folder.connection
-        connection = document.read()
-        if connection != NOT_CONNECTED:
-            return connection
-        found = find_connection(self._context.client, self._context.settings, self._folder.project_id)
-        # Asking made Label Studio call /setup, which may have written the record meanwhile.
-        if found is not None and document.read() == NOT_CONNECTED:
-            document.write(found)
-            log.info("event=connection_found project=%d host=%s", self._folder.project_id, found.host)
-        return document.read()
+    def _is_connected(self) -> bool:
+        """Whether Label Studio names this backend as an ML backend of the project, now or a moment ago."""
+        if time.monotonic() - self._confirmed_s > _CONFIRM_AGAIN_S:
+            if not confirm_connection(self._context):
+                return False
+            self._confirmed_s = time.monotonic()
+        return True
 
     @cached_property
     def _project(self) -> Project:
@@ -229,6 +231,8 @@ class Round:
         Returns:
             The new order's head; None if none was published.
         """
+        if not self._is_connected():
+            return None
         synced, client = standings[0].synced, self._context.client
         why = _main_reason([plan(self._facts(standing), time.time()).why for standing in standings])
         stored = client.prediction_counts(self._folder.project_id)

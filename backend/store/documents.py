@@ -34,6 +34,10 @@ class Document(Generic[T]):
         found = read_or_set_aside(self._file, self._parsed)
         return self._default if found is None else found
 
+    def exists(self) -> bool:
+        """Whether a record was written and not removed."""
+        return self._file.exists()
+
     def write(self, record: T) -> None:
         """Replace the record."""
         write_whole(self._file, self._adapter.dump_json(record))

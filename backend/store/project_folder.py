@@ -3,7 +3,8 @@
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,46 @@ from model.learner.registry import Registry
 
 
 @dataclass(frozen=True)
-class Connection:
-    """The last /setup request of Label Studio.
+class Setup:
+    """The last /setup request for a project. Anybody can send one: it proves nothing.
 
     Attributes:
-        host: name and port of this backend as Label Studio reaches it; identifies our webhook.
-        extra_params: the project's own settings, by key.
+        at: time of the request, in seconds since 1970.
+        is_from_plugin: label-studio-ml's own server took the request, so that its answers cannot prove anything.
     """
 
-    host: str
-    extra_params: Mapping[str, Any]
+    at: float
+    is_from_plugin: bool = False
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What Label Studio says about this backend as an ML backend of the project.
+
+    Attributes:
+        url: address at which Label Studio reaches this backend; identifies our webhook.
+        extra_params: the project's own settings, by key.
+        backend_id: Label Studio's id of the ML backend that proved to be this one; 0 if none did so far.
+    """
+
+    url: str = ""
+    extra_params: Mapping[str, Any] = field(default_factory=dict)
+    backend_id: int = 0
+
+
+@dataclass(frozen=True)
+class WebhookSecret:
+    """The secret that Label Studio sends with each event of a project.
+
+    Attributes:
+        current: the secret; empty before the first.
+        previous: the secret before a rotation, good until Label Studio has the new one; empty for none.
+        written_at: when Label Studio was last seen to have it, in seconds since 1970.
+    """
+
+    current: str = ""
+    previous: str = ""
+    written_at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -63,9 +94,10 @@ class RoundRecord:
     seconds: float
 
 
-NOT_CONNECTED = Connection("", {})
-
+_SETUP = TypeAdapter[Setup | None](Setup | None)
 _CONNECTION = TypeAdapter(Connection)
+_WEBHOOK_SECRET = TypeAdapter(WebhookSecret)
+_PROOF = TypeAdapter(str)
 _IDENTITY = TypeAdapter[Identity | None](Identity | None)
 _SELECTION = TypeAdapter[Selection | None](Selection | None)
 _LLM_LABELS = TypeAdapter(dict[int, LLMLabel])
@@ -104,9 +136,24 @@ class ProjectFolder:
         self.llm_folder = self.path / "llm"
 
     @property
+    def setup(self) -> Document[Setup | None]:
+        """The last /setup request; None before the first."""
+        return Document(self.path / "setup.json", _SETUP, None)
+
+    @property
     def connection(self) -> Document[Connection]:
-        """The last /setup request; empty before the first."""
-        return Document(self.path / "connection.json", _CONNECTION, NOT_CONNECTED)
+        """The project's connection to this backend, as Label Studio tells it; it exists while there is one."""
+        return Document(self.path / "connection.json", _CONNECTION, Connection())
+
+    @property
+    def webhook_secret(self) -> Document[WebhookSecret]:
+        """The secret of the project's webhook."""
+        return Document(self.path / "webhook.json", _WEBHOOK_SECRET, WebhookSecret())
+
+    @property
+    def proof(self) -> Document[str]:
+        """The answer to /setup by which a round recognizes this backend; empty unless a round is asking."""
+        return Document(self.path / "proof.json", _PROOF, "")
 
     @property
     def selection(self) -> Document[Selection | None]:
@@ -159,6 +206,25 @@ class ProjectFolder:
         """Whether the project has a folder."""
         return self.path.exists()
 
+    def is_connected(self) -> bool:
+        """Whether the project is connected to this backend, as far as the last round knows."""
+        return self.connection.exists()
+
+    def is_known(self) -> bool:
+        """Whether the project is connected, or asked to be and waits for a round to find out."""
+        return self.is_connected() or self.setup.exists()
+
+    def forget(self) -> None:
+        """Forget that the project is connected. Models and labels stay, for the day on which it connects again."""
+        for document in self._of_connection():
+            document.remove()
+        with suppress(OSError):
+            # A folder with other files stays.
+            self.path.rmdir()
+
+    def _of_connection(self) -> list[Document[Any]]:
+        return [self.connection, self.setup, self.webhook_secret, self.proof]
+
     def belong_to(self, created_at: str) -> None:
         """Rename the folder if it belongs to an earlier project with the same id, from before a recreated database.
 
@@ -168,16 +234,17 @@ class ProjectFolder:
         identity = Document[Identity | None](self.path / "identity.json", _IDENTITY, None)
         owner = identity.read()
         if owner is not None and owner.created_at != created_at:
-            connection = self.connection.read()
+            connection = [(document, document.read()) for document in self._of_connection() if document.exists()]
             aside = self.path.with_name(f"{self.project_id}.{re.sub(r'[^0-9]', '', owner.created_at)}")
             shutil.rmtree(aside, ignore_errors=True)
             self.path.rename(aside)
-            self.connection.write(connection)
+            for document, record in connection:
+                document.write(record)
         if owner is None or owner.created_at != created_at:
             identity.write(Identity(created_at))
 
 
 def known_projects(model_dir: Path) -> list[int]:
-    """Return the ids of all projects that have a folder, in order."""
-    names = (path.name for path in (model_dir / "projects").glob("*"))
-    return sorted(int(name) for name in names if name.isdigit())
+    """Return the ids of all projects that are connected or asked to be, in order."""
+    ids = [int(path.name) for path in (model_dir / "projects").glob("*") if path.name.isdigit()]
+    return sorted(project_id for project_id in ids if ProjectFolder(model_dir, project_id).is_known())

@@ -75,7 +75,7 @@ class Webhook(BaseModel):
     headers: dict[str, str] | None = None
 
 
-class MLBackend(BaseModel):
+class MLBackendAnswer(BaseModel):
     """An ML backend of a project."""
 
     id: int
@@ -84,6 +84,13 @@ class MLBackend(BaseModel):
     readable_state: str | None = None
     error_message: str | None = None
     extra_params: Any = None
+    model_version: str | None = None
+
+
+class LiveBackends(BaseModel):
+    """A project's ML backends, listed without a call to any of them."""
+
+    live: list[MLBackendAnswer] | None
 
 
 OWNER = TypeAdapter(Owner)
@@ -98,4 +105,5 @@ IMPORTED = TypeAdapter(Imported)
 DELETED = TypeAdapter(dict[str, Any])
 VERSION_COUNTS = TypeAdapter(dict[str, int])
 WEBHOOKS = TypeAdapter(list[Webhook])
-ML_BACKENDS = TypeAdapter(list[MLBackend])
+ML_BACKENDS = TypeAdapter(list[MLBackendAnswer])
+LIVE_BACKENDS = TypeAdapter(LiveBackends)

@@ -19,6 +19,7 @@ from backend.studio.answers import (
     EXPORT,
     IDENTIFIED,
     IMPORTED,
+    LIVE_BACKENDS,
     ML_BACKENDS,
     OWNER,
     PREDICTIONS,
@@ -27,10 +28,10 @@ from backend.studio.answers import (
     TASK_PAGE,
     VERSION_COUNTS,
     WEBHOOKS,
-    MLBackend,
+    MLBackendAnswer,
     TaskPage,
 )
-from backend.studio.contract import AnnotatedTask, Project, Task, read_annotations, read_task
+from backend.studio.contract import AnnotatedTask, MLBackend, Project, Task, read_annotations, read_backend, read_task
 from backend.studio.faults import KEY_MEND, Address, own_words, token_fault, unknown_project
 from backend.studio.opening import named_faults, open_http, read_answer, timeouts
 
@@ -289,7 +290,17 @@ class LabelStudioClient:
                 self._change("PATCH", f"api/webhooks/{hook.id}/", "the webhook", {"headers": dict(headers)}, IDENTIFIED)
         return bool(ours)
 
-    def backends(self, project_id: int) -> list[MLBackend]:
+    def ml_backends(self, project_id: int) -> list[MLBackend]:
+        """List a project's ML backends, without a call to any of them."""
+        path = f"api/projects/{project_id}/model-versions/?extended=true&include_live_models=true&limit=1"
+        answer = self._read(path, f"ML backends of project {project_id}", LIVE_BACKENDS)
+        return [read_backend(found) for found in answer.live or []]
+
+    def call_backends(self, project_id: int) -> list[MLBackend]:
+        """Have Label Studio call /health and /setup of each ML backend of a project, and list them afterwards."""
+        return [read_backend(found) for found in self.backends(project_id)]
+
+    def backends(self, project_id: int) -> list[MLBackendAnswer]:
         """List a project's ML backends. Label Studio then calls /health and /setup of each."""
         return self._read(f"api/ml/?project={project_id}", f"ML backends of project {project_id}", ML_BACKENDS)
 

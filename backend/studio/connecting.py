@@ -4,15 +4,15 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
 from backend.errors import LabelStudioError
 from backend.settings import Settings, parse_extra_params
-from backend.store.project_folder import Connection
+from backend.store.project_folder import ProjectFolder
 from backend.studio.client import LabelStudioClient
 from backend.studio.kinds import labels_of, read_tasks
+from backend.studio.webhooks import rotate_secret
 from model.tasks.classification.label_names import check_described
 
 TITLE = "Shortlist"
@@ -49,36 +49,18 @@ def connect_over(
     check_described(labels, descriptions or {})
     backend = {"url": url, **_credentials(settings)}
     connected = [found for found in client.backends(project_id) if found.url.rstrip("/") == url.rstrip("/")]
+    is_rotated = bool(connected) and rotate_secret(client, ProjectFolder(settings.model_dir, project_id))
+    rotated = " Its webhook has a new secret." if is_rotated else ""
     if connected and descriptions is None:
-        return f"Project {project_id} is connected to {url} already."
+        return f"Project {project_id} is connected to {url} already.{rotated}"
     if connected:
         changes = {**backend, "project": project_id, **_described(connected[0].extra_params, descriptions)}
         _check(client.update_backend(connected[0].id, changes), url)
         count = f"{len(descriptions or {})} of its {len(labels)} labels"
-        return f"Project {project_id} is connected to {url} and describes {count} now."
+        return f"Project {project_id} is connected to {url} and describes {count} now.{rotated}"
     new = {**backend, "title": TITLE, **(_described(None, descriptions) if descriptions else {})}
     _check(client.connect_backend(project_id, new), url)
     return f"Project {project_id} is connected to {url}: open it in Label Studio and label."
-
-
-def find_connection(client: LabelStudioClient, settings: Settings, project_id: int) -> Connection | None:
-    """Learn from Label Studio how a project is connected to this backend, where our own record is lost.
-
-    Args:
-        client: the client for Label Studio.
-        settings: with our port.
-        project_id: the project.
-
-    Returns:
-        The connection of the project's only ML backend, or of the only one on our port; else None.
-    """
-    backends = client.backends(project_id)
-    on_our_port = [found for found in backends if urlsplit(found.url).port == settings.port]
-    for candidates in (backends, on_our_port):
-        if len(candidates) == 1:
-            (ours,) = candidates
-            return Connection(urlsplit(ours.url).netloc, parse_extra_params(ours.extra_params))
-    return None
 
 
 def _described(extra_params: Any, descriptions: Mapping[str, str] | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from backend.errors import InvalidRequestError
 from backend.settings import parse_extra_params
+from backend.studio.answers import MLBackendAnswer
 from model.types import Annotation, ResultItem
 
 START_TRAINING = "START_TRAINING"
@@ -13,6 +14,9 @@ PROJECT_UPDATED = "PROJECT_UPDATED"
 # The event names that Label Studio sends. It never sends ANNOTATION_DELETED, which label-studio-ml listens for.
 LABEL_EVENTS = frozenset({"ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED"})
 TASK_EVENTS = frozenset({"TASKS_CREATED", "TASKS_DELETED"})
+
+# The states of an ML backend that did not answer, or refused.
+_UNREACHED = ("DI", "ER")
 
 # The score of a task without a rank: behind all ranked tasks.
 LAST_SCORE = 1.0
@@ -44,6 +48,30 @@ class Project:
     annotations: int
     description: str = ""
     done_tasks: int = 0
+
+
+@dataclass(frozen=True)
+class MLBackend:
+    """An ML backend of a project, as Label Studio lists it.
+
+    Attributes:
+        backend_id: Label Studio's id of the ML backend.
+        url: address at which Label Studio reaches it.
+        extra_params: the extra params of the Connect Model dialog, as Label Studio stores them.
+        model_version: the model version of the ML backend's last answer to /setup.
+        is_reached: the last /setup succeeded.
+    """
+
+    backend_id: int
+    url: str
+    extra_params: Any = None
+    model_version: str = ""
+    is_reached: bool = False
+
+    @property
+    def webhook_url(self) -> str:
+        """The address of the webhook that Label Studio creates for the ML backend."""
+        return f"{self.url.rstrip('/')}/webhook"
 
 
 @dataclass(frozen=True)
@@ -93,6 +121,10 @@ class Event:
     task_ids: frozenset[int] = frozenset()
     names_all_tasks: bool = True
 
+    def without_details(self) -> "Event":
+        """The event as far as a stranger's word goes: something changed; a round finds out what."""
+        return Event(self.action, self.project_id, names_all_tasks=False)
+
     @property
     def asks_for_training(self) -> bool:
         """A person pressed Start Training."""
@@ -120,6 +152,17 @@ class PredictRequest:
     project_id: int
     label_config: str
     tasks: tuple[Task, ...]
+
+
+def read_backend(answer: MLBackendAnswer) -> MLBackend:
+    """Read an ML backend from Label Studio's list."""
+    return MLBackend(
+        backend_id=answer.id,
+        url=answer.url,
+        extra_params=answer.extra_params,
+        model_version=answer.model_version or "",
+        is_reached=answer.state not in _UNREACHED,
+    )
 
 
 def parse_event(raw: Any) -> Event:

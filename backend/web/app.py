@@ -1,6 +1,7 @@
-"""Flask app factory: authentication, limits, error table, request id."""
+"""Flask app factory: the door, authentication, limits, headers, error table, request id."""
 
 import logging
+import secrets
 import time
 import uuid
 from pathlib import Path
@@ -8,10 +9,12 @@ from pathlib import Path
 from flask import Flask, Response, current_app, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from backend.errors import HTTP_STATUS
+from backend.errors import HTTP_STATUS, WrongSecretError
 from backend.logs import start_logging
-from backend.settings import load_settings
-from backend.web.authentication import is_admitted
+from backend.settings import Settings, load_settings
+from backend.studio.webhooks import HEADER
+from backend.web.authentication import is_admitted, signed_project
+from backend.web.door import Door
 from backend.web.readiness import Readiness
 from backend.web.routes import routes
 from backend.web.service import Service, open_service
@@ -21,6 +24,21 @@ from model.errors import ShortlistError
 MAX_BODY_BYTES = 128 * 1024 * 1024
 _REASON_CHARACTERS = 300
 _OPEN_ENDPOINTS = frozenset({"shortlist.health"})
+_WEBHOOK = "shortlist.receive_event"
+# A page of ours loads nothing, runs and styles itself with what stands in it alone, and is shown in no frame.
+_POLICY = (
+    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+_SAFE_HEADERS = {
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    # With no-referrer a browser would send our own forms with the Origin "null".
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +62,9 @@ def create_app(service: Service | None = None) -> Flask:
     app.extensions["shortlist"] = service
     app.extensions["shortlist-readiness"] = Readiness(service)
     app.register_blueprint(routes)
+    app.extensions["shortlist-door"] = Door(service.settings)
     app.before_request(_begin)
+    app.before_request(_check_door)
     app.before_request(_check_credentials)
     app.after_request(_end)
     app.register_error_handler(ShortlistError, _refuse)
@@ -57,19 +77,47 @@ def create_app(service: Service | None = None) -> Flask:
 def _begin() -> None:
     g.began = time.monotonic()
     g.request_id = uuid.uuid4().hex[:12]
+    g.nonce = secrets.token_urlsafe(16)
+    g.signed_project = None
+    g.has_password = False
+
+
+def _check_door() -> None:
+    if request.endpoint not in _OPEN_ENDPOINTS:
+        current_app.extensions["shortlist-door"].check(request)
 
 
 def _check_credentials() -> Response | None:
-    settings = current_app.extensions["shortlist"].settings
-    if request.endpoint in _OPEN_ENDPOINTS or is_admitted(settings, request.authorization):
+    settings: Settings = current_app.extensions["shortlist"].settings
+    if request.endpoint in _OPEN_ENDPOINTS:
+        return None
+    if request.endpoint == _WEBHOOK and (header := request.headers.get(HEADER)) is not None:
+        g.signed_project = signed_project(settings, header)
+        if g.signed_project is None and not settings.is_locked:
+            raise WrongSecretError("the webhook's secret is wrong: the next round gives Label Studio the right one")
+    if g.signed_project is not None or _has_password(settings):
         return None
     response = _error(401, "unauthorized", "this backend wants Basic auth: BASIC_AUTH_USER and BASIC_AUTH_PASS")
     response.headers["WWW-Authenticate"] = 'Basic realm="shortlist"'
     return response
 
 
+def _has_password(settings: Settings) -> bool:
+    """Whether the request has the password, or none is needed."""
+    door: Door = current_app.extensions["shortlist-door"]
+    if request.authorization is not None and settings.is_locked:
+        door.check_password_tries(request)
+    is_in = is_admitted(settings, request.authorization)
+    g.has_password = is_in and settings.is_locked
+    if not is_in and request.authorization is not None:
+        door.count_wrong_password(request)
+    return is_in
+
+
 def _end(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
+    response.headers.update(_SAFE_HEADERS)
+    response.headers["Content-Security-Policy"] = _POLICY.format(nonce=g.nonce)
     log.info(
         "event=request method=%s path=%s status=%d ms=%.1f request=%s",
         request.method,

@@ -1,12 +1,18 @@
-"""/webhook and /train: what an event asks of the queue."""
+"""/setup, /webhook and /train: what Label Studio says, and what it asks of the queue."""
 
+import time
 from typing import Any
 
+from backend.errors import TooManyRequestsError
+from backend.settings import Settings
+from backend.store.project_folder import ProjectFolder, Setup, known_projects
 from backend.studio.contract import LABEL_EVENTS, Event
 from backend.web.service import Service
 
 # Label Studio sends some events before it has counted the tasks that they are about.
 LOOK_AGAIN_S = 5.0
+# Projects that may ask to be connected at the same time. Each costs a folder and a question to Label Studio.
+MOST_UNCONFIRMED = 100
 
 
 def take_event(service: Service, event: Event) -> dict[str, Any]:
@@ -14,7 +20,7 @@ def take_event(service: Service, event: Event) -> dict[str, Any]:
 
     Args:
         service: the web process's.
-        event: as Label Studio sent it.
+        event: as Label Studio sent it, or without details where nobody knows who sent it.
 
     Returns:
         {"status": "queued", "job_id": …}, or {"status": "ignored", "reason": …}.
@@ -34,3 +40,24 @@ def take_event(service: Service, event: Event) -> dict[str, Any]:
     if not event.names_all_tasks:
         service.rounds.request_later(event.project_id, LOOK_AGAIN_S)
     return {"status": "queued", "job_id": job_id}
+
+
+def note_setup(service: Service, folder: ProjectFolder, *, is_from_plugin: bool = False) -> None:
+    """Remember that a project asks to be connected, until a round has asked Label Studio.
+
+    Args:
+        service: the web process's.
+        folder: the project's.
+        is_from_plugin: the request came to label-studio-ml's own server.
+
+    Raises:
+        TooManyRequestsError: many other projects ask at the same time, and no round has confirmed any of them.
+    """
+    if not folder.is_known() and _unconfirmed(service.settings) >= MOST_UNCONFIRMED:
+        raise TooManyRequestsError("too many projects ask to be connected at once: try again in a minute")
+    folder.setup.write(Setup(time.time(), is_from_plugin))
+
+
+def _unconfirmed(settings: Settings) -> int:
+    ids = known_projects(settings.model_dir)
+    return sum(not ProjectFolder(settings.model_dir, project_id).is_connected() for project_id in ids)

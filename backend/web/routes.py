@@ -2,15 +2,15 @@
 
 from dataclasses import asdict
 from typing import Any
-from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, current_app, jsonify, render_template, request
+from flask import Blueprint, Response, current_app, g, jsonify, render_template, request
 
-from backend.errors import InvalidRequestError, StaleAnswerError, UnknownProjectError
-from backend.store.project_folder import Connection, ProjectFolder
+from backend.errors import InvalidRequestError, NotConnectedError, StaleAnswerError, WrongSecretError
+from backend.store.project_folder import ProjectFolder
 from backend.studio.contract import START_TRAINING, Event, parse_event, parse_predict, parse_project_id, parse_setup
 from backend.studio.kinds import labels_of, read_tasks
-from backend.web.events import take_event
+from backend.web.events import note_setup, take_event
+from backend.web.forms import check_token, form_token, give_token
 from backend.web.metrics import metrics_text
 from backend.web.pasting import prompt_of, take_answer
 from backend.web.predicting import predict as answer_tasks
@@ -47,13 +47,19 @@ def ready() -> tuple[Response, int]:
 
 @routes.post("/setup")
 def setup() -> Response:
-    """A project connects: remember its settings, ask for a round, answer at once."""
+    """A project asks to be connected: check its settings, ask for a round, answer at once.
+
+    Anybody can send this. So nothing of it is kept but its time; a round asks Label Studio whether it is true.
+    """
     asked = parse_setup(_body())
     service = _service()
     labels = labels_of(read_tasks(asked.label_config))
     check_described(labels, service.settings.for_project(asked.extra_params).label_descriptions)
     folder = service.folder(asked.project_id)
-    folder.connection.write(Connection(request.host, asked.extra_params))
+    if proof := folder.proof.read():
+        # A round has Label Studio call its ML backends, to see which of them is this one.
+        return jsonify({"model_version": proof, "status": "connecting"})
+    note_setup(service, folder)
     service.rounds.request(asked.project_id)
     service.rounds.request_later(asked.project_id, AFTER_SETUP_S)
     return jsonify({"model_version": folder.publications.name(), "status": "queued"})
@@ -71,7 +77,8 @@ def predict() -> Response:
 def receive_event() -> tuple[Response, int]:
     """Something changed: ask for a round; never train here."""
     event = parse_event(_body())
-    answer = take_event(_service(), event)
+    _connected_folder(event.project_id)
+    answer = take_event(_service(), event if _is_vouched_for(event) else event.without_details())
     return jsonify(answer), 201 if answer["status"] == "queued" else 200
 
 
@@ -80,6 +87,7 @@ def start_training() -> tuple[Response, int]:
     """Start Training, as older Label Studio versions ask for it."""
     body = _body()
     event = Event(START_TRAINING, parse_project_id(body.get("project") if isinstance(body, dict) else None))
+    _connected_folder(event.project_id)
     return jsonify(take_event(_service(), event)), 201
 
 
@@ -102,18 +110,18 @@ def status(project_id: int) -> Response:
 
 
 @routes.get("/projects/<int:project_id>/prompt")
-def prompt(project_id: int) -> str:
+def prompt(project_id: int) -> Response:
     """For people with a chat window: the prompt, and where its answer goes."""
     return _paste_page(project_id)
 
 
 @routes.post("/projects/<int:project_id>/prompt")
-def take_pasted_answer(project_id: int) -> tuple[str, int]:
+def take_pasted_answer(project_id: int) -> tuple[Response, int]:
     """The answer of a chat window: keep its picks and ask for a round."""
-    _refuse_foreign_forms()
+    check_token(request)
     answer = request.form.get("answer", "")
     try:
-        selection = take_answer(_known_folder(project_id), answer, _made_at(request.form.get("made_at")))
+        selection = take_answer(_connected_folder(project_id), answer, _made_at(request.form.get("made_at")))
     except StaleAnswerError as error:
         # Not shown again: sent once more, it would be taken for an answer to the new question.
         return _paste_page(project_id, wrong=f"That cannot be used: {error}"), 422
@@ -129,17 +137,31 @@ def metrics() -> Response:
     return Response(metrics_text(_service()), mimetype="text/plain")
 
 
-def _paste_page(project_id: int, **said: str) -> str:
-    return render_template("paste.html", project=project_id, prompt=prompt_of(_known_folder(project_id)), **said)
+def _paste_page(project_id: int, **said: str) -> Response:
+    prompt, token = prompt_of(_connected_folder(project_id)), form_token(request)
+    page = render_template("paste.html", project=project_id, prompt=prompt, token=token, nonce=g.nonce, **said)
+    return give_token(Response(page, mimetype="text/html"), token, is_secure=request.is_secure)
 
 
-def _known_folder(project_id: int) -> ProjectFolder:
+def _connected_folder(project_id: int) -> ProjectFolder:
+    """The folder of a connected project; nothing is shown of another."""
     folder = _service().folder(project_id)
-    if not folder.exists():
-        raise UnknownProjectError(
-            f"project {project_id} never connected here: connect it in Label Studio → Settings → Model"
+    if not folder.is_connected():
+        raise NotConnectedError(
+            f"project {project_id} is not connected here: connect it in Label Studio → Settings → Model"
         )
     return folder
+
+
+def _is_vouched_for(event: Event) -> bool:
+    """Whether a webhook comes from Label Studio: it has the project's secret, or our password.
+
+    Raises:
+        WrongSecretError: it has the secret of another project.
+    """
+    if g.signed_project not in (None, event.project_id):
+        raise WrongSecretError("the webhook has the secret of another project")
+    return g.signed_project is not None or g.has_password
 
 
 def _made_at(raw: str | None) -> float | None:
@@ -147,13 +169,6 @@ def _made_at(raw: str | None) -> float | None:
         return None if raw is None else float(raw)
     except ValueError as error:
         raise InvalidRequestError("the form's 'made_at' is no number: load the page again") from error
-
-
-def _refuse_foreign_forms() -> None:
-    """Browsers send credentials along with any site's form; they also say which site it is."""
-    origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
-        raise InvalidRequestError("this form belongs to another site: open the page here and send it from there")
 
 
 def _body() -> Any:

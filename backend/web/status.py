@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from backend.errors import UnknownProjectError
+from backend.errors import NotConnectedError
 from backend.rounds.llm.access import open_ledger, problem_at_start
 from backend.rounds.order import FALLBACK
 from backend.settings import Settings
@@ -22,13 +22,13 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
     """Where a project stands.
 
     Raises:
-        UnknownProjectError: it never connected here.
+        NotConnectedError: it is not connected here.
         RedisUnavailableError: nobody can say what is running.
     """
     folder = service.folder(project_id)
-    if not folder.exists():
-        raise UnknownProjectError(
-            f"project {project_id} never connected here: connect it in Label Studio → Settings → Model"
+    if not folder.is_known():
+        raise NotConnectedError(
+            f"project {project_id} is not connected here: connect it in Label Studio → Settings → Model"
         )
     state = service.rounds.state(project_id)
     last = folder.sync_record.read()

@@ -53,7 +53,7 @@ def model_dir() -> Iterator[Path]:
 
 
 def _make(model_dir: Path, mode: int) -> None:
-    ProjectFolder(model_dir, 1).connection.write(Connection("localhost:9090", {}))
+    ProjectFolder(model_dir, 1).connection.write(Connection("http://localhost:9090"))
     for folder in (model_dir / "projects" / "1", model_dir / "projects", model_dir):
         folder.chmod(mode)
 
@@ -142,7 +142,7 @@ def test_a_title_of_label_studio_is_shown_as_it_is(environment, run_command, sma
 def test_an_error_of_a_round_is_shown_as_it_is(environment, run_command, module_redis: Redis, tmp_path, words):
     environment(REDIS_URL=f"unix://{module_redis.connection_pool.connection_kwargs['path']}")
     module_redis.hset(record_key(1), mapping={"error": words.encode("utf-8", "replace"), "code": "internal"})
-    ProjectFolder(tmp_path / "data", 1).connection.write(Connection("localhost:9090", {}))
+    ProjectFolder(tmp_path / "data", 1).connection.write(Connection("http://localhost:9090"))
     shown = CliRunner().invoke(command_line("status"), ["status"])
     assert shown.exception is None
     assert plain(words.encode("utf-8", "replace").decode()) in shown.stdout

@@ -105,7 +105,7 @@ def test_the_other_commands_end_with_a_sentence_beside_the_fault_and_status_show
     said = _error_of_a_round()
     module_redis.hset(record_key(1), mapping={"error": said, "code": fault.code})
     monkeypatch.setenv("REDIS_URL", _url(module_redis))
-    ProjectFolder(tmp_path / "data", 1).connection.write(Connection("localhost:9090", {}))
+    ProjectFolder(tmp_path / "data", 1).connection.write(Connection("http://localhost:9090"))
     shown = run_command("status").stdout
     assert fault.fault in shown
     assert fault.mend in shown

@@ -5,10 +5,10 @@ Tests run as root, whom no permission stops: a folder in the file's place stands
 
 import copy
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 from backend.commands.doctor import look_at_files
 from backend.rounds.round import Round
 from backend.settings import Settings
-from backend.store.project_folder import Connection, ProjectFolder
+from backend.store.project_folder import Connection, ProjectFolder, Setup
 from backend.store.selections import LLMLabel, Picked, Selection
 from backend.studio.kinds import KINDS
 from backend.web.app import create_app
@@ -59,7 +59,7 @@ DAMAGES: dict[str, Callable[[Path], Any]] = {
 # A file of the project, as a pattern, and the name under which its damage is told.
 DOCUMENTS = (
     *("connection.json", "identity.json", "published.json", "publications.json", "synced.json"),
-    *("selection.json", "llm_labels.json"),
+    *("setup.json", "webhook.json", "selection.json", "llm_labels.json"),
 )
 FILES = {
     **{name: name for name in DOCUMENTS},
@@ -152,9 +152,9 @@ def two_questions_on_one_core() -> Iterator[None]:
 def grown(tmp_path_factory: pytest.TempPathFactory, small_encoder: str) -> Project:
     """A project of two questions with two model versions each, an order, and every file that there is."""
     project = a_project(tmp_path_factory.mktemp("grown"), small_encoder, WholeLabelStudio(FILMS, label_config=CONFIG))
-    project.studio.backends_now = [SimpleNamespace(url="http://localhost:9090", extra_params=OWN)]
+    project.studio.extra_params = OWN
     folder = project.folder
-    folder.connection.write(Connection("localhost:9090", OWN))
+    folder.setup.write(Setup(time.time()))
     project.label(*range(1, LABELLED))
     project.label(LABELLED, trains=True)
     folder.selection.write(Selection("activellm", "mistral x", 5.0, (Picked(40, "", 1, 1),)))
@@ -213,7 +213,7 @@ def test_a_damaged_file_costs_no_label_and_no_other_project_and_is_told(project,
     assert after["model"] == (1 if FILES[file] == "versions/2" else 2)
     assert project.predict()[0]["result"]
     assert project.predict()[1]["result"]
-    assert project.folder.connection.read() == Connection("localhost:9090", OWN)
+    assert project.folder.connection.read() == Connection("http://backend:9090", OWN, 5)
     assert is_told(project, FILES[file]) == must_be_told(file, damage)
     assert project.status(UNHARMED) == unharmed
 
@@ -243,7 +243,7 @@ def test_all_files_at_once_cost_no_label(project):
     project.label(LABELLED + 1)
     status = project.status()
     assert (status["labels"], status["model"], status["unlabelled"]) == (LABELLED + 1, 1, len(FILMS) - LABELLED - 1)
-    assert project.folder.connection.read() == Connection("localhost:9090", OWN)
+    assert project.folder.connection.read() == Connection("http://backend:9090", OWN, 5)
 
 
 def test_embeddings_of_a_lost_version_do_not_serve_another_with_its_number(project):

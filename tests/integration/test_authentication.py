@@ -4,6 +4,7 @@ from pathlib import Path
 
 import httpx
 
+from backend.studio.webhooks import HEADER
 from examples.servers import Server
 from tests.annotators import Person, choices_config, reviews, until_published
 from tests.servers import LEGACY_TOKEN, BackendServer, backend, eventually
@@ -31,10 +32,11 @@ def test_behind_basic_auth_the_whole_loop_works_and_nobody_else_comes_in(
 
         def headers() -> list[str]:
             hooks = owner.call("GET", "/api/webhooks/", project=project_id)
-            return [hook["headers"].get("Authorization", "") for hook in hooks if hook["url"].startswith(server.url)]
+            return [hook["headers"].get(HEADER, "") for hook in hooks if hook["url"].startswith(server.url)]
 
-        found = eventually(lambda: all(headers()) and headers(), "the webhook's headers")
+        found = eventually(lambda: all(headers()) and headers(), "the webhook's secret")
         assert len(found) == 1
+        assert "a secret" not in str(owner.call("GET", "/api/webhooks/", project=project_id))
         owner.label_both(project_id, gold, 2)
         until_published(owner, server, project_id, model=1)
 

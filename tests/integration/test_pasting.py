@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
@@ -54,11 +55,17 @@ def test_an_answer_without_a_choice_is_refused_with_the_reason_and_changes_nothi
     project_id = _connected(owner, quick, title)
     address = f"/projects/{project_id}/prompt"
 
-    refused = quick.http.post(address, data={"answer": "I like <b>all</b> of them."})
-    foreign = quick.http.post(address, data={"answer": "3, 8"}, headers={"Origin": "http://elsewhere.example"})
-    late = quick.http.post(address, data={"answer": "3, 8", "made_at": "1.5"})
+    (token,) = re.findall(r'name="form_token" value="(\w+)"', quick.http.get(address).text)
 
-    assert (refused.status_code, foreign.status_code, late.status_code) == (422, 400, 422)
+    def send(headers: dict[str, str] | None = None, **form: str) -> httpx.Response:
+        return quick.http.post(address, data={"form_token": token, **form}, headers=headers)
+
+    refused = send(answer="I like <b>all</b> of them.")
+    foreign = send({"Origin": "http://elsewhere.example"}, answer="3, 8")
+    bare = send(answer="3, 8", form_token="")
+    late = send(answer="3, 8", made_at="1.5")
+
+    assert (refused.status_code, foreign.status_code, bare.status_code, late.status_code) == (422, 403, 403, 422)
     assert "&lt;b&gt;all&lt;/b&gt;" in refused.text
     assert "the texts have changed" in late.text
     assert quick.folder(project_id).selection.read() is None

@@ -58,6 +58,12 @@ def test_1_0_9_hands_an_event_and_its_data_by_name(model, service, action):
     assert service.rounds.requests == asked(changes=1)
 
 
+def test_an_event_stands_in_for_the_setup_that_label_studio_ml_keeps_to_itself(model, service):
+    model().fit((), event="ANNOTATION_CREATED", data=data(annotation={}))
+    assert service.folder(5).setup.read().is_from_plugin
+    assert not service.folder(5).is_connected()
+
+
 @pytest.mark.parametrize("action", LABELS_CHANGED)
 def test_2_x_hands_an_event_and_its_data_by_position(model, service, action):
     assert model(project_id="5").fit(action, data(annotation={}))["status"] == "queued"

@@ -3,8 +3,9 @@ import sys
 
 import numpy as np
 import pytest
+from werkzeug.datastructures import Authorization
 
-from backend.commands.serving import web_command
+from backend.commands.serving import check_closed, web_command
 from backend.errors import ConfigurationError, TokenRefusedError
 from backend.logs import start_logging
 from backend.rounds.context import InUse
@@ -21,7 +22,11 @@ from backend.store.project_folder import ProjectFolder
 from backend.studio.client import LabelStudioClient
 from backend.studio.faults import Address
 from backend.studio.kinds import read_label_texts
-from backend.studio.webhooks import webhook_headers
+from backend.web.app import create_app
+from backend.web.authentication import is_admitted
+from backend.web.classifying import WebClassifier
+from backend.web.door import own_hosts
+from backend.web.service import Service
 from backend.work.redis_access import redis_url
 from model.errors import LLMBudgetError
 from model.llm.chat import Reply
@@ -29,7 +34,7 @@ from model.llm.provider import LLMConfig
 from model.query.unlabelled import Unlabelled
 from model.tasks.classification.label_names import MAX_CHARACTERS
 from model.types import PoolText, Recipe, Targets
-from tests.fakes import SENTIMENT, a_context, a_project, labeling_config, the_task
+from tests.fakes import SENTIMENT, FakeRounds, a_context, a_project, labeling_config, the_task
 
 HOOK = "tests.ordering_hooks:longest_first"
 POOL = tuple(PoolText(id_, f"text {id_}") for id_ in range(40))
@@ -120,16 +125,37 @@ def _may_name(settings: Settings, hook: str) -> bool:
         return False
 
 
+def _is_open_to_all(settings: Settings) -> bool:
+    """Whether `serve` listens on every address without a password."""
+    anonymous = {"host": "0.0.0.0", "basic_auth_user": None, "basic_auth_pass": None}
+    try:
+        check_closed(settings.model_copy(update=anonymous))
+    except ConfigurationError:
+        return False
+    return True
+
+
+def _requests_at_once(settings: Settings) -> int:
+    """How many of three requests the web server takes at once."""
+    browser = create_app(Service(settings, FakeRounds(), WebClassifier())).test_client()
+    return [browser.get("/metrics", auth=("bob", "word")).status_code for _ in range(3)].count(200)
+
+
+BOB = Authorization("basic", {"username": "bob", "password": "word"})
 # What is set, and what must differ for it from the defaults.
 EFFECTS = {
     "LABEL_STUDIO_URL": ("https://labels.example", lambda settings: settings.label_studio_url),
     "LABEL_STUDIO_API_KEY": ("0123456789abcdef0123456789abcdef01234567", _takes_key),
     "LABEL_STUDIO_PROXY": ("http://proxy:3128", lambda settings: Address.of(settings).has_proxy),
     "PORT": ("9191", web_command),
+    "HOST": ("::1", web_command),
+    "ALLOW_ANONYMOUS": ("1", _is_open_to_all),
+    "ALLOWED_HOSTS": ("backend, shortlist.example", own_hosts),
+    "RATE_LIMIT": ("0.2", _requests_at_once),
     "MODEL_DIR": ("elsewhere", lambda settings: ProjectFolder(settings.model_dir, 1).path),
     "REDIS_URL": ("redis://elsewhere:1", redis_url),
-    "BASIC_AUTH_USER": ("ann", webhook_headers),
-    "BASIC_AUTH_PASS": ("secret", webhook_headers),
+    "BASIC_AUTH_USER": ("ann", lambda settings: is_admitted(settings, BOB)),
+    "BASIC_AUTH_PASS": ("secret", lambda settings: is_admitted(settings, BOB)),
     "LOG_LEVEL": ("ERROR", _log_level),
     "WORKERS": ("3", web_command),
     "THREADS": ("3", web_command),
@@ -228,6 +254,11 @@ def test_a_slash_at_the_end_of_an_address_does_not_count(load):
     [
         ("LABEL_STUDIO_URL", "labels:8080", "http://"),
         ("PORT", "abc", "integer"),
+        ("HOST", "0.0.0.0:9090", "without a port"),
+        ("HOST", "http://backend", "without a port"),
+        ("HOST", "-", "listen on"),
+        ("ALLOW_ANONYMOUS", "maybe", "boolean"),
+        ("RATE_LIMIT", "-1", "greater"),
         ("PORT", "0", "greater"),
         ("PORT", "65536", "less"),
         ("REDIS_URL", "localhost", "redis"),

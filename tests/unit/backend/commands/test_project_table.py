@@ -2,6 +2,7 @@ from typer.testing import CliRunner
 
 from backend.commands.command_line import command_line
 from backend.errors import UnknownProjectError
+from backend.store.project_folder import Connection, ProjectFolder
 
 
 def test_a_project_whose_status_cannot_be_read_leaves_the_others_their_rows(tmp_path, monkeypatch):
@@ -12,10 +13,18 @@ def test_a_project_whose_status_cannot_be_read_leaves_the_others_their_rows(tmp_
             raise UnknownProjectError("gone")
         damage = [{"file": "versions/3", "problem": "damaged", "at": 1.0}]
         row = dict.fromkeys(("state", "labels", "unlabelled", "model_version", "rounds"), "-")
-        return {"project": 3, **row, "llm": None, "last_error": "", "ordering_hook": None, "set_aside": damage}
+        return {
+            "project": 3,
+            **row,
+            "llm": None,
+            "last_error": "",
+            "ordering_hook": None,
+            "set_aside": damage,
+            "left_out": [],
+        }
 
     for number in (1, 2, 3):
-        (tmp_path / "projects" / str(number)).mkdir(parents=True)
+        ProjectFolder(tmp_path, number).connection.write(Connection("http://localhost:9090"))
     monkeypatch.setattr("backend.commands.project_table.project_status", status_of)
     # Its stream ends with the command.
     monkeypatch.setattr("backend.commands.terminal.start_logging", lambda _: None)

@@ -7,7 +7,7 @@ import pytest
 
 from backend.rounds.round import Round
 from backend.settings import Settings
-from backend.store.project_folder import Connection, ProjectFolder
+from backend.store.project_folder import ProjectFolder
 from backend.studio.contract import Task
 from backend.studio.kinds import KINDS, read_tasks
 from backend.web.classifying import WebClassifier
@@ -38,16 +38,19 @@ def settings(tmp_path, encoder) -> Settings:
 
 @pytest.fixture
 def folder(settings) -> ProjectFolder:
-    folder = ProjectFolder(settings.model_dir, 1)
-    folder.connection.write(Connection("", OWN))
-    return folder
+    return ProjectFolder(settings.model_dir, 1)
 
 
 @pytest.fixture
 def run(settings, folder):
     """Run a round of a project."""
     classifiers = Classifiers(1)
-    return lambda studio, turn=None: Round(a_context(settings, studio, turn, classifiers)).run()
+
+    def run(studio, turn=None):
+        studio.extra_params = OWN
+        Round(a_context(settings, studio, turn, classifiers)).run()
+
+    return run
 
 
 def is_praise(text: str) -> bool:

@@ -6,6 +6,7 @@ from backend.errors import (
     LabelStudioAnswerError,
     LabelStudioError,
     LabelStudioUnreachableError,
+    NotConnectedError,
     PublicationError,
     RedisUnavailableError,
     TokenRefusedError,
@@ -53,6 +54,12 @@ def test_a_round_that_ends_well_has_done_what_was_asked(run):
 
 def test_a_round_comes_back_when_it_says_so(run):
     assert run(come_back_s=60.0)[1] == 60.0
+
+
+def test_a_round_of_a_project_that_is_not_connected_is_not_run_again(run, rounds):
+    turn, again_in_s = run(NotConnectedError("Label Studio does not name this backend"))
+    assert (turn.ended, turn.is_honoured, again_in_s) == ([("", "")], True, None)
+    assert rounds.forgotten == [1]
 
 
 @pytest.mark.parametrize(

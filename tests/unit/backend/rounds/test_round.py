@@ -21,7 +21,7 @@ from backend.rounds.score import classify_by_names
 from backend.rounds.standing import Standing
 from backend.rounds.sync import Synced
 from backend.settings import Settings
-from backend.store.project_folder import Connection, ProjectFolder
+from backend.store.project_folder import ProjectFolder
 from backend.store.selections import PASTED, Picked, Selection
 from backend.store.sync_record import Facts
 from backend.studio.client import SAMPLING
@@ -406,7 +406,7 @@ def run(settings, folder, studio, classifiers):
     own = {"cold_start": "random", "strategy": "random", "names": "off"}
 
     def run(turn=None, settings=settings, **different) -> bool:
-        folder.connection.write(Connection("", {**own, **different}))
+        studio.extra_params = {**own, **different}
         studio.asked.clear()
         studio.calls.clear()
         if (record := folder.sync_record.read()) is not None:

@@ -4,7 +4,7 @@ import json
 
 from backend.rounds.round import Round
 from backend.settings import Settings
-from backend.store.project_folder import Connection, ProjectFolder
+from backend.store.project_folder import ProjectFolder
 from backend.studio.contract import Task
 from backend.web.classifying import WebClassifier
 from backend.web.predicting import predict
@@ -21,8 +21,8 @@ def test_a_made_up_runtime_goes_from_its_name_to_a_served_publication(tmp_path, 
     monkeypatch.setitem(RUNTIMES, NAME, COUNTING)
     settings = Settings(model_dir=tmp_path, bert_model=f"{NAME}:words", retrain_every=4, query_size=5, queue_size=20)
     folder = ProjectFolder(tmp_path, 1)
-    folder.connection.write(Connection("", {"strategy": "margin", "explore": 0.0}))
     studio, classifiers = WholeLabelStudio(FILMS), Classifiers(1)
+    studio.extra_params = {"strategy": "margin", "explore": 0.0}
     for task_id in range(1, 17):
         studio.annotate(task_id, sentiment(FILMS[task_id - 1]))
     Round(a_context(settings, studio, FakeTurn(changes=16), classifiers)).run()

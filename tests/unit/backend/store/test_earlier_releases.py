@@ -83,7 +83,7 @@ def folder(tmp_path) -> ProjectFolder:
 
 def test_what_people_set_and_what_was_chosen_is_used(folder):
     folder.belong_to(BORN)
-    assert folder.connection.read() == Connection("localhost:9090", {"query_size": 5})
+    assert folder.connection.read() == Connection("", {"query_size": 5})
     picks = (Picked(10, "pos", 3, 3),)
     assert folder.selection.read() == Selection("activellm", "mistral x", 5.0, picks)
     assert folder.llm_labels.read() == {12: LLMLabel(("pos",), True, True, 2**64 - 5, "mistral x")}

@@ -1,6 +1,13 @@
 import pytest
 
-from backend.store.project_folder import Connection, ProjectFolder, RoundRecord, known_projects
+from backend.store.project_folder import (
+    Connection,
+    ProjectFolder,
+    RoundRecord,
+    Setup,
+    WebhookSecret,
+    known_projects,
+)
 from tests.fakes import write_publication
 
 BORN, BORN_AGAIN = "2026-01-01T00:00:00+00:00", "2026-02-02T00:00:00+00:00"
@@ -18,8 +25,8 @@ def test_a_connection_is_remembered(tmp_path):
     folder = ProjectFolder(tmp_path, 6)
     assert not folder.exists()
     assert folder.connection.read() == Connection("", {})
-    folder.connection.write(Connection("localhost:9090", {"query_size": 5}))
-    assert folder.connection.read() == Connection("localhost:9090", {"query_size": 5})
+    folder.connection.write(Connection("http://localhost:9090", {"query_size": 5}))
+    assert folder.connection.read() == Connection("http://localhost:9090", {"query_size": 5})
     assert folder.exists()
 
 
@@ -36,22 +43,44 @@ def test_the_folder_of_the_same_project_stays(folder):
 
 
 def test_another_project_with_the_same_id_gets_an_empty_folder_with_the_connection(folder, tmp_path):
-    folder.connection.write(Connection("localhost:9090", {"query_size": 5}))
+    folder.connection.write(Connection("http://localhost:9090", {"query_size": 5}))
     write_publication(folder, 3)
     folder.belong_to(BORN_AGAIN)
     assert folder.publications.name() == ""
-    assert folder.connection.read() == Connection("localhost:9090", {"query_size": 5})
+    assert folder.connection.read() == Connection("http://localhost:9090", {"query_size": 5})
     assert len(list((tmp_path / "projects").glob("5.*/order-7.sqlite"))) == 1
     write_publication(folder, 2, number=1)
     folder.belong_to(BORN_AGAIN)
     assert folder.publications.name() == "3.1"
 
 
-def test_projects_that_were_set_aside_are_not_known(folder, tmp_path):
+def test_projects_that_were_set_aside_or_are_not_connected_are_not_known(folder, tmp_path):
     folder.belong_to(BORN_AGAIN)
     for other in (12, 3):
         ProjectFolder(tmp_path, other).connection.write(Connection("", {}))
-    assert known_projects(tmp_path) == [3, 5, 12]
+    assert known_projects(tmp_path) == [3, 12]
+
+
+def test_a_project_that_asked_to_be_connected_is_known_and_not_connected_yet(tmp_path):
+    folder = ProjectFolder(tmp_path, 6)
+    folder.setup.write(Setup(1.0))
+    assert folder.is_known()
+    assert not folder.is_connected()
+
+
+def test_a_forgotten_project_leaves_its_folder_only_if_something_was_made_there(tmp_path):
+    bare, used = ProjectFolder(tmp_path, 6), ProjectFolder(tmp_path, 7)
+    for folder in (bare, used):
+        folder.setup.write(Setup(1.0))
+        folder.connection.write(Connection("http://localhost:9090"))
+        folder.webhook_secret.write(WebhookSecret("geheim"))
+    write_publication(used, 3)
+    for folder in (bare, used):
+        folder.forget()
+        assert not folder.is_known()
+        assert folder.webhook_secret.read() == WebhookSecret()
+    assert not bare.exists()
+    assert used.publications.name() == "3.7"
 
 
 def test_nothing_is_known_before_the_first_project(tmp_path):

@@ -6,8 +6,9 @@ import pytest
 
 from backend.errors import ConfigurationError, LabelStudioError
 from backend.settings import Settings
-from backend.store.project_folder import Connection
-from backend.studio.connecting import connect_over, find_connection, refusal, refusal_text
+from backend.store.project_folder import Connection, ProjectFolder, WebhookSecret
+from backend.studio.connecting import connect_over, refusal, refusal_text
+from backend.studio.webhooks import secret_header
 from model.errors import LabelDescriptionError
 from tests.fakes import a_project
 
@@ -51,12 +52,17 @@ class FakeConnector:
     status: int = 200
     posted: list[dict] = field(default_factory=list)
     patched: list[tuple[int, dict]] = field(default_factory=list)
+    webhook: dict[str, str] = field(default_factory=dict)
 
     def project(self, project_id):
         return a_project()
 
     def backends(self, project_id):
         return self.known
+
+    def set_webhook_headers(self, project_id, is_ours, headers):
+        self.webhook = dict(headers)
+        return is_ours(f"{URL}/webhook")
 
     def connect_backend(self, project_id, backend):
         self.posted.append(dict(backend))
@@ -95,6 +101,17 @@ def test_a_connected_project_stays_unchanged():
     assert (studio.posted, studio.patched) == ([], [])
 
 
+def test_connecting_once_more_rotates_the_secret_of_the_webhook(tmp_path):
+    folder = ProjectFolder(tmp_path, 1)
+    folder.connection.write(Connection(URL, {}, 5))
+    folder.webhook_secret.write(WebhookSecret("old"))
+    studio = FakeConnector([Connected()])
+    answer = connect(studio, settings=Settings(model_dir=tmp_path))
+    assert answer == f"Project 1 is connected to {URL} already. Its webhook has a new secret."
+    assert studio.webhook == secret_header(1, folder.webhook_secret.read().current)
+    assert folder.webhook_secret.read().current != "old"
+
+
 @pytest.mark.parametrize("stored", [{"query_size": 5}, '{"QUERY_SIZE": 5, "label_descriptions": {"neg": "blame"}}'])
 def test_a_connected_project_gets_new_descriptions_and_keeps_its_other_settings(stored):
     studio = FakeConnector([Connected(extra_params=stored)])
@@ -129,21 +146,3 @@ def test_extra_params_that_cannot_be_read_are_not_overwritten():
     with pytest.raises(ConfigurationError, match="not JSON"):
         connect(studio, {"pos": "praise"})
     assert studio.patched == []
-
-
-OWN = {"query_size": 5}
-
-
-@pytest.mark.parametrize(
-    ("known", "found"),
-    [
-        ([Connected(extra_params=OWN)], Connection("backend:9090", OWN)),
-        ([Connected("http://backend:1", OWN)], Connection("backend:1", OWN)),
-        ([Connected("http://other:1"), Connected(extra_params=OWN)], Connection("backend:9090", OWN)),
-        ([Connected("http://other:9090"), Connected(extra_params=OWN)], None),
-        ([], None),
-    ],
-    ids=["the only one", "behind another port", "the only one on our port", "which is ours?", "none"],
-)
-def test_a_lost_connection_is_learned_from_label_studio(known, found):
-    assert find_connection(FakeConnector(known), Settings(port=9090), 1) == found

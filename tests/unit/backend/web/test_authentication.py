@@ -1,11 +1,10 @@
-import base64
-
 import pytest
 from werkzeug.datastructures import Authorization
 
 from backend.settings import Settings
-from backend.studio.webhooks import webhook_headers
-from backend.web.authentication import is_admitted
+from backend.store.project_folder import ProjectFolder, WebhookSecret
+from backend.studio.webhooks import HEADER, secret_header
+from backend.web.authentication import is_admitted, signed_project
 
 OPEN = Settings(basic_auth_user=None, basic_auth_pass=None)
 LOCKED = Settings(basic_auth_user="jürgen", basic_auth_pass="pässword")
@@ -41,12 +40,21 @@ def test_anything_else_may_not(given):
     assert not is_admitted(LOCKED, given)
 
 
-def test_webhooks_bring_what_the_door_wants():
-    kind, _, pair = webhook_headers(LOCKED)["Authorization"].partition(" ")
-    assert kind == "Basic"
-    assert base64.b64decode(pair).decode() == "jürgen:pässword"
-    assert is_admitted(LOCKED, Authorization.from_header(webhook_headers(LOCKED)["Authorization"]))
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    """Two projects with a secret each; project 2's is being rotated."""
+    ProjectFolder(tmp_path, 1).webhook_secret.write(WebhookSecret("of one"))
+    ProjectFolder(tmp_path, 2).webhook_secret.write(WebhookSecret("of two", previous="of two before"))
+    return Settings(model_dir=tmp_path)
 
 
-def test_webhooks_bring_nothing_to_an_open_door():
-    assert webhook_headers(OPEN) == {}
+@pytest.mark.parametrize(("project_id", "secret"), [(1, "of one"), (2, "of two"), (2, "of two before")])
+def test_a_webhook_with_its_projects_secret_is_known_also_while_the_secret_is_rotated(settings, project_id, secret):
+    assert signed_project(settings, secret_header(project_id, secret)[HEADER]) == project_id
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "1", "1.", "1.of two", "2.of one", "3.", "3.of one", "of one", "../1.of one", "1.öf one"]
+)
+def test_a_webhook_with_any_other_secret_is_not(settings, header):
+    assert signed_project(settings, header) is None

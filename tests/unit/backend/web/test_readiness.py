@@ -109,7 +109,7 @@ def test_a_label_studio_that_is_ill_is_said(look, monkeypatch):
 
 def test_the_fault_of_one_project_is_its_own_and_that_of_all_is_everybodys(look, service, monkeypatch):
     for project_id in (1, 2):
-        service.folder(project_id).connection.write(Connection("", {}))
+        service.folder(project_id).connection.write(Connection("http://localhost:9090"))
     failed = RoundState(FAILED, {}, "no question", "unsupported_config")
     monkeypatch.setattr(service.rounds, "state", lambda id_: failed if id_ == 1 else service.rounds.current)
     assert look() == (200, {})
