@@ -2,6 +2,7 @@
 
 import logging
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +15,7 @@ from backend.studio.contract import Project
 from backend.studio.kinds import read_label_texts, read_tasks
 from backend.studio.labeling_config import read_text
 from backend.studio.reading import Reading
+from model.encoder.encoder import MAX_CHARACTERS
 from model.learner.knowledge import MOST_POOL
 from model.tasks.task import Task
 from model.text_digests import text_digests
@@ -101,7 +103,8 @@ def sync(
         if not set_aside_if_broken(file, error):
             raise
         synced = read()
-    _warn_of_empty_texts(synced[0])
+    _warn_of_texts("no_text", synced[0], lambda text: not text)
+    _warn_of_texts("text_cut", synced[0], lambda text: len(text) >= MAX_CHARACTERS)
     return synced
 
 
@@ -116,10 +119,10 @@ def unread_changes(context: RoundContext) -> Unread:
     return before.after(requested.changes, requested.changed_tasks, are_all_named=requested.are_all_named)
 
 
-def _warn_of_empty_texts(synced: Synced) -> None:
-    empty = [text.task_id for text in synced.pool if not text.text]
-    if empty:
-        log.warning("event=no_text project=%d tasks=%d first=%d", synced.project.project_id, len(empty), empty[0])
+def _warn_of_texts(event: str, synced: Synced, is_meant: Callable[[str], bool]) -> None:
+    meant = [text.task_id for text in synced.pool if is_meant(text.text)]
+    if meant:
+        log.warning("event=%s project=%d tasks=%d first=%d", event, synced.project.project_id, len(meant), meant[0])
 
 
 def read_targets(client: LabelStudioClient, project_id: int, task: Task) -> ReadTargets:

@@ -1,7 +1,6 @@
 """Connect a project to this backend over Label Studio's API, and explain Label Studio's refusals."""
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from backend.settings import Settings, parse_extra_params
 from backend.store.project_folder import ProjectFolder
 from backend.studio.client import LabelStudioClient
 from backend.studio.kinds import labels_of, read_tasks
+from backend.studio.markup import words_of
 from backend.studio.webhooks import rotate_secret
 from model.tasks.classification.label_names import check_described
 
@@ -124,4 +124,4 @@ def refusal_text(response: httpx.Response) -> str:
         words = json.dumps(response.json(), ensure_ascii=False)
     except ValueError:
         words = response.text
-    return re.sub(r"<[^>]*>", "", words)
+    return words_of(words)

@@ -1,22 +1,25 @@
 """A labeling config's XML as an object that kinds of questions read themselves from, and the text of a task."""
 
-import html
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from label_studio_sdk._legacy.exceptions import LabelStudioXMLSyntaxErrorSentryIgnored
 from label_studio_sdk.label_interface import LabelInterface
 
 from backend.errors import UnsupportedConfigError
+from backend.studio.markup import words_of
+from model.encoder.encoder import MAX_CHARACTERS
 from model.tasks.classification.label_names import tidy
 from model.tasks.task import Task, TextField
 
 # Without angle brackets: Label Studio shows the message as HTML.
 FIX = "add a Choices tag over a Text, HyperText or Paragraphs tag in Settings, Labeling Interface"
+# A thousand labels with a hint each. The slowest config of this length takes half a second.
+MAX_CONFIG_CHARACTERS = 200_000
 _PLAIN_VALUE = re.compile(r"^\$[^$]+$")
-_TAG = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class ParsedConfig:
     interface: Any
     tree: Any
 
-    @property
+    @cached_property
     def texts(self) -> dict[str, Any]:
         """The text objects by name, in order."""
         return {tag.name: tag for tag in self.interface.objects if tag.tag in ("Text", "HyperText", "Paragraphs")}
@@ -82,8 +85,13 @@ def parse_labeling_config(xml: str) -> ParsedConfig:
         xml: the labeling config.
 
     Raises:
-        UnsupportedConfigError: the XML is broken.
+        UnsupportedConfigError: the XML is broken, or longer than MAX_CONFIG_CHARACTERS.
     """
+    if len(xml) > MAX_CONFIG_CHARACTERS:
+        raise UnsupportedConfigError(
+            f"the labeling config has {len(xml):,} characters, and at most {MAX_CONFIG_CHARACTERS:,} are read: "
+            "write fewer or shorter labels in Settings, Labeling Interface"
+        )
     try:
         interface = LabelInterface(xml)
     except (LabelStudioXMLSyntaxErrorSentryIgnored, ValueError, AttributeError, KeyError) as error:
@@ -106,33 +114,35 @@ def _field(tag: Any) -> TextField:
 
 def without_markup(markup: str) -> str:
     """The words of an HTML text on one line, cut where it is long; empty without words."""
-    return tidy(html.unescape(_TAG.sub(" ", markup)))
+    return tidy(words_of(markup))
 
 
 def read_text(tasks: Sequence[Task], data: Mapping[str, Any]) -> str:
     """Return the text that annotators see in a task: the text fields of all questions, joined by blank lines.
+
+    Of a longer text only the beginning is kept, without a mark: an encoder reads no more, and would learn from a mark.
 
     Args:
         tasks: name the text fields.
         data: the task's data.
 
     Returns:
-        The text; empty if all fields are empty or missing.
+        The text, at most MAX_CHARACTERS of it; empty if all fields are empty or missing.
     """
     fields = dict.fromkeys(text_field for task in tasks for text_field in task.fields)
     parts = (_read_field(text_field, _look_up(data, text_field.key)) for text_field in fields)
-    joined = "\n\n".join(part for part in parts if part)
+    joined = "\n\n".join(part for part in parts if part)[:MAX_CHARACTERS]
     # A tokenizer fails on half a surrogate pair.
     return joined.encode("utf-8", "replace").decode("utf-8")
 
 
 def _look_up(data: Mapping[str, Any], key: str) -> Any:
     """Find a field in a task's data, as Label Studio does: the key `a.b`, or else the key `b` inside `a`."""
-    if key in data or "." not in key:
-        return data.get(key)
-    head, rest = key.split(".", 1)
-    inside = data.get(head)
-    return _look_up(inside, rest) if isinstance(inside, Mapping) else None
+    inside: Any = data
+    while isinstance(inside, Mapping) and key not in inside and "." in key:
+        head, key = key.split(".", 1)
+        inside = inside.get(head)
+    return inside.get(key) if isinstance(inside, Mapping) else None
 
 
 def _read_field(text_field: TextField, value: Any) -> str:
@@ -141,7 +151,7 @@ def _read_field(text_field: TextField, value: Any) -> str:
     if text_field.kind == "Paragraphs":
         return _read_paragraphs(text_field, value)
     text = str(value) if isinstance(value, str | int | float) else ""
-    return (html.unescape(_TAG.sub(" ", text)) if text_field.kind == "HyperText" else text).strip()
+    return words_of(text) if text_field.kind == "HyperText" else text.strip()
 
 
 def _read_paragraphs(text_field: TextField, value: Any) -> str:

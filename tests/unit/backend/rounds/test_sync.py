@@ -301,7 +301,7 @@ def test_the_meaning_of_labels_comes_from_the_config_and_the_projects_descriptio
         settings = ProjectSettings(**own)
         return sync(a_context(Settings(model_dir=tmp_path), studio), project, settings)[0].label_texts
 
-    assert label_texts() == (("neg", "Is the film good ? neg"), ("pos", "Is the film good ? pos"))
+    assert label_texts() == (("neg", "Is the film good? neg"), ("pos", "Is the film good? pos"))
     assert label_texts(label_descriptions={"pos": "praise"})[1][0] == "praise"
     assert label_texts(names="off") == ((), ())
 

@@ -2,11 +2,14 @@ import pytest
 
 from backend.errors import UnsupportedConfigError
 from backend.studio.kinds import read_label_texts
-from backend.studio.labeling_config import read_text
+from backend.studio.labeling_config import MAX_CONFIG_CHARACTERS, read_text
+from model.encoder.encoder import MAX_CHARACTERS
+from model.llm.asking.framing import shorten
 from model.tasks.classification.task import Classification, Meaning
 from model.tasks.task import TextField
 from model.types import LabelSet
 from tests.fakes import labeling_config, the_task
+from tests.worst_cases import repeated, within
 
 TEXT = '<Text name="t" value="$text"/>'
 CHOICES = '<Choices name="c" toName="t"><Choice value="neg"/><Choice value="pos"/></Choices>'
@@ -108,6 +111,43 @@ def test_a_config_that_cannot_be_learned_is_refused_with_the_reason(config, reas
         the_task(config)
 
 
+TWO = '<Choice value="a"/><Choice value="b"/>'
+LARGE_CONFIGS = {
+    "labels": (TEXT, '<Choices name="c" toName="t">', '<Choice value="{n}"/>', "</Choices>"),
+    "questions": (TEXT, "", f'<Choices name="c{{n}}" toName="t">{TWO}</Choices>', ""),
+    "questions and texts": (
+        "",
+        "",
+        f'<Text name="t{{n}}" value="$t{{n}}"/><Choices name="c{{n}}" toName="t{{n}}">{TWO}</Choices>',
+        "",
+    ),
+    "headers": (TEXT, "", '<Header value="$a"/>', CHOICES),
+    "views": (TEXT, CHOICES, "<View><View/></View>", ""),
+    "attributes": (TEXT, CHOICES + "<View ", 'a{n}="b" ', "/>"),
+}
+
+
+@pytest.mark.parametrize("config", LARGE_CONFIGS.values(), ids=LARGE_CONFIGS)
+def test_the_longest_config_of_any_kind_is_read_in_two_seconds(config):
+    before, opening, piece, closing = config
+    around = view(before, opening, closing)
+    with within(2.0):
+        assert the_task(view(before, opening, repeated(piece, MAX_CONFIG_CHARACTERS - len(around) - 100), closing))
+
+
+def test_a_longer_config_is_refused_with_its_length():
+    with pytest.raises(UnsupportedConfigError, match=r"1,000,\d\d\d characters, and at most 200,000"):
+        the_task(view(TEXT, CHOICES, " " * 1_000_000))
+
+
+@pytest.mark.parametrize("inside", ["&big;", "&file;"])
+def test_entities_of_a_config_are_neither_blown_up_nor_read_from_files(inside):
+    grown = "".join(f'<!ENTITY x{n + 1} "{f"&x{n};" * 10}">' for n in range(12))
+    entities = f'<!ENTITY x0 "x">{grown}<!ENTITY big "&x12;"><!ENTITY file SYSTEM "file:///etc/passwd">'
+    with within(2.0), pytest.raises(UnsupportedConfigError, match="cannot be read"):
+        the_task(f"<!DOCTYPE View [{entities}]><View>{TEXT}{CHOICES}{inside}</View>")
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -127,20 +167,21 @@ def test_a_text_is_read_as_it_stands(value, text):
     assert read_text([over("Text")], {"text": value, "other": "unseen"}) == text
 
 
-@pytest.mark.parametrize(
-    ("markup", "text"),
-    [
-        ("<p>Good &amp; <b>fine</b></p>", "Good &  fine"),
-        ("good<script>alert('bad')</script> film", "good  film"),
-        ("<STYLE type='x'>p {color: red}</STYLE>good", "good"),
-        ("<script>\nbad()\n</script>good<script>worse()</script>", "good"),
-        ("a &lt; b", "a < b"),
-        ("1 &lt;b&gt; 2", "1 <b> 2"),
-        ("<br/>", ""),
-    ],
-)
-def test_only_the_words_of_hypertext_are_read(markup, text):
-    assert read_text([over("HyperText")], {"text": markup}) == text
+def test_only_the_words_of_hypertext_are_read():
+    assert read_text([over("HyperText")], {"text": "<p>Good &amp; <b>f</b>ine</p>"}) == "Good & fine"
+    assert read_text([over("Text")], {"text": "<p>Good &amp; fine</p>"}) == "<p>Good &amp; fine</p>"
+
+
+@pytest.mark.parametrize("kind", ["Text", "HyperText", "Paragraphs"])
+def test_of_a_long_text_as_much_is_kept_as_an_encoder_reads_and_nothing_is_added(kind):
+    task, long = over(kind), "good film " * 10_000
+    assert read_text([task], {"text": long}) == long[:MAX_CHARACTERS]
+    assert read_text([task], {"text": long[:MAX_CHARACTERS]}) == long[:MAX_CHARACTERS].strip()
+
+
+def test_people_see_by_a_mark_that_a_text_is_not_whole():
+    read = read_text([over("Text")], {"text": "good film " * 10_000})
+    assert shorten(read, 200).endswith("[…]")
 
 
 @pytest.mark.parametrize(
@@ -257,7 +298,7 @@ def test_a_header_above_another_control_belongs_to_that_control():
 @pytest.mark.parametrize(
     ("value", "asked"),
     [
-        ("Which &lt;b&gt;topic&lt;/b&gt;?", "Which topic ?"),
+        ("Which &lt;b&gt;topic&lt;/b&gt;?", "Which topic?"),
         ("Q&amp;amp;A or not?", "Q&A or not?"),
         ("  Which\n topic? ", "Which topic?"),
         ("Costs more than 5 $ ?", "Costs more than 5 $ ?"),
