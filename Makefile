@@ -4,6 +4,7 @@
 #   make demo ARGS=--exit   the same, and it ends by itself
 #   make test            every test: unit, integration, acceptance
 #   make check           format, lint, types and unit tests, in under two minutes
+#   make soak            10,000 made-up requests, 200 rounds, the longest answers: tests that take minutes
 #   make run             the backend alone, for your own Label Studio
 #   make bench           what the order is worth; ARGS="learner --data FOLDER" measures the learner, ARGS=--help lists all
 #   make bench-setfit DATA=FOLDER   the setfit package on the same labels, in an environment of its own: hours
@@ -34,7 +35,7 @@ ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: install run demo test check bench bench-setfit bench-active-learning
+.PHONY: install run demo test check soak bench bench-setfit bench-active-learning
 
 install: $(STAMPS)/app
 
@@ -52,6 +53,9 @@ check: $(STAMPS)/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(PYTEST) tests/unit $(ARGS)
+
+soak: $(STAMPS)/dev
+	$(PYTEST) tests/unit tests/faults -m soak $(ARGS)
 
 bench: $(STAMPS)/app $(if $(filter loop,$(ARGS)),$(STAMPS)/label-studio)
 	$(BIN)/python -m benchmarks $(or $(ARGS),order)

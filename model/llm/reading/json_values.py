@@ -21,8 +21,10 @@ _OPENING = re.compile(r"[{\[]")
 _NUMBER_KEYS = ("number", "index", "id")
 # A long answer lists 250 texts in so many characters. A longer one is an answer run wild.
 MOST_REPAIRED_CHARACTERS = 15_000
-# Opening brackets in prose begin no JSON. Hundreds are an answer run wild.
+# Opening brackets in prose begin no JSON. Hundreds of them, or of damaged objects, are an answer run wild.
 MOST_UNFINISHED = 300
+# The characters that may be decoded in vain: brackets within brackets lead over the same text again and again.
+MOST_DECODED_IN_VAIN = 300_000
 
 
 @dataclass(frozen=True)
@@ -43,16 +45,18 @@ class JsonValue:
 def json_values(answer: str) -> Iterator[JsonValue]:
     """Every object and list, from left to right; parts of a whole value are not listed again."""
     decoder = json.JSONDecoder()
-    unfinished, repaired_characters = 0, 0
+    unfinished, repaired, repaired_characters, decoded_in_vain = 0, 0, 0, 0
     opening = _OPENING.search(answer)
-    while opening and unfinished < MOST_UNFINISHED:
+    while opening and unfinished < MOST_UNFINISHED and decoded_in_vain < MOST_DECODED_IN_VAIN:
         start, end = opening.span()
         try:
             content, end = decoder.raw_decode(answer, start)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError) as error:
+            decoded_in_vain += getattr(error, "pos", len(answer)) - start
             damaged = _INNERMOST.match(answer, start)
-            if damaged and repaired_characters < MOST_REPAIRED_CHARACTERS:
+            if damaged and repaired < MOST_UNFINISHED and repaired_characters < MOST_REPAIRED_CHARACTERS:
                 end = damaged.end()
+                repaired += 1
                 repaired_characters += end - start
                 yield from _repaired(damaged[0], ends_answer=end == len(answer))
             else:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 
 def match_label(spelling: str, labels: Sequence[str]) -> str:
@@ -11,8 +12,18 @@ def match_label(spelling: str, labels: Sequence[str]) -> str:
     """
     if spelling in labels:
         return spelling
-    meant = [label for label in labels if _plain(label) == _plain(spelling)]
-    return meant[0] if len(meant) == 1 else ""
+    return _label_of_spelling(tuple(labels)).get(_plain(spelling), "")
+
+
+# An answer may spell thousands of labels; the labels themselves stay the same.
+@lru_cache(maxsize=16)
+def _label_of_spelling(labels: tuple[str, ...]) -> dict[str, str]:
+    """Labels by their letters and digits; empty where several labels have the same."""
+    by_spelling: dict[str, str] = {}
+    for label in labels:
+        spelling = _plain(label)
+        by_spelling[spelling] = "" if spelling in by_spelling else label
+    return by_spelling
 
 
 def _plain(label: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from model.errors import UnreadableAnswerError
+from model.llm.reading.answer_length import check_length
 from model.llm.reading.pick_json import json_listings, without_reasoning
 from model.llm.reading.pick_lists import listings
 from model.llm.reading.pick_shapes import FoundNumbers, Shape
@@ -47,8 +48,9 @@ def read_picked_numbers(answer: str, select: int, presented: int | None, first: 
         first: the number of the first text shown.
 
     Raises:
-        UnreadableAnswerError: the answer picks nothing.
+        UnreadableAnswerError: the answer picks nothing, or is too long.
     """
+    check_length(answer)
     found = json_listings(answer) or [
         listing
         for listing in listings(without_reasoning(answer), select)
@@ -71,22 +73,24 @@ def _may_name_texts(listing: FoundNumbers, select: int, presented: int | None, f
 
 def _final_picks(found: Sequence[FoundNumbers], select: int) -> list[int]:
     """The picks after all lists: each list in turn replaces, extends or shortens the picks so far."""
-    chosen: list[int] = []
+    # A dict keeps the order, and finds a number in no time.
+    chosen: dict[int, None] = {}
     for listing in found:
-        numbers = list(dict.fromkeys(listing.numbers))
+        numbers = dict.fromkeys(listing.numbers)
         if listing.shape is Shape.REMOVAL:
-            chosen = [number for number in chosen if number not in numbers]
+            for number in numbers:
+                chosen.pop(number, None)
         elif listing.shape is Shape.MENTION and not listing.is_added and 2 * len(numbers) < select:
             continue
         elif _replaces(numbers, chosen, select):
             chosen = numbers
         elif len(chosen) < select or listing.is_added:
-            chosen += [number for number in numbers if number not in chosen]
-    return chosen
+            chosen |= numbers
+    return list(chosen)
 
 
 def _replaces(numbers: Collection[int], chosen: Collection[int], select: int) -> bool:
-    shared = len(set(numbers) & set(chosen))
+    shared = sum(number in chosen for number in numbers)
     if min(shared, len(numbers)) >= RESTATED * len(chosen):
         return True
     is_piece = not shared and len(numbers) + len(chosen) <= select

@@ -7,7 +7,7 @@ from typing import Any
 from model.llm.reading.json_values import JsonValue, entry_number, json_values, parts_of, text_number
 from model.llm.reading.pick_shapes import FoundNumbers, Shape
 
-_REASONING = re.compile(r'"reasoning"\s*:\s*"(?:[^"\\]|\\.)*(?:"|$)')
+_REASONING = re.compile(r'"reasoning"\s*:\s*"[^"\\]*(?:\\.[^"\\]*)*(?:"|$)')
 # Where a pick lacks its opening brace.
 _LOST_BRACE = re.compile(r"""(?<=[}\[])[\s,]*(?=["']?number["']?\s*:)""")
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
 from model.llm.reading.pick_lines import AnswerLine, plain_lines
-from model.llm.reading.pick_shapes import FoundNumbers, Shape, read_line
+from model.llm.reading.pick_shapes import HEADING_CHARACTERS, MOST_NUMBERS, FoundNumbers, Shape, read_line
 
 # Lines of talk that may stand between two items of one list.
 TALK_BETWEEN = 3
@@ -28,16 +28,26 @@ def listings(answer: str, select: int) -> list[FoundNumbers]:
         answer: one turn or several.
         select: how many numbers the prompt requested; tells a part of a list from a whole list.
     """
-    lines = plain_lines(answer)
-    pieces = [_Piece(line.place, _headed(found, line, lines)) for line in lines for found in read_line(line.text)]
+    pieces = list(_pieces(plain_lines(answer)))
     return [found for found in _join_pieces(_without_torn(pieces), select) if not _is_counting(found, select)]
+
+
+def _pieces(lines: Sequence[AnswerLine]) -> Iterator[_Piece]:
+    """The numbers of every line; an answer run wild is read as far as MOST_NUMBERS."""
+    read = 0
+    for line in lines:
+        for found in read_line(line.text):
+            yield _Piece(line.place, _headed(found, line, lines))
+            read += len(found.numbers)
+        if read > MOST_NUMBERS:
+            return
 
 
 def _headed(found: FoundNumbers, line: AnswerLine, lines: Sequence[AnswerLine]) -> FoundNumbers:
     """A list at the start of its line gets the line above as its heading, if that ends in a colon."""
-    above = lines[line.place - 1].text.strip() if line.place else ""
-    if found.shape is Shape.LIST and not found.heading and above.endswith(":"):
-        return replace(found, heading=above)
+    if found.shape is Shape.LIST and not found.heading and line.place:
+        above = lines[line.place - 1].text[-HEADING_CHARACTERS:].strip()
+        return replace(found, heading=above) if above.endswith(":") else found
     return found
 
 

@@ -13,6 +13,10 @@ import model.llm.reading.pick_patterns as patterns
 
 # A longer range is a mistake or no range.
 LONGEST_RANGE = 1000
+# More numbers are an answer run wild, and the rest of it is not read.
+MOST_NUMBERS = 5000
+# Words before a list, from which its heading is taken. A label is shorter, and so are the words that tell lists apart.
+HEADING_CHARACTERS = 300
 
 
 class Shape(Enum):
@@ -75,7 +79,8 @@ def _pairs(text: str) -> list[FoundNumbers]:
     if found is None or text[: found.start()].rstrip()[-1:].isalnum():
         return []
     pairs = tuple((int(number), note.strip(" .")) for number, note in patterns.PAIR.findall(found[0]))
-    return [FoundNumbers(Shape.LIST, tuple(number for number, _ in pairs), pairs, text[: found.start()].strip())]
+    heading = text[max(found.start() - HEADING_CHARACTERS, 0) : found.start()].strip()
+    return [FoundNumbers(Shape.LIST, tuple(number for number, _ in pairs), pairs, heading)]
 
 
 def _item_or_lists(text: str) -> list[FoundNumbers]:
@@ -93,16 +98,22 @@ def _item(number: int, rest: str) -> FoundNumbers:
 
 
 def _lists(text: str) -> Iterator[FoundNumbers]:
+    read = 0
     for found in patterns.LIST.finditer(text):
-        heading, rest = text[: found.start()].strip(" [("), text[found.end() :]
-        is_not_chosen = patterns.NO_PICKS.fullmatch(heading.rstrip(": ")) or patterns.LABELLED.match(rest)
+        start, end = found.span()
+        heading = text[max(start - HEADING_CHARACTERS, 0) : start].strip(" [(")
+        is_not_chosen = patterns.NO_PICKS.fullmatch(heading.rstrip(": ")) or patterns.LABELLED.match(text, end)
         if patterns.THOUSANDS.fullmatch(found[0]) or is_not_chosen:
             continue
-        is_talk = patterns.FOR_EXAMPLE.search(heading) or patterns.SENTENCE_GOES_ON.match(rest)
-        is_added = patterns.IN_ADDITION.search(heading) or patterns.TOO.match(rest)
+        is_talk = patterns.FOR_EXAMPLE.search(heading) or patterns.SENTENCE_GOES_ON.match(text, end)
+        is_added = patterns.IN_ADDITION.search(heading) or patterns.TOO.match(text, end)
         notes = tuple((int(number), note.strip()) for number, note in patterns.NOTED.findall(found[0]))
         shape = Shape.MENTION if is_talk else Shape.LIST
-        yield FoundNumbers(shape, _numbers_in(found[0]), notes, heading, bool(is_added))
+        numbers = _numbers_in(found[0])
+        yield FoundNumbers(shape, numbers, notes, heading, bool(is_added))
+        read += len(numbers)
+        if read > MOST_NUMBERS:
+            return
 
 
 def _lone(text: str) -> Iterator[FoundNumbers]:
@@ -119,6 +130,6 @@ def _numbers_in(written: str) -> tuple[int, ...]:
     numbers: list[int] = []
     for start, end in patterns.RANGE.findall(written):
         first, last = int(start), int(end or start)
-        is_range = first <= last < first + LONGEST_RANGE
+        is_range = first <= last < first + LONGEST_RANGE and len(numbers) < MOST_NUMBERS
         numbers.extend(range(first, last + 1) if is_range else (first, last))
     return tuple(numbers)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.errors import UnreadableAnswerError
-from model.llm.reading import match_label
+from model.llm.reading import check_length, match_label
 from model.tasks.classification.llm.label_json import LabelEntry, json_entries
 from model.tasks.classification.llm.label_lines import line_entries
 
@@ -46,8 +46,9 @@ def read_labels(answer: str, labels: Sequence[str], count: int, is_multilabel: b
         a guess for each text; None where the answer has no label, or one that the question does not have.
 
     Raises:
-        UnreadableAnswerError: no text has a guess; the message says why and quotes nothing.
+        UnreadableAnswerError: no text has a guess, or the answer is too long; the message says why and quotes nothing.
     """
+    check_length(answer)
     spoken = _THOUGHTS.sub("", answer)
     found: GuessOfNumber = {}
     for entries in json_entries(spoken, 0 if is_multilabel else count):
