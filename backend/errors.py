@@ -76,6 +76,12 @@ class TurnLostError(ShortlistError):
     code = "turn_lost"
 
 
+class BusyError(ShortlistError):
+    """Another request has to be answered first; a retry may succeed."""
+
+    code = "busy"
+
+
 class LabelStudioError(ShortlistError):
     """Label Studio refused a request. Somebody may allow the request meanwhile.
 
@@ -142,4 +148,5 @@ HTTP_STATUS: dict[type[ShortlistError], int] = {
     LabelDescriptionError: 422,
     TooManyRequestsError: 429,
     RedisUnavailableError: 503,
+    BusyError: 503,
 }

@@ -18,6 +18,8 @@ TASK_EVENTS = frozenset({"TASKS_CREATED", "TASKS_DELETED"})
 # The states of an ML backend that did not answer, or refused.
 _UNREACHED = ("DI", "ER")
 
+# More than Label Studio was ever seen to send in one request; their answers take a second.
+MOST_TASKS = 50_000
 # The score of a task without a rank: behind all ranked tasks.
 LAST_SCORE = 1.0
 
@@ -242,6 +244,8 @@ def parse_predict(raw: Any) -> PredictRequest:
     tasks = body.get("tasks")
     if not isinstance(tasks, list):
         raise InvalidRequestError("a prediction request needs the key 'tasks', a list of tasks")
+    if len(tasks) > MOST_TASKS:
+        raise InvalidRequestError(f"the request holds {len(tasks):,} tasks: send at most {MOST_TASKS:,} at once")
     return PredictRequest(
         project_id=parse_project_id(body.get("project")),
         label_config=_text(body, "label_config"),

@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 
 from flask import Flask, Response, current_app, g, jsonify, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from backend.errors import HTTP_STATUS, WrongSecretError
 from backend.logs import start_logging
@@ -15,13 +15,12 @@ from backend.settings import Settings, load_settings
 from backend.studio.webhooks import HEADER
 from backend.web.authentication import is_admitted, signed_project
 from backend.web.door import Door
+from backend.web.limits import let_next_in, limit_body, too_large
 from backend.web.readiness import Readiness
 from backend.web.routes import routes
 from backend.web.service import Service, open_service
 from model.errors import ShortlistError
 
-# Label Studio posts 15,000 short tasks in one request of 9 MB.
-MAX_BODY_BYTES = 128 * 1024 * 1024
 _REASON_CHARACTERS = 300
 _OPEN_ENDPOINTS = frozenset({"shortlist.health"})
 _WEBHOOK = "shortlist.receive_event"
@@ -58,7 +57,6 @@ def create_app(service: Service | None = None) -> Flask:
         start_logging(settings)
         service = open_service(settings)
     app = Flask("shortlist", root_path=str(Path(__file__).parent), template_folder="pages")
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.extensions["shortlist"] = service
     app.extensions["shortlist-readiness"] = Readiness(service)
     app.register_blueprint(routes)
@@ -66,9 +64,12 @@ def create_app(service: Service | None = None) -> Flask:
     app.before_request(_begin)
     app.before_request(_check_door)
     app.before_request(_check_credentials)
+    app.before_request(limit_body)
     app.after_request(_end)
+    app.teardown_request(let_next_in)
     app.register_error_handler(ShortlistError, _refuse)
     app.register_error_handler(HTTPException, _refuse_http)
+    app.register_error_handler(RequestEntityTooLarge, _refuse_too_large)
     app.register_error_handler(RecursionError, _refuse_nesting)
     app.register_error_handler(Exception, _apologise)
     return app
@@ -137,6 +138,10 @@ def _refuse(error: ShortlistError) -> Response:
 
 def _refuse_http(error: HTTPException) -> Response:
     return _error(error.code or 500, error.name.lower().replace(" ", "_"), error.description or error.name)
+
+
+def _refuse_too_large(_: RequestEntityTooLarge) -> Response:
+    return _error(413, "too_large", too_large())
 
 
 def _refuse_nesting(_: RecursionError) -> Response:

@@ -1,5 +1,6 @@
 """/setup, /webhook and /train: what Label Studio says, and what it asks of the queue."""
 
+import logging
 import time
 from typing import Any
 
@@ -13,6 +14,8 @@ from backend.web.service import Service
 LOOK_AGAIN_S = 5.0
 # Projects that may ask to be connected at the same time. Each costs a folder and a question to Label Studio.
 MOST_UNCONFIRMED = 100
+
+log = logging.getLogger(__name__)
 
 
 def take_event(service: Service, event: Event) -> dict[str, Any]:
@@ -61,3 +64,25 @@ def note_setup(service: Service, folder: ProjectFolder, *, is_from_plugin: bool 
 def _unconfirmed(settings: Settings) -> int:
     ids = known_projects(settings.model_dir)
     return sum(not ProjectFolder(settings.model_dir, project_id).is_connected() for project_id in ids)
+
+
+def take_too_large_event(service: Service) -> dict[str, Any]:
+    """Ask for a round of every project: the event is not read, so nobody knows whose it is, and no label may be lost.
+
+    A round without changes is one small request to Label Studio.
+
+    Args:
+        service: the web process's.
+
+    Returns:
+        {"status": "queued", "projects": …}.
+
+    Raises:
+        RedisUnavailableError: there is no queue to ask.
+    """
+    project_ids = known_projects(service.settings.model_dir)
+    log.warning("event=webhook_too_large projects=%d", len(project_ids))
+    for project_id in project_ids:
+        service.rounds.request(project_id, are_all_named=False)
+        service.rounds.request_later(project_id, LOOK_AGAIN_S)
+    return {"status": "queued", "projects": len(project_ids)}

@@ -1,16 +1,17 @@
 """Label Studio's contract over HTTP: parse, ask, answer. Nothing is trained or loaded here."""
 
 from dataclasses import asdict
-from typing import Any
 
 from flask import Blueprint, Response, current_app, g, jsonify, render_template, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from backend.errors import InvalidRequestError, NotConnectedError, StaleAnswerError, WrongSecretError
 from backend.store.project_folder import ProjectFolder
 from backend.studio.contract import START_TRAINING, Event, parse_event, parse_predict, parse_project_id, parse_setup
 from backend.studio.kinds import labels_of, read_tasks
-from backend.web.events import note_setup, take_event
+from backend.web.events import note_setup, take_event, take_too_large_event
 from backend.web.forms import check_token, form_token, give_token
+from backend.web.limits import read_body, read_json
 from backend.web.metrics import metrics_text
 from backend.web.pasting import prompt_of, take_answer
 from backend.web.predicting import predict as answer_tasks
@@ -51,7 +52,7 @@ def setup() -> Response:
 
     Anybody can send this. So nothing of it is kept but its time; a round asks Label Studio whether it is true.
     """
-    asked = parse_setup(_body())
+    asked = parse_setup(read_json())
     service = _service()
     labels = labels_of(read_tasks(asked.label_config))
     check_described(labels, service.settings.for_project(asked.extra_params).label_descriptions)
@@ -68,7 +69,7 @@ def setup() -> Response:
 @routes.post("/predict")
 def predict() -> Response:
     """One prediction a task, always."""
-    asked = parse_predict(_body())
+    asked = parse_predict(read_json())
     results = answer_tasks(_service(), asked.project_id, asked.label_config, asked.tasks)
     return jsonify({"results": results, "model_version": _service().folder(asked.project_id).publications.name()})
 
@@ -76,7 +77,10 @@ def predict() -> Response:
 @routes.post("/webhook")
 def receive_event() -> tuple[Response, int]:
     """Something changed: ask for a round; never train here."""
-    event = parse_event(_body())
+    try:
+        event = parse_event(read_json())
+    except RequestEntityTooLarge:
+        return jsonify(take_too_large_event(_service())), 201
     _connected_folder(event.project_id)
     answer = take_event(_service(), event if _is_vouched_for(event) else event.without_details())
     return jsonify(answer), 201 if answer["status"] == "queued" else 200
@@ -85,7 +89,7 @@ def receive_event() -> tuple[Response, int]:
 @routes.post("/train")
 def start_training() -> tuple[Response, int]:
     """Start Training, as older Label Studio versions ask for it."""
-    body = _body()
+    body = read_json()
     event = Event(START_TRAINING, parse_project_id(body.get("project") if isinstance(body, dict) else None))
     _connected_folder(event.project_id)
     return jsonify(take_event(_service(), event)), 201
@@ -94,7 +98,7 @@ def start_training() -> tuple[Response, int]:
 @routes.route("/versions", methods=["GET", "POST"])
 def versions() -> Response:
     """The published version, and the model versions that can be rolled back to."""
-    body = request.get_json(force=True, silent=True)
+    body = request.get_json(force=True, silent=True) if read_body() else None
     named = body.get("project") if isinstance(body, dict) else request.args.get("project")
     if named is None:
         return jsonify({"versions": []})
@@ -169,10 +173,6 @@ def _made_at(raw: str | None) -> float | None:
         return None if raw is None else float(raw)
     except ValueError as error:
         raise InvalidRequestError("the form's 'made_at' is no number: load the page again") from error
-
-
-def _body() -> Any:
-    return request.get_json(force=True)
 
 
 def _service() -> Service:

@@ -97,7 +97,7 @@ def parts_of(content: Any, is_entry: Callable[[dict[str, Any]], bool]) -> Iterat
 def text_number(value: Any) -> int | None:
     """The number of a text, which an answer may write as a string; None for any other value."""
     is_number = isinstance(value, int | str) and not isinstance(value, bool)
-    return int(value) if is_number and re.fullmatch(r"\s*\d{1,9}\s*", str(value)) else None
+    return int(value) if is_number and re.fullmatch(r"\d{1,9}", str(value).strip()) else None
 
 
 def entry_number(entry: Mapping[str, Any]) -> int | None:

@@ -255,13 +255,6 @@ def test_a_body_that_is_no_request_is_refused(browser, path, body):
     refused(browser.post(path, data=body, content_type="application/json"), 400)
 
 
-@pytest.mark.parametrize("path", ["/setup", "/predict", "/webhook", "/train"])
-def test_a_body_that_is_too_large_is_refused(service, path):
-    app = create_app(service)
-    app.config["MAX_CONTENT_LENGTH"] = 10
-    refused(app.test_client().post(path, json={"project": "1" * 20}), 413)
-
-
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
