@@ -55,7 +55,7 @@ check: $(STAMPS)/dev
 	$(PYTEST) tests/unit $(ARGS)
 
 soak: $(STAMPS)/dev
-	$(PYTEST) tests/unit tests/faults -m soak $(ARGS)
+	$(PYTEST) tests -m soak $(ARGS)
 
 bench: $(STAMPS)/app $(if $(filter loop,$(ARGS)),$(STAMPS)/label-studio)
 	$(BIN)/python -m benchmarks $(or $(ARGS),order)

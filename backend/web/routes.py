@@ -13,6 +13,7 @@ from backend.web.events import note_setup, take_event, take_too_large_event
 from backend.web.forms import check_token, form_token, give_token
 from backend.web.limits import read_body, read_json
 from backend.web.metrics import metrics_text
+from backend.web.openapi import openapi
 from backend.web.pasting import prompt_of, take_answer
 from backend.web.predicting import predict as answer_tasks
 from backend.web.readiness import Part
@@ -30,6 +31,13 @@ MODEL_CLASS = "ShortlistModel"
 routes = Blueprint("shortlist", __name__)
 
 
+@routes.before_request
+def _refuse_endless_numbers() -> None:
+    """Label Studio's ids have 32 bits; a number of hundreds of digits is no name for a folder."""
+    if (request.view_args or {}).get("project_id", 0) >= 2**31:
+        raise UnknownProjectError("no project has a number of so many digits")
+
+
 @routes.get("/health")
 @routes.get("/")
 def health() -> Response:
@@ -44,6 +52,12 @@ def ready() -> tuple[Response, int]:
     is_ready = all(part.is_well for part in parts.values())
     said = {name: asdict(part) for name, part in parts.items()}
     return jsonify({"is_ready": is_ready, "parts": said}), 200 if is_ready else 503
+
+
+@routes.get("/openapi.json")
+def description() -> Response:
+    """The OpenAPI description of every endpoint."""
+    return jsonify(openapi())
 
 
 @routes.post("/setup")

@@ -1,0 +1,135 @@
+"""The OpenAPI description of the endpoints, by hand; a test holds it against the routes."""
+
+from typing import Any
+
+_TEXT = {"type": "string"}
+_OBJECT = {"type": "object"}
+_PROJECT = {
+    "description": "a project's id, '<id>.<created>', or an object with its id",
+    "oneOf": [
+        {"type": "integer", "minimum": 1, "maximum": 2**31 - 1},
+        {"type": "string", "pattern": r"^[1-9][0-9]{0,8}(\.[0-9]+)?$"},
+        {
+            "type": "object",
+            "properties": {"id": {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}},
+            "required": ["id"],
+        },
+    ],
+}
+_TASK = {"type": "object", "properties": {"id": {"type": "integer"}, "data": _OBJECT}, "required": ["data"]}
+_PROJECT_ID = {
+    "name": "project_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "integer", "minimum": 0},
+}
+_PROJECT_QUERY = {"name": "project", "in": "query", "required": False, "schema": _TEXT}
+
+
+def openapi() -> dict[str, Any]:
+    """The description, as JSON values."""
+    return {
+        "openapi": "3.0.3",
+        "info": {
+            "title": "Shortlist",
+            "version": "0.1.0",
+            "description": "A Label Studio ML backend: retrains BERT on every annotation, and orders the next tasks.",
+        },
+        "components": {"securitySchemes": {"basic": {"type": "http", "scheme": "basic"}}},
+        "security": [{"basic": []}],
+        "paths": _PATHS,
+    }
+
+
+def _json_body(required: dict[str, Any], optional: dict[str, Any] | None = None) -> dict[str, Any]:
+    schema = {"type": "object", "properties": required | (optional or {}), "required": list(required)}
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _says(summary: str, *statuses: int, content: str = "application/json", **more: Any) -> dict[str, Any]:
+    """An operation: its summary, the statuses of its answers, and its parameters or body."""
+    answers = {str(status): _answer(status, content) for status in (*statuses, *_REFUSALS)}
+    return {"summary": summary, "responses": answers, **more}
+
+
+def _answer(status: int, content: str) -> dict[str, Any]:
+    if status in _REFUSALS:
+        return {"description": _REFUSALS[status], "content": {"application/json": {"schema": _ERROR}}}
+    return {"description": "done", "content": {content: {"schema": _OBJECT if "json" in content else _TEXT}}}
+
+
+_ERROR = {
+    "type": "object",
+    "properties": {
+        "error": {
+            "type": "object",
+            "properties": {"code": _TEXT, "message": _TEXT, "request_id": _TEXT},
+            "required": ["code", "message", "request_id"],
+        }
+    },
+    "required": ["error"],
+}
+_REFUSALS = {
+    400: "not a request of this kind",
+    401: "Basic auth is wanted",
+    404: "no such project or path",
+    405: "another method is wanted",
+    413: "more than the endpoint reads",
+    415: "JSON is wanted",
+    422: "a labeling config, setting or answer that cannot be used",
+    503: "Redis does not answer, or a large request is being answered",
+}
+_HEALTH = {"get": _says("Alive", 200, security=[])}
+_EVENT: dict[str, Any] = {"annotation": {}, "annotations": {}, "task": {}, "tasks": {}}
+_FORM = {
+    "required": True,
+    "content": {
+        "application/x-www-form-urlencoded": {
+            "schema": {"type": "object", "properties": {"answer": _TEXT, "made_at": _TEXT}, "required": ["answer"]}
+        }
+    },
+}
+_PATHS = {
+    "/": _HEALTH,
+    "/health": _HEALTH,
+    "/openapi.json": {"get": _says("This description", 200)},
+    "/setup": {
+        "post": _says(
+            "Connect a project",
+            200,
+            requestBody=_json_body({"project": _PROJECT, "schema": _TEXT}, {"extra_params": {}, "hostname": _TEXT}),
+        )
+    },
+    "/predict": {
+        "post": _says(
+            "One prediction a task",
+            200,
+            requestBody=_json_body(
+                {"project": _PROJECT, "label_config": _TEXT, "tasks": {"type": "array", "items": _TASK}}
+            ),
+        )
+    },
+    "/webhook": {
+        "post": _says(
+            "Something changed in Label Studio",
+            200,
+            201,
+            requestBody=_json_body({"action": _TEXT, "project": _PROJECT}, _EVENT),
+        )
+    },
+    "/train": {
+        "post": _says("Start Training", 201, requestBody=_json_body({"project": _PROJECT})),
+    },
+    "/versions": {
+        "get": _says("Published version and model versions", 200, parameters=[_PROJECT_QUERY]),
+        "post": _says("The same, of the project in the body", 200, requestBody=_json_body({"project": _PROJECT})),
+    },
+    "/projects/{project_id}/status": {"get": _says("Where a project stands", 200, parameters=[_PROJECT_ID])},
+    "/projects/{project_id}/prompt": {
+        "get": _says("The prompt for a chat window, as a page", 200, content="text/html", parameters=[_PROJECT_ID]),
+        "post": _says(
+            "The answer of a chat window", 200, content="text/html", parameters=[_PROJECT_ID], requestBody=_FORM
+        ),
+    },
+    "/metrics": {"get": _says("Prometheus' text format", 200, content="text/plain")},
+}
