@@ -13,9 +13,9 @@ from backend.errors import HTTP_STATUS, WrongSecretError
 from backend.logs import start_logging
 from backend.settings import Settings, load_settings
 from backend.studio.webhooks import HEADER
-from backend.web.authentication import is_admitted, signed_project
-from backend.web.door import Door
-from backend.web.limits import let_next_in, limit_body, too_large
+from backend.web.entrance.authentication import is_admitted, signed_project
+from backend.web.entrance.door import Door
+from backend.web.entrance.limits import let_next_in, limit_body, too_large
 from backend.web.readiness import Readiness
 from backend.web.routes import routes
 from backend.web.service import Service, open_service

@@ -72,11 +72,13 @@ _ERROR = {
 _REFUSALS = {
     400: "not a request of this kind",
     401: "Basic auth is wanted",
+    403: "a page of another site, or a name that is not this backend's",
     404: "no such project or path",
     405: "another method is wanted",
     413: "more than the endpoint reads",
     415: "JSON is wanted",
     422: "a labeling config, setting or answer that cannot be used",
+    429: "more requests than one address may send",
     503: "Redis does not answer, or a large request is being answered",
 }
 _HEALTH = {"get": _says("Alive", 200, security=[])}
@@ -92,6 +94,7 @@ _FORM = {
 _PATHS = {
     "/": _HEALTH,
     "/health": _HEALTH,
+    "/ready": {"get": _says("Whether Redis, a worker, the disk, Label Studio and the last rounds are well", 200)},
     "/openapi.json": {"get": _says("This description", 200)},
     "/setup": {
         "post": _says(

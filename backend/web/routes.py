@@ -5,13 +5,19 @@ from dataclasses import asdict
 from flask import Blueprint, Response, current_app, g, jsonify, render_template, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from backend.errors import InvalidRequestError, NotConnectedError, StaleAnswerError, WrongSecretError
+from backend.errors import (
+    InvalidRequestError,
+    NotConnectedError,
+    StaleAnswerError,
+    UnknownProjectError,
+    WrongSecretError,
+)
 from backend.store.project_folder import ProjectFolder
 from backend.studio.contract import START_TRAINING, Event, parse_event, parse_predict, parse_project_id, parse_setup
 from backend.studio.kinds import labels_of, read_tasks
+from backend.web.entrance.forms import check_token, form_token, give_token
+from backend.web.entrance.limits import read_body, read_json
 from backend.web.events import note_setup, take_event, take_too_large_event
-from backend.web.forms import check_token, form_token, give_token
-from backend.web.limits import read_body, read_json
 from backend.web.metrics import metrics_text
 from backend.web.openapi import openapi
 from backend.web.pasting import prompt_of, take_answer

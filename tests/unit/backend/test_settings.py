@@ -23,9 +23,9 @@ from backend.studio.client import LabelStudioClient
 from backend.studio.faults import Address
 from backend.studio.kinds import read_label_texts
 from backend.web.app import create_app
-from backend.web.authentication import is_admitted
 from backend.web.classifying import WebClassifier
-from backend.web.door import own_hosts
+from backend.web.entrance.authentication import is_admitted
+from backend.web.entrance.door import own_hosts
 from backend.web.service import Service
 from backend.work.redis_access import redis_url
 from model.errors import LLMBudgetError

@@ -27,9 +27,11 @@ SLOWEST_S = 2.0
 
 @pytest.fixture(scope="module")
 def schema(tmp_path_factory):
-    service = Service(Settings(model_dir=tmp_path_factory.mktemp("made-up")), FakeRounds(), WebClassifier())
+    service = Service(
+        Settings(model_dir=tmp_path_factory.mktemp("made-up"), rate_limit=0), FakeRounds(), WebClassifier()
+    )
     folder = service.folder(1)
-    folder.connection.write(Connection("localhost:9090", {}))
+    folder.connection.write(Connection("http://localhost:9090"))
     folder.paste_prompt.write(PastePrompt("choose", (10, 11, 12, 13), 2, ("neg", "pos"), 5.0))
     write_publication(folder, 5, queued=2)
     made = schemathesis.openapi.from_wsgi("/openapi.json", create_app(service))
@@ -46,7 +48,8 @@ def try_out(schema, method: str, path: str, cases: int) -> None:
         began = time.monotonic()
         answer = case.call()
         slowest = max(slowest, time.monotonic() - began)
-        assert answer.status_code < 500, answer.text
+        # A part that is not well is what /ready is for.
+        assert answer.status_code < 500 or path == "/ready", answer.text
         assert str(answer.status_code) in openapi()["paths"][path][method.lower()]["responses"], answer.text
 
     given(case=schema[path][method].as_strategy())(check)()

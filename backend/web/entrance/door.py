@@ -8,7 +8,7 @@ from flask import Request
 
 from backend.errors import ForeignRequestError, TooManyRequestsError, WrongContentTypeError
 from backend.settings import Settings, is_ip_address
-from backend.web.rate_limit import RateLimit
+from backend.web.entrance.rate_limit import RateLimit
 
 # Requests that a client may send at once before RATE_LIMIT holds, in seconds of RATE_LIMIT.
 BURST_S = 5.0

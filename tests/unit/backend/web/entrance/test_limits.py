@@ -1,4 +1,5 @@
 import json
+import re
 import threading
 import tracemalloc
 from io import RawIOBase
@@ -9,12 +10,13 @@ from werkzeug.test import create_environ, run_wsgi_app
 
 from backend.settings import Settings
 from backend.store.project_folder import Connection
+from backend.store.selections import PastePrompt
 from backend.studio.contract import MOST_TASKS
-from backend.web import limits
 from backend.web.app import create_app
 from backend.web.classifying import WebClassifier
+from backend.web.entrance import limits
+from backend.web.entrance.limits import LARGE_BODY_BYTES, MAX_BODY_BYTES, OTHER_MAX_BODY_BYTES
 from backend.web.events import LOOK_AGAIN_S
-from backend.web.limits import LARGE_BODY_BYTES, MAX_BODY_BYTES, OTHER_MAX_BODY_BYTES
 from backend.web.service import Service
 from tests.fakes import FakeRounds, labeling_config
 from tests.worst_cases import within
@@ -108,15 +110,17 @@ def test_large_bodies_are_answered_one_at_a_time_and_small_ones_meanwhile(browse
     monkeypatch.setattr(limits, "LARGE_BODY_WAIT_S", 0.05)
     limits._large_body.acquire()
     try:
-        answer = browser.post("/predict", data=large(20_000))
+        answer = browser.post("/predict", data=large(20_000), content_type="application/json")
         assert (answer.status_code, answer.get_json()["error"]["code"]) == (503, "busy")
         assert browser.post("/predict", json={**PREDICT, "tasks": []}).status_code == 200
     finally:
         limits._large_body.release()
     for _ in range(2):
-        assert browser.post("/predict", data=large(20_000)).status_code == 200
-    assert browser.post("/predict", data=b"[" * (LARGE_BODY_BYTES + 1)).status_code == 400
-    assert browser.post("/predict", data=large(20_000)).status_code == 200
+        assert browser.post("/predict", data=large(20_000), content_type="application/json").status_code == 200
+    assert (
+        browser.post("/predict", data=b"[" * (LARGE_BODY_BYTES + 1), content_type="application/json").status_code == 400
+    )
+    assert browser.post("/predict", data=large(20_000), content_type="application/json").status_code == 200
 
 
 def test_more_tasks_than_label_studio_sends_are_refused_with_the_number(browser):
@@ -134,6 +138,10 @@ def test_a_task_full_of_brackets_is_answered_in_two_seconds(browser, size):
 
 
 def test_a_form_holds_the_longest_answer_and_a_longer_one_is_told_its_length(browser, service):
-    service.folder(1).connection.write(Connection("localhost:9090", {}))
-    for answer, status in (("語" * 100_000, 400), ("x" * 2 * MIB, 413)):
-        assert browser.post("/projects/1/prompt", data={"answer": answer}).status_code == status
+    service.folder(1).connection.write(Connection("http://localhost:9090"))
+    prompt = PastePrompt("choose", (10, 11, 12, 13), 2, ("neg", "pos"), 7.5)
+    service.folder(1).paste_prompt.write(prompt)
+    page = browser.get("/projects/1/prompt").text
+    (token,) = re.findall(r'name="form_token" value="(\w+)"', page)
+    for answer, status in (("語" * 100_000, 422), ("x" * 2 * MIB, 413)):
+        assert browser.post("/projects/1/prompt", data={"form_token": token, "answer": answer}).status_code == status

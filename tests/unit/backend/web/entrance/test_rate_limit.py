@@ -1,4 +1,4 @@
-from backend.web.rate_limit import MOST_CLIENTS, RateLimit
+from backend.web.entrance.rate_limit import MOST_CLIENTS, RateLimit
 
 
 class Clock:

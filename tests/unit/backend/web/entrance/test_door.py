@@ -11,7 +11,7 @@ from backend.studio.webhooks import HEADER, secret_header
 from backend.web import events
 from backend.web.app import create_app
 from backend.web.classifying import WebClassifier
-from backend.web.door import BURST_S, WRONG_PASSWORDS_AT_ONCE
+from backend.web.entrance.door import BURST_S, WRONG_PASSWORDS_AT_ONCE
 from backend.web.service import Service
 from tests.fakes import FakeRounds, labeling_config
 

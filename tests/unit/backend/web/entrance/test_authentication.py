@@ -4,7 +4,7 @@ from werkzeug.datastructures import Authorization
 from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder, WebhookSecret
 from backend.studio.webhooks import HEADER, secret_header
-from backend.web.authentication import is_admitted, signed_project
+from backend.web.entrance.authentication import is_admitted, signed_project
 
 OPEN = Settings(basic_auth_user=None, basic_auth_pass=None)
 LOCKED = Settings(basic_auth_user="jürgen", basic_auth_pass="pässword")
