@@ -107,11 +107,8 @@ class LabelStudioClient:
         Raises:
             UnknownProjectError: the project does not exist, or is hidden from the API key's owner.
         """
-        what = f"project {project_id}"
-        response = self._send("GET", f"api/projects/{project_id}/?{urlencode({'include': _PROJECT_FIELDS})}", what)
-        if response.status_code == HTTPStatus.NOT_FOUND and own_words(response):
-            raise unknown_project(self._address, project_id)
-        found = read_answer(self._address, what, response, PROJECT)
+        path = f"api/projects/{project_id}/?{urlencode({'include': _PROJECT_FIELDS})}"
+        found = self._read_of(project_id, path, f"project {project_id}", PROJECT)
         return Project(
             project_id=project_id,
             created_at=found.created_at.isoformat() if found.created_at else "",
@@ -291,9 +288,13 @@ class LabelStudioClient:
         return bool(ours)
 
     def ml_backends(self, project_id: int) -> list[MLBackend]:
-        """List a project's ML backends, without a call to any of them."""
+        """List a project's ML backends, without a call to any of them.
+
+        Raises:
+            UnknownProjectError: the project does not exist, or is hidden from the API key's owner.
+        """
         path = f"api/projects/{project_id}/model-versions/?extended=true&include_live_models=true&limit=1"
-        answer = self._read(path, f"ML backends of project {project_id}", LIVE_BACKENDS)
+        answer = self._read_of(project_id, path, f"ML backends of project {project_id}", LIVE_BACKENDS)
         return [read_backend(found) for found in answer.live or []]
 
     def call_backends(self, project_id: int) -> list[MLBackend]:
@@ -345,6 +346,13 @@ class LabelStudioClient:
 
     def _read(self, path: str, what: str, form: TypeAdapter[T]) -> T:
         return read_answer(self._address, what, self._send("GET", path, what), form)
+
+    def _read_of(self, project_id: int, path: str, what: str, form: TypeAdapter[T]) -> T:
+        """Read something of a project; Label Studio's own 404 means that there is no such project."""
+        response = self._send("GET", path, what)
+        if response.status_code == HTTPStatus.NOT_FOUND and own_words(response):
+            raise unknown_project(self._address, project_id)
+        return read_answer(self._address, what, response, form)
 
     def _change(self, method: str, path: str, what: str, body: Any, form: TypeAdapter[T]) -> T:
         return read_answer(self._address, what, self._send(method, path, what, body), form)

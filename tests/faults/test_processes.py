@@ -55,13 +55,18 @@ def test_a_process_that_is_killed_comes_back_and_no_label_is_lost(
     eventually(lambda: server.http.get("/ready").is_success, "readiness", SOUND_AGAIN_S - (time.monotonic() - killed_s))
 
 
-def test_a_redis_that_stands_still_is_said_while_the_server_stays_alive(server: BackendServer) -> None:
+def test_a_redis_that_stands_still_is_said_while_the_server_stays_alive(
+    server: BackendServer, owner: Person, title: str
+) -> None:
+    project_id = owner.create_project(title, CONFIG, ["a text"])
+    owner.connect(project_id, server.url)
+    until_published(owner, server, project_id)
     pid = server.child_pid("redis")
     os.kill(pid, signal.SIGSTOP)
     try:
         eventually(lambda: not ready(server)["redis"], "the redis to be missed", 30.0)
         assert server.http.get("/health").is_success
-        answer = server.http.post("/webhook", json={"action": "ANNOTATION_CREATED", "project": {"id": 1}})
+        answer = server.http.post("/webhook", json={"action": "ANNOTATION_CREATED", "project": {"id": project_id}})
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "redis_unavailable")
     finally:
         os.kill(pid, signal.SIGCONT)
