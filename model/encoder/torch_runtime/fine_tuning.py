@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from model.encoder.losses import classification_losses, pair_losses
-from model.encoder.processor import mixed_precision
 from model.encoder.stages import Objective, Stage, Steps
 from model.encoder.torch_runtime.body import Body
+from model.encoder.torch_runtime.part_lanes import PartLanes, one_thread
 from model.errors import TrainingDivergedError
 from model.links import Link, link_of
 from model.types import FloatArray, Targets
@@ -44,17 +44,20 @@ def fine_tune(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _share_of_lr(step, stage))
     # Without dropout: no worse with few steps (benchmarks/learning/learner.md), and a third faster.
     body.module.eval()
+    lanes = PartLanes(body)
     loss = math.nan
     for batch in shuffled_batches(len(targets), stage, weights_N):
         steps.begin()
         rows = sorted(batch, key=lambda row: len(token_ids[row]))
         with _plain_attention():
-            embeddings_B_D = _embed(body, [token_ids[row] for row in rows])
+            embeddings_B_D = lanes.embed(_parts(body, [token_ids[row] for row in rows]))
             losses_B = _losses(head, link, embeddings_B_D, targets_N_C[rows], stage.objective)
             _check_finite(losses_B, [targets.task_ids[row] for row in rows])
             losses_B.mean().backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_([*body.module.parameters(), *head.parameters()], stage.max_gradient_norm)
-        optimizer.step()
+            lanes.backward(embeddings_B_D)
+        with one_thread():
+            torch.nn.utils.clip_grad_norm_([*body.module.parameters(), *head.parameters()], stage.max_gradient_norm)
+            optimizer.step()
         schedule.step()
         optimizer.zero_grad()
         loss = float(losses_B.detach().mean())
@@ -81,12 +84,10 @@ def _plain_attention() -> AbstractContextManager[None]:
     return sdpa_kernel(SDPBackend.MATH)
 
 
-def _embed(body: Body, token_ids: list[list[int]]) -> Tensor:
-    """Embed a batch of texts, sorted by length, in parts of like length: little of each part is padding."""
+def _parts(body: Body, token_ids: list[list[int]]) -> list[list[list[int]]]:
+    """Cut a batch of texts, sorted by length, into parts of like length: little of each part is padding."""
     size = PART if body.device.type == "cpu" else len(token_ids)
-    parts = [token_ids[start : start + size] for start in range(0, len(token_ids), size)]
-    with mixed_precision(body.device):
-        return torch.cat([body.embed(body.pad(part)) for part in parts]).float()
+    return [token_ids[start : start + size] for start in range(0, len(token_ids), size)]
 
 
 def _losses(head: nn.Linear, link: Link, embeddings_B_D: Tensor, targets_B_C: Tensor, objective: Objective) -> Tensor:
