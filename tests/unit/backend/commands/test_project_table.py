@@ -28,7 +28,9 @@ def test_a_project_whose_status_cannot_be_read_leaves_the_others_their_rows(tmp_
     monkeypatch.setattr("backend.commands.project_table.project_status", status_of)
     # Its stream ends with the command.
     monkeypatch.setattr("backend.commands.terminal.start_logging", lambda _: None)
-    environment = {"MODEL_DIR": str(tmp_path), "REDIS_URL": "unix:///nowhere", "COLUMNS": "200"}
+    # rich reads COLUMNS when the module is first imported, which another test may have done.
+    monkeypatch.setattr("backend.commands.terminal.console.width", 200)
+    environment = {"MODEL_DIR": str(tmp_path), "REDIS_URL": "unix:///nowhere"}
     shown = CliRunner().invoke(command_line("status"), ["status"], env=environment)
     assert shown.exit_code == 0
     rows = [line for line in shown.stdout.splitlines() if line.startswith("│")]
