@@ -62,7 +62,8 @@ def embedded_url(model_dir: Path) -> str:
     written = read_or_set_aside(model_dir / REDIS_ADDRESS, _parsed_address)
     # Where the file is lost while `serve` runs, the socket is nearly always in its usual place.
     usual = f"{_UNIX}{(model_dir / 'redis' / 'redis.sock').resolve()}"
-    return next((url for url in (written, usual) if url and Path(url.removeprefix(_UNIX)).exists()), written or "")
+    # Half of an address may name a folder.
+    return next((url for url in (written, usual) if url and Path(url.removeprefix(_UNIX)).is_socket()), written or "")
 
 
 def _parsed_address(content: bytes) -> str:

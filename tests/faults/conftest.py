@@ -42,3 +42,9 @@ def run_command(logging_as_it_was: None) -> Callable[..., Result]:
         return done
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def wide_console(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave sentences in one line: rich reads COLUMNS only when the console is made, at the first import."""
+    monkeypatch.setattr("backend.commands.terminal.console.width", 1000)
