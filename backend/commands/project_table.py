@@ -1,19 +1,15 @@
 """`status`: a table of every connected project."""
 
-import logging
 from typing import Any
 
 from rich.table import Table
 
 from backend.commands.model_dir import check_model_dir
 from backend.commands.terminal import console, plain, say, settings_of_command
-from backend.errors import RedisUnavailableError
 from backend.store.project_folder import known_projects
 from backend.store.sync_record import LeftOutTasks
 from backend.web.service import Service, open_service
-from backend.web.status import project_status
-
-log = logging.getLogger(__name__)
+from backend.web.status import status_or_fault
 
 _COLUMNS = ("project", "state", "labels", "unlabelled", "model_version", "rounds")
 
@@ -34,19 +30,10 @@ def status() -> None:
 
 def _row(service: Service, project_id: int) -> list[str]:
     """A project's row; one whose status cannot be read has only the reason, and the other projects have theirs."""
-    try:
-        row = project_status(service, project_id)
-    except RedisUnavailableError:
-        raise
-    except Exception as error:
-        log.exception("event=status_unreadable project=%d", project_id)
-        return [
-            str(project_id),
-            "unknown",
-            *("" for _ in _COLUMNS[2:]),
-            "",
-            f"status unreadable: {type(error).__name__}",
-        ]
+    row = status_or_fault(service, project_id)
+    if isinstance(row, Exception):
+        unknown = ("" for _ in _COLUMNS[2:])
+        return [str(project_id), "unknown", *unknown, "", f"status unreadable: {type(row).__name__}"]
     return [*(str(row[name]) for name in _COLUMNS), _llm_in_a_word(row["llm"]), _problem(row)]
 
 

@@ -1,19 +1,15 @@
 """Prometheus metrics: every project's status as numbers."""
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from backend.errors import RedisUnavailableError
 from backend.store.project_folder import known_projects
 from backend.web.service import Service
-from backend.web.status import project_status
+from backend.web.status import status_or_fault
 from backend.work.states import STATES
-
-log = logging.getLogger(__name__)
 
 Status = Mapping[str, Any]
 # Metric, its description, and its value in a project's status; None leaves the project out.
@@ -115,7 +111,8 @@ class _Collector:
         waiting.add_metric([], self._service.rounds.length())
         yield waiting
         ids = known_projects(self._service.settings.model_dir)
-        statuses = [status for project_id in ids if (status := self._status(project_id)) is not None]
+        found = [status_or_fault(self._service, project_id) for project_id in ids]
+        statuses = [status for status in found if not isinstance(status, Exception)]
         unreadable = GaugeMetricFamily(
             "shortlist_unreadable", "Projects whose status cannot be read; the log says why."
         )
@@ -123,16 +120,6 @@ class _Collector:
         yield unreadable
         yield from (_gauge(name, text, value, statuses) for name, text, value in _GAUGES)
         yield _states(statuses)
-
-    def _status(self, project_id: int) -> Status | None:
-        """A project's status; None where it cannot be read, which is no fault of the other projects."""
-        try:
-            return project_status(self._service, project_id)
-        except RedisUnavailableError:
-            raise
-        except Exception:
-            log.exception("event=status_unreadable project=%d", project_id)
-            return None
 
 
 def _gauge(

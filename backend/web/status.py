@@ -1,9 +1,10 @@
 """A project's status, read from disk and Redis, so that every process gives the same answer."""
 
+import logging
 from dataclasses import asdict
 from typing import Any
 
-from backend.errors import NotConnectedError
+from backend.errors import NotConnectedError, RedisUnavailableError
 from backend.rounds.llm.access import open_ledger, problem_at_start
 from backend.rounds.order import FALLBACK
 from backend.settings import Settings
@@ -16,6 +17,8 @@ from backend.web.service import Service
 from backend.work.states import FAILED, IDLE
 from model.errors import LLMBudgetError
 from model.llm.memory import Spent
+
+log = logging.getLogger(__name__)
 
 
 def project_status(service: Service, project_id: int) -> dict[str, Any]:
@@ -65,6 +68,21 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
         # After all else was read: a file is found damaged when it is read.
         "set_aside": [asdict(damage) for damage in damage_of(folder)],
     }
+
+
+def status_or_fault(service: Service, project_id: int) -> dict[str, Any] | Exception:
+    """Where a project stands, or what kept its status from being read: one project's fault is not the others'.
+
+    Raises:
+        RedisUnavailableError: nobody can say what is running, in any project.
+    """
+    try:
+        return project_status(service, project_id)
+    except RedisUnavailableError:
+        raise
+    except Exception as error:
+        log.exception("event=status_unreadable project=%d", project_id)
+        return error
 
 
 def _hook_status(published: Publication | None) -> dict[str, str] | None:

@@ -8,8 +8,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from model.encoder.activations import activation_of
-from model.encoder.encoder import MAX_TOKENS, Encoder, EncoderConfig, Pooling
-from model.encoder.runtimes import DEFAULT_RUNTIME, load_encoder, load_saved_encoder
+from model.encoder.encoder import DEFAULT_RUNTIME, MAX_TOKENS, Encoder, EncoderConfig, Pooling
+from model.encoder.runtimes import load_encoder, load_saved_encoder
 from model.files import write_whole
 from model.links import Link, link_of
 from model.types import LabelSet

@@ -19,6 +19,8 @@ MAX_TOKENS = 256
 MAX_CHUNKS = 4
 # A tokenizer reads the whole text before it cuts, and megabytes take it long.
 MAX_CHARACTERS = 20_000
+# The runtime of encoders that name none.
+DEFAULT_RUNTIME = "torch"
 
 
 class Pooling(str, Enum):
@@ -44,7 +46,7 @@ class EncoderConfig:
     name: str
     max_tokens: int = MAX_TOKENS
     pooling: Pooling = Pooling.MEAN
-    runtime: str = "torch"
+    runtime: str = DEFAULT_RUNTIME
 
 
 @dataclass(frozen=True)

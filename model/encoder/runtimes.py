@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.encoder.encoder import Encoder, EncoderConfig
+from model.encoder.encoder import DEFAULT_RUNTIME, Encoder, EncoderConfig
 from model.encoder.torch_runtime.torch_encoder import load_saved_torch_encoder, load_torch_encoder
 
 
@@ -25,7 +25,6 @@ class Runtime:
     load_saved: Callable[[Path, EncoderConfig], Encoder]
 
 
-DEFAULT_RUNTIME = "torch"
 RUNTIMES = {DEFAULT_RUNTIME: Runtime(load_torch_encoder, load_saved_torch_encoder)}
 
 

@@ -261,7 +261,7 @@ def test_a_project_whose_status_cannot_be_read_is_left_out_of_the_metrics(projec
             raise RuntimeError("a fault that nobody thought of")
         return project_status(service, project_id)
 
-    monkeypatch.setattr("backend.web.metrics.project_status", fail_for_one)
+    monkeypatch.setattr("backend.web.status.project_status", fail_for_one)
     text = project.metrics()
     assert f'shortlist_labels{{project="{UNHARMED}"}} {LABELLED}.0' in text
     assert f'shortlist_labels{{project="{HARMED}"}}' not in text

@@ -25,7 +25,7 @@ def test_a_project_whose_status_cannot_be_read_leaves_the_others_their_rows(tmp_
 
     for number in (1, 2, 3):
         ProjectFolder(tmp_path, number).connection.write(Connection("http://localhost:9090"))
-    monkeypatch.setattr("backend.commands.project_table.project_status", status_of)
+    monkeypatch.setattr("backend.web.status.project_status", status_of)
     # Its stream ends with the command.
     monkeypatch.setattr("backend.commands.terminal.start_logging", lambda _: None)
     # rich reads COLUMNS when the module is first imported, which another test may have done.

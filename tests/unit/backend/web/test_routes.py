@@ -33,16 +33,6 @@ NO_REQUESTS += [b"[" * 100_000, b'{"project": ' * 100_000, b"9" * 5000, b'{"proj
 
 
 @pytest.fixture
-def service(tmp_path) -> Service:
-    return Service(Settings(model_dir=tmp_path), FakeRounds(), WebClassifier())
-
-
-@pytest.fixture
-def browser(service):
-    return create_app(service).test_client()
-
-
-@pytest.fixture
 def connected(service):
     """A connected project, whose webhook has a secret."""
     folder = service.folder(1)

@@ -8,17 +8,13 @@ import pytest
 from flask import Response
 from werkzeug.test import create_environ, run_wsgi_app
 
-from backend.settings import Settings
 from backend.store.project_folder import Connection
 from backend.store.selections import PastePrompt
 from backend.studio.contract import MOST_TASKS
-from backend.web.app import create_app
-from backend.web.classifying import WebClassifier
 from backend.web.entrance import limits
 from backend.web.entrance.limits import LARGE_BODY_BYTES, MAX_BODY_BYTES, OTHER_MAX_BODY_BYTES
 from backend.web.events import LOOK_AGAIN_S
-from backend.web.service import Service
-from tests.fakes import FakeRounds, labeling_config
+from tests.fakes import labeling_config
 from tests.worst_cases import within
 
 MIB = 1024 * 1024
@@ -46,16 +42,6 @@ class Endless(RawIOBase):
         self.left -= count
         self.read_bytes += count
         return count
-
-
-@pytest.fixture
-def service(tmp_path) -> Service:
-    return Service(Settings(model_dir=tmp_path), FakeRounds(), WebClassifier())
-
-
-@pytest.fixture
-def browser(service):
-    return create_app(service).test_client()
 
 
 def send(browser, path: str, size: int, is_chunked: bool = False) -> tuple:
