@@ -57,7 +57,7 @@ check: $(STAMPS)/dev
 soak: $(STAMPS)/dev
 	$(PYTEST) tests -m soak $(ARGS)
 
-bench: $(STAMPS)/app $(if $(filter loop,$(ARGS)),$(STAMPS)/label-studio)
+bench: $(STAMPS)/app $(if $(filter loop load,$(ARGS)),$(STAMPS)/label-studio)
 	$(BIN)/python -m benchmarks $(or $(ARGS),order)
 
 bench-setfit: $(STAMPS)/setfit

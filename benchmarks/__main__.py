@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import house
+from benchmarks import house, load
 from benchmarks.choosing import large_pool, order, queries, strategies
 from benchmarks.learning import learner, names
 from benchmarks.llm import llm
@@ -139,6 +139,19 @@ def measure_loop(
     """A full round, an order after each label, webhooks under training, on a real Label Studio: half an hour."""
     plan = loop_plan.Plan(tuple(parts), tuple(pools), labels, annotations, annotators, training_labels)
     if not loop.run(plan, data, label_studio, Console()):
+        raise typer.Exit(1)
+
+
+@app.command("load")
+def measure_load(
+    data: Data,
+    label_studio: Annotated[Path, typer.Option(help="The label-studio program.")] = LABEL_STUDIO,
+    people: Annotated[int, typer.Option(help="How many label at once.")] = load.PEOPLE,
+    minutes: Annotated[float, typer.Option(help="How long they label each project.")] = load.MINUTES,
+    texts: Annotated[int, typer.Option(help="Tasks of each project.")] = load.TEXTS,
+) -> None:
+    """Fifty people who label at once, with the backend and without it, on a real Label Studio: half an hour."""
+    if not load.run(load.Plan(people, minutes, texts), data, label_studio, Console()):
         raise typer.Exit(1)
 
 

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from examples.accounts import sign_in, sign_up
 from tests.fakes import BLAME, NEUTRAL, PRAISE
 from tests.served_orders import ServedOrder
 from tests.servers import OWNER, BackendServer, eventually
@@ -141,7 +141,7 @@ class Person:
 def signed_in(url: str, email: str = OWNER.email, password: str = OWNER.password) -> Iterator[Person]:
     """Sign in with an account."""
     with httpx.Client(base_url=url, timeout=120.0, follow_redirects=True) as http:
-        _send_form(http, "/user/login/", email, password)
+        sign_in(http, email, password)
         yield Person(http, email, password)
 
 
@@ -150,19 +150,8 @@ def signed_up(url: str, email: str) -> Iterator[Person]:
     """Sign up a new user of the same organization."""
     password = secrets.token_hex(8)
     with httpx.Client(base_url=url, timeout=120.0, follow_redirects=True) as http:
-        _send_form(http, "/user/signup/", email, password)
+        sign_up(http, email, password)
         yield Person(http, email, password)
-
-
-def _send_form(http: httpx.Client, path: str, email: str, password: str) -> None:
-    page = http.get(path)
-    found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
-    assert found is not None, f"{path} has no form: {page.status_code}"
-    form = {"csrfmiddlewaretoken": found[1], "email": email, "password": password, "allow_newsletters": "false"}
-    http.post(path, data=form, headers={"Referer": str(http.base_url)})
-    who = http.get("/api/current-user/whoami")
-    assert who.is_success, f"{email} could not sign in: {who.status_code}"
-    assert who.json()["email"] == email
 
 
 def until_published(person: Person, backend: BackendServer, project_id: int, model: int = 0) -> ServedOrder:

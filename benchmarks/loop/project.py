@@ -49,22 +49,27 @@ class BenchProject:
         self._annotated: set[int] = set()
         self._ordered: tuple[str, list[int]] = ("", [])
 
-    def connect(self) -> None:
+    def connect(self, url: str = "", **extra_params: Any) -> None:
         """Connect the backend as the Connect Model dialog does; the first round follows.
+
+        Args:
+            url: address of the backend; empty: its own.
+            **extra_params: the dialog's; none: only Start Training trains.
 
         Raises:
             LabelStudioError: Label Studio refused.
         """
+        url = url or self._servers.backend.url
         backend = {
-            "url": self._servers.backend.url,
+            "url": url,
             "title": "Shortlist",
             "auth_method": "NONE",
-            "extra_params": json.dumps({"retrain_every": NEVER}),
+            "extra_params": json.dumps(extra_params or {"retrain_every": NEVER}),
         }
         with LabelStudioClient(self._servers.settings) as client:
             response = client.connect_backend(self.project_id, backend)
         if response.is_error:
-            raise refusal(response, self._servers.backend.url)
+            raise refusal(response, url)
         self._backend_id = int(response.json()["id"])
 
     def start_training(self) -> None:
@@ -78,10 +83,13 @@ class BenchProject:
     def annotate_next(self) -> None:
         """Give the next task its gold label."""
         task = self.call("GET", f"/api/projects/{self.project_id}/next")
-        body = {"result": [self._choice(self._gold[task["data"]["text"]])], "lead_time": 2.0}
-        self.call("POST", f"/api/tasks/{task['id']}/annotations/", body)
+        self.call("POST", f"/api/tasks/{task['id']}/annotations/", self.answer(task))
         self.labelled += 1
         self._annotated.add(task["id"])
+
+    def answer(self, task: Mapping[str, Any]) -> dict[str, Any]:
+        """The annotation that gives a task its gold label."""
+        return {"result": [self._choice(self._gold[task["data"]["text"]])], "lead_time": 2.0}
 
     def serves(self, is_wanted: IsWanted) -> bool:
         """Whether Label Studio serves a publication that `is_wanted` accepts.

@@ -1,0 +1,235 @@
+"""Fifty people who label one project at once, with the backend and without it, on a real Label Studio."""
+
+import json
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from rich.console import Console
+
+from backend.store.project_folder import ProjectFolder
+from benchmarks.loop.memory import sampled_mb
+from benchmarks.loop.people import PACE_S, Labelled, label_for, signed_up_people
+from benchmarks.loop.project import BenchProject
+from benchmarks.loop.stopwatch import timed_relay
+from benchmarks.loop.texts import read_texts
+from benchmarks.loop.watch import REST_AFTER_CONNECTING_S, LoopError
+from benchmarks.machine import described
+from examples.demo_servers import DemoServers, start_servers
+from model.learner.registry import label_digests
+from model.types import Targets
+
+FOLDER = Path("bench-data")
+RECORDS = Path(__file__).with_name("load.jsonl")
+TABLE = Path(__file__).with_name("load.md")
+PEOPLE, MINUTES, TEXTS = 50, 10.0, 5000
+# Labels already there let BERT train from the start, as in a project that has run for a while.
+LABELLED = 128
+PAGE = 1000
+
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many people, for how long, over how many texts."""
+
+    people: int
+    minutes: float
+    texts: int
+
+
+def run(plan: Plan, data: Path, label_studio: Path, console: Console) -> bool:
+    """Start servers, let people label a project without the backend and one with it, and stop the servers.
+
+    Returns:
+        Whether every label was learned and no task was served to two people.
+
+    Raises:
+        ServerError: a server does not start.
+        LoopError: Label Studio or a round failed.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    gold = read_texts(data, plan.texts)
+    load = round(os.getloadavg()[0], 1)
+    with (
+        start_servers(console, label_studio, FOLDER) as servers,
+        signed_up_people(servers.label_studio.url, plan.people) as people,
+    ):
+        crowd = Crowd(plan, gold, servers, people, console)
+        lines = [crowd.without_backend(), crowd.with_backend()]
+    about = {"run": time.strftime("%Y-%m-%d %H:%M:%S"), "machine": described("torch", "rq"), "load": load}
+    about |= {"people": plan.people, "minutes": plan.minutes, "texts": plan.texts}
+    with RECORDS.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps({**line, **about}) + "\n" for line in lines)
+    write_table()
+    console.print(TABLE.read_text(encoding="utf-8"), markup=False, highlight=False, soft_wrap=True)
+    return all(not line["problems"] and not line["labelled_twice"] and not line.get("not_learned") for line in lines)
+
+
+class Crowd:
+    """People who label one project after the other."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        gold: Mapping[str, str],
+        servers: DemoServers,
+        people: Sequence[httpx.Client],
+        console: Console,
+    ) -> None:
+        self._plan = plan
+        self._gold = gold
+        self._servers = servers
+        self._people = people
+        self._console = console
+
+    def without_backend(self) -> Line:
+        """Label a project that no backend is connected to."""
+        project = self._project()
+        done, memory_mb = self._label(project, "without the backend")
+        return {"part": "without", **_figures(done, self._answers(project)), **memory_mb}
+
+    def with_backend(self) -> Line:
+        """Label a connected project, which trains meanwhile; at the end, train on everything and compare."""
+        project = self._project()
+        with timed_relay(self._servers.backend.url) as (url, webhook_s):
+            project.connect(url, retrain_every=LABELLED)
+            began = time.monotonic()
+            project.rounds.wait_for("The first order", lambda: project.serves(lambda _: True), began)
+            project.rounds.await_rest(REST_AFTER_CONNECTING_S)
+            webhook_s.clear()
+            done, memory_mb = self._label(project, "with the backend")
+            line = {"part": "with", **_figures(done, self._answers(project)), **memory_mb}
+            line |= {"webhook_s": list(webhook_s), "versions": len(self._folder(project).registry.numbers())}
+            began = time.monotonic()
+            project.rounds.await_rest()
+            line["rest_s"] = time.monotonic() - began
+            self._train(project)
+        return {**line, "not_learned": self._not_learned(project)}
+
+    def _project(self) -> BenchProject:
+        return BenchProject(self._servers, self._console, self._gold, LABELLED)
+
+    def _folder(self, project: BenchProject) -> ProjectFolder:
+        return ProjectFolder(self._servers.settings.model_dir, project.project_id)
+
+    def _label(self, project: BenchProject, how: str) -> tuple[Labelled, Line]:
+        seconds = 60.0 * self._plan.minutes
+        doing = f"{len(self._people)} people label {how}: {self._plan.minutes:g} minutes"
+        processes = {"studio": self._servers.label_studio, "backend": self._servers.backend}
+        with ExitStack() as stack:
+            stack.enter_context(self._console.status(doing))
+            samples = {name: stack.enter_context(sampled_mb(server.process.pid)) for name, server in processes.items()}
+            done = label_for(project, self._people, seconds)
+        self._console.print(f"{doing}, {len(done.given):,} labels")
+        return done, {f"{name}_mb": max(mb) for name, mb in samples.items()}
+
+    def _train(self, project: BenchProject) -> None:
+        """Press Start Training, and wait for the order of a model that knows every label."""
+        registry = self._folder(project).registry
+        before = registry.numbers()[-1] if registry.numbers() else 0
+        began = time.monotonic()
+        project.start_training()
+        project.rounds.wait_for("The last training", lambda: project.serves(lambda order: order.model > before), began)
+        project.rounds.await_rest()
+
+    def _answers(self, project: BenchProject) -> dict[int, tuple[str, list[str]]]:
+        """The text and the labels of every labelled task, read from Label Studio past the backend."""
+        answers: dict[int, tuple[str, list[str]]] = {}
+        for page in range(1, self._plan.texts // PAGE + 2):
+            query = {"project": project.project_id, "page": page, "page_size": PAGE, "fields": "all"}
+            query["query"] = json.dumps({"filters": {"conjunction": "and", "items": []}})
+            found = project.call("GET", "/api/tasks/", **query)["tasks"]
+            for task in found:
+                labels = [item["value"]["choices"][0] for each in task["annotations"] for item in each["result"]]
+                if labels:
+                    answers[task["id"]] = (task["data"]["text"], labels)
+            if len(found) < PAGE:
+                break
+        return answers
+
+    def _not_learned(self, project: BenchProject) -> int:
+        """How many of Label Studio's labelled tasks the newest model version did not learn from."""
+        current = self._folder(project).registry.current()
+        if current is None:
+            raise LoopError("nothing was trained")
+        answers, label_set = self._answers(project), current.label_set
+        rows = [label_set.labels.index(labels[0]) for _, labels in answers.values()]
+        given = Targets(
+            task_ids=tuple(answers),
+            texts=tuple(text for text, _ in answers.values()),
+            targets_N_C=np.eye(len(label_set.labels), dtype=np.float32)[rows],
+            label_set=label_set,
+        )
+        return len(set(label_digests(given).tolist()) - set(current.label_digests_N.tolist()))
+
+
+def _figures(done: Labelled, answers: Mapping[int, tuple[str, list[str]]]) -> Line:
+    labelled_by = Counter(done.given)
+    return {
+        "labels": len(done.given),
+        "next_s": done.next_s,
+        "annotation_s": done.annotation_s,
+        "served_to_several": done.served_to_several(),
+        "labelled_twice": sum(len(labels) > 1 for _, labels in answers.values()),
+        "lost": sum(task not in answers for task in labelled_by),
+        "problems": done.problems,
+    }
+
+
+def write_table() -> None:
+    """Write load.md from the newest run of load.jsonl."""
+    lines = [json.loads(line) for line in RECORDS.read_text(encoding="utf-8").splitlines()]
+    newest = {line["part"]: line for line in lines if line["run"] == lines[-1]["run"]}
+    TABLE.write_text("\n".join(_table(newest)) + "\n", encoding="utf-8")
+
+
+def _table(newest: Mapping[str, Line]) -> Iterator[str]:
+    line = newest["with"]
+    least_s, most_s = PACE_S
+    yield "# Fifty people at once\n" if line["people"] == PEOPLE else f"# {line['people']} people at once\n"
+    yield (
+        "A real Label Studio (SQLite) and `python -m backend serve` on one machine. "
+        f"{line['people']} people, each with an account, label one project of {line['texts']:,} texts for "
+        f"{line['minutes']:g} minutes; each reads a text for {least_s:.0f} to {most_s:.0f} s. First no backend is "
+        "connected. Then another project with the same texts has the backend, which retrains BERT after every "
+        f"{LABELLED} labels. {LABELLED} texts are labelled from the start."
+    )
+    yield ""
+    yield "| | without the backend | with it |"
+    yield "|---|---|---|"
+    both = (newest["without"], line)
+    yield _row("labels given", *(f"{one['labels']:,}" for one in both))
+    for key, name in (("next_s", "`/next`"), ("annotation_s", "an annotation")):
+        for quantile, title in ((0.5, "p50"), (0.99, "p99")):
+            yield _row(f"{name}, {title}, ms", *(_ms(one[key], quantile) for one in both))
+    yield _row("`/webhook`, p50, ms", "", _ms(line["webhook_s"], 0.5))
+    yield _row(f"`/webhook`, p99, ms, of {len(line['webhook_s']):,}", "", _ms(line["webhook_s"], 0.99))
+    yield _row("tasks served to two people", *(str(one["served_to_several"]) for one in both))
+    yield _row("tasks labelled twice", *(str(one["labelled_twice"]) for one in both))
+    yield _row("labels lost by Label Studio", *(str(one["lost"]) for one in both))
+    yield _row("answers with an error", *(str(len(one["problems"])) for one in both))
+    yield _row("model versions trained meanwhile", "", str(line["versions"]))
+    yield _row("labels that the last training did not learn from", "", str(line["not_learned"]))
+    yield _row("seconds until the backend rested afterwards", "", f"{line['rest_s']:.0f}")
+    yield _row("memory of Label Studio at its peak, MB", *(f"{one['studio_mb']:,.0f}" for one in both))
+    yield _row("memory of the backend at its peak, MB", *(f"{one['backend_mb']:,.0f}" for one in both))
+    yield ""
+    yield f"{line['run']}, {line['machine']}, load of others {line['load']}."
+
+
+def _row(name: str, *cells: str) -> str:
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def _ms(seconds: Sequence[float], quantile: float) -> str:
+    return f"{1000 * float(np.quantile(seconds, quantile, method='higher')):.0f}" if seconds else ""
