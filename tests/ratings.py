@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -66,16 +67,13 @@ class Rating(Task):
         return json.dumps([item])
 
 
-def read_ratings(config: ParsedConfig) -> list[Rating]:
+def read_rating(config: ParsedConfig, control: Any) -> Rating:
     """Every Rating tag over a text is a question."""
-    return [
-        Rating(tag.name, config.text_name(tag), config.fields_of(tag), LabelSet(("2 stars", "3 stars"), True))
-        for tag in config.controls("Rating")
-        if config.is_over_text(tag)
-    ]
+    labels = LabelSet(("2 stars", "3 stars"), True)
+    return Rating(control.name, config.text_name(control), config.fields_of(control), labels)
 
 
-RATING = Kind("rating", read_ratings)
+RATING = Kind("rating", "Rating", read_rating)
 
 
 def rating_config(*controls: str) -> str:

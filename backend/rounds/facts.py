@@ -58,7 +58,7 @@ def published_texts(folder: ProjectFolder) -> PublishedTexts | None:
 def training_facts(context: RoundContext, synced: Synced) -> Facts:
     """The facts that decide whether a training is due; those of the order are left out."""
     latest = context.folder.registry.latest()
-    fits = latest is not None and latest.label_set == synced.task.label_set
+    fits = latest is not None and latest.fits(synced.task.control, synced.task.label_set)
     return Facts(
         labels=len(synced.targets),
         waiting=len(synced.pool),

@@ -76,7 +76,7 @@ def fit(context: RoundContext, synced: Synced, *, is_due: bool) -> ModelVersion 
     context.turn.step(TRAINING)
     config = TrainingConfig(recipe=synced.settings.recipe, encoder=context.settings.bert_model)
     trained = _train(context, synced, config)
-    version = registry.write(trained, synced.targets, config, synced.label_texts)
+    version = registry.write(trained, synced.targets, config, synced.label_texts, synced.task.control)
     _log_trained(context.project_id, version, trained)
     return version
 
@@ -111,5 +111,5 @@ def _log_trained(project_id: int, version: ModelVersion, trained: Trained) -> No
 
 
 def usable(version: ModelVersion | None, synced: Synced) -> ModelVersion | None:
-    """The version, unless its labels are not the project's any more."""
-    return version if version is not None and version.label_set == synced.task.label_set else None
+    """The version, unless the labeling config asks another question in its place now, or offers other labels."""
+    return version if version is not None and version.fits(synced.task.control, synced.task.label_set) else None

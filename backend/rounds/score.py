@@ -42,7 +42,8 @@ def compute_pool_features(
     """
     texts = [text.text for text in synced.pool]
     needs = strategy.needs - GIVEN
-    embed = embedder(context, in_use.version, prune=True)
+    # The texts that people answered for one question are not those that they answered for another.
+    embed = embedder(context, in_use.version, prune=synced.questions == 1)
     if not in_use.has_model and not in_use.has_names:
         return compute_untrained_features(needs, texts, synced.targets, embed)
     both_M_D = embed([*texts, *synced.targets.texts])
@@ -103,7 +104,9 @@ def embedder(context: RoundContext, version: ModelVersion | None, *, prune: bool
     worker = PartWorker(context.queue, context.folder, context.classifiers, context.should_stop)
 
     def embed(texts: Sequence[str]) -> FloatArray:
-        cache = EmbeddingCache(context.folder.embeddings_folder, source.name)
+        # The encoder before any training is the same for every question.
+        folder = context.folder.embeddings_folder if source.version else context.folder.shared_embeddings_folder
+        cache = EmbeddingCache(folder, source.name)
         parts = partial(embed_in_parts, worker, source, on_progress=context.turn.progress)
         return cache.embed(texts, parts, prune=prune)
 

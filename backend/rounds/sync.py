@@ -37,6 +37,7 @@ class Synced:
         encoder: BERT_MODEL; a model version that was trained from another encoder is outdated.
         label_texts: texts that say what each label means; none if NAMES is off.
         place: place of the question among the project's.
+        questions: how many questions the project asks.
         left_out: answers to the question that nothing can be learned from.
     """
 
@@ -48,6 +49,7 @@ class Synced:
     encoder: str
     label_texts: LabelTexts = ()
     place: int = 0
+    questions: int = 1
     left_out: tuple[LeftOut, ...] = ()
 
     @cached_property
@@ -92,10 +94,21 @@ def sync(
             reading.catch_up(unread.tasks, unread.are_all_named, is_thorough)
             pool = tuple(store.pool())
             labelled = [task.targets(store.annotated()) for task in tasks]
-            return tuple(
-                Synced(project, task, settings, given.targets, pool, encoder, meanings[place], place, given.left_out)
-                for place, (task, given) in enumerate(zip(tasks, labelled, strict=True))
+        return tuple(
+            Synced(
+                project=project,
+                task=task,
+                settings=settings,
+                targets=given.targets,
+                pool=pool,
+                encoder=encoder,
+                label_texts=meanings[place],
+                place=place,
+                questions=len(tasks),
+                left_out=given.left_out,
             )
+            for place, (task, given) in enumerate(zip(tasks, labelled, strict=True))
+        )
 
     try:
         synced = read()

@@ -105,7 +105,7 @@ _PASTE_PROMPT = TypeAdapter[PastePrompt | None](PastePrompt | None)
 _SYNC_RECORD = TypeAdapter[SyncRecord | None](SyncRecord | None)
 _NAMES = TypeAdapter(list[str])
 _ROUND = TypeAdapter(RoundRecord)
-_QUESTIONS = "questions"
+_QUESTIONS, _EMBEDDINGS = "questions", "embeddings"
 PUBLICATION_NAME = re.compile(r"^(\d+)\.(\d+)$")
 
 
@@ -126,11 +126,12 @@ class ProjectFolder:
         self.project_id = project_id
         self._model_dir = model_dir
         self.path = model_dir / "projects" / str(project_id)
+        self.shared_embeddings_folder = self.path / _EMBEDDINGS
         if place:
             self.path = self.path / _QUESTIONS / str(place)
         self.versions_folder = self.path / "versions"
         self.registry = Registry(self.versions_folder)
-        self.embeddings_folder = self.path / "embeddings"
+        self.embeddings_folder = self.path / _EMBEDDINGS
         self.tasks_file = self.path / "tasks.sqlite"
         self.publications = Publications(self.path)
         self.llm_folder = self.path / "llm"

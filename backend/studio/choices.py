@@ -15,19 +15,16 @@ _VARIABLE = re.compile(r"\$\w")
 _WORD = re.compile(r"[^\W\d_]{3}")
 
 
-def read_choices(config: ParsedConfig) -> tuple[Classification, ...]:
-    """Read the first `Choices` over a text; without one there is no classification.
+def read_choices(config: ParsedConfig, control: Any) -> Classification:
+    """Read a `Choices` over a text.
 
     Args:
         config: the labeling config.
+        control: the `Choices`.
 
     Raises:
         UnsupportedConfigError: the `Choices` has fewer than two labels or takes labels from the data.
     """
-    over_text = [tag for tag in config.controls("Choices") if config.is_over_text(tag)]
-    if not over_text:
-        return ()
-    control = over_text[0]
     if config.tree.xpath("//Choices[@name=$name]//Choice//Choice", name=control.name):
         raise UnsupportedConfigError(
             f"Choices {control.name!r} has choices inside choices; a classifier needs one flat list of labels"
@@ -40,7 +37,7 @@ def read_choices(config: ParsedConfig) -> tuple[Classification, ...]:
         )
     fields, to_name = config.fields_of(control), config.text_name(control)
     label_set = LabelSet(labels, control.attr.get("choice") == "multiple")
-    return (Classification(control.name, to_name, fields, label_set, _meaning(config.tree, control.name)),)
+    return Classification(control.name, to_name, fields, label_set, _meaning(config.tree, control.name))
 
 
 def _meaning(tree: Any, control: str) -> Meaning:

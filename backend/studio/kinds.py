@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from backend.errors import UnsupportedConfigError
 from backend.studio.choices import read_choices
 from backend.studio.labeling_config import FIX, ParsedConfig, parse_labeling_config, without_markup
 from model.tasks.task import Task
 from model.types import LabelTexts
+
+# A person answers no more about one text. Each question costs a training.
+MOST_QUESTIONS = 20
 
 
 @dataclass(frozen=True)
@@ -16,32 +20,39 @@ class Kind:
 
     Attributes:
         name: of its folder in `model/tasks/`.
-        read: reads the kind's questions from a labeling config; none if the config asks no such question. Raises
-            UnsupportedConfigError if it asks one that cannot be learned.
+        tag: the control that asks it.
+        read: reads the question of one control over a text. Raises UnsupportedConfigError if it cannot be learned.
     """
 
     name: str
-    read: Callable[[ParsedConfig], Sequence[Task]]
+    tag: str
+    read: Callable[[ParsedConfig, Any], Task]
 
 
-KINDS: list[Kind] = [Kind("classification", read_choices)]
+KINDS: list[Kind] = [Kind("classification", "Choices", read_choices)]
 
 
 def read_tasks(xml: str) -> tuple[Task, ...]:
-    """Read the questions of a labeling config, at least one: those of the first kind that finds any.
+    """Read the questions of a labeling config, in its order, at least one.
 
     Args:
         xml: the labeling config.
 
     Raises:
-        UnsupportedConfigError: the config asks nothing that can be learned, or its XML is broken.
+        UnsupportedConfigError: the config asks nothing that can be learned, a question that cannot be learned or more
+            than MOST_QUESTIONS; or its XML is broken.
     """
     config = parse_labeling_config(xml)
-    asked = (tuple(kind.read(config)) for kind in KINDS)
-    found = next((tasks for tasks in asked if tasks), ())
-    if not found:
+    kind_of = {kind.tag: kind for kind in KINDS}
+    asked = [control for control in config.controls() if control.tag in kind_of and config.is_over_text(control)]
+    if not asked:
         raise UnsupportedConfigError(f"the labeling config has no Choices over a text: {FIX}")
-    return found
+    if len(asked) > MOST_QUESTIONS:
+        raise UnsupportedConfigError(
+            f"the labeling config asks {len(asked)} questions about a text, and at most {MOST_QUESTIONS} are learned: "
+            "make a second project of some"
+        )
+    return tuple(kind_of[control.tag].read(config, control) for control in asked)
 
 
 def labels_of(tasks: Sequence[Task]) -> tuple[str, ...]:

@@ -39,9 +39,9 @@ class ParsedConfig:
         """The text objects by name, in order."""
         return {tag.name: tag for tag in self.interface.objects if tag.tag in ("Text", "HyperText", "Paragraphs")}
 
-    def controls(self, tag: str) -> list[Any]:
-        """The controls with a tag's name that ask about a whole object, in order."""
-        return [control for control in self.interface.controls if control.tag == tag and _is_of_whole(control)]
+    def controls(self) -> list[Any]:
+        """The controls that ask about a whole object, in order."""
+        return [control for control in self.interface.controls if _is_of_whole(control)]
 
     def is_over_text(self, control: Any) -> bool:
         """Whether a control refers to a text object."""
@@ -54,21 +54,15 @@ class ParsedConfig:
     def fields_of(self, control: Any) -> tuple[TextField, ...]:
         """The text fields that annotators see with a control; the control's own come first.
 
-        All text objects count, because annotators see all of them, except text objects that only another control with
-        the same tag refers to.
-
         Args:
             control: a control over a text.
 
         Raises:
             UnsupportedConfigError: no text comes from the task's data, or in a form that cannot be read.
         """
-        texts, alike = self.texts, self.controls(control.tag)
-        elsewhere = {name for tag in alike if tag is not control for name in tag.to_name} - set(control.to_name)
-        names = [*control.to_name, *(name for name in texts if name not in control.to_name)]
-        shown = [texts[name] for name in names if name in texts and name not in elsewhere]
+        names = dict.fromkeys(name for name in [*control.to_name, *self.texts] if name in self.texts)
         # Text in the config itself is the same for every task.
-        fields = tuple(_field(tag) for tag in shown if "$" in str(tag.value))
+        fields = tuple(_field(self.texts[name]) for name in names if "$" in str(self.texts[name].value))
         if not fields:
             raise UnsupportedConfigError(f"no text of the labeling config comes from the task's data: {FIX}")
         return fields

@@ -15,6 +15,7 @@ from model.encoder.classifier import TextClassifier
 from model.encoder.inference import embed_pool, head_proba
 from model.errors import DamagedVersionError
 from model.learner.registry import KEPT_VERSIONS
+from model.tasks.task import Task
 from model.types import FloatArray
 
 # Label Studio gives /predict 100 s.
@@ -31,15 +32,19 @@ class WebClassifier:
         self._loader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="load-classifier")
         self._scoring = Lock()
 
-    def current(self, folder: ProjectFolder) -> TextClassifier | None:
-        """The project's current classifier; None while it has none, or while it takes too long to load.
+    def current(self, folder: ProjectFolder, question: Task) -> TextClassifier | None:
+        """The current classifier of a question; None while it has none, or while it takes too long to load.
+
+        Args:
+            folder: the question's.
+            question: as the labeling config asks it now.
 
         Raises:
             VersionError: the version is whole and cannot be loaded all the same.
         """
         for _ in range(KEPT_VERSIONS + 1):
             version = folder.registry.current()
-            if version is None:
+            if version is None or not version.fits(question.control, question.label_set):
                 return None
             # A damaged version is set aside; then the one before it is current.
             with suppress(DamagedVersionError):

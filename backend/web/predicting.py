@@ -85,11 +85,11 @@ def _score(
 def _results(service: Service, folder: ProjectFolder, question: Question, texts: Sequence[str]) -> list[str]:
     """Result items of each text for one question, as JSON; none while the question has no classifier."""
     try:
-        classifier = service.classifier.current(folder)
+        classifier = service.classifier.current(folder, question)
     except VersionError as error:
         log.warning("event=no_classifier project=%d reason=%s", folder.project_id, error)
         classifier = None
-    if classifier is None or classifier.config.label_set != question.label_set:
+    if classifier is None:
         return [NO_RESULT] * len(texts)
     proba_N_C = service.classifier.score(classifier, texts, service.threads)
     return list(question.results(question.answers(proba_N_C)))

@@ -44,6 +44,7 @@ class ModelVersion:
         label_texts: texts with each label's meaning at the time of training.
         trust: how far label names and unlabelled texts counted.
         sha256: checksum of each file, by its path in `folder`; empty for a version of an early release.
+        question: control of the labeling config whose question it answers; empty for a version of an early release.
     """
 
     number: int
@@ -61,6 +62,16 @@ class ModelVersion:
     label_texts: LabelTexts = ()
     trust: Trust = NO_TRUST
     sha256: Mapping[str, str] = field(default_factory=dict, compare=False)
+    question: str = ""
+
+    def fits(self, question: str, label_set: LabelSet) -> bool:
+        """Whether it answers a question as the labeling config asks it now.
+
+        Args:
+            question: name of the control.
+            label_set: the classes that the control offers.
+        """
+        return self.label_set == label_set and self.question in ("", question)
 
     @property
     def fingerprint(self) -> str:
@@ -149,4 +160,5 @@ def _parsed(folder: Path) -> ModelVersion:
         label_texts=tuple(tuple(texts) for texts in manifest.get("label_texts", [])),
         trust=Trust(**metrics["trust"]) if "trust" in metrics else NO_TRUST,
         sha256=dict(manifest.get("sha256", {})),
+        question=manifest.get("question", ""),
     )

@@ -104,9 +104,21 @@ class Registry:
         return next((version for version in found if version is not None), None)
 
     def write(
-        self, trained: Trained, targets: Targets, config: TrainingConfig, label_texts: LabelTexts = ()
+        self,
+        trained: Trained,
+        targets: Targets,
+        config: TrainingConfig,
+        label_texts: LabelTexts = (),
+        question: str = "",
     ) -> ModelVersion:
         """Save a trained classifier as the next version; it is not current yet.
+
+        Args:
+            trained: the classifier, and how it was trained.
+            targets: the labelled texts that it learned from.
+            config: what was asked for.
+            label_texts: texts with each label's meaning.
+            question: control of the labeling config whose question it answers.
 
         Raises:
             VersionError: the written version cannot be read back.
@@ -114,7 +126,7 @@ class Registry:
         number = self._next_number()
         with new_folder(self._folder / str(number)) as beside:
             save_classifier(trained.classifier, beside)
-            more = {"label_texts": label_texts, "sha256": _checksums(beside)}
+            more = {"label_texts": label_texts, "sha256": _checksums(beside), "question": question}
             manifest = _manifest(trained, targets, config, more)
             (beside / "manifest.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
             _read_back(beside)

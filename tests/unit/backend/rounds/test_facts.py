@@ -150,6 +150,12 @@ def test_a_version_is_of_use_as_long_as_the_projects_labels_are_its_own():
     assert usable(None, synced()) is None
 
 
+def test_a_version_of_another_question_in_the_same_place_is_of_no_use():
+    version = replace(trained_on(labelled(0, 1)), question="mood")
+    assert usable(version, synced(labelled(0, 1))) is None
+    assert usable(replace(version, question="sentiment"), synced(labelled(0, 1))) is not None
+
+
 MODEL = trained_on(labelled(0, 1))
 BY_MODEL = InUse(MODEL)
 

@@ -1,6 +1,7 @@
 """A kind of question that only these tests know goes through rounds, alone and as a list of two questions."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from backend.work.classifiers import Classifiers
 from model.query.uncertainty import margin_scores
 from model.query.unlabelled import Unlabelled
 from tests.fake_tasks import WholeLabelStudio
-from tests.fakes import PRAISE, FakeRounds, FakeTurn, a_context
+from tests.fakes import PRAISE, FakeRounds, FakeTurn, a_context, chosen
 from tests.ratings import RATING, rating_config, stars
 from tests.unit.backend.films import FILMS
 
@@ -124,3 +125,65 @@ def test_a_question_that_nobody_answers_waits_while_the_other_is_learned(run, fo
     assert folder.of_question(1).registry.current().number == 1
     with folder.publications.open() as order:
         assert {tuple(given_stars(place.result)) for place in order.places(0)} == {("pace",)}
+
+
+TWO_CHOICES = (
+    '<View><Text name="text" value="$text"/>'
+    '<Choices name="mood" toName="text"><Choice value="good"/><Choice value="bad"/></Choices>'
+    '<Choices name="tags" toName="text" choice="multiple"><Choice value="good"/><Choice value="bad"/></Choices></View>'
+)
+
+
+def choose(studio: WholeLabelStudio, task_ids) -> FakeTurn:
+    """Say what a film is like, and tag it with the opposite, so that the two questions cannot be mixed up."""
+    for task_id in task_ids:
+        is_good = is_praise(FILMS[task_id - 1])
+        mood, tag = ("good", "bad") if is_good else ("bad", "good")
+        studio.answer(task_id, (*chosen(mood, control="mood"), *chosen(tag, control="tags")))
+    return FakeTurn(changes=len(task_ids))
+
+
+def choices_of(result: str) -> dict[str, list[str]]:
+    return {item["from_name"]: item["value"]["choices"] for item in json.loads(result)}
+
+
+def test_every_choices_of_a_config_is_learned_and_preselected(run, settings, folder):
+    studio = WholeLabelStudio(FILMS, label_config=TWO_CHOICES)
+    run(studio, choose(studio, range(1, 17)))
+    with folder.publications.open() as order:
+        answers = [(FILMS[place.task_id - 1], choices_of(place.result)) for place in order.places(0)]
+    right = [
+        answer == ({"mood": ["good"], "tags": ["bad"]} if is_praise(text) else {"mood": ["bad"], "tags": ["good"]})
+        for text, answer in answers
+    ]
+    assert sum(right) > 0.8 * len(FILMS[16:])
+
+    service = Service(settings, FakeRounds(), WebClassifier())
+    (new,) = predict(service, 1, TWO_CHOICES, [Task(99, {"text": "a lovely lovely film"})])
+    assert [(item["from_name"], item["value"]) for item in new["result"]] == [
+        ("mood", {"choices": ["good"]}),
+        ("tags", {"choices": ["bad"]}),
+    ]
+
+
+def test_questions_that_change_their_places_never_answer_for_each_other(run, settings, folder):
+    one_kind = TWO_CHOICES.replace(' choice="multiple"', "")
+    studio = WholeLabelStudio(FILMS, label_config=one_kind)
+    run(studio, choose(studio, range(1, 17)))
+    first, second = (part for part in one_kind.partition('<Choices name="tags"')[::2])
+    mood = first[first.index("<Choices") :]
+    swapped = first.replace(mood, "") + '<Choices name="tags"' + second.replace("</View>", f"{mood}</View>")
+    service = Service(settings, FakeRounds(), WebClassifier())
+    (before,) = predict(service, 1, swapped, [Task(99, {"text": "a lovely lovely film"})])
+    assert before["result"] == []
+    studio.told = replace(studio.told, label_config=swapped)
+    run(studio, FakeTurn(changes=1))
+    (after,) = predict(service, 1, swapped, [Task(99, {"text": "a lovely lovely film"})])
+    assert choices_of(json.dumps(after["result"])) == {"mood": ["good"], "tags": ["bad"]}
+
+
+def test_the_encoder_before_any_training_embeds_the_pool_once_for_all_questions(run, folder):
+    studio = WholeLabelStudio(FILMS, label_config=TWO_CHOICES)
+    run(studio, choose(studio, range(1, 17)))
+    assert list(folder.embeddings_folder.iterdir())
+    assert not folder.of_question(1).embeddings_folder.exists()

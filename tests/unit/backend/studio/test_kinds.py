@@ -2,8 +2,10 @@ import pytest
 
 from backend.errors import UnsupportedConfigError
 from backend.studio.kinds import KINDS, labels_of, read_tasks
-from tests.fakes import labeling_config
-from tests.ratings import RATING, rating_config
+from model.tasks.classification.task import Classification
+from tests.ratings import RATING, Rating, rating_config
+
+CHOICES = '<Choices name="mood" toName="text"><Choice value="good"/><Choice value="bad"/></Choices>'
 
 
 @pytest.fixture
@@ -14,9 +16,13 @@ def ratings():
 
 
 @pytest.mark.usefixtures("ratings")
-def test_a_config_is_read_by_the_first_kind_that_finds_its_question():
-    assert [task.control for task in read_tasks(labeling_config())] == ["sentiment"]
-    assert [task.control for task in read_tasks(rating_config("stars", "pace"))] == ["stars", "pace"]
+def test_every_control_is_read_by_its_kind_in_the_order_of_the_config():
+    config = rating_config("stars", "pace").replace('<Rating name="pace"', f'{CHOICES}<Rating name="pace"')
+    assert [(task.control, type(task)) for task in read_tasks(config)] == [
+        ("stars", Rating),
+        ("mood", Classification),
+        ("pace", Rating),
+    ]
 
 
 @pytest.mark.usefixtures("ratings")

@@ -1,7 +1,7 @@
 import pytest
 
 from backend.errors import UnsupportedConfigError
-from backend.studio.kinds import read_label_texts
+from backend.studio.kinds import MOST_QUESTIONS, read_label_texts, read_tasks
 from backend.studio.labeling_config import MAX_CONFIG_CHARACTERS, read_text
 from model.encoder.encoder import MAX_CHARACTERS
 from model.llm.asking.framing import shorten
@@ -53,16 +53,28 @@ def test_a_control_over_two_texts_reads_both():
     assert ([field.key for field in found.fields], found.to_name) == (["text", "reply"], "t")
 
 
-def test_the_first_of_two_questions_is_learned_without_the_texts_of_the_second():
+def test_every_question_is_read_in_the_order_of_the_config():
+    other = '<Choices name="d" toName="t" choice="multiple"><Choice value="x"/><Choice value="y"/></Choices>'
+    first, second = read_tasks(view(TEXT, other, CHOICES))
+    assert (first.control, first.label_set) == ("d", LabelSet(("x", "y"), is_multilabel=True))
+    assert (second.control, second.label_set) == ("c", LabelSet(("neg", "pos"), is_multilabel=False))
+
+
+def test_every_question_reads_every_text_its_own_first():
     other = '<Choices name="d" toName="u"><Choice value="x"/><Choice value="y"/></Choices>'
-    found = the_task(view(TEXT, '<Text name="u" value="$reply"/>', CHOICES, other))
-    assert found.control == "c"
-    assert [field.key for field in found.fields] == ["text"]
+    first, second = read_tasks(view(TEXT, '<Text name="u" value="$reply"/>', CHOICES, other))
+    assert [[field.key for field in found.fields] for found in (first, second)] == [
+        ["text", "reply"],
+        ["reply", "text"],
+    ]
+    assert read_text([first, second], {"text": "Is it late?", "reply": "No."}) == "Is it late?\n\nNo."
 
 
-def test_the_first_of_two_questions_over_one_text_is_learned():
-    other = '<Choices name="d" toName="t"><Choice value="x"/><Choice value="y"/></Choices>'
-    assert the_task(view(TEXT, other, CHOICES)).label_set.labels == ("x", "y")
+def test_a_config_with_more_questions_than_anybody_answers_is_refused():
+    questions = [CHOICES.replace('name="c"', f'name="c{number}"') for number in range(MOST_QUESTIONS + 1)]
+    assert len(read_tasks(view(TEXT, *questions[1:]))) == MOST_QUESTIONS
+    with pytest.raises(UnsupportedConfigError, match="asks 21 questions about a text, and at most 20 are learned"):
+        read_tasks(view(TEXT, *questions))
 
 
 def test_a_question_over_an_image_or_a_region_is_passed_over():
@@ -114,17 +126,27 @@ def test_a_config_that_cannot_be_learned_is_refused_with_the_reason(config, reas
 TWO = '<Choice value="a"/><Choice value="b"/>'
 LARGE_CONFIGS = {
     "labels": (TEXT, '<Choices name="c" toName="t">', '<Choice value="{n}"/>', "</Choices>"),
-    "questions": (TEXT, "", f'<Choices name="c{{n}}" toName="t">{TWO}</Choices>', ""),
-    "questions and texts": (
-        "",
-        "",
-        f'<Text name="t{{n}}" value="$t{{n}}"/><Choices name="c{{n}}" toName="t{{n}}">{TWO}</Choices>',
-        "",
-    ),
     "headers": (TEXT, "", '<Header value="$a"/>', CHOICES),
     "views": (TEXT, CHOICES, "<View><View/></View>", ""),
+    "texts": (TEXT + CHOICES, "", '<Text name="t{n}" value="$t{n}"/>', ""),
     "attributes": (TEXT, CHOICES + "<View ", 'a{n}="b" ', "/>"),
 }
+
+
+LARGE_REFUSED = {
+    "questions": (TEXT, f'<Choices name="c{{n}}" toName="t">{TWO}</Choices>'),
+    "questions and texts": (
+        "",
+        f'<Text name="t{{n}}" value="$t{{n}}"/><Choices name="c{{n}}" toName="t{{n}}">{TWO}</Choices>',
+    ),
+}
+
+
+@pytest.mark.parametrize("config", LARGE_REFUSED.values(), ids=LARGE_REFUSED)
+def test_the_longest_config_of_too_many_questions_is_refused_in_two_seconds(config):
+    before, piece = config
+    with within(2.0), pytest.raises(UnsupportedConfigError, match="at most 20 are learned"):
+        read_tasks(view(before, repeated(piece, MAX_CONFIG_CHARACTERS - len(view(before)) - 100)))
 
 
 @pytest.mark.parametrize("config", LARGE_CONFIGS.values(), ids=LARGE_CONFIGS)
