@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "model.links": (),
     "model.tasks": ("model.encoder", "model.learner", "model.query"),
     # A kind of question knows what a kind is, and no other kind.
-    "model.tasks.classification": ("model.tasks.task", "model.tasks.votes"),
+    "model.tasks.classification": ("model.tasks.task", "model.tasks.shares", "model.tasks.gold_lines"),
     "model.tasks.classification.llm": ("model.llm.asking", "model.llm.reading", "model.query"),
     "model.encoder": (),
     "model.query": (),

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from dataclasses import field as record_field
 
 from model.links import Answers
-from model.tasks.classification.gold_lines import gold_lines
+from model.tasks.classification.choices import chosen_labels
 from model.tasks.classification.label_names import has_words, label_texts
 from model.tasks.classification.results import ChoicesWriter
-from model.tasks.classification.targets import build_targets
+from model.tasks.gold_lines import gold_lines
+from model.tasks.shares import read_shares
 from model.tasks.task import Task, TextField
 from model.types import AnnotatedText, LabelSet, LabelTexts, ReadTargets, Targets
 
@@ -46,8 +47,8 @@ class Classification(Task):
     meaning: Meaning = record_field(default_factory=Meaning, compare=False)
 
     def targets(self, annotated: Iterable[AnnotatedText]) -> ReadTargets:
-        """Shares of annotators; see `build_targets`."""
-        return build_targets(annotated, self.label_set, self.control)
+        """Shares of annotators; see `read_shares`."""
+        return read_shares(annotated, self.label_set, lambda annotation: chosen_labels(annotation, self.control))
 
     def results(self, answers: Answers) -> Iterator[str]:
         """The likeliest label; with several labels for a text, all labels with a probability of at least 0.5."""
@@ -58,7 +59,7 @@ class Classification(Task):
         return json.dumps(self._writer.label_result(labels))
 
     def gold_lines(self, targets: Targets) -> Iterator[str]:
-        """See `model.tasks.classification.gold_lines`."""
+        """See `model.tasks.gold_lines`."""
         return gold_lines(targets)
 
     def label_texts(self, question: str, described: Mapping[str, str]) -> LabelTexts:

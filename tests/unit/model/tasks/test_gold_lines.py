@@ -3,7 +3,7 @@ import json
 import numpy as np
 
 from model.simulation.gold import read_gold
-from model.tasks.classification.gold_lines import gold_lines
+from model.tasks.gold_lines import gold_lines
 from model.types import LabelSet, Targets
 from tests.fakes import SENTIMENT
 

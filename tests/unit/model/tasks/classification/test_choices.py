@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from model.tasks.classification.targets import build_targets, chosen_labels
+from model.tasks.classification.choices import chosen_labels
+from model.tasks.shares import read_shares
 from model.types import AnnotatedText, Annotation, LabelSet, LeftOut, ReadTargets, ResultItem
 from tests.fakes import chosen
 
@@ -23,8 +24,12 @@ def shares(*annotations: Annotation, label_set: LabelSet = ONE) -> list[list[flo
     return read(*annotations, label_set=label_set).targets.targets_N_C.tolist()
 
 
+def in_shares(annotated: list[AnnotatedText], label_set: LabelSet) -> ReadTargets:
+    return read_shares(annotated, label_set, lambda annotation: chosen_labels(annotation, CONTROL))
+
+
 def read(*annotations: Annotation, label_set: LabelSet = ONE, text: str = "a film") -> ReadTargets:
-    return build_targets([AnnotatedText(7, text, annotations)], label_set, CONTROL)
+    return in_shares([AnnotatedText(7, text, annotations)], label_set)
 
 
 def answer(value: Any, kind: str = "choices", by: str = "ann") -> Annotation:
@@ -147,14 +152,14 @@ def test_texts_nobody_labelled_are_left_out_and_the_rest_stand_by_task_id():
         AnnotatedText(3, "three", (said("neg"),)),
         AnnotatedText(4, "four", (said("neg", is_skipped=True),)),
     ]
-    targets = build_targets(annotated, ONE, CONTROL).targets
+    targets = in_shares(annotated, ONE).targets
     assert targets.task_ids == (3, 9)
     assert targets.texts == ("three", "nine")
     assert targets.targets_N_C.tolist() == [[1, 0, 0], [0, 0, 1]]
 
 
 def test_no_annotations_make_an_empty_matrix_of_the_right_width():
-    targets = build_targets([], ONE, CONTROL).targets
+    targets = in_shares([], ONE).targets
     assert targets.targets_N_C.shape == (0, 3)
     assert targets.targets_N_C.dtype == np.float32
     assert len(targets) == 0

@@ -1,0 +1,60 @@
+"""Turn annotations of one or several people into training targets: the share of people who give each label."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from model.errors import UnusableAnswerError
+from model.tasks.votes import read_votes
+from model.types import AnnotatedText, Annotation, FloatArray, LabelSet, ReadTargets, Targets
+
+# Upper limit on the characters of an answer that a reason quotes.
+QUOTED_CHARACTERS = 80
+
+
+def read_shares(
+    annotated: Iterable[AnnotatedText], label_set: LabelSet, read: Callable[[Annotation], Sequence[str]]
+) -> ReadTargets:
+    """Turn annotations into a matrix of shares.
+
+    Where a text has ground truth, ground truth counts alone; otherwise every annotator has one vote, their latest
+    annotation. Skipped annotations and texts without a vote do not count. Answers that cannot be used are left out:
+    a label that the config does not have, a value of another form, a text without words.
+
+    Args:
+        annotated: texts with their annotations.
+        label_set: the classes of axis C.
+        read: the labels that an annotation gives; raises UnusableAnswerError.
+
+    Returns:
+        Targets in order of task id, and the answers that were left out.
+    """
+    votes = read_votes(annotated, lambda annotation: _vote(read(annotation), label_set))
+    shares = [np.mean(votes_V_C, axis=0) for _, votes_V_C in votes.cast]
+    targets = Targets(
+        task_ids=tuple(text.task_id for text, _ in votes.cast),
+        texts=tuple(text.text for text, _ in votes.cast),
+        targets_N_C=np.array(shares, dtype=np.float32).reshape(-1, len(label_set.labels)),
+        label_set=label_set,
+    )
+    return ReadTargets(targets, votes.left_out)
+
+
+def _vote(labels: Sequence[str], label_set: LabelSet) -> FloatArray | None:
+    """One annotator's vote_C; with one choice a vote sums to 1, and an annotation without a label is no vote."""
+    vote_C = np.zeros(len(label_set.labels))
+    for label in labels:
+        if label not in label_set.labels:
+            raise UnusableAnswerError(
+                f"the answer is {label[:QUOTED_CHARACTERS]!r}, a label that the labeling config does not have"
+            )
+        vote_C[label_set.labels.index(label)] = 1.0
+    if label_set.is_multilabel:
+        return vote_C
+    return vote_C / vote_C.sum() if vote_C.any() else None
+
+
+def form_of(value: Any) -> str:
+    """The form of a value that should have had another, in words."""
+    return "nothing" if value is None else f"a value of the type {type(value).__name__}"
