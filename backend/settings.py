@@ -28,7 +28,7 @@ from backend.errors import ConfigurationError
 from model.llm.provider import PROVIDER_CHOICE, PROVIDERS, model_names
 from model.query.hooks import is_hook, load_hook
 from model.query.strategies import find_start, find_strategy
-from model.tasks.classification.label_names import tidy
+from model.tasks.label_names import tidy
 from model.types import Recipe
 
 

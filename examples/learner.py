@@ -15,7 +15,7 @@ from model.learner.knowledge import MOST_POOL
 from model.learner.recipes import TrainingConfig
 from model.learner.training import Start, StepProgress, train, train_on_names
 from model.links import ONE_OF
-from model.tasks.classification.label_names import label_texts
+from model.tasks.label_names import label_texts
 from model.types import Background, FloatArray, LabelSet, Targets, TrainingData
 
 BANKING8 = Path(__file__).with_name("banking8")

@@ -7,7 +7,7 @@ import typer
 
 from backend.commands.terminal import BackendUrlOption, ProjectOption, backend_url, say, settings_of_command
 from backend.studio.connecting import connect_project
-from model.tasks.classification.label_names import read_descriptions
+from model.tasks.label_names import read_descriptions
 
 
 def connect(

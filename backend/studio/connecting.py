@@ -13,7 +13,7 @@ from backend.studio.client import LabelStudioClient
 from backend.studio.kinds import labels_of, read_tasks
 from backend.studio.markup import words_of
 from backend.studio.webhooks import rotate_secret
-from model.tasks.classification.label_names import check_described
+from model.tasks.label_names import check_described
 
 TITLE = "Shortlist"
 

@@ -12,7 +12,7 @@ from label_studio_sdk.label_interface import LabelInterface
 from backend.errors import UnsupportedConfigError
 from backend.studio.markup import words_of
 from model.encoder.encoder import MAX_CHARACTERS
-from model.tasks.classification.label_names import tidy
+from model.tasks.label_names import tidy
 from model.tasks.task import Task, TextField
 
 # Without angle brackets: Label Studio shows the message as HTML.

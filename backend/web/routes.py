@@ -26,7 +26,7 @@ from backend.web.readiness import Part
 from backend.web.service import Service
 from backend.web.status import project_status
 from model.errors import LLMError
-from model.tasks.classification.label_names import check_described
+from model.tasks.label_names import check_described
 
 # Connecting makes Label Studio create a webhook, and set the project's model version, right after it called /setup: a
 # second round finds the one and fixes the other.

@@ -16,7 +16,7 @@ from model.query.strategies import find_strategy
 from model.simulation.gold import read_gold
 from model.simulation.setup import Setup
 from model.simulation.simulate import simulate
-from model.tasks.classification.label_names import label_texts
+from model.tasks.label_names import label_texts
 from model.types import FloatArray
 
 TABLE = Path(__file__).with_name("order.md")

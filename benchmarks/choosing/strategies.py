@@ -19,7 +19,7 @@ from model.simulation.gold import read_gold
 from model.simulation.learning_curves import Curve, Point, curves, interval
 from model.simulation.setup import Setup
 from model.simulation.simulate import key_of, simulate
-from model.tasks.classification.label_names import label_texts
+from model.tasks.label_names import label_texts
 from model.types import Recipe
 
 SETS = ("sst2", "trec6", "agnews", "banking77")

@@ -18,7 +18,7 @@ from model.learner.evaluation import evaluate
 from model.learner.knowledge import MOST_POOL
 from model.learner.recipes import TrainingConfig
 from model.learner.training import Start, Trained, train, train_on_names
-from model.tasks.classification.label_names import label_texts
+from model.tasks.label_names import label_texts
 from model.types import Background, FloatArray, LabelSet, LabelTexts, Recipe, Targets, TrainingData
 
 BUDGETS = (0, 16, 32, 64, 128, 256)

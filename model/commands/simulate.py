@@ -48,7 +48,7 @@ from model.simulation.llm_from_environment import ask_llm_from
 from model.simulation.report import BASELINE, DEFAULT, Heading, table_rows, write_report
 from model.simulation.setup import AskLLM, Setup, check_budgets, draw_split, fingerprint, no_llm
 from model.simulation.simulate import simulate as run
-from model.tasks.classification.label_names import check_described, label_texts, read_descriptions
+from model.tasks.label_names import check_described, label_texts, read_descriptions
 from model.types import LabelTexts, Recipe, Targets
 
 BUDGETS = (16, 32, 64, 128, 256, 512)

@@ -14,6 +14,8 @@ MODULES = {
     for package in ("backend", "model", "examples")
     for path in (ROOT / package).rglob("*.py")
 }
+# A kind of question knows what a kind is, and no other kind.
+KIND_MAY_IMPORT = ("model.tasks.task", "model.tasks.shares", "model.tasks.gold_lines", "model.tasks.label_names")
 # Which folders a folder may import, besides itself and the single modules on the ground.
 MAY_IMPORT = {
     "backend.store": (),
@@ -26,8 +28,7 @@ MAY_IMPORT = {
     "backend.__main__": ("backend.commands",),
     "model.links": (),
     "model.tasks": ("model.encoder", "model.learner", "model.query"),
-    # A kind of question knows what a kind is, and no other kind.
-    "model.tasks.classification": ("model.tasks.task", "model.tasks.shares", "model.tasks.gold_lines"),
+    "model.tasks.classification": KIND_MAY_IMPORT,
     "model.tasks.classification.llm": ("model.llm.asking", "model.llm.reading", "model.query"),
     "model.encoder": (),
     "model.query": (),

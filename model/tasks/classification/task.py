@@ -7,25 +7,12 @@ from dataclasses import field as record_field
 
 from model.links import Answers
 from model.tasks.classification.choices import chosen_labels
-from model.tasks.classification.label_names import has_words, label_texts
 from model.tasks.classification.results import ChoicesWriter
 from model.tasks.gold_lines import gold_lines
+from model.tasks.label_names import Meaning
 from model.tasks.shares import read_shares
 from model.tasks.task import Task, TextField
 from model.types import AnnotatedText, LabelSet, LabelTexts, ReadTargets, Targets
-
-
-@dataclass(frozen=True)
-class Meaning:
-    """The meaning of labels, as the labeling config gives it besides their names.
-
-    Attributes:
-        said: description by label, for labels that the config describes.
-        question: text of the Header above the control; empty without a Header.
-    """
-
-    said: Mapping[str, str] = record_field(default_factory=dict)
-    question: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,8 +51,7 @@ class Classification(Task):
 
     def label_texts(self, question: str, described: Mapping[str, str]) -> LabelTexts:
         """The words of each label: the project's, else the labeling config's, else its name; two texts at most."""
-        said = {**self.meaning.said, **{label: text for label, text in described.items() if has_words(text)}}
-        return label_texts(self.label_set.labels, said, self.meaning.question or question)
+        return self.meaning.texts(self.label_set.labels, question, described)
 
     def labels_of_guess(self, guess: str) -> tuple[str, ...]:
         """The guess itself, where a text has exactly one label."""

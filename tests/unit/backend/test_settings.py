@@ -32,7 +32,7 @@ from model.errors import LLMBudgetError
 from model.llm.chat import Reply
 from model.llm.provider import LLMConfig
 from model.query.unlabelled import Unlabelled
-from model.tasks.classification.label_names import MAX_CHARACTERS
+from model.tasks.label_names import MAX_CHARACTERS
 from model.types import PoolText, Recipe, Targets
 from tests.fakes import SENTIMENT, FakeRounds, a_context, a_project, labeling_config, the_task
 

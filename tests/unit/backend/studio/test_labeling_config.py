@@ -5,7 +5,8 @@ from backend.studio.kinds import MOST_QUESTIONS, read_label_texts, read_tasks
 from backend.studio.labeling_config import MAX_CONFIG_CHARACTERS, read_text
 from model.encoder.encoder import MAX_CHARACTERS
 from model.llm.asking.framing import shorten
-from model.tasks.classification.task import Classification, Meaning
+from model.tasks.classification.task import Classification
+from model.tasks.label_names import Meaning
 from model.tasks.task import TextField
 from model.types import LabelSet
 from tests.fakes import labeling_config, the_task

@@ -5,7 +5,8 @@ from model.encoder.classifier import new_classifier
 from model.encoder.inference import score_texts
 from model.learner.evaluation import evaluate
 from model.links import ANY_OF, ONE_OF
-from model.tasks.classification.task import Classification, Meaning
+from model.tasks.classification.task import Classification
+from model.tasks.label_names import Meaning
 from model.types import LabelSet, Targets
 
 TEXTS = ("good film", "bad plot", "dull cast")

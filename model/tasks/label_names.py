@@ -3,6 +3,8 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as record_field
 from pathlib import Path
 
 from model.errors import LabelDescriptionError
@@ -117,3 +119,27 @@ def read_descriptions(file: Path) -> dict[str, str]:
 
 
 _EXPECTED = 'give a file with a JSON object of labels and texts, like {"refund": "Somebody wants their money back"}'
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """The meaning of labels, as the labeling config gives it besides their names.
+
+    Attributes:
+        said: description by label, for labels that the config describes.
+        question: text of the Header above the control; empty without a Header.
+    """
+
+    said: Mapping[str, str] = record_field(default_factory=dict)
+    question: str = ""
+
+    def texts(self, labels: Sequence[str], question: str, described: Mapping[str, str]) -> LabelTexts:
+        """The words of each label: the project's own, else the labeling config's, else its name; two texts at most.
+
+        Args:
+            labels: C labels.
+            question: the project's question in words, in place of a missing Header; may be empty.
+            described: the project's own descriptions, by label.
+        """
+        said = {**self.said, **{label: text for label, text in described.items() if has_words(text)}}
+        return label_texts(labels, said, self.question or question)

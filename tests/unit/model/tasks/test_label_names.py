@@ -1,7 +1,7 @@
 import pytest
 
 from model.errors import LabelDescriptionError
-from model.tasks.classification.label_names import (
+from model.tasks.label_names import (
     MAX_CHARACTERS,
     check_described,
     label_texts,
