@@ -18,8 +18,8 @@ from backend.store.project_folder import ProjectFolder
 from backend.store.publications import Places, Publication
 from backend.store.sync_record import Facts, SyncRecord
 from backend.studio.client import SAMPLING
+from backend.studio.config.kinds import read_tasks
 from backend.studio.contract import MLBackend, Project
-from backend.studio.kinds import read_tasks
 from backend.studio.results import NO_RESULT
 from backend.work.classifiers import Classifiers
 from backend.work.requests import Requested

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from backend.studio.kinds import Kind
-from backend.studio.labeling_config import ParsedConfig
+from backend.studio.config.kinds import Kind
+from backend.studio.config.labeling_config import ParsedConfig
 from model.errors import UnusableAnswerError
 from model.links import MEAN, Answers, Link
 from model.links.any_of import AnyOf

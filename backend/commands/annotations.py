@@ -10,7 +10,7 @@ from backend.rounds.sync import read_targets
 from backend.settings import Settings
 from backend.store.sync_record import LeftOutTasks, summarise
 from backend.studio.client import LabelStudioClient
-from backend.studio.kinds import read_tasks
+from backend.studio.config.kinds import read_tasks
 
 
 def export(

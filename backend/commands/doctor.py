@@ -21,8 +21,8 @@ from backend.store.damage import damage_of
 from backend.store.project_folder import ProjectFolder
 from backend.studio.answers import MLBackendAnswer
 from backend.studio.client import SAMPLING, LabelStudioClient
+from backend.studio.config.kinds import read_tasks
 from backend.studio.connecting import UNREACHABLE_FIX, refusal, refusal_text
-from backend.studio.kinds import read_tasks
 from backend.studio.opening import certificates, check_answers
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis

@@ -10,7 +10,7 @@ from backend.errors import LabelStudioError
 from backend.settings import Settings, parse_extra_params
 from backend.store.project_folder import ProjectFolder
 from backend.studio.client import LabelStudioClient
-from backend.studio.kinds import labels_of, read_tasks
+from backend.studio.config.kinds import labels_of, read_tasks
 from backend.studio.markup import words_of
 from backend.studio.webhooks import rotate_secret
 from model.tasks.label_names import check_described

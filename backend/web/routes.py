@@ -13,8 +13,8 @@ from backend.errors import (
     WrongSecretError,
 )
 from backend.store.project_folder import ProjectFolder
+from backend.studio.config.kinds import labels_of, read_tasks
 from backend.studio.contract import START_TRAINING, Event, parse_event, parse_predict, parse_project_id, parse_setup
-from backend.studio.kinds import labels_of, read_tasks
 from backend.web.entrance.forms import check_token, form_token, give_token
 from backend.web.entrance.limits import read_body, read_json
 from backend.web.events import note_setup, take_event, take_too_large_event

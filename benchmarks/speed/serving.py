@@ -15,7 +15,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 
 from backend.store.project_folder import ProjectFolder
 from backend.store.publications import Places, Publication
-from backend.studio.kinds import read_tasks
+from backend.studio.config.kinds import read_tasks
 from examples.servers import backend_server, free_port
 from model.text_digests import text_digests
 from model.types import LabelSet

@@ -33,7 +33,7 @@ class TextField:
 class Task(ABC):
     """One question of a project: what annotators say of a text with one control of the labeling config.
 
-    A kind of question derives from this class and reads itself from a config by a row in `backend/studio/kinds.py`.
+    A kind of question derives from this class. A row in `backend/studio/config/kinds.py` reads it from a config.
     By default a kind learns a head of C classes on a text encoder; a kind with other units overrides `link`.
 
     Attributes:

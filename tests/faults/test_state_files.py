@@ -20,7 +20,7 @@ from backend.rounds.round import Round
 from backend.settings import Settings
 from backend.store.project_folder import Connection, ProjectFolder, Setup
 from backend.store.selections import LLMLabel, Picked, Selection
-from backend.studio.kinds import KINDS
+from backend.studio.config.kinds import KINDS
 from backend.web.app import create_app
 from backend.web.classifying import WebClassifier
 from backend.web.service import Service

@@ -20,8 +20,8 @@ from backend.rounds.sync import Synced
 from backend.settings import LLMLabels, ProjectSettings, Settings, environment_names, load_settings
 from backend.store.project_folder import ProjectFolder
 from backend.studio.client import LabelStudioClient
+from backend.studio.config.kinds import read_label_texts
 from backend.studio.faults import Address
-from backend.studio.kinds import read_label_texts
 from backend.web.app import create_app
 from backend.web.classifying import WebClassifier
 from backend.web.entrance.authentication import is_admitted

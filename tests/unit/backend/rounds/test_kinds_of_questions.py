@@ -9,8 +9,8 @@ import pytest
 from backend.rounds.round import Round
 from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder
+from backend.studio.config.kinds import KINDS, read_tasks
 from backend.studio.contract import Task
-from backend.studio.kinds import KINDS, read_tasks
 from backend.web.classifying import WebClassifier
 from backend.web.predicting import predict
 from backend.web.service import Service

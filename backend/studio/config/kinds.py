@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.errors import UnsupportedConfigError
-from backend.studio.choices import read_choices
-from backend.studio.labeling_config import FIX, ParsedConfig, parse_labeling_config, without_markup
+from backend.studio.config.choices import read_choices
+from backend.studio.config.labeling_config import FIX, ParsedConfig, parse_labeling_config, without_markup
 from model.tasks.task import Task
 from model.types import LabelTexts
 

@@ -1,8 +1,8 @@
 import pytest
 
 from backend.errors import UnsupportedConfigError
-from backend.studio.kinds import MOST_QUESTIONS, read_label_texts, read_tasks
-from backend.studio.labeling_config import MAX_CONFIG_CHARACTERS, read_text
+from backend.studio.config.kinds import MOST_QUESTIONS, read_label_texts, read_tasks
+from backend.studio.config.labeling_config import MAX_CONFIG_CHARACTERS, read_text
 from model.encoder.encoder import MAX_CHARACTERS
 from model.llm.asking.framing import shorten
 from model.tasks.classification.task import Classification

@@ -1,7 +1,7 @@
 import pytest
 
 from backend.errors import UnsupportedConfigError
-from backend.studio.kinds import KINDS, labels_of, read_tasks
+from backend.studio.config.kinds import KINDS, labels_of, read_tasks
 from model.tasks.classification.task import Classification
 from tests.ratings import RATING, Rating, rating_config
 

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from backend.studio.labeling_config import without_markup
+from backend.studio.config.labeling_config import without_markup
 from model.tasks.label_names import Meaning, label_words, tidy
 
 # Label Studio replaces such a variable by a field of the task's data.

@@ -3,8 +3,8 @@
 from typing import Any
 
 from backend.errors import UnsupportedConfigError
-from backend.studio.labeling_config import ParsedConfig
-from backend.studio.meaning import read_meaning
+from backend.studio.config.labeling_config import ParsedConfig
+from backend.studio.config.meaning import read_meaning
 from model.tasks.classification.task import Classification
 from model.types import LabelSet
 

@@ -1,0 +1,1 @@
+"""The labeling config of a project: the questions that it asks about a text, each read by its kind."""
