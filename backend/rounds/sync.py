@@ -93,7 +93,8 @@ def sync(
             reading = Reading(context.client, store, project, tasks, context.turn.progress)
             reading.catch_up(unread.tasks, unread.are_all_named, is_thorough)
             pool = tuple(store.pool())
-            labelled = [task.targets(store.annotated()) for task in tasks]
+            asked = [task.as_answered(store.annotated()) for task in tasks]
+            labelled = [task.targets(store.annotated()) for task in asked]
         return tuple(
             Synced(
                 project=project,
@@ -104,10 +105,10 @@ def sync(
                 encoder=encoder,
                 label_texts=meanings[place],
                 place=place,
-                questions=len(tasks),
+                questions=len(asked),
                 left_out=given.left_out,
             )
-            for place, (task, given) in enumerate(zip(tasks, labelled, strict=True))
+            for place, (task, given) in enumerate(zip(asked, labelled, strict=True))
         )
 
     try:
@@ -150,4 +151,4 @@ def read_targets(client: LabelStudioClient, project_id: int, task: Task) -> Read
         AnnotatedText(exported.task_id, read_text([task], exported.data), exported.annotations)
         for exported in client.annotated_tasks(project_id, [task.control])
     ]
-    return task.targets(annotated)
+    return task.as_answered(annotated).targets(annotated)

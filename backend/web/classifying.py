@@ -44,7 +44,9 @@ class WebClassifier:
         """
         for _ in range(KEPT_VERSIONS + 1):
             version = folder.registry.current()
-            if version is None or not version.fits(question.control, question.label_set):
+            if version is None or (asked := question.with_labels(version.label_set)) is None:
+                return None
+            if not version.fits(question.control, asked.label_set):
                 return None
             # A damaged version is set aside; then the one before it is current.
             with suppress(DamagedVersionError):

@@ -55,12 +55,20 @@ def _published(
     """The order in use and the places of some tasks in it; nothing of a damaged order, or of one for other labels."""
     try:
         with folder.publications.open() as order:
-            if order is None or order.head.label_sets != tuple(question.label_set for question in questions):
+            if order is None or not _answers(order.head, questions):
                 return None, {}
             return order.head, order.find(task_ids)
     except DamagedOrderError as error:
         log.warning("event=order_damaged project=%d reason=%s", folder.project_id, error)
         return None, {}
+
+
+def _answers(head: Publication, questions: Sequence[Question]) -> bool:
+    """Whether the order was made for the labels that the questions have now."""
+    of_order = head.label_sets
+    return len(of_order) == len(questions) and all(
+        question.with_labels(label_set) is not None for question, label_set in zip(questions, of_order, strict=True)
+    )
 
 
 def _from_order(head: Publication | None, place: Place | None, text: str) -> dict[str, Any] | None:
@@ -89,10 +97,11 @@ def _results(service: Service, folder: ProjectFolder, question: Question, texts:
     except VersionError as error:
         log.warning("event=no_classifier project=%d reason=%s", folder.project_id, error)
         classifier = None
-    if classifier is None:
+    asked = question.with_labels(classifier.config.label_set) if classifier is not None else None
+    if classifier is None or asked is None:
         return [NO_RESULT] * len(texts)
     proba_N_C = service.classifier.score(classifier, texts, service.threads)
-    return list(question.results(question.answers(proba_N_C)))
+    return list(asked.results(asked.answers(proba_N_C)))
 
 
 def _warn_of_empty_texts(project_id: int, tasks: Sequence[Task], texts: Sequence[str]) -> None:

@@ -54,6 +54,14 @@ class Task(ABC):
             annotated: texts with annotations, each with the result items of all controls.
         """
 
+    def as_answered(self, annotated: Iterable[AnnotatedText]) -> "Task":
+        """The question as people answer it, where the labeling config leaves that open; by default as it is asked."""
+        return self
+
+    def with_labels(self, label_set: LabelSet) -> "Task | None":
+        """The question as a classifier of these classes answers it; None if it cannot."""
+        return self if label_set == self.label_set else None
+
     @abstractmethod
     def results(self, answers: Answers) -> Iterator[str]:
         """Label Studio's result items of each text, as JSON; "[]" for a text without an answer.

@@ -28,13 +28,13 @@ from backend.web.status import project_status
 from backend.work.classifiers import Classifiers
 from model.llm.chat import Reply
 from model.llm.memory import Ledger
+from tests.counts import COUNT, count_config, counted
 from tests.fake_tasks import WholeLabelStudio
 from tests.fakes import PRAISE, FakeRounds, FakeTurn, a_context
-from tests.ratings import RATING, rating_config, stars
 from tests.unit.backend.films import FILMS
 
 OWN = {"names": "off", "cold_start": "random", "strategy": "margin", "explore": 0.0}
-CONFIG = rating_config("stars", "pace")
+CONFIG = count_config("stars", "pace")
 HARMED, UNHARMED = 1, 2
 LABELLED = 20
 
@@ -129,7 +129,7 @@ class Project:
         """Annotate tasks, perhaps press Start Training, and run the round that hears of it."""
         for task_id in task_ids:
             given = 3 if any(word in FILMS[task_id - 1] for word in PRAISE) else 1
-            self.studio.answer(task_id, (stars("stars", given), stars("pace", given)))
+            self.studio.answer(task_id, (counted("stars", given), counted("pace", given)))
         Round(a_context(self.settings, self.studio, FakeTurn(HARMED, len(task_ids), trains), Classifiers(1))).run()
 
 
@@ -143,9 +143,9 @@ def a_project(model_dir: Path, encoder: str, studio: WholeLabelStudio) -> Projec
 @pytest.fixture(scope="module", autouse=True)
 def two_questions_on_one_core() -> Iterator[None]:
     torch.set_num_threads(1)
-    KINDS.append(RATING)
+    KINDS.append(COUNT)
     yield
-    KINDS.remove(RATING)
+    KINDS.remove(COUNT)
 
 
 @pytest.fixture(scope="module")

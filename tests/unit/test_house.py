@@ -29,6 +29,8 @@ MAY_IMPORT = {
     "model.links": (),
     "model.tasks": ("model.encoder", "model.learner", "model.query"),
     "model.tasks.classification": KIND_MAY_IMPORT,
+    "model.tasks.rating": KIND_MAY_IMPORT,
+    "model.tasks.taxonomy": KIND_MAY_IMPORT,
     "model.tasks.classification.llm": ("model.llm.asking", "model.llm.reading", "model.query"),
     "model.encoder": (),
     "model.query": (),

@@ -7,6 +7,8 @@ from typing import Any
 from backend.errors import UnsupportedConfigError
 from backend.studio.config.choices import read_choices
 from backend.studio.config.labeling_config import FIX, ParsedConfig, parse_labeling_config, without_markup
+from backend.studio.config.rating import read_rating
+from backend.studio.config.taxonomy import read_taxonomy
 from model.tasks.task import Task
 from model.types import LabelTexts
 
@@ -29,7 +31,11 @@ class Kind:
     read: Callable[[ParsedConfig, Any], Task]
 
 
-KINDS: list[Kind] = [Kind("classification", "Choices", read_choices)]
+KINDS: list[Kind] = [
+    Kind("classification", "Choices", read_choices),
+    Kind("rating", "Rating", read_rating),
+    Kind("taxonomy", "Taxonomy", read_taxonomy),
+]
 
 
 def read_tasks(xml: str) -> tuple[Task, ...]:
@@ -46,7 +52,7 @@ def read_tasks(xml: str) -> tuple[Task, ...]:
     kind_of = {kind.tag: kind for kind in KINDS}
     asked = [control for control in config.controls() if control.tag in kind_of and config.is_over_text(control)]
     if not asked:
-        raise UnsupportedConfigError(f"the labeling config has no Choices over a text: {FIX}")
+        raise UnsupportedConfigError(f"the labeling config has no Choices, Rating or Taxonomy over a text: {FIX}")
     if len(asked) > MOST_QUESTIONS:
         raise UnsupportedConfigError(
             f"the labeling config asks {len(asked)} questions about a text, and at most {MOST_QUESTIONS} are learned: "

@@ -16,7 +16,7 @@ from model.tasks.label_names import tidy
 from model.tasks.task import Task, TextField
 
 # Without angle brackets: Label Studio shows the message as HTML.
-FIX = "add a Choices tag over a Text, HyperText or Paragraphs tag in Settings, Labeling Interface"
+FIX = "add one over a Text, HyperText or Paragraphs tag in Settings, Labeling Interface"
 # A thousand labels with a hint each. The slowest config of this length takes half a second.
 MAX_CONFIG_CHARACTERS = 200_000
 _PLAIN_VALUE = re.compile(r"^\$[^$]+$")
@@ -47,6 +47,10 @@ class ParsedConfig:
         """Whether a control refers to a text object."""
         return any(name in self.texts for name in control.to_name)
 
+    def tag_of(self, control: Any) -> Any:
+        """The XML tag of a control."""
+        return self.tree.xpath("//*[name()=$tag][@name=$name]", tag=control.tag, name=control.name)[-1]
+
     def text_name(self, control: Any) -> str:
         """Name of the first text object that a control refers to; there has to be one."""
         return str(next(name for name in control.to_name if name in self.texts))
@@ -69,7 +73,12 @@ class ParsedConfig:
 
 
 def _is_of_whole(control: Any) -> bool:
-    return bool(control.attr.get("perRegion") != "true")
+    return not is_true(control.attr.get("perRegion", "")) and not is_true(control.attr.get("perItem", ""))
+
+
+def is_true(attribute: str) -> bool:
+    """Whether Label Studio takes an attribute for true."""
+    return attribute.strip().lower() == "true"
 
 
 def parse_labeling_config(xml: str) -> ParsedConfig:

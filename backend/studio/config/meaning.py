@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from backend.studio.config.labeling_config import without_markup
-from model.tasks.label_names import Meaning, label_words, tidy
+from model.tasks.label_names import label_words, tidy
 
 # Label Studio replaces such a variable by a field of the task's data.
 _VARIABLE = re.compile(r"\$\w")
@@ -12,20 +12,7 @@ _VARIABLE = re.compile(r"\$\w")
 _WORD = re.compile(r"[^\W\d_]{3}")
 
 
-def read_meaning(tree: Any, control: str) -> Meaning:
-    """Read what a `Choices` says of its labels, and the question above it.
-
-    Args:
-        tree: the XML tree of the labeling config.
-        control: name of the `Choices`.
-    """
-    # If two Choices have the same name, the last is the control.
-    choices = tree.xpath("//Choices[@name=$name]", name=control)[-1]
-    texts = ((choice.get("alias") or choice.get("value"), _description(choice)) for choice in choices.iter("Choice"))
-    return Meaning({label: text for label, text in texts if label and text}, _question(choices))
-
-
-def _description(choice: Any) -> str:
+def described_label(choice: Any) -> str:
     """Describe a Choice by its value, alias and hint; empty if it has only a value."""
     if not (choice.get("alias") or choice.get("hint")):
         return ""
@@ -41,14 +28,14 @@ def _name(choice: Any) -> str:
     return f"{value}, {alias}"
 
 
-def _question(choices: Any) -> str:
+def question_above(control: Any) -> str:
     """Return the nearest Header above a control, in its own View or an enclosing View; empty without such a Header.
 
     A Header with a variable does not count. A Header above another control belongs to that control.
     """
-    above = choices.xpath("ancestor-or-self::*/preceding-sibling::*")
+    above = control.xpath("ancestor-or-self::*/preceding-sibling::*")
     for tag in reversed(above):
-        if tag.get("toName") not in (None, choices.get("name")):
+        if tag.get("toName") not in (None, control.get("name")):
             return ""
         text = tag.get("value") or tag.text or ""
         if tag.tag == "Header" and not _VARIABLE.search(text) and (question := without_markup(text)):

@@ -17,19 +17,20 @@ from backend.web.service import Service
 from backend.work.classifiers import Classifiers
 from model.query.uncertainty import margin_scores
 from model.query.unlabelled import Unlabelled
+from model.types import ResultItem
+from tests.counts import COUNT, count_config, counted
 from tests.fake_tasks import WholeLabelStudio
 from tests.fakes import PRAISE, FakeRounds, FakeTurn, a_context, chosen
-from tests.ratings import RATING, rating_config, stars
 from tests.unit.backend.films import FILMS
 
 OWN = {"names": "off", "cold_start": "random", "strategy": "margin", "explore": 0.0}
 
 
 @pytest.fixture(autouse=True)
-def ratings_are_registered():
-    KINDS.append(RATING)
+def counts_are_registered():
+    KINDS.append(COUNT)
     yield
-    KINDS.remove(RATING)
+    KINDS.remove(COUNT)
 
 
 @pytest.fixture
@@ -62,16 +63,16 @@ def rate(studio: WholeLabelStudio, task_ids, *controls: str) -> FakeTurn:
     """Give praise three stars and blame one; returns a turn that has heard of it."""
     for task_id in task_ids:
         given = 3 if is_praise(FILMS[task_id - 1]) else 1
-        studio.answer(task_id, tuple(stars(control, given) for control in controls))
+        studio.answer(task_id, tuple(counted(control, given) for control in controls))
     return FakeTurn(changes=len(task_ids))
 
 
 def given_stars(result: str) -> dict[str, int]:
-    return {item["from_name"]: item["value"]["rating"] for item in json.loads(result)}
+    return {item["from_name"]: item["value"]["number"] for item in json.loads(result)}
 
 
 def test_a_made_up_kind_goes_from_its_config_to_a_served_publication(run, settings, folder):
-    config = rating_config("stars")
+    config = count_config("stars")
     studio = WholeLabelStudio(FILMS, label_config=config)
     run(studio)
     assert studio.current.model_version == "0.1"
@@ -90,11 +91,11 @@ def test_a_made_up_kind_goes_from_its_config_to_a_served_publication(run, settin
         service, 1, config, [Task(40, {"text": FILMS[39]}), Task(99, {"text": "a lovely lovely film"})]
     )
     assert known["result"] == json.loads(next(place.result for place in places if place.task_id == 40))
-    assert new["result"][0]["type"] == "rating"
+    assert new["result"][0]["type"] == "number"
 
 
 def test_its_units_and_its_reduction_make_the_scores():
-    (task,) = read_tasks(rating_config("stars"))
+    (task,) = read_tasks(count_config("stars"))
     answers = task.answers(np.array([[0.5, 0.9]]))
     assert answers.text_of_unit_U.tolist() == [0, 0]
     unlabelled = Unlabelled(1, np.array([[0.5, 0.9]]), link=task.link)
@@ -102,7 +103,7 @@ def test_its_units_and_its_reduction_make_the_scores():
 
 
 def test_a_list_of_two_questions_goes_through_a_round(run, folder):
-    studio = WholeLabelStudio(FILMS, label_config=rating_config("stars", "pace"))
+    studio = WholeLabelStudio(FILMS, label_config=count_config("stars", "pace"))
     run(studio)
     assert len(folder.sync_record.read().further) == 1
     run(studio, rate(studio, range(1, 17), "stars", "pace"))
@@ -119,7 +120,7 @@ def test_a_list_of_two_questions_goes_through_a_round(run, folder):
 
 
 def test_a_question_that_nobody_answers_waits_while_the_other_is_learned(run, folder):
-    studio = WholeLabelStudio(FILMS, label_config=rating_config("stars", "pace"))
+    studio = WholeLabelStudio(FILMS, label_config=count_config("stars", "pace"))
     run(studio, rate(studio, range(1, 17), "pace"))
     assert folder.registry.current() is None
     assert folder.of_question(1).registry.current().number == 1
@@ -187,3 +188,44 @@ def test_the_encoder_before_any_training_embeds_the_pool_once_for_all_questions(
     run(studio, choose(studio, range(1, 17)))
     assert list(folder.embeddings_folder.iterdir())
     assert not folder.of_question(1).embeddings_folder.exists()
+
+
+THREE_KINDS = (
+    '<View><Text name="text" value="$text"/>'
+    '<Choices name="mood" toName="text"><Choice value="good"/><Choice value="bad"/></Choices>'
+    '<Rating name="stars" toName="text"/><Taxonomy name="shelf" toName="text" leafsOnly="true">'
+    '<Choice value="buy"><Choice value="at once"/><Choice value="later"/></Choice><Choice value="leave"/></Taxonomy>'
+    "</View>"
+)
+
+
+def test_choices_stars_and_a_taxonomy_are_learned_preselected_and_kept_apart(run, settings, folder):
+    studio = WholeLabelStudio(FILMS, label_config=THREE_KINDS)
+    said = {True: ("good", 5, [["buy", "at once"]]), False: ("bad", 1, [["leave"]])}
+    for task_id in range(1, 17):
+        mood, number, shelf = said[is_praise(FILMS[task_id - 1])]
+        rated = ResultItem("stars", "rating", {"rating": number})
+        shelved = ResultItem("shelf", "taxonomy", {"taxonomy": shelf})
+        studio.answer(task_id, (*chosen(mood, control="mood"), rated, shelved))
+    run(studio, FakeTurn(changes=16))
+    service = Service(settings, FakeRounds(), WebClassifier())
+    (new,) = predict(service, 1, THREE_KINDS, [Task(99, {"text": "a lovely lovely film"})])
+    given = {item["from_name"]: (item["type"], item["value"][item["type"]]) for item in new["result"]}
+    mood, number, shelf = said[True]
+    assert given == {"mood": ("choices", [mood]), "stars": ("rating", number), "shelf": ("taxonomy", shelf)}
+    assert all(0 < item["score"] <= 1 for item in new["result"])
+    with folder.publications.open() as order:
+        assert {len(json.loads(place.result)) for place in order.places(0)} == {3}
+
+
+def test_a_taxonomy_turns_to_several_paths_once_people_give_several(run, settings, folder):
+    config = THREE_KINDS.replace('<Rating name="stars" toName="text"/>', "")
+    studio = WholeLabelStudio(FILMS, label_config=config)
+    for task_id in range(1, 17):
+        paths = [["buy", "at once"], ["buy", "later"]] if is_praise(FILMS[task_id - 1]) else [["leave"]]
+        studio.answer(task_id, (ResultItem("shelf", "taxonomy", {"taxonomy": paths}),))
+    run(studio, FakeTurn(changes=16))
+    assert folder.of_question(1).registry.current().label_set.is_multilabel
+    service = Service(settings, FakeRounds(), WebClassifier())
+    (new,) = predict(service, 1, config, [Task(99, {"text": "a lovely lovely film"})])
+    assert [item["value"] for item in new["result"]] == [{"taxonomy": [["buy", "at once"], ["buy", "later"]]}]

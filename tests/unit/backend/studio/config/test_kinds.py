@@ -1,35 +1,45 @@
+from pathlib import Path
+
 import pytest
 
 from backend.errors import UnsupportedConfigError
 from backend.studio.config.kinds import KINDS, labels_of, read_tasks
 from model.tasks.classification.task import Classification
-from tests.ratings import RATING, Rating, rating_config
+from tests.counts import COUNT, Count, count_config
 
 CHOICES = '<Choices name="mood" toName="text"><Choice value="good"/><Choice value="bad"/></Choices>'
 
 
 @pytest.fixture
-def ratings():
-    KINDS.append(RATING)
+def counts():
+    KINDS.append(COUNT)
     yield
-    KINDS.remove(RATING)
+    KINDS.remove(COUNT)
 
 
-@pytest.mark.usefixtures("ratings")
+@pytest.mark.usefixtures("counts")
 def test_every_control_is_read_by_its_kind_in_the_order_of_the_config():
-    config = rating_config("stars", "pace").replace('<Rating name="pace"', f'{CHOICES}<Rating name="pace"')
+    config = count_config("stars", "pace").replace('<Number name="pace"', f'{CHOICES}<Number name="pace"')
     assert [(task.control, type(task)) for task in read_tasks(config)] == [
-        ("stars", Rating),
+        ("stars", Count),
         ("mood", Classification),
-        ("pace", Rating),
+        ("pace", Count),
     ]
 
 
-@pytest.mark.usefixtures("ratings")
+@pytest.mark.usefixtures("counts")
 def test_labels_of_several_questions_are_named_once():
-    assert labels_of(read_tasks(rating_config("stars", "pace"))) == ("2 stars", "3 stars")
+    assert labels_of(read_tasks(count_config("stars", "pace"))) == ("2 or more", "3 or more")
 
 
 def test_a_config_that_asks_nothing_known_is_refused():
-    with pytest.raises(UnsupportedConfigError, match="no Choices over a text"):
-        read_tasks(rating_config("stars"))
+    with pytest.raises(UnsupportedConfigError, match="no Choices, Rating or Taxonomy over a text"):
+        read_tasks(count_config("stars"))
+
+
+EXAMPLES = sorted((Path(__file__).parents[5] / "examples" / "labeling-configs").glob("*.xml"))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_every_example_config_can_be_learned(example):
+    assert read_tasks(example.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""A made-up kind of question: how many stars does a text get? Every threshold of stars is a unit with yes and no."""
+"""A made-up kind of question: what number does a text get, 1 to 3? Every threshold is a unit with yes and no."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,8 +25,8 @@ class MeanOfThresholds(AnyOf):
 
 
 @dataclass(frozen=True)
-class Rating(Task):
-    """A Rating tag over a text; class c: the text has at least c + 2 stars."""
+class Count(Task):
+    """A Number tag over a text; class c: the number is at least c + 2."""
 
     control: str
     to_name: str
@@ -38,18 +38,18 @@ class Rating(Task):
         return MeanOfThresholds()
 
     def targets(self, annotated: Iterable[AnnotatedText]) -> ReadTargets:
-        votes = read_votes(annotated, self._stars)
+        votes = read_votes(annotated, self._number)
         thresholds_C = np.arange(len(self.label_set.labels)) + 2
-        shares = [np.mean([stars >= thresholds_C for stars in given], axis=0) for _, given in votes.cast]
+        shares = [np.mean([number >= thresholds_C for number in given], axis=0) for _, given in votes.cast]
         targets_N_C = np.array(shares, dtype=np.float32).reshape(-1, len(thresholds_C))
         texts = tuple(text.text for text, _ in votes.cast)
         task_ids = tuple(text.task_id for text, _ in votes.cast)
         return ReadTargets(Targets(task_ids, texts, targets_N_C, self.label_set), votes.left_out)
 
-    def _stars(self, annotation: Annotation) -> int | None:
-        said = [item.value.get("rating") for item in annotation.result if item.control == self.control]
-        if any(not isinstance(stars, int) for stars in said):
-            raise UnusableAnswerError("the answer has no number of stars")
+    def _number(self, annotation: Annotation) -> int | None:
+        said = [item.value.get("number") for item in annotation.result if item.control == self.control]
+        if any(not isinstance(number, int) for number in said):
+            raise UnusableAnswerError("the answer has no whole number")
         return said[0] if said else None
 
     def results(self, answers: Answers) -> Iterator[str]:
@@ -62,26 +62,26 @@ class Rating(Task):
     def gold_lines(self, targets: Targets) -> Iterator[str]:
         return iter(())
 
-    def _item(self, stars: int) -> str:
-        item = {"from_name": self.control, "to_name": self.to_name, "type": "rating", "value": {"rating": stars}}
+    def _item(self, number: int) -> str:
+        item = {"from_name": self.control, "to_name": self.to_name, "type": "number", "value": {"number": number}}
         return json.dumps([item])
 
 
-def read_rating(config: ParsedConfig, control: Any) -> Rating:
-    """Every Rating tag over a text is a question."""
-    labels = LabelSet(("2 stars", "3 stars"), True)
-    return Rating(control.name, config.text_name(control), config.fields_of(control), labels)
+def read_count(config: ParsedConfig, control: Any) -> Count:
+    """Every Number tag over a text is a question."""
+    labels = LabelSet(("2 or more", "3 or more"), True)
+    return Count(control.name, config.text_name(control), config.fields_of(control), labels)
 
 
-RATING = Kind("rating", "Rating", read_rating)
+COUNT = Kind("count", "Number", read_count)
 
 
-def rating_config(*controls: str) -> str:
-    """A labeling config that asks for stars, once for each control."""
-    tags = "".join(f'<Rating name="{control}" toName="text" maxRating="3"/>' for control in controls)
+def count_config(*controls: str) -> str:
+    """A labeling config that asks for a number, once for each control."""
+    tags = "".join(f'<Number name="{control}" toName="text" max="3"/>' for control in controls)
     return f'<View><Text name="text" value="$text"/>{tags}</View>'
 
 
-def stars(control: str, number: int) -> ResultItem:
-    """What an annotator says with a Rating tag."""
-    return ResultItem(control, "rating", {"rating": number})
+def counted(control: str, number: int) -> ResultItem:
+    """What an annotator says with a Number tag."""
+    return ResultItem(control, "number", {"number": number})

@@ -1,0 +1,24 @@
+import pytest
+
+from backend.errors import UnsupportedConfigError
+from model.tasks.rating.task import Rating
+from model.tasks.task import TextField
+from model.types import LabelSet
+from tests.fakes import the_task
+
+
+def rating(**attributes: str) -> str:
+    given = " ".join(f'{name}="{value}"' for name, value in attributes.items())
+    return f'<View><Text name="t" value="$text"/><Rating name="urgency" toName="t" {given}/></View>'
+
+
+def test_a_rating_has_five_stars_unless_the_config_says_how_many():
+    five = LabelSet(("1", "2", "3", "4", "5"))
+    assert the_task(rating()) == Rating("urgency", "t", (TextField("Text", "text"),), five)
+    assert the_task(rating(maxRating="3")).label_set.labels == ("1", "2", "3")
+
+
+@pytest.mark.parametrize("most", ["1", "0", "-5", "101", "many", "", "2.5", "²"])
+def test_a_scale_that_is_none_is_refused(most):
+    with pytest.raises(UnsupportedConfigError, match="Rating 'urgency' has maxRating"):
+        the_task(rating(maxRating=most))
