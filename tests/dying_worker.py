@@ -11,14 +11,16 @@ from multiprocessing import get_context
 from redis import Redis
 from redis.connection import UnixDomainSocketConnection
 from rq import get_current_job
-from rq.worker import SimpleWorker
 
+from backend.work.forms import ARGUMENTS, PERFORM_ROUND
+from backend.work.jobs import JsonWorker
 from backend.work.queue import RoundQueue
 from backend.work.workers import Workers
 
 # Redis lists: the processes that began a round, and those that ended one.
 BEGUN, ENDED = "test:begun", "test:ended"
 _FUNCTION = f"{__name__}.perform_round"
+ARGUMENTS[_FUNCTION] = ARGUMENTS[PERFORM_ROUND]
 _queues: list[RoundQueue] = []
 
 
@@ -49,7 +51,7 @@ def perform_round(project_id: int) -> None:
 def work_off(queue: RoundQueue) -> None:
     """Run all waiting rounds in this process, by a worker that can be told from every other."""
     queue.workers.join()
-    SimpleWorker([queue.queue, queue.parts], connection=queue.redis, name=queue.workers.name).work(
+    JsonWorker([queue.queue, queue.parts], connection=queue.redis, name=queue.workers.name).work(
         burst=True, logging_level="ERROR"
     )
 

@@ -4,12 +4,14 @@ import logging
 import math
 import sys
 import time
+from typing import Any
 
 from rq import Retry, get_current_job
 
 from backend.errors import NotConnectedError, TurnLostError, UnknownProjectError
 from backend.rounds.round import run_round
-from backend.work.parts import PartResult, PartTask, embed_part
+from backend.work.forms import PartTask
+from backend.work.parts import embed_part
 from backend.work.queue import MAX_DEATHS
 from backend.work.turn import Turn
 from backend.work.worker import WorkerProcess, this_worker
@@ -98,11 +100,14 @@ def _put_off(turn: Turn, error: ShortlistError) -> float:
     return delay_s
 
 
-def perform_part(task: PartTask) -> PartResult:
+def perform_part(task: dict[str, Any]) -> dict[str, Any]:
     """Embed a part of another worker's round. If this fails, the round embeds the part itself.
 
     Args:
-        task: the encoder and the texts.
+        task: a PartTask as JSON: the encoder and the texts.
+
+    Returns:
+        A PartResult as JSON.
 
     Raises:
         ShortlistError: this worker cannot load the encoder.
@@ -111,6 +116,7 @@ def perform_part(task: PartTask) -> PartResult:
     worker = this_worker()
     began = time.monotonic()
     worker.rounds.workers.use_own_share()
-    result = embed_part(worker.rounds.redis, worker.settings.model_dir, worker.classifiers, task)
-    log.info("event=part_done texts=%d seconds=%.1f", len(task["texts"]), time.monotonic() - began)
-    return result
+    part = PartTask.model_validate(task)
+    result = embed_part(worker.rounds.redis, worker.settings.model_dir, worker.classifiers, part)
+    log.info("event=part_done texts=%d seconds=%.1f", len(part.texts), time.monotonic() - began)
+    return result.model_dump()

@@ -7,23 +7,27 @@ by the digest of its content: a round that is run again finds the results of the
 
 import base64
 import hashlib
+import logging
 import time
+import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypedDict
 
 import numpy as np
 from redis import Redis
 from rq import Retry
 from rq.exceptions import DuplicateJobError, NoSuchJobError
-from rq.job import Job, JobStatus
+from rq.job import JobStatus
+from rq.results import Result
 
 from backend.store.project_folder import ProjectFolder
 from backend.work.classifiers import Classifiers
 from backend.work.cutting import cut_into_parts
-from backend.work.queue import PART_FUNCTION, RoundQueue
+from backend.work.forms import PERFORM_PART, PartResult, PartTask
+from backend.work.jobs import JsonJob
+from backend.work.queue import RoundQueue
 from backend.work.redis_access import redis_errors
 from backend.work.sources import Source
 from backend.work.weights import fetch_weights, offer_weights
@@ -44,32 +48,10 @@ _RESULT_S = 600
 _LOOK_AGAIN_S = 0.1
 # A worker that took a job says within milliseconds that it works on it. After these seconds it must have died.
 _LOST_AFTER_S = 5.0
+# What RQ and NumPy raise where a result in Redis is garbage. A pydantic ValidationError is a ValueError, too.
+_UNREADABLE = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError, zlib.error)
 
-
-class PartTask(TypedDict):
-    """The work of a part's job.
-
-    Attributes:
-        weights: digest of the encoder's files, see `offer_weights`.
-        is_trained: the encoder has a trained head, which tells where precision matters.
-        texts: K texts.
-    """
-
-    weights: str
-    is_trained: bool
-    texts: list[str]
-
-
-class PartResult(TypedDict):
-    """The result of a part's job.
-
-    Attributes:
-        dimensions: D.
-        embeddings: embeddings_K_D with 16 bits for each number, as base64.
-    """
-
-    dimensions: int
-    embeddings: str
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -129,8 +111,8 @@ def embed_part(redis: Redis, model_dir: Path, classifiers: Classifiers, task: Pa
     Raises:
         VersionError: Redis does not have the encoder any more.
     """
-    classifier = classifiers.get_saved(fetch_weights(redis, task["weights"], model_dir / "weights"))
-    embeddings_K_D = _embed(classifier, task["texts"], ignore_progress, is_trained=task["is_trained"])
+    classifier = classifiers.get_saved(fetch_weights(redis, task.weights, model_dir / "weights"))
+    embeddings_K_D = _embed(classifier, task.texts, ignore_progress, is_trained=task.is_trained)
     # A cache of embeddings keeps 16 bits of each number, too.
     encoded = base64.b64encode(embeddings_K_D.astype(np.float16).tobytes()).decode("ascii")
     return PartResult(dimensions=int(embeddings_K_D.shape[1]), embeddings=encoded)
@@ -158,6 +140,11 @@ class _Pool:
     texts: Sequence[str]
     on_progress: Progress
     done: int = 0
+
+    @property
+    def dimensions(self) -> int:
+        """D of the encoder."""
+        return self.worker.classifiers.get(self.worker.folder, self.source).encoder.dimensions
 
     def texts_of(self, rows_K: IntArray) -> list[str]:
         """Return the K texts of a part."""
@@ -247,17 +234,17 @@ class _Helpers:
         """Yield the parts that other workers have embedded."""
         for job_id, part in list(self.offered.items()):
             if self._status(job_id) == JobStatus.FINISHED:
-                result: PartResult | None = Job.fetch(job_id, connection=self._queue.redis).return_value()
-                if result is not None:
+                embeddings_K_D = self._read(job_id, (len(part.rows_K), self.pool.dimensions))
+                if embeddings_K_D is not None:
                     del self.offered[job_id]
-                    yield part.rows_K, _decode(result)
+                    yield part.rows_K, embeddings_K_D
 
     def take_back(self) -> IntArray | None:
         """Return rows_K of a part that no other worker will embed; None if other workers embed all of them."""
         for job_id, part in reversed(list(self.offered.items())):
             if self._is_free(job_id, part):
                 del self.offered[job_id]
-                self._queue.redis.delete(Job.key_for(job_id))
+                self._queue.redis.delete(JsonJob.key_for(job_id))
                 return part.rows_K
         return None
 
@@ -265,7 +252,7 @@ class _Helpers:
         """Remove the jobs that no worker has started."""
         for job_id in self.offered:
             if self._queue.parts.remove(job_id):
-                self._queue.redis.delete(Job.key_for(job_id))
+                self._queue.redis.delete(JsonJob.key_for(job_id))
 
     def _is_free(self, job_id: str, part: _Offered) -> bool:
         status = self._status(job_id)
@@ -279,21 +266,30 @@ class _Helpers:
         return status not in (JobStatus.STARTED, JobStatus.FINISHED)
 
     def _status(self, job_id: str) -> JobStatus | None:
+        [status] = self._queue.statuses([job_id])
+        return status
+
+    def _read(self, job_id: str, shape: tuple[int, int]) -> FloatArray | None:
+        """Read a part's result; one that cannot be used is deleted with its job, so that the part is taken back."""
         try:
-            return Job.fetch(job_id, connection=self._queue.redis).get_status(refresh=False)
-        except NoSuchJobError:
+            found = JsonJob.fetch(job_id, connection=self._queue.redis).return_value()
+            return _decode(PartResult.model_validate(found), shape)
+        except (NoSuchJobError, *_UNREADABLE) as error:
+            log.warning("event=part_result_refused job=%s reason=%s", job_id, type(error).__name__)
+            result_key: str = Result.get_key(job_id)  # type: ignore[no-untyped-call]
+            self._queue.redis.delete(JsonJob.key_for(job_id), result_key)
             return None
 
     def _enqueue(self, texts: list[str]) -> str:
         """Queue a part's job, unless it is known from an earlier round."""
         self.weights = self.weights or self._offer_weights()
         task = PartTask(weights=self.weights, is_trained=bool(self.pool.source.version), texts=texts)
-        content = "\0".join([task["weights"], *texts]).encode("utf-8", "surrogatepass")
+        content = "\0".join([task.weights, *texts]).encode("utf-8", "surrogatepass")
         job_id = f"part-{hashlib.blake2b(content, digest_size=16).hexdigest()}"
         with suppress(DuplicateJobError):
             self._queue.parts.enqueue(
-                PART_FUNCTION,
-                task,
+                PERFORM_PART,
+                task.model_dump(),
                 job_id=job_id,
                 unique=True,
                 retry=Retry(1),
@@ -315,7 +311,14 @@ class _Helpers:
             return offer_weights(self._queue.redis, folder)
 
 
-def _decode(result: PartResult) -> FloatArray:
-    numbers = np.frombuffer(base64.b64decode(result["embeddings"]), dtype=np.float16)
-    embeddings_K_D: FloatArray = numbers.reshape(-1, result["dimensions"]).astype(np.float32)
+def _decode(result: PartResult, shape: tuple[int, int]) -> FloatArray:
+    """Read embeddings_K_D of a shape.
+
+    Raises:
+        ValueError: they have another shape, or numbers that are none.
+    """
+    numbers = np.frombuffer(base64.b64decode(result.embeddings, validate=True), dtype=np.float16)
+    embeddings_K_D: FloatArray = numbers.reshape(shape).astype(np.float32)
+    if not np.isfinite(embeddings_K_D).all():
+        raise ValueError("not all embeddings are finite")
     return embeddings_K_D

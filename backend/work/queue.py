@@ -5,17 +5,21 @@ has two job ids: while one job runs, the other waits. Two further ids are for ro
 the project's id and may run twice: each round reads the project's state itself.
 """
 
+import re
+import time
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from redis import Redis
-from rq import Queue, Retry
+from rq import Retry
 from rq.exceptions import DuplicateJobError, NoSuchJobError
 from rq.job import Job, JobStatus
 
 from backend.errors import UnknownProjectError
+from backend.work.forms import PERFORM_ROUND
+from backend.work.jobs import JsonJob, JsonQueue
 from backend.work.redis_access import redis_errors
 from backend.work.requests import Requested, Requests
 from backend.work.states import RoundState, read_state
@@ -24,11 +28,11 @@ from backend.work.workers import Workers
 
 QUEUE = "shortlist"
 PARTS_QUEUE = "shortlist-parts"
-# Dotted name of the function that embeds a part of a round.
-PART_FUNCTION = "backend.rounds.performing.perform_part"
 ROUND_TIMEOUT_S = 6 * 3600
 # A round whose workers died this often is not run again. The usual cause is too little memory.
 MAX_DEATHS = 3
+_STATUSES = {status.value.encode(): status for status in JobStatus}
+_JOB_ID = re.compile(r"(?:round|later)-(\d+)-[ab]")
 
 
 class RoundQueue:
@@ -41,16 +45,16 @@ class RoundQueue:
         workers: the living workers.
     """
 
-    def __init__(self, redis: Redis, function: str = "backend.rounds.performing.perform_round") -> None:
+    def __init__(self, redis: Redis, function: str = PERFORM_ROUND) -> None:
         """Name the function of the jobs.
 
         Args:
             redis: the connection pool.
-            function: dotted name of the function that runs a round.
+            function: dotted name of the function that runs a round; one of `forms.ARGUMENTS`.
         """
         self.redis = redis
-        self.queue = Queue(QUEUE, connection=redis, default_timeout=ROUND_TIMEOUT_S)
-        self.parts = Queue(PARTS_QUEUE, connection=redis)
+        self.queue = JsonQueue(QUEUE, redis, default_timeout=ROUND_TIMEOUT_S)
+        self.parts = JsonQueue(PARTS_QUEUE, redis)
         self.workers = Workers(redis)
         self._function = function
         self._suspects: set[int] = set()
@@ -91,7 +95,7 @@ class RoundQueue:
     def _enqueue(self, project_id: int) -> str:
         """Queue a job unless one waits. Whoever takes the waiting job finds the request, which is in Redis already."""
         jobs = _jobs(project_id)
-        for job_id, status in zip(jobs, self._statuses(jobs), strict=True):
+        for job_id, status in zip(jobs, self.statuses(jobs), strict=True):
             if status == JobStatus.QUEUED:
                 return job_id
         now_or_next = jobs[:2]
@@ -99,7 +103,7 @@ class RoundQueue:
             with suppress(DuplicateJobError):
                 self.queue.enqueue_job(self._job(job_id, project_id), unique=True)
                 return job_id
-            if self._statuses([job_id]) == [JobStatus.QUEUED]:
+            if self.statuses([job_id]) == [JobStatus.QUEUED]:
                 return job_id
         # One job runs, and the other waits for its time: the time is now.
         self.redis.zadd(self.queue.scheduled_job_registry.key, dict.fromkeys(now_or_next, 0.0), xx=True)
@@ -131,10 +135,14 @@ class RoundQueue:
                 with suppress(DuplicateJobError):
                     self.queue.schedule_job(self._job(job_id, project_id), due, unique=True)
                     return
-                if self._statuses([job_id]) == [JobStatus.SCHEDULED]:
+                if self.statuses([job_id]) == [JobStatus.SCHEDULED]:
                     key = self.queue.scheduled_job_registry.key
                     self.redis.zadd(key, {job_id: int(due.timestamp())}, xx=True, lt=True)
                     return
+
+    def enqueue_due(self) -> None:
+        """Queue the delayed rounds whose time has come. Only the worker that has the scheduler's lock may call this."""
+        self.queue.enqueue_due(time.time())
 
     def begin(self, job: Job) -> Turn | None:
         """Take the turn to run a project's round.
@@ -191,7 +199,9 @@ class RoundQueue:
         Args:
             project_ids: all projects of this backend.
         """
-        self._drop_jobs_of_earlier_releases()
+        # An earlier release pickled its jobs; the rounds are requested anew.
+        for queue in (self.queue, self.parts):
+            queue.drop_refused()
         self.workers.run_again([self.queue, self.parts])
         for project_id in project_ids:
             # Events may have been lost while no process ran.
@@ -199,18 +209,11 @@ class RoundQueue:
             if self._is_forgotten(project_id):
                 self._start_anew(project_id)
 
-    def _drop_jobs_of_earlier_releases(self) -> None:
-        """Drop jobs that this release would not have queued; `recover` requests their rounds anew."""
-        for queue, functions in ((self.queue, {self._function}), (self.parts, {PART_FUNCTION})):
-            for job in queue.jobs:
-                if job.func_name not in functions:
-                    job.delete()
-
     def _is_forgotten(self, project_id: int) -> bool:
         """Whether somebody asked for a round, no job will run it, and the last round did not fail."""
         if Requests(self.redis, project_id).is_empty() or self._error(project_id)[0]:
             return False
-        started = {job_id for job_id, _ in self.queue.started_job_registry.get_job_and_execution_ids(cleanup=False)}
+        started = {job_id for job_id, _ in self.queue.started()}
         return not any(
             job_id in started
             or self.queue.get_job_position(job_id) is not None
@@ -243,28 +246,34 @@ class RoundQueue:
         """
         with redis_errors():
             token: Any = self.redis.get(turn_key(project_id))
-            meta = self._meta(token.decode().split(":")[0]) if token else None
+            meta = self._meta(token.decode(errors="replace").split(":")[0]) if token else None
             error, code = self._error(project_id)
-            is_waiting = JobStatus.QUEUED in self._statuses(_jobs(project_id))
+            is_waiting = JobStatus.QUEUED in self.statuses(_jobs(project_id))
         return read_state(meta, is_waiting=is_waiting, error=error, code=code)
 
     def _meta(self, job_id: str) -> dict[str, Any]:
         try:
-            return Job.fetch(job_id, connection=self.redis).get_meta(refresh=False)
+            return JsonJob.fetch(job_id, connection=self.redis).get_meta(refresh=False)
         except NoSuchJobError:
             return {}
 
     def _error(self, project_id: int) -> tuple[str, str]:
         """Return message and code of the last round's error; both are empty if it succeeded."""
         found: list[Any] = self.redis.hmget(record_key(project_id), ["error", "code"])
-        error, code = (field.decode() if field else "" for field in found)
+        error, code = (field.decode(errors="replace") if field else "" for field in found)
         return error, code
 
-    def _statuses(self, job_ids: Sequence[str]) -> list[JobStatus | None]:
+    def statuses(self, job_ids: Sequence[str]) -> list[JobStatus | None]:
+        """Read the statuses of jobs; None where there is no such job.
+
+        Args:
+            job_ids: the jobs.
+        """
         with self.redis.pipeline() as pipe:
             for job_id in job_ids:
                 pipe.hget(Job.key_for(job_id), "status")
-            return [JobStatus(status.decode()) if status else None for status in pipe.execute()]
+            found = pipe.execute()
+        return [_STATUSES.get(status) for status in found]
 
     def anybody_waits(self) -> bool:
         """Whether a round of any project waits for a worker."""
@@ -273,9 +282,9 @@ class RoundQueue:
     def anybody_runs(self) -> bool:
         """Whether a round of any project runs."""
         with redis_errors():
-            started = self.queue.started_job_registry.get_job_and_execution_ids(cleanup=False)
+            started = [found for job_id, _ in self.queue.started() if (found := _JOB_ID.fullmatch(job_id))]
             # The job of a killed worker stays started for seconds; its turn expires as soon.
-            return bool(started and self.redis.exists(*(turn_key(_project(job_id)) for job_id, _ in started)))
+            return bool(started and self.redis.exists(*(turn_key(int(found[1])) for found in started)))
 
     def living_workers(self) -> int:
         """Number of workers that live, this process left out; helpers are among them."""
@@ -291,7 +300,3 @@ class RoundQueue:
 def _jobs(project_id: int) -> tuple[str, str, str, str]:
     """Return the job ids of a project: two for rounds at once, and two for rounds after a delay."""
     return f"round-{project_id}-a", f"round-{project_id}-b", f"later-{project_id}-a", f"later-{project_id}-b"
-
-
-def _project(job_id: str) -> int:
-    return int(job_id.split("-")[1])

@@ -5,6 +5,7 @@ counts when it begins, and takes exactly these counts away when it ends. A reque
 does everything that a killed or failed round had read.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from backend.store.sync_record import MOST_NAMED
 from backend.work.redis_access import redis_key
 
 _ASKED, _CHANGES, _TRAIN, _UNNAMED, _TASK = "asked", "changes", "train", "unnamed", "task:"
+_NAME, _COUNT = re.compile(rb"asked|changes|train|unnamed|task:\d{1,19}"), re.compile(rb"-?\d{1,19}")
 _TAKE_AWAY = """
 for i = 1, #ARGV, 2 do
   if redis.call('HINCRBY', KEYS[1], ARGV[i], -ARGV[i + 1]) <= 0 then redis.call('HDEL', KEYS[1], ARGV[i]) end
@@ -63,9 +65,13 @@ class Requests:
                 self._forget_names()
 
     def read(self) -> Requested:
-        """Read everything that was asked. It stays until `take_away`."""
+        """Read everything that was asked. It stays until `take_away`. Fields that `add` did not write are left out."""
         raw: Any = self._redis.hgetall(self._key)
-        counts = {name.decode(): int(count) for name, count in raw.items()}
+        counts = {
+            name.decode(): int(count)
+            for name, count in raw.items()
+            if _NAME.fullmatch(name) and _COUNT.fullmatch(count)
+        }
         return Requested(
             changes=counts.get(_CHANGES, 0),
             train=_TRAIN in counts,

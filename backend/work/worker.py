@@ -7,20 +7,20 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Any
 
 from redis.exceptions import RedisError
 from rq.scheduler import RQScheduler
-from rq.worker import SimpleWorker
 from rq.worker_registration import register
 
 from backend.errors import RedisUnavailableError
 from backend.settings import Settings
 from backend.store.project_folder import known_projects
 from backend.work.classifiers import Classifiers
+from backend.work.jobs import JsonWorker
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
 from backend.work.workers import LEASE_S, RENEW_S
@@ -65,7 +65,7 @@ def this_worker() -> WorkerProcess:
     return _this_worker[0]
 
 
-class _Worker(SimpleWorker):
+class _Worker(JsonWorker):
     """RQ's worker, whose death is noticed within LEASE_S seconds, and which tells its job to stop early."""
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
@@ -151,7 +151,7 @@ def _tick(worker: _Worker, rounds: RoundQueue, settings: Settings, over: Event) 
     while not over.wait(_TICK_S):
         try:
             if scheduler.acquire_locks():  # type: ignore[no-untyped-call]
-                scheduler.enqueue_scheduled_jobs()  # type: ignore[no-untyped-call]
+                rounds.enqueue_due()
             if time.monotonic() - renewed_s >= RENEW_S and worker.birth_date is not None:
                 renewed_s = time.monotonic()
                 worker.renew()
@@ -161,4 +161,8 @@ def _tick(worker: _Worker, rounds: RoundQueue, settings: Settings, over: Event) 
                 rounds.look_at(known_projects(settings.model_dir), LOOK_EVERY_S / 2)
         except (RedisError, RedisUnavailableError) as error:
             log.warning("event=redis_unavailable reason=%s", error)
-    scheduler.release_locks()  # type: ignore[no-untyped-call]
+        except Exception:
+            # Without this thread the worker passes for dead.
+            log.exception("event=tick_failed")
+    with suppress(RedisError):
+        scheduler.release_locks()  # type: ignore[no-untyped-call]

@@ -16,13 +16,13 @@ import torch
 from redis import Redis
 from redis.exceptions import LockError
 from redis.lock import Lock
-from rq import Queue
 from rq.executions import Execution
 from rq.scheduler import RQScheduler
 from rq.scripts import release_lock
 from rq.worker import SimpleWorker
-from rq.worker_registration import get_keys
+from rq.worker_registration import REDIS_WORKER_KEYS
 
+from backend.work.jobs import JsonQueue
 from backend.work.redis_access import redis_key
 from model.encoder.processor import available_cores
 
@@ -56,11 +56,12 @@ class Workers:
 
     def others(self) -> list[str]:
         """Names of the other living workers that take jobs of ours."""
-        keys = get_keys(connection=self._redis)
+        raw: Any = self._redis.smembers(REDIS_WORKER_KEYS)
+        keys = {key.decode(errors="replace") for key in raw}
         names = [key[len(_WORKER_KEY) :] for key in sorted(keys) if key.startswith(f"{_WORKER_KEY}shortlist-")]
         return self._living(name for name in names if name != self.name)
 
-    def run_again(self, queues: Sequence[Queue]) -> None:
+    def run_again(self, queues: Sequence[JsonQueue]) -> None:
         """Let RQ put the jobs of killed workers back on their queues, or fail those that were put back too often.
 
         Args:
@@ -72,30 +73,30 @@ class Workers:
         with suppress(LockError):
             for queue in queues:
                 registry = queue.started_job_registry
-                started = registry.get_job_and_execution_ids(cleanup=False)
-                dead = self._of_dead_workers(started)
+                dead = self._of_dead_workers(queue.started())
                 if dead:
                     # RQ takes jobs for abandoned whose time is up.
                     self._redis.zadd(registry.key, dict.fromkeys(dead, 0.0), xx=True)
                     registry.cleanup(timestamp=0)
             lock.release()
 
-    def free_scheduler(self, queue: Queue) -> None:
+    def free_scheduler(self, queue: JsonQueue) -> None:
         """Take the lock on delayed jobs from a killed worker.
 
         Args:
             queue: the queue whose delayed jobs wait for their time.
         """
         key = RQScheduler.get_locking_key(queue.name)
-        owner: Any = self._redis.get(key)
-        if owner is not None and owner.decode() != self.name and not self._living([owner.decode()]):
-            release_lock(self._redis, key, owner.decode())
+        found: Any = self._redis.get(key)
+        owner = found.decode(errors="replace") if found is not None else self.name
+        if owner != self.name and not self._living([owner]):
+            release_lock(self._redis, key, owner)
 
     def _of_dead_workers(self, started: Iterable[tuple[str, str]]) -> list[str]:
         """Return the registry's entries of started jobs whose worker is dead."""
         executions = [Execution(id_, job_id, self._redis) for job_id, id_ in started]
         named: list[Any] = [self._redis.hget(execution.key, "worker_name") for execution in executions]
-        workers = [name.decode() if name else "" for name in named]
+        workers = [name.decode(errors="replace") if name else "" for name in named]
         living = set(self._living({*workers} - {""}))
         return [
             execution.composite_key

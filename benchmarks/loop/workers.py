@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 from redis import Redis
-from rq.job import Job
 
 from backend.commands.serving import embedded_redis
 from backend.store.project_folder import ProjectFolder
 from backend.work.classifiers import Classifiers
+from backend.work.jobs import JsonJob
 from backend.work.parts import PartWorker, embed_in_parts
 from backend.work.queue import RoundQueue
 from backend.work.sources import Source
@@ -74,7 +74,7 @@ def run(data: Path) -> None:
 
 def _seconds(worker: PartWorker, texts: tuple[str, ...]) -> float:
     # Redis keeps the helper's results for a round that is run again.
-    for kept in worker.queue.redis.scan_iter(Job.key_for("part-*")):
+    for kept in worker.queue.redis.scan_iter(JsonJob.key_for("part-*")):
         worker.queue.redis.delete(kept)
     began = time.monotonic()
     for _ in embed_in_parts(worker, Source(), texts):

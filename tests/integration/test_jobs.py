@@ -16,10 +16,11 @@ import pytest
 from redis import Redis
 from rq import Queue, Retry, get_current_job
 from rq.job import Job, JobStatus
-from rq.worker import SimpleWorker
 
 from backend.settings import Settings
 from backend.store.sync_record import MOST_NAMED
+from backend.work.forms import ARGUMENTS, PERFORM_ROUND
+from backend.work.jobs import JsonJob, JsonWorker
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
 from backend.work.requests import Requested, Requests
@@ -51,6 +52,9 @@ _performed: list[int] = []
 _perform: list[Callable[[Job], Retry | None]] = []
 
 
+ARGUMENTS[f"{__name__}.perform_round"] = ARGUMENTS[PERFORM_ROUND]
+
+
 def perform_round(project_id: int) -> Retry | None:
     """A round that only counts itself."""
     _performed.append(project_id)
@@ -70,14 +74,14 @@ def _queue(redis: Redis, perform: Callable[[Job], Retry | None] = _nothing) -> R
 
 
 def _work_off(queue: RoundQueue) -> None:
-    SimpleWorker([queue.queue], connection=queue.redis).work(burst=True, logging_level="ERROR")
+    JsonWorker([queue.queue], connection=queue.redis).work(burst=True, logging_level="ERROR")
 
 
 def _begin(queue: RoundQueue, project_id: int = 7) -> Turn:
     """Begin the waiting round of a project, as a worker would."""
     job = queue.queue.fetch_job(queue.queue.job_ids[0]) if queue.length() else None
     if job is None:
-        job = Job.fetch(queue.request(project_id), connection=queue.redis)
+        job = JsonJob.fetch(queue.request(project_id), connection=queue.redis)
     queue.queue.remove(job)
     job.set_status(JobStatus.STARTED)
     turn = queue.begin(job)
@@ -90,7 +94,7 @@ def _end(queue: RoundQueue, turn: Turn, error: str = "") -> None:
     turn.end(error, "label_studio" if error else "")
     for job_id in ("round-7-a", "round-7-b"):
         if job_id not in queue.queue.job_ids:
-            queue.redis.delete(Job.key_for(job_id))
+            queue.redis.delete(JsonJob.key_for(job_id))
 
 
 def test_fifty_requests_at_once_are_one_waiting_job(redis: Redis) -> None:
@@ -314,7 +318,7 @@ def test_a_worker_whose_clock_is_an_hour_late_is_alive_and_keeps_its_job(
     queue = _queue(redis)
     settings = Settings(redis_url=f"unix://{redis.connection_pool.connection_kwargs['path']}")
     worker = rq_worker(RoundQueue(open_redis(settings)), settings)
-    job = Job.fetch(queue.request(7, changes=1), connection=redis)
+    job = JsonJob.fetch(queue.request(7, changes=1), connection=redis)
     queue.queue.remove(job)
     an_hour_ago = datetime.now(timezone.utc) - timedelta(hours=1)
     with monkeypatch.context() as late:

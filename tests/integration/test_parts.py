@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from redis import Redis
-from rq.worker import SimpleWorker
 
 from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder
 from backend.work import worker as worker_process
 from backend.work.classifiers import Classifiers
+from backend.work.jobs import JsonWorker
 from backend.work.parts import PartWorker, embed_in_parts
 from backend.work.queue import RoundQueue
 from backend.work.sources import Source
@@ -55,11 +55,11 @@ def worker(queue: RoundQueue, tmp_path: Path) -> PartWorker:
 
 
 @pytest.fixture
-def helper(queue: RoundQueue, tmp_path: Path) -> Iterator[SimpleWorker]:
+def helper(queue: RoundQueue, tmp_path: Path) -> Iterator[JsonWorker]:
     """A second worker, with a MODEL_DIR of its own: it shares Redis with the round, and nothing else."""
     settings = Settings(model_dir=tmp_path / "of the helper")
     name = f"{queue.workers.name.rpartition('-')[0]}-{os.getppid()}"
-    helper = SimpleWorker([queue.queue, queue.parts], connection=queue.redis, name=name)
+    helper = JsonWorker([queue.queue, queue.parts], connection=queue.redis, name=name)
     helper.register_birth()
     process = worker_process.WorkerProcess(settings, queue, threading.Event(), Classifiers(1))
     worker_process._this_worker[:] = [process]
@@ -67,7 +67,7 @@ def helper(queue: RoundQueue, tmp_path: Path) -> Iterator[SimpleWorker]:
     worker_process._this_worker.clear()
 
 
-def _help(helper: SimpleWorker, parts: int) -> None:
+def _help(helper: JsonWorker, parts: int) -> None:
     """Let the helper take so many parts, and stay alive."""
     helper.connection.delete(helper.key)
     helper.work(max_jobs=parts, logging_level="ERROR")
@@ -109,7 +109,7 @@ class _Round:
 
 def test_a_helper_that_shares_only_redis_takes_parts_and_none_is_done_twice(
     worker: PartWorker,
-    helper: SimpleWorker,
+    helper: JsonWorker,
     queue: RoundQueue,
     source: Source,
     expected_M_D: FloatArray,
@@ -144,14 +144,14 @@ def test_the_command_for_a_helper_needs_nothing_but_the_address_of_redis(
 
 
 def test_parts_that_no_helper_takes_are_taken_back(
-    worker: PartWorker, helper: SimpleWorker, queue: RoundQueue, source: Source, expected_M_D: FloatArray
+    worker: PartWorker, helper: JsonWorker, queue: RoundQueue, source: Source, expected_M_D: FloatArray
 ) -> None:
     np.testing.assert_allclose(_embed(worker, source), expected_M_D, atol=1e-5)
     assert len(queue.parts) == 0
 
 
 def test_a_part_whose_helper_died_over_it_is_embedded_all_the_same(
-    worker: PartWorker, helper: SimpleWorker, queue: RoundQueue, source: Source, expected_M_D: FloatArray
+    worker: PartWorker, helper: JsonWorker, queue: RoundQueue, source: Source, expected_M_D: FloatArray
 ) -> None:
     round_ = _Round(worker, source)
     eventually(lambda: len(queue.parts) > 1, "parts to be offered", timeout_s=30, every_s=0.01)
@@ -171,7 +171,7 @@ def test_a_part_whose_helper_died_over_it_is_embedded_all_the_same(
 
 
 def test_a_part_that_its_helper_cannot_embed_is_embedded_by_the_round(
-    worker: PartWorker, helper: SimpleWorker, queue: RoundQueue, source: Source, expected_M_D: FloatArray
+    worker: PartWorker, helper: JsonWorker, queue: RoundQueue, source: Source, expected_M_D: FloatArray
 ) -> None:
     round_ = _Round(worker, source)
     eventually(lambda: len(queue.parts) > 0, "parts to be offered", timeout_s=30, every_s=0.01)
@@ -183,7 +183,7 @@ def test_a_part_that_its_helper_cannot_embed_is_embedded_by_the_round(
 
 
 def test_parts_that_a_helper_did_for_a_killed_round_are_found_again(
-    worker: PartWorker, helper: SimpleWorker, queue: RoundQueue, source: Source, expected_M_D: FloatArray
+    worker: PartWorker, helper: JsonWorker, queue: RoundQueue, source: Source, expected_M_D: FloatArray
 ) -> None:
     stopping = threading.Event()
     stopped = PartWorker(queue, worker.folder, worker.classifiers, stopping.is_set)

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 from redis import Redis
-from rq.job import Job
-from rq.scheduler import RQScheduler
 
 from backend.errors import TurnLostError
 from backend.settings import Settings
+from backend.work.jobs import JsonJob
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
 from backend.work.requests import Requests
@@ -41,7 +40,7 @@ def queue(socket: str) -> RoundQueue:
 
 
 def _begin(queue: RoundQueue) -> Turn:
-    job = Job.fetch(queue.request(PROJECT), connection=queue.redis)
+    job = JsonJob.fetch(queue.request(PROJECT), connection=queue.redis)
     turn = queue.begin(job)
     assert turn is not None
     return turn
@@ -54,10 +53,7 @@ def _is_settled(queue: RoundQueue) -> bool:
     scheduled = queue.queue.scheduled_job_registry
     for job_id in scheduled.get_job_ids():
         queue.redis.zadd(scheduled.key, {job_id: 0}, xx=True)
-    scheduler = RQScheduler([queue.queue], queue.redis, logging_level="ERROR")
-    scheduler.acquire_locks()
-    scheduler.enqueue_scheduled_jobs()
-    scheduler.release_locks()
+    queue.enqueue_due()
     work_off(queue)
     return Requests(queue.redis, PROJECT).is_empty() and queue.state(PROJECT).state == "idle"
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from importlib.util import find_spec
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -41,8 +42,15 @@ def load_pretrained(encoder: str) -> tuple[nn.Module, Any, Pooling]:
     return body, tokenizer, _pooling(source, body)
 
 
-def load_module(source: str) -> tuple[nn.Module, Any]:
+def load_module(source: str, *, is_saved: bool = False) -> tuple[nn.Module, Any]:
     """Load encoder and tokenizer; progress bars and load reports stay out of a service's log.
+
+    No file of an encoder is run as code: neither a Python module beside the weights, nor a pickle. Weights in
+    PyTorch's older format are pickles; transformers reads them with `weights_only`, which builds tensors alone.
+
+    Args:
+        source: a Hugging Face name or folder.
+        is_saved: `TorchEncoder.save` wrote it, as safetensors. It may have come through Redis.
 
     Raises:
         ValueError: the model is not an encoder of texts.
@@ -50,14 +58,27 @@ def load_module(source: str) -> tuple[nn.Module, Any]:
     """
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    tokenizer = AutoTokenizer.from_pretrained(source)
-    body = AutoModel.from_pretrained(source, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    body = _load_body(source, use_safetensors=True if is_saved else None)
     if tokenizer.pad_token is None or body.config.is_encoder_decoder or not hasattr(body.config, "hidden_size"):
         raise ValueError(f"{body.config.model_type} is not an encoder of texts")
     if getattr(body, "pooler", None) is not None:
         # Embeddings come from the hidden states; BERT's unused pooler layer would only be trained and saved.
         body.pooler = None
     return body, tokenizer
+
+
+def _load_body(source: str, use_safetensors: bool | None) -> Any:
+    try:
+        return AutoModel.from_pretrained(
+            source,
+            dtype=torch.float32,
+            trust_remote_code=False,
+            weights_only=True,
+            use_safetensors=use_safetensors,
+        )
+    except UnpicklingError as error:
+        raise ValueError("its weights hold more than tensors; take an encoder with safetensors") from error
 
 
 def window_tokens(body: Any) -> int | None:

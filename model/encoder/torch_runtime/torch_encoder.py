@@ -103,7 +103,7 @@ def load_saved_torch_encoder(folder: Path, config: EncoderConfig) -> TorchEncode
     Raises:
         OSError, ValueError, SafetensorError: a file is missing or damaged.
     """
-    module, tokenizer = load_module(str(folder))
+    module, tokenizer = load_module(str(folder), is_saved=True)
     return _on_best_device(module, tokenizer, config)
 
 
