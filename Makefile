@@ -73,7 +73,7 @@ PROGRESS = | awk '/^(Collecting|Installing collected)/ { print "  $(1): " $$1 " 
 $(STAMPS)/app: requirements.txt requirements-no-deps.txt
 	@echo "Setting up Python packages in $(VENV): a few minutes the first time."
 	@mkdir -p $(STAMPS)
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Shortlist needs Python 3.10 or newer: make PYTHON=python3.11 ...")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Shortlist needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install $$(grep '^torch==' requirements.txt) 2>&1 $(call PROGRESS,backend)
 	@$(BIN)/python -m pip install -r requirements.txt 2>&1 $(call PROGRESS,backend)

@@ -4,7 +4,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Mapping
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -151,7 +151,7 @@ def _cold_start(value: Any) -> str:
     return find_start(str(value)).name
 
 
-class LLMLabels(str, Enum):
+class LLMLabels(StrEnum):
     """How an LLM's labels are used. Each value includes the values above it."""
 
     OFF = "off"

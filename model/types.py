@@ -6,7 +6,7 @@ B a batch to be labelled, M a part of another axis.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -218,7 +218,7 @@ class Scored:
     embeddings_N_D: FloatArray
 
 
-class Recipe(str, Enum):
+class Recipe(StrEnum):
     """The names of the recipes for training a classifier; `model/learner/recipes.py` has the recipes."""
 
     AUTO = "auto"

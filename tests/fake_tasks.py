@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from backend.studio.contract import Project, Task
@@ -19,7 +19,7 @@ class TaskedLabelStudio:
         self.asked: list[str] = []
         self.told = a_project(**project)
         self.tasks_now: dict[int, Task] = {}
-        self.now = datetime(2026, 1, 1, tzinfo=timezone.utc)
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.uncounted = 0
         self.while_reading: list[Callable[[], None]] = []
         self.add(*texts)

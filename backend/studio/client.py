@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -183,7 +183,7 @@ class LabelStudioClient:
         """Return the latest change of any task of the project, by Label Studio's clock; None without tasks."""
         query = {"ordering": ["-tasks:updated_at"]}
         answer = self._task_list(project_id, query, page_size=1, fields="task_only", include="id,updated_at")
-        return _as_time(answer.tasks[0]["updated_at"]) if answer.tasks else None
+        return datetime.fromisoformat(answer.tasks[0]["updated_at"]) if answer.tasks else None
 
     def _listed(
         self, project_id: int, filters: Sequence[Mapping[str, Any]], controls: Collection[str] = ()
@@ -389,9 +389,4 @@ def _filter(column: str, operator: str, kind: str, value: Any) -> dict[str, Any]
 
 
 def _filter_time(time: datetime) -> str:
-    return time.astimezone(timezone.utc).strftime(_TIME_FORMAT)
-
-
-def _as_time(raw: str) -> datetime:
-    """Parse a time from Label Studio. Python 3.10 cannot parse the suffix Z."""
-    return datetime.fromisoformat(raw.replace("Z", "+00:00"))
+    return time.astimezone(UTC).strftime(_TIME_FORMAT)

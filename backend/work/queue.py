@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from redis import Redis
@@ -129,7 +129,7 @@ class RoundQueue:
         Raises:
             RedisUnavailableError: Redis does not answer.
         """
-        due = datetime.now(timezone.utc) + timedelta(seconds=delay_s)
+        due = datetime.now(UTC) + timedelta(seconds=delay_s)
         with redis_errors():
             for job_id in _jobs(project_id)[2:]:
                 with suppress(DuplicateJobError):

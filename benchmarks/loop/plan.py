@@ -1,14 +1,14 @@
 """The plan of `python -m benchmarks loop`: parts and sizes."""
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 POOLS = (10_000, 20_000)
 LABELS, TRAINING_LABELS = 128, 1000
 ANNOTATIONS, ANNOTATORS = 20, 50
 
 
-class Part(str, Enum):
+class Part(StrEnum):
     """A part that can be measured alone."""
 
     ROUND = "round"

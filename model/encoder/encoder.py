@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -23,7 +23,7 @@ MAX_CHARACTERS = 20_000
 DEFAULT_RUNTIME = "torch"
 
 
-class Pooling(str, Enum):
+class Pooling(StrEnum):
     """How the last hidden states of a text become one embedding."""
 
     MEAN = "mean"

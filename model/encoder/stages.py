@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 from model.errors import TrainingCancelledError
 
 
-class Objective(str, Enum):
+class Objective(StrEnum):
     """The loss that a stage of fine-tuning minimises."""
 
     LABELS = "labels"

@@ -9,7 +9,7 @@ import math
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import version as library_version
 from pathlib import Path
 from typing import Any
@@ -170,7 +170,7 @@ def _parsed_pointer(content: bytes) -> dict[str, int]:
 
 def _manifest(trained: Trained, targets: Targets, config: TrainingConfig, more: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "created_at": datetime.now(timezone.utc).isoformat(),
+        "created_at": datetime.now(UTC).isoformat(),
         "labels": len(targets),
         "weak_labels": trained.weak_labels,
         "label_set": asdict(targets.label_set),

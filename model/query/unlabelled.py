@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import StrEnum
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,7 +19,7 @@ Refit = Callable[[FloatArray, FloatArray], Predict]
 """embeddings_M_D and targets_M_C of further labelled texts → a head that was fitted with them too."""
 
 
-class Need(str, Enum):
+class Need(StrEnum):
     """A feature that a strategy needs; all but embeddings, texts and picks need a classifier."""
 
     PROBA = "proba_N_C"

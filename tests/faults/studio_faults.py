@@ -4,7 +4,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -96,7 +96,7 @@ def authority() -> trustme.CA:
 def tls(name: str = "127.0.0.1", not_after: datetime | None = None) -> ssl.SSLContext:
     """The certificate of a server, issued by our own authority."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    not_before = datetime(2019, 1, 1, tzinfo=timezone.utc) if not_after else None
+    not_before = datetime(2019, 1, 1, tzinfo=UTC) if not_after else None
     authority().issue_cert(name, not_after=not_after, not_before=not_before).configure_cert(context)
     return context
 
@@ -185,7 +185,7 @@ FAULTS = (
     ),
     Fault(
         *("expired certificate", UNREACHABLE, "certificate is refused", "renew"),
-        over_tls(lambda: tls(not_after=datetime(2020, 1, 1, tzinfo=timezone.utc)), is_trusted=True),
+        over_tls(lambda: tls(not_after=datetime(2020, 1, 1, tzinfo=UTC)), is_trusted=True),
     ),
     Fault("https for http", UNREACHABLE, "TLS failed", "write http://", tls_where_http_is_spoken),
     Fault("http for https", UNREACHABLE, "was closed before", "write https://", http_where_tls_is_spoken),

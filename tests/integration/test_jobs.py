@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -320,7 +320,7 @@ def test_a_worker_whose_clock_is_an_hour_late_is_alive_and_keeps_its_job(
     worker = rq_worker(RoundQueue(open_redis(settings)), settings)
     job = JsonJob.fetch(queue.request(7, changes=1), connection=redis)
     queue.queue.remove(job)
-    an_hour_ago = datetime.now(timezone.utc) - timedelta(hours=1)
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
     with monkeypatch.context() as late:
         for room in ("rq.worker.base", "rq.executions", "rq.job"):
             late.setattr(f"{room}.now", lambda: an_hour_ago)

@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
@@ -191,7 +191,7 @@ def test_a_rate_limit_is_waited_for_as_long_as_the_provider_says(provider):
 
 
 @pytest.mark.parametrize(
-    "wait", ["60", format_datetime(datetime.now(timezone.utc) + timedelta(hours=1))], ids=["seconds", "a date"]
+    "wait", ["60", format_datetime(datetime.now(UTC) + timedelta(hours=1))], ids=["seconds", "a date"]
 )
 def test_a_wait_that_is_longer_than_the_time_left_is_not_begun(provider, wait):
     status, _, body = refusal(provider, "rate")

@@ -27,7 +27,7 @@ def retry_until_deadline(config: LLMConfig, attempt: Callable[[], Awaitable[T]])
     failures: list[AttemptError] = []
     try:
         return asyncio.run(asyncio.wait_for(_repeat(config, attempt, failures), config.timeout_s))
-    except asyncio.TimeoutError:
+    except TimeoutError:
         failures.append(SilentError())
     except AttemptError as error:
         failures.append(error)
