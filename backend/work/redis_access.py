@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from redis import Redis
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -95,6 +96,24 @@ def open_redis(settings: Settings, *, is_patient: bool = False) -> Redis:
     except ValueError as error:
         # The address may hold a password.
         raise ConfigurationError("REDIS_URL is no address of a Redis: write redis://HOST:PORT/0") from error
+
+
+def server_version(redis: Redis) -> str:
+    """Name and version of the server, such as `Valkey 9.1.2`; empty where it does not tell this user.
+
+    Raises:
+        RedisUnavailableError: Redis does not answer.
+    """
+    try:
+        with redis_errors():
+            told: Any = redis.info("server")
+    except RedisUnavailableError as error:
+        if isinstance(error.__cause__, NoPermissionError):
+            return ""
+        raise
+    # Valkey tells Redis's version too, for programs that ask for nothing else.
+    valkey = told.get("valkey_version")
+    return f"Valkey {valkey}" if valkey else f"Redis {told.get('redis_version', '')}".strip()
 
 
 @contextmanager

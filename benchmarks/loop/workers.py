@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from redis import Redis
 
-from backend.commands.serving import embedded_redis
+from backend.commands.embedded_redis import embedded_redis
 from backend.store.project_folder import ProjectFolder
 from backend.work.classifiers import Classifiers
 from backend.work.jobs import JsonJob
