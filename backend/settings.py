@@ -288,7 +288,7 @@ class Settings(_ProviderKeys):
     allowed_hosts: str = Field(default="", validation_alias="ALLOWED_HOSTS")
     rate_limit: float = Field(default=100.0, ge=0, le=1_000_000, validation_alias="RATE_LIMIT")
     model_dir: Path = Field(default=Path("./data"), validation_alias="MODEL_DIR")
-    redis_url: str | None = Field(default=None, pattern=r"^(rediss?|unix)://", validation_alias="REDIS_URL")
+    redis_url: str | None = Field(default=None, repr=False, pattern=r"^(rediss?|unix)://", validation_alias="REDIS_URL")
     basic_auth_user: str | None = Field(default=None, validation_alias="BASIC_AUTH_USER")
     basic_auth_pass: SecretStr | None = Field(default=None, validation_alias="BASIC_AUTH_PASS")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", validation_alias="LOG_LEVEL")

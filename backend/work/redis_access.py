@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from redis import Redis
 from redis.backoff import ExponentialBackoff
@@ -86,6 +87,7 @@ def open_redis(settings: Settings, *, is_patient: bool = False) -> Redis:
         RedisUnavailableError: REDIS_URL is not set and no `serve` runs.
     """
     url = redis_url(settings)
+    _check_address(url)
     try:
         return Redis.from_url(
             url,
@@ -96,6 +98,17 @@ def open_redis(settings: Settings, *, is_patient: bool = False) -> Redis:
     except ValueError as error:
         # The address may hold a password.
         raise ConfigurationError("REDIS_URL is no address of a Redis: write redis://HOST:PORT/0") from error
+
+
+def _check_address(url: str) -> None:
+    """Refuse an address that its password cuts in two: the rest would pass for host, path or query.
+
+    Raises:
+        ConfigurationError: the password has a character that an address cannot hold.
+    """
+    parts = urlsplit(url)
+    if "@" in parts.path + parts.query or parts.fragment or parts.netloc.count("@") > 1:
+        raise ConfigurationError("REDIS_URL: percent-encode / ? # @ in its password, as in %2F for /")
 
 
 def server_version(redis: Redis) -> str:
@@ -128,6 +141,8 @@ def redis_errors() -> Iterator[None]:
 def _sentence(error: RedisError) -> str:
     """What Redis said, and the mend."""
     said = " ".join(str(error).split())[:_SAID_CHARACTERS]
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        return "Redis's certificate cannot be checked: add ?ssl_ca_certs=FILE to REDIS_URL, with its authority's file"
     mend = next((mend for word, mend in _MENDS.items() if word in said), None)
     if mend is None and isinstance(error, RedisConnectionError | RedisTimeoutError):
         return f"Redis does not answer ({type(error).__name__}): start it, or unset REDIS_URL for the embedded one"
