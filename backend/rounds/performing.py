@@ -2,23 +2,29 @@
 
 import logging
 import math
+import sqlite3
 import sys
 import time
 from typing import Any
 
 from rq import Retry, get_current_job
+from rq.job import Job
+from safetensors import SafetensorError
 
-from backend.errors import NotConnectedError, TurnLostError, UnknownProjectError
+from backend.errors import NotConnectedError, RedisUnavailableError, TurnLostError, UnknownProjectError
 from backend.rounds.round import run_round
 from backend.work.forms import PartTask
 from backend.work.parts import embed_part
 from backend.work.queue import MAX_DEATHS
-from backend.work.turn import Turn
+from backend.work.redis_access import redis_errors
+from backend.work.turn import RETRY_DELAYS_S, Turn
 from backend.work.worker import WorkerProcess, this_worker
 from model.errors import ShortlistError, TrainingCancelledError
 
 # Seconds until a round is tried again whose project another worker has.
 _TURN_TAKEN_S = 1
+# A full disk or one that cannot be written to: SQLite and safetensors have errors of their own for it.
+_REFUSALS = (OSError, sqlite3.OperationalError, SafetensorError)
 
 log = logging.getLogger(__name__)
 
@@ -35,15 +41,28 @@ def perform_round(project_id: int) -> Retry | None:
     worker, job = this_worker(), get_current_job()
     if job is None:
         raise RuntimeError("perform_round runs in a worker's job")
+    try:
+        return _again(_perform(worker, job))
+    except RedisUnavailableError as error:
+        log.warning("event=round_put_off project=%d code=%s reason=%s", project_id, error.code, error)
+        return _again(RETRY_DELAYS_S[0])
+
+
+def _perform(worker: WorkerProcess, job: Job) -> float | None:
+    """Take the project's turn and run the round; return the seconds until the job should run again.
+
+    Raises:
+        RedisUnavailableError: Redis does not answer.
+    """
     worker.rounds.workers.use_own_share()
     turn = worker.rounds.begin(job)
     if turn is None:
-        return _again(_TURN_TAKEN_S)
+        return _TURN_TAKEN_S
     if turn.deaths >= MAX_DEATHS:
-        log.error("event=round_given_up project=%d deaths=%d", project_id, turn.deaths)
+        log.error("event=round_given_up project=%d deaths=%d", turn.project_id, turn.deaths)
         turn.end(f"the worker died {turn.deaths} times in this round: is there too little memory? See its log", "died")
         return None
-    return _again(_run(worker, turn))
+    return _run(worker, turn)
 
 
 def _again(delay_s: float | None) -> Retry | None:
@@ -52,11 +71,16 @@ def _again(delay_s: float | None) -> Retry | None:
 
 
 def _run(worker: WorkerProcess, turn: Turn) -> float | None:
-    """Run the round of a turn and end the turn; return the seconds until the job should run again."""
+    """Run the round of a turn and end the turn; return the seconds until the job should run again.
+
+    Raises:
+        RedisUnavailableError: Redis does not answer; the turn is ended all the same.
+    """
     project_id = turn.project_id
     try:
         should_stop = lambda: worker.stopping.is_set() or turn.is_lost()  # noqa: E731
-        run_round(worker.settings, worker.rounds, turn, worker.classifiers, should_stop)
+        with redis_errors():
+            run_round(worker.settings, worker.rounds, turn, worker.classifiers, should_stop)
     except TurnLostError as error:
         log.warning("event=round_lost project=%d reason=%s", project_id, error)
         turn.end()
@@ -69,18 +93,18 @@ def _run(worker: WorkerProcess, turn: Turn) -> float | None:
         worker.rounds.forget(project_id)
         log.warning("event=not_connected project=%d reason=%s", project_id, error)
     except UnknownProjectError as error:
-        worker.rounds.forget(project_id)
         turn.end(str(error), error.code)
+        worker.rounds.forget(project_id)
         log.warning("event=round_failed project=%d code=%s", project_id, error.code)
     except ShortlistError as error:
         if error.is_passing:
-            return _put_off(turn, error)
+            return _put_off(turn, str(error), error.code)
         turn.end(str(error), error.code)
         log.error("event=round_failed project=%d code=%s reason=%s", project_id, error.code, error)
-    except OSError as error:
+    except _REFUSALS as error:
+        log.exception("event=system_refused project=%d", project_id)
         reason = f"the disk or the system refused ({error}): is MODEL_DIR full or not ours to write?"
-        turn.end(reason, "system")
-        log.exception("event=round_failed project=%d", project_id)
+        return _put_off(turn, reason, "system")
     except Exception as error:
         turn.end(f"unexpected {type(error).__name__}; see the worker's log", "internal")
         log.exception("event=round_crashed project=%d", project_id)
@@ -90,13 +114,11 @@ def _run(worker: WorkerProcess, turn: Turn) -> float | None:
     return None
 
 
-def _put_off(turn: Turn, error: ShortlistError) -> float:
+def _put_off(turn: Turn, reason: str, code: str) -> float:
     """End the turn, and return the seconds until the round should be tried again; they grow with each failure."""
     delay_s = turn.next_delay_s()
-    turn.end(f"{error} (trying again in {delay_s} s)", error.code)
-    log.warning(
-        "event=round_put_off project=%d code=%s seconds=%d reason=%s", turn.project_id, error.code, delay_s, error
-    )
+    turn.end(f"{reason} (trying again in {delay_s} s)", code)
+    log.warning("event=round_put_off project=%d code=%s seconds=%d reason=%s", turn.project_id, code, delay_s, reason)
     return delay_s
 
 

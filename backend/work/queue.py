@@ -152,10 +152,14 @@ class RoundQueue:
 
         Returns:
             The turn; None if another worker runs a round of the project.
+
+        Raises:
+            RedisUnavailableError: Redis does not answer.
         """
         deaths = MAX_DEATHS - (job.retries_left if job.retries_left is not None else MAX_DEATHS)
         turn = Turn(self.redis, int(job.args[0]), job, deaths)
-        return turn if turn.take() else None
+        with redis_errors():
+            return turn if turn.take() else None
 
     def look_after(self, project_ids: Iterable[int]) -> None:
         """Repair what killed workers left: put their jobs back, and queue rounds whose jobs are lost.
@@ -232,8 +236,12 @@ class RoundQueue:
 
         Args:
             project_id: the project.
+
+        Raises:
+            RedisUnavailableError: Redis does not answer.
         """
-        Requests(self.redis, project_id).forget()
+        with redis_errors():
+            Requests(self.redis, project_id).forget()
 
     def state(self, project_id: int) -> RoundState:
         """Read the state of a project's round.

@@ -113,12 +113,22 @@ class Turn:
         self._progress.progress(done, total, loss)
 
     def next_delay_s(self) -> int:
-        """Return the seconds until the round should be tried again; they grow with each failure in a row."""
-        tries = int(self._redis.hincrby(self._record, "tries", 1))
+        """Return the seconds until the round should be tried again; they grow with each failure in a row.
+
+        Where Redis does not count, they are those after a first failure.
+        """
+        try:
+            tries = int(self._redis.hincrby(self._record, "tries", 1))
+        except RedisError as error:
+            log.warning("event=tries_not_counted project=%d reason=%s", self.project_id, error)
+            tries = 1
         return RETRY_DELAYS_S[min(tries, len(RETRY_DELAYS_S)) - 1]
 
     def end(self, error: str = "", code: str = "", *, is_honoured: bool | None = None) -> None:
         """End the turn and record the result of the round. A lost turn records nothing.
+
+        Where Redis refuses or is silent, nothing is recorded either: what was asked stays, the lock lapses by itself,
+        and a living worker queues the round anew.
 
         Args:
             error: error message; empty if the round succeeded.
@@ -127,11 +137,17 @@ class Turn:
         """
         self._over.set()
         self._renewer.join()
+        try:
+            self._end(error, code, is_honoured=not error if is_honoured is None else is_honoured)
+        except RedisError as refusal:
+            log.warning("event=turn_not_ended project=%d reason=%s", self.project_id, refusal)
+
+    def _end(self, error: str, code: str, *, is_honoured: bool) -> None:
         self._hold()
         if self.is_lost():
             log.warning("event=turn_lost project=%d", self.project_id)
             return
-        if not error if is_honoured is None else is_honoured:
+        if is_honoured:
             self._requests.take_away(self.requested)
         self._redis.hset(self._record, mapping={"error": error, "code": code})
         if not error:

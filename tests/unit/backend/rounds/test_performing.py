@@ -1,6 +1,10 @@
+import errno
+import sqlite3
 from threading import Event
 
 import pytest
+from redis.exceptions import BusyLoadingError
+from safetensors import SafetensorError
 
 from backend.errors import (
     LabelStudioAnswerError,
@@ -78,6 +82,35 @@ def test_a_round_that_met_a_fault_that_may_pass_comes_back_and_says_when(run, er
     assert again_in_s == 5
     assert turn.ended == [("it is silent (trying again in 5 s)", error.code)]
     assert not turn.is_honoured, "what was asked is still to be done"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EIO, "Input/output error"),
+        PermissionError(errno.EACCES, "Permission denied", "data/projects/1"),
+        sqlite3.OperationalError("database or disk is full"),
+        sqlite3.OperationalError("attempt to write a readonly database"),
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    ],
+    ids=str,
+)
+def test_a_round_that_the_disk_refused_comes_back_and_says_when(run, error):
+    turn, again_in_s = run(error)
+    assert again_in_s == 5
+    [(said, code)] = turn.ended
+    assert (
+        said
+        == f"the disk or the system refused ({error}): is MODEL_DIR full or not ours to write? (trying again in 5 s)"
+    )
+    assert code == "system"
+    assert not turn.is_honoured, "what was asked is still to be done"
+
+
+def test_a_round_that_a_bare_error_of_redis_ended_comes_back(run):
+    turn, again_in_s = run(BusyLoadingError("Redis is loading the dataset in memory"))
+    assert (turn.ended[0][1], again_in_s) == ("redis_unavailable", 5)
 
 
 def test_a_round_that_cannot_succeed_waits_for_the_next_event_and_keeps_what_was_asked(run):
