@@ -22,7 +22,7 @@ from backend.settings import Settings
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis, server_version
 from examples.servers import clean_environment, free_port, running
-from tests.servers import eventually, run_backend
+from tests.servers import eventually
 
 # Characters that an address must spell in another way.
 PASSWORD = "pass/w#rd?@:%41 geheim"
@@ -64,23 +64,24 @@ def _is_hidden(*said: str) -> bool:
     return not any(word in text for text in said for word in (PASSWORD, SPELT, "geheim"))
 
 
-def test_web_server_worker_helper_and_commands_get_in_and_show_no_password(port, tmp_path):
+def test_web_server_worker_helper_and_commands_get_in_and_show_no_password(port, tmp_path, environment, run_command):
     url, web = _url(port, "ann"), free_port()
     own = {"REDIS_URL": url, "LABEL_STUDIO_URL": NOBODY, "LABEL_STUDIO_API_KEY": "k" * 40, "LOG_LEVEL": "DEBUG"}
-    environment = clean_environment({**own, "MODEL_DIR": str(tmp_path / "data"), "PORT": str(web)})
+    environment(**own)
+    processes = clean_environment({**own, "MODEL_DIR": str(tmp_path / "data"), "PORT": str(web)})
     program = [sys.executable, "-m", "backend"]
     logs = [tmp_path / name for name in ("serve.log", "worker.log", "helper.log")]
     queue = RoundQueue(open_redis(Settings(redis_url=url)))
     with (
-        running([*program, "serve"], environment, logs[0]),
-        running([*program, "worker"], environment, logs[1]),
-        running([*program, "worker", "--helper"], environment, logs[2]),
+        running([*program, "serve"], processes, logs[0]),
+        running([*program, "worker"], processes, logs[1]),
+        running([*program, "worker", "--helper"], processes, logs[2]),
     ):
         eventually(lambda: len(queue.workers.others()) == 2, "both workers", 90.0)
         eventually(lambda: "redis_unavailable" not in _asked(web), "the web server", 60.0)
         queue.request(7)
         eventually(lambda: queue.state(7).last_error, "the round", 60.0)
-        commands = [run_backend(environment, word) for word in ("status", "doctor")]
+        commands = [run_command(word) for word in ("status", "doctor")]
     assert queue.state(7).last_error_code == "label_studio_unreachable"
     assert re.search(r"Redis: answers \((Redis|Valkey) [\d.]+\)\n", commands[1].stdout)
     assert "event=redis server=" in logs[0].read_text()
