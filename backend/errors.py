@@ -137,6 +137,12 @@ class DamagedOrderError(ShortlistError):
     code = "published_order"
 
 
+class BackupError(ShortlistError):
+    """A backup cannot be made, is none, is damaged, or may not be put in place."""
+
+    code = "backup"
+
+
 HTTP_STATUS: dict[type[ShortlistError], int] = {
     InvalidRequestError: 400,
     WrongSecretError: 401,

@@ -31,6 +31,9 @@ from model.query.strategies import find_start, find_strategy
 from model.tasks.label_names import tidy
 from model.types import Recipe
 
+# The release; `pyproject.toml` has the same.
+VERSION = "0.1.0"
+
 
 def _known_strategy(value: Any) -> str:
     """Check STRATEGY. It must not ask an LLM: an LLM costs money, and a classifier's doubt is worth more."""

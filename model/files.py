@@ -1,5 +1,6 @@
 """The one way to write a file or a folder, whole or not at all, and to set aside one that is damaged."""
 
+import ctypes
 import errno
 import fcntl
 import hashlib
@@ -19,6 +20,8 @@ BROKEN, UNFINISHED = ".broken", ".tmp"
 # The system lacks something for a moment; the file itself is well.
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT})
 _PIECE_BYTES = 1 << 20
+# Arguments of renameat2 (Linux) and renamex_np (macOS), which Python lacks.
+_AT_FDCWD, _RENAME_EXCHANGE, _RENAME_SWAP = -100, 2, 2
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +98,46 @@ def passing_folder(parent: Path) -> Iterator[Path]:
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def move(path: Path, to: Path) -> None:
+    """Rename a file or folder; the new name is on the disk when this returns.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    path.rename(to)
+    for folder in {path.parent, to.parent}:
+        _to_disk(folder)
+
+
+def exchange(first: Path, second: Path) -> None:
+    """Let two folders of one file system change their places, in one step where the system can.
+
+    Where it cannot (Linux before 3.15, some network drives), a process that is killed between the two steps leaves
+    what was `second` under the name `<second>.old`.
+
+    Raises:
+        OSError: the disk refuses; both are as they were.
+    """
+    if not _exchanged(first, second):
+        old = second.with_name(f"{second.name}.old")
+        second.rename(old)
+        first.rename(second)
+        old.rename(first)
+    for folder in {first.parent, second.parent}:
+        _to_disk(folder)
+
+
+def _exchanged(first: Path, second: Path) -> bool:
+    """Ask Linux, or macOS, to exchange two names; False if it cannot."""
+    names = os.fsencode(first), os.fsencode(second)
+    library = ctypes.CDLL(None, use_errno=True)
+    if hasattr(library, "renameat2"):
+        return bool(library.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0)
+    if hasattr(library, "renamex_np"):
+        return bool(library.renamex_np(*names, _RENAME_SWAP) == 0)
+    return False
 
 
 def write_whole(file: Path, content: bytes) -> None:

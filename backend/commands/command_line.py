@@ -17,6 +17,8 @@ COMMANDS = {
     "prompt": "chat_window:prompt",
     "paste": "chat_window:paste",
     "export": "annotations:export",
+    "backup": "backup:backup",
+    "restore": "backup:restore",
 }
 
 

@@ -22,7 +22,7 @@ from model.errors import ShortlistError
 
 # Titles, labels and errors come from outside. rich would read "[/var/log]" in them as markup, and ":cat:" as a picture.
 console = Console(markup=False, emoji=False, highlight=False)
-_errors = Console(stderr=True, markup=False, emoji=False, highlight=False)
+errors = Console(stderr=True, markup=False, emoji=False, highlight=False)
 
 log = logging.getLogger(__name__)
 # The permissions that new files lack: all of the group's and of others.
@@ -99,7 +99,7 @@ def backend_url(settings: Settings, asked: str) -> str:
 
 
 def _end(code: str, sentence: str) -> NoReturn:
-    _errors.print(Text.assemble((code, "bold red"), f": {plain(sentence)}"), soft_wrap=True)
+    errors.print(Text.assemble((code, "bold red"), f": {plain(sentence)}"), soft_wrap=True)
     sys.exit(1)
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from backend.settings import VERSION
+
 _TEXT = {"type": "string"}
 _OBJECT = {"type": "object"}
 _PROJECT = {
@@ -32,7 +34,7 @@ def openapi() -> dict[str, Any]:
         "openapi": "3.0.3",
         "info": {
             "title": "Shortlist",
-            "version": "0.1.0",
+            "version": VERSION,
             "description": "A Label Studio ML backend: retrains BERT on every annotation, and orders the next tasks.",
         },
         "components": {"securitySchemes": {"basic": {"type": "http", "scheme": "basic"}}},
