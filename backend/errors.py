@@ -137,6 +137,12 @@ class DamagedOrderError(ShortlistError):
     code = "published_order"
 
 
+class StillConnectedError(ShortlistError):
+    """A project that is to be forgotten is connected in Label Studio: its next event would bring it back."""
+
+    code = "still_connected"
+
+
 class BackupError(ShortlistError):
     """A backup cannot be made, is none, is damaged, or may not be put in place."""
 

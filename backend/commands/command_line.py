@@ -19,6 +19,7 @@ COMMANDS = {
     "export": "annotations:export",
     "backup": "backup:backup",
     "restore": "backup:restore",
+    "forget": "forgetting:forget",
 }
 
 

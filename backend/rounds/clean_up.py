@@ -61,6 +61,21 @@ def clean_up(
     return True
 
 
+def remove_all(client: LabelStudioClient, folder: ProjectFolder) -> int:
+    """Delete all of our publications in Label Studio, the order in use among them.
+
+    Args:
+        client: the client for Label Studio.
+        folder: the project's folder, which names the publications that we started.
+
+    Returns:
+        The number of predictions that were deleted.
+    """
+    stored = client.prediction_counts(folder.project_id)
+    names = dict.fromkeys([*folder.started_publications.read(), folder.publications.name()])
+    return sum(_removals(client, folder.project_id, {name: stored[name] for name in names if stored.get(name)}))
+
+
 def _stale(folder: ProjectFolder, stored: Mapping[str, int]) -> dict[str, int]:
     """Return the number of predictions of each old publication, the smallest first."""
     current = folder.publications.name()

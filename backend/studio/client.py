@@ -224,10 +224,7 @@ class LabelStudioClient:
 
     def delete_prediction(self, prediction_id: int) -> None:
         """Delete a prediction, unless it is deleted already."""
-        response = self._send("DELETE", f"api/predictions/{prediction_id}/", "a prediction")
-        is_gone = response.status_code == HTTPStatus.NOT_FOUND and own_words(response)
-        if response.status_code != HTTPStatus.NO_CONTENT and not is_gone:
-            read_answer(self._address, "a prediction", response, IDENTIFIED)
+        self._delete(f"api/predictions/{prediction_id}/", "a prediction")
 
     def import_predictions(
         self, project_id: int, predictions: Sequence[Mapping[str, Any]], on_progress: Callable[[int, int], None]
@@ -286,6 +283,29 @@ class LabelStudioClient:
             if dict(hook.headers or {}) != dict(headers):
                 self._change("PATCH", f"api/webhooks/{hook.id}/", "the webhook", {"headers": dict(headers)}, IDENTIFIED)
         return bool(ours)
+
+    def delete_webhooks(self, project_id: int, is_ours: Callable[[str], bool]) -> None:
+        """Delete this backend's webhooks in a project.
+
+        Args:
+            project_id: the project.
+            is_ours: returns True for the URL of this backend's webhook.
+        """
+        hooks = self._read(f"api/webhooks/?project={project_id}", f"webhooks of project {project_id}", WEBHOOKS)
+        for hook in hooks:
+            if is_ours(hook.url):
+                self._delete(f"api/webhooks/{hook.id}/", "the webhook")
+
+    def delete_backend(self, backend_id: int) -> None:
+        """Disconnect an ML backend, unless it is gone already."""
+        self._delete(f"api/ml/{backend_id}", "the ML backend")
+
+    def _delete(self, path: str, what: str) -> None:
+        """Delete something, unless it is deleted already."""
+        response = self._send("DELETE", path, what)
+        is_gone = response.status_code == HTTPStatus.NOT_FOUND and own_words(response)
+        if response.status_code != HTTPStatus.NO_CONTENT and not is_gone:
+            read_answer(self._address, what, response, IDENTIFIED)
 
     def ml_backends(self, project_id: int) -> list[MLBackend]:
         """List a project's ML backends, without a call to any of them.

@@ -94,7 +94,7 @@ class RoundQueue:
 
     def _enqueue(self, project_id: int) -> str:
         """Queue a job unless one waits. Whoever takes the waiting job finds the request, which is in Redis already."""
-        jobs = _jobs(project_id)
+        jobs = job_ids(project_id)
         for job_id, status in zip(jobs, self.statuses(jobs), strict=True):
             if status == JobStatus.QUEUED:
                 return job_id
@@ -131,7 +131,7 @@ class RoundQueue:
         """
         due = datetime.now(UTC) + timedelta(seconds=delay_s)
         with redis_errors():
-            for job_id in _jobs(project_id)[2:]:
+            for job_id in job_ids(project_id)[2:]:
                 with suppress(DuplicateJobError):
                     self.queue.schedule_job(self._job(job_id, project_id), due, unique=True)
                     return
@@ -222,12 +222,12 @@ class RoundQueue:
             job_id in started
             or self.queue.get_job_position(job_id) is not None
             or self.redis.zscore(self.queue.scheduled_job_registry.key, job_id) is not None
-            for job_id in _jobs(project_id)
+            for job_id in job_ids(project_id)
         )
 
     def _start_anew(self, project_id: int) -> None:
         """Delete the records of jobs that nobody will run, and queue another."""
-        for job_id in _jobs(project_id):
+        for job_id in job_ids(project_id):
             self.redis.delete(Job.key_for(job_id))
         self._enqueue(project_id)
 
@@ -256,7 +256,7 @@ class RoundQueue:
             token: Any = self.redis.get(turn_key(project_id))
             meta = self._meta(token.decode(errors="replace").split(":")[0]) if token else None
             error, code = self._error(project_id)
-            is_waiting = JobStatus.QUEUED in self.statuses(_jobs(project_id))
+            is_waiting = JobStatus.QUEUED in self.statuses(job_ids(project_id))
         return read_state(meta, is_waiting=is_waiting, error=error, code=code)
 
     def _meta(self, job_id: str) -> dict[str, Any]:
@@ -305,6 +305,6 @@ class RoundQueue:
             return len(self.queue)
 
 
-def _jobs(project_id: int) -> tuple[str, str, str, str]:
-    """Return the job ids of a project: two for rounds at once, and two for rounds after a delay."""
+def job_ids(project_id: int) -> tuple[str, str, str, str]:
+    """Return the ids of a project's jobs: two for rounds at once, and two for rounds after a delay."""
     return f"round-{project_id}-a", f"round-{project_id}-b", f"later-{project_id}-a", f"later-{project_id}-b"
