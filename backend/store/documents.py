@@ -1,4 +1,7 @@
-"""Typed records in files: a document is a JSON file with one record, a journal has one record in each line."""
+"""Typed records in files: a document is a JSON file with one record, a journal has one record in each line.
+
+Each record has a checksum; one of an earlier release, without a checksum, is read all the same.
+"""
 
 from contextlib import suppress
 from pathlib import Path
@@ -7,6 +10,7 @@ from typing import Generic, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from model.files import append_line, discard, read_or_set_aside, write_whole
+from model.seals import sealed, unsealed
 
 T = TypeVar("T")
 
@@ -40,7 +44,7 @@ class Document(Generic[T]):
 
     def write(self, record: T) -> None:
         """Replace the record."""
-        write_whole(self._file, self._adapter.dump_json(record))
+        write_whole(self._file, sealed(self._adapter.dump_json(record)))
 
     def remove(self) -> None:
         """Delete the file; the record is the default again."""
@@ -48,7 +52,7 @@ class Document(Generic[T]):
 
     def _parsed(self, content: bytes) -> T:
         try:
-            return self._adapter.validate_json(content)
+            return self._adapter.validate_json(unsealed(content))
         except ValidationError as error:
             # Without the input, which may hold texts: the message goes to the log.
             raise ValueError(error.errors(include_url=False, include_input=False)[0]["msg"]) from error
@@ -67,14 +71,15 @@ class Journal(Generic[T]):
 
     def append(self, record: T) -> None:
         """Append a record."""
-        append_line(self._file, self._adapter.dump_json(record).decode())
+        append_line(self._file, sealed(self._adapter.dump_json(record)).decode())
 
     def _parsed(self, content: bytes) -> list[T]:
         lines = [line for line in content.splitlines() if line]
         records: list[T] = []
         for line in lines:
-            with suppress(ValidationError):
-                records.append(self._adapter.validate_json(line))
+            # Half a line, a damaged one, or one of another release; pydantic's error is a ValueError too.
+            with suppress(ValueError):
+                records.append(self._adapter.validate_json(unsealed(line)))
         if lines and not records:
             raise ValueError("no line holds a record")
         return records

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from backend.errors import DamagedOrderError
 from backend.store.documents import Document
-from model.files import BROKEN, check_openable, discard, replacing, set_aside
+from model.files import BROKEN, check_openable, discard, is_shortage, replacing, set_aside, sha256_of, size_and_times
 from model.types import IntArray, LabelSet
 
 # Number of first tasks that the head names with their reasons. Status shows them to people.
@@ -31,6 +31,8 @@ _INDEX = "CREATE UNIQUE INDEX places_by_task ON places (task)"
 _TEXTS = "CREATE TABLE texts (task_ids BLOB, digests BLOB)"
 _HEAD_NAME = "published.json"
 _COLUMNS = "place, task, text_digest, reason, result"
+# The table of each folder that this process compared with its checksum, and its size and times then.
+_compared: dict[Path, tuple[Path, tuple[int, int, int]]] = {}
 
 
 class Place(NamedTuple):
@@ -127,6 +129,7 @@ class Publication:
         next: the first tasks and their reasons, at most SHOWN_NEXT.
         hook_failure: the ordering hook in whose place `strategy` made the order; None if no hook failed.
         further: the project's further questions.
+        table_sha256: checksum of the table of places; empty in an order of an earlier release.
     """
 
     number: int
@@ -143,6 +146,7 @@ class Publication:
     next: tuple[NextTask, ...] = ()
     hook_failure: HookFailure | None = None
     further: tuple[FurtherQuestion, ...] = ()
+    table_sha256: str = ""
 
     @property
     def asked_strategy(self) -> str:
@@ -256,27 +260,18 @@ class Publications:
         """Write the table of an order, then its head, which makes it the order in use.
 
         Args:
-            publication: the head; this method sets its `next`.
+            publication: the head; this method sets its `next` and the checksum of its table.
             places: all `publication.size` places.
 
         Returns:
-            The head with its `next`.
+            The head as it was written.
         """
         file = self._file(publication)
-        with replacing(file) as temporary, closing(sqlite3.connect(temporary, isolation_level=None)) as table:
-            # No journal is needed: nobody reads the temporary file, and nobody uses it after a killed process.
-            table.execute("PRAGMA journal_mode = OFF")
-            table.execute("PRAGMA synchronous = OFF")
-            table.execute("BEGIN")
-            table.execute(_TABLE)
-            table.execute(_TEXTS)
-            table.executemany("INSERT INTO places VALUES (?, ?, ?, ?, ?)", _rows(places))
-            table.execute(_INDEX)
-            task_ids_N, digests_N = places.task_ids_N.astype(np.int64), places.text_digests_N.astype(np.uint64)
-            table.execute("INSERT INTO texts VALUES (?, ?)", (task_ids_N.tobytes(), digests_N.tobytes()))
-            table.execute("COMMIT")
+        with replacing(file) as temporary:
+            _write_table(temporary, places)
+            checksum = sha256_of(temporary)
         first = zip(places.task_ids_N[:SHOWN_NEXT].tolist(), places.reasons_N, strict=False)
-        written = replace(publication, next=tuple(NextTask(*row) for row in first))
+        written = replace(publication, next=tuple(NextTask(*row) for row in first), table_sha256=checksum)
         self._head.write(written)
         for old in self._folder.glob("order-*"):
             if old != file and not old.name.endswith(BROKEN):
@@ -297,14 +292,17 @@ class Publications:
             if head is None:
                 return None
             try:
+                _compare(self._file(head), head.table_sha256)
                 return head, sqlite3.connect(f"{self._file(head).as_uri()}?mode=ro&immutable=1", uri=True)
-            except sqlite3.OperationalError as error:
+            except (OSError, sqlite3.DatabaseError) as error:
+                if isinstance(error, OSError) and is_shortage(error):
+                    raise
                 # A worker published a new order after the head was read, and deleted this table; try the new head.
                 if self.current() == head:
                     raise self._set_aside(head, error) from error
         raise DamagedOrderError(f"the published order was replaced {_OPEN_TRIES} times while it was opened: try again")
 
-    def _set_aside(self, head: Publication, error: sqlite3.DatabaseError) -> DamagedOrderError:
+    def _set_aside(self, head: Publication, error: Exception) -> DamagedOrderError:
         """Set table and head aside, unless another order is in use by now; return the error to raise.
 
         Raises:
@@ -320,6 +318,36 @@ class Publications:
 
     def _file(self, publication: Publication) -> Path:
         return self._folder.absolute() / f"order-{publication.number}.sqlite"
+
+
+def _compare(file: Path, checksum: str) -> None:
+    """Compare a table with its checksum, once for each process, and again if the file changed since.
+
+    Raises:
+        sqlite3.DatabaseError: it differs.
+        OSError: it is missing or unreadable.
+    """
+    seen = file, size_and_times(file)
+    if not checksum or _compared.get(file.parent) == seen:
+        return
+    if sha256_of(file) != checksum:
+        raise sqlite3.DatabaseError("the table differs from its checksum")
+    _compared[file.parent] = seen
+
+
+def _write_table(file: Path, places: Places) -> None:
+    with closing(sqlite3.connect(file, isolation_level=None)) as table:
+        # No journal is needed: nobody reads the temporary file, and nobody uses it after a killed process.
+        table.execute("PRAGMA journal_mode = OFF")
+        table.execute("PRAGMA synchronous = OFF")
+        table.execute("BEGIN")
+        table.execute(_TABLE)
+        table.execute(_TEXTS)
+        table.executemany("INSERT INTO places VALUES (?, ?, ?, ?, ?)", _rows(places))
+        table.execute(_INDEX)
+        task_ids_N, digests_N = places.task_ids_N.astype(np.int64), places.text_digests_N.astype(np.uint64)
+        table.execute("INSERT INTO texts VALUES (?, ?)", (task_ids_N.tobytes(), digests_N.tobytes()))
+        table.execute("COMMIT")
 
 
 def _rows(places: Places) -> Iterator[tuple[int, int, int, str, str]]:

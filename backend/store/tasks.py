@@ -5,6 +5,7 @@ Only the worker with the project's turn writes. A transaction is stored whole or
 
 import json
 import sqlite3
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -12,21 +13,25 @@ from pathlib import Path
 from typing import Any
 
 from model.files import check_openable, discard, set_aside
+from model.seals import sealed, unsealed
 from model.types import AnnotatedText, Annotation, PoolText, ResultItem
 
 # Raise this number when the tables change: a file with another number is emptied.
-_LAYOUT = 2
+_LAYOUT = 3
 _TABLES = f"""
 CREATE TABLE tasks (task_id INTEGER PRIMARY KEY, text TEXT NOT NULL, is_done INTEGER NOT NULL,
-    is_skipped INTEGER NOT NULL);
+    is_skipped INTEGER NOT NULL, sum INTEGER NOT NULL);
 CREATE INDEX open_tasks ON tasks (is_done);
 CREATE TABLE annotated (task_id INTEGER PRIMARY KEY, updated_at TEXT NOT NULL, annotations TEXT NOT NULL,
-    stored INTEGER NOT NULL, given INTEGER NOT NULL, is_labelled INTEGER NOT NULL);
+    stored INTEGER NOT NULL, given INTEGER NOT NULL, is_labelled INTEGER NOT NULL, sum INTEGER NOT NULL);
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 PRAGMA user_version = {_LAYOUT};
 """
 # How SQLite's message begins for a text that it cannot decode.
 _NO_UTF_8 = "Could not decode to UTF-8"
+_TASK_COLUMNS = "task_id, text, is_done, is_skipped, tasks.sum"
+_TASK_WIDTH = _TASK_COLUMNS.count(",") + 1
+_ANNOTATED_COLUMNS = "annotated.task_id, updated_at, annotations, stored, given, is_labelled, annotated.sum"
 _EMPTYING = ("DELETE FROM tasks", "DELETE FROM annotated", "DELETE FROM facts")
 
 
@@ -110,8 +115,8 @@ class TaskStore:
         """Store tasks; replace tasks with the same ids."""
         with self.at_once():
             for task in tasks:
-                row = (task.task_id, task.text, task.is_done, task.is_skipped)
-                self._db.execute("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?)", row)
+                row = (task.task_id, task.text, int(task.is_done), int(task.is_skipped))
+                self._db.execute("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?, ?)", (*row, _sum(row)))
                 if task.annotations is not None:
                     self._put_annotations(task.task_id, task.updated_at, task.annotations)
 
@@ -122,8 +127,8 @@ class TaskStore:
         given = [annotation for annotation in annotations if not annotation.is_skipped]
         is_labelled = any(not annotation.is_ground_truth for annotation in given)
         raw = json.dumps([asdict(annotation) for annotation in annotations])
-        row = (task_id, updated_at, raw, len(annotations), len(given), is_labelled)
-        self._db.execute("INSERT OR REPLACE INTO annotated VALUES (?, ?, ?, ?, ?, ?)", row)
+        row = (task_id, updated_at, raw, len(annotations), len(given), int(is_labelled))
+        self._db.execute("INSERT OR REPLACE INTO annotated VALUES (?, ?, ?, ?, ?, ?, ?)", (*row, _sum(row)))
 
     def remove(self, task_ids: Collection[int]) -> None:
         """Delete tasks and their annotations."""
@@ -134,15 +139,17 @@ class TaskStore:
 
     def pool(self) -> Iterator[PoolText]:
         """Yield the texts of tasks that need an annotation, by task id."""
-        rows = self._db.execute("SELECT task_id, text, is_skipped FROM tasks WHERE NOT is_done ORDER BY task_id")
-        return (PoolText(task_id, text, bool(is_skipped)) for task_id, text, is_skipped in rows)
+        rows = self._db.execute(f"SELECT {_TASK_COLUMNS} FROM tasks WHERE NOT is_done ORDER BY task_id")  # noqa: S608
+        return (PoolText(task_id, text, bool(is_skipped)) for task_id, text, _, is_skipped in map(_checked, rows))
 
     def annotated(self) -> Iterator[AnnotatedText]:
         """Yield the texts that people annotated or skipped, with all annotations, by task id."""
+        columns = f"{_TASK_COLUMNS}, {_ANNOTATED_COLUMNS}"
         rows = self._db.execute(
-            "SELECT task_id, text, annotations FROM annotated JOIN tasks USING (task_id) ORDER BY task_id"
+            f"SELECT {columns} FROM annotated JOIN tasks USING (task_id) ORDER BY task_id"  # noqa: S608
         )
-        return (AnnotatedText(task_id, text, _annotations(raw)) for task_id, text, raw in rows)
+        both = ((_checked(row[:_TASK_WIDTH]), _checked(row[_TASK_WIDTH:])) for row in rows)
+        return (AnnotatedText(task[0], task[1], _annotations(annotated[2])) for task, annotated in both)
 
     def knows_annotations(self, task_id: int, updated_at: str, count: int) -> bool:
         """Whether the store has the present annotations of a task.
@@ -171,7 +178,10 @@ class TaskStore:
     def facts(self) -> dict[str, Any]:
         """Read the notes that `note` stored."""
         rows = self._db.execute("SELECT name, value FROM facts").fetchall()
-        return {name: json.loads(value) for name, value in rows}
+        try:
+            return {name: json.loads(unsealed(value.encode())) for name, value in rows}
+        except ValueError as error:
+            raise sqlite3.DatabaseError("a note cannot be read") from error
 
     def note(self, facts: Mapping[str, Any]) -> None:
         """Store notes on how the tasks were read; replace notes with the same names.
@@ -180,7 +190,7 @@ class TaskStore:
             facts: JSON values by name.
         """
         with self.at_once():
-            rows = [(name, json.dumps(value)) for name, value in facts.items()]
+            rows = [(name, sealed(json.dumps(value).encode()).decode()) for name, value in facts.items()]
             self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", rows)
 
 
@@ -221,6 +231,23 @@ def _opened(file: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _sum(fields: tuple[object, ...]) -> int:
+    """A checksum of a row: SQLite itself finds damage of its own structures, and none inside a text or a number."""
+    return zlib.crc32(ascii(fields).encode())
+
+
+def _checked(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a row without its checksum.
+
+    Raises:
+        sqlite3.DatabaseError: the row differs from its checksum.
+    """
+    fields = row[:-1]
+    if _sum(fields) != row[-1]:
+        raise sqlite3.DatabaseError("a row differs from its checksum")
+    return fields
 
 
 def _annotations(raw: str) -> tuple[Annotation, ...]:

@@ -15,6 +15,7 @@ from model.errors import DamagedVersionError, VersionError
 from model.files import is_shortage, set_aside, sha256_of, size_and_times
 from model.learner.evaluation import Evaluation
 from model.learner.prototypes import NO_TRUST, Trust
+from model.seals import unsealed
 from model.types import IntArray, LabelSet, LabelTexts
 
 # What a missing or damaged file of a version may raise.
@@ -142,7 +143,7 @@ def read_version(folder: Path) -> ModelVersion:
 
 
 def _parsed(folder: Path) -> ModelVersion:
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest = json.loads(unsealed((folder / "manifest.json").read_bytes()))
     config, metrics = manifest["config"], manifest["metrics"]
     return ModelVersion(
         number=int(folder.name),

@@ -24,6 +24,7 @@ from model.files import BROKEN, discard, new_folder, read_or_set_aside, sha256_o
 from model.learner.model_version import ModelVersion, read_version
 from model.learner.recipes import TrainingConfig
 from model.learner.training import Trained
+from model.seals import sealed, unsealed
 from model.text_digests import text_digest
 from model.types import IntArray, LabelTexts, Targets
 
@@ -128,7 +129,7 @@ class Registry:
             save_classifier(trained.classifier, beside)
             more = {"label_texts": label_texts, "sha256": _checksums(beside), "question": question}
             manifest = _manifest(trained, targets, config, more)
-            (beside / "manifest.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+            (beside / "manifest.json").write_bytes(sealed(json.dumps(manifest, indent=2).encode()))
             _read_back(beside)
         return self.find(number)
 
@@ -140,7 +141,7 @@ class Registry:
         """
         self.find(number).check()
         pointer = {"number": number, "newest_seen": self.numbers()[-1]}
-        write_whole(self._folder / "current", json.dumps(pointer).encode())
+        write_whole(self._folder / "current", sealed(json.dumps(pointer).encode()))
         for old in self.numbers()[:-KEPT_VERSIONS]:
             if old != number:
                 discard(self._folder / str(old))
@@ -155,16 +156,16 @@ class Registry:
         Where the file is lost, the versions on disk count, those that were set aside and the current one.
         """
         counter = self._folder / "counter"
-        last = read_or_set_aside(counter, int) or 0
+        last = read_or_set_aside(counter, lambda content: int(unsealed(content))) or 0
         names = [path.name.removesuffix(BROKEN) for path in self._folder.glob("*")]
         on_disk = [int(name) for name in names if name.isdigit()]
         number = max([last, *on_disk, *self._pointer().values()]) + 1
-        write_whole(counter, str(number).encode())
+        write_whole(counter, sealed(str(number).encode()))
         return number
 
 
 def _parsed_pointer(content: bytes) -> dict[str, int]:
-    pointer = json.loads(content)
+    pointer = json.loads(unsealed(content))
     return {"number": int(pointer["number"]), "newest_seen": int(pointer.get("newest_seen", 0))}
 
 

@@ -53,6 +53,7 @@ GROUND = (
         "model.types",
         "model.files",
         "model.leftovers",
+        "model.seals",
         "model.progress",
         "model.text_digests",
         "model.llm.chat",

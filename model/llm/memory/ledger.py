@@ -8,6 +8,7 @@ from pathlib import Path
 from model.errors import LLMBudgetError
 from model.files import read_or_set_aside, write_whole
 from model.llm.chat import Reply
+from model.seals import sealed, unsealed
 
 
 @dataclass(frozen=True)
@@ -127,11 +128,11 @@ class Ledger:
         with self._lock:
             before, more = asdict(self.read()), asdict(entry)
             after = {name: count + more[name] for name, count in before.items()}
-            write_whole(self._file, json.dumps(after).encode())
+            write_whole(self._file, sealed(json.dumps(after).encode()))
 
 
 def _parsed(content: bytes) -> Spent:
-    raw = json.loads(content)
+    raw = json.loads(unsealed(content))
     if not isinstance(raw, dict) or not all(isinstance(count, int) and count >= 0 for count in raw.values()):
         raise ValueError("not an account")
     counts = {name: raw[name] for name in asdict(Spent()) if name in raw}

@@ -1,3 +1,4 @@
+import json
 import multiprocessing
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,24 @@ def test_a_file_that_holds_no_such_record_is_set_aside_with_a_warning(note, file
     assert note.read() == LONG
 
 
+def test_a_record_in_which_one_byte_changed_is_set_aside(note, file):
+    for place in range(0, 600, 7):
+        note.write(Note(("größer", "x" * 500), {7: 0.1}))
+        content = bytearray(file.read_bytes())
+        content[place] ^= 1
+        file.write_bytes(content)
+        assert note.read() is None
+        assert file.with_name("note.json.broken").read_bytes() == content
+
+
+def test_a_record_of_the_release_before_checksums_is_read_and_gets_one(note, file):
+    file.parent.mkdir()
+    file.write_bytes(NOTE.dump_json(LONG))
+    assert note.read() == LONG
+    note.write(LONG)
+    assert json.loads(file.read_bytes()).keys() == {"sha256", "record"}
+
+
 def _write_often(file: Path, letter: str) -> None:
     document = Document(file, NOTE, None)
     for number in range(WRITES):
@@ -94,6 +113,14 @@ def test_a_record_may_be_read_by_whoever_may_read_the_files_around_it(note, file
     beside = file.with_name("beside.json")
     beside.touch()
     assert file.stat().st_mode == beside.stat().st_mode
+
+
+def test_a_line_of_a_journal_in_which_one_byte_changed_is_skipped(file):
+    journal = Journal(file, TypeAdapter(Note))
+    for word in ("one", "two"):
+        journal.append(Note((word,), {}))
+    file.write_bytes(file.read_bytes().replace(b'"one"', b'"onf"'))
+    assert journal.read() == [Note(("two",), {})]
 
 
 def test_a_journal_keeps_the_order_and_skips_invalid_lines(file):

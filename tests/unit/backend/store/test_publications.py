@@ -1,4 +1,6 @@
+import json
 import sqlite3
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -111,6 +113,39 @@ def test_a_publication_whose_table_is_damaged_is_set_aside_when_it_is_read(publi
         look(order)
     assert (publications.current(), publications.name()) == (None, "")
     assert {path.name for path in (tmp_path / "5").iterdir()} == {"order-7.sqlite.broken", "published.json.broken"}
+
+
+def test_a_table_of_which_any_byte_changed_is_set_aside_also_while_a_process_knows_it(publications, tmp_path):
+    for number in range(1, 40):
+        publications.write(a_publication(300, number=number), some_places(300))
+        with publications.open() as order:
+            assert len(order.find([10])) == 1
+        (table,) = (tmp_path / "5").glob("order-*.sqlite")
+        content = bytearray(table.read_bytes())
+        content[number * (len(content) // 40)] ^= 1
+        table.write_bytes(content)
+        with pytest.raises(DamagedOrderError, match="differs from its checksum"), publications.open():
+            pass
+        assert publications.current() is None
+
+
+def test_a_table_is_hashed_once_for_each_process(publications, monkeypatch):
+    publications.write(a_publication(3), some_places(3))
+    with publications.open():
+        pass
+    monkeypatch.setattr("backend.store.publications.sha256_of", None)
+    with publications.open() as order:
+        assert len(order.places()) == 3
+
+
+def test_an_order_of_the_release_before_checksums_is_read(publications, tmp_path):
+    written = publications.write(a_publication(3), some_places(3))
+    before = json.loads((tmp_path / "5" / "published.json").read_text())["record"]
+    del before["table_sha256"]
+    (tmp_path / "5" / "published.json").write_text(json.dumps(before))
+    assert publications.current() == replace(written, table_sha256="")
+    with publications.open() as order:
+        assert len(order.places()) == 3
 
 
 def test_an_order_that_was_replaced_while_it_was_read_is_not_set_aside(publications):

@@ -125,6 +125,32 @@ def test_a_broken_file_is_set_aside(file, caplog):
         assert list(store.pool()) == []
 
 
+@pytest.mark.parametrize(
+    ("change", "look"),
+    [
+        ("UPDATE tasks SET text = 'gold film'", lambda store: list(store.pool())),
+        ("UPDATE tasks SET is_skipped = 1", lambda store: list(store.pool())),
+        ("UPDATE tasks SET text = 'bed'", lambda store: list(store.annotated())),
+        (
+            "UPDATE annotated SET annotations = replace(annotations, 'pos', 'neg')",
+            lambda store: list(store.annotated()),
+        ),
+        ("UPDATE annotated SET updated_at = '2027'", lambda store: list(store.annotated())),
+        ("UPDATE facts SET value = replace(value, '15', '16')", lambda store: store.facts()),
+    ],
+)
+def test_a_text_a_label_or_a_note_that_the_disk_changed_is_found(file, store, change, look):
+    store.put([StoredTask(1, "good film"), StoredTask(2, "bad", is_done=True, annotations=(POS,))])
+    store.note({"read_s": 15})
+    look(store)
+    with sqlite3.connect(file) as disk:
+        disk.execute(change)
+    disk.close()
+    with pytest.raises(sqlite3.DatabaseError) as error:
+        look(store)
+    assert set_aside_if_broken(file, error.value)
+
+
 def test_a_locked_file_is_not_set_aside(file):
     TaskStore(file).__exit__()
     assert not set_aside_if_broken(file, sqlite3.OperationalError("database is locked"))

@@ -71,7 +71,7 @@ def test_a_version_remembers_what_it_is_worth_and_what_made_it_so(registry, writ
     assert (version.out_of_fold, version.warnings) == (measured, ("few",))
     assert (version.recipe, version.recipe_used) == ("head", "lp-ft")
     assert version.load().config.temperature == 1.3
-    manifest = json.loads((version.folder / "manifest.json").read_text())
+    manifest = json.loads((version.folder / "manifest.json").read_text())["record"]
     assert manifest["metrics"]["temperature"] == 1.3
     assert manifest["metrics"]["final_loss"] is None
     assert manifest["config"]["seed"] == 0
@@ -83,14 +83,14 @@ def test_the_same_labels_have_the_same_hash_and_others_another(write):
     other = replace(TARGETS, texts=("good film", "worse film"))
     versions = [write(targets) for targets in (TARGETS, TARGETS, other)]
     one, again, different = (
-        json.loads((version.folder / "manifest.json").read_text())["data_sha256"] for version in versions
+        json.loads((version.folder / "manifest.json").read_text())["record"]["data_sha256"] for version in versions
     )
     assert one == again != different
 
 
 def test_a_version_of_before_there_were_measurements_is_still_read(registry, write):
     folder = write().folder
-    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = json.loads((folder / "manifest.json").read_text())["record"]
     del manifest["warnings"], manifest["metrics"]["out_of_fold"], manifest["metrics"]["recipe"], manifest["sha256"]
     (folder / "manifest.json").write_text(json.dumps(manifest))
     classifier = json.loads((folder / "classifier.json").read_text())
@@ -195,7 +195,7 @@ def test_a_version_never_changes_once_it_is_written(registry, write):
 
 def test_the_manifest_holds_a_checksum_of_every_file(registry, write):
     version = write()
-    manifest = json.loads((version.folder / "manifest.json").read_text())
+    manifest = json.loads((version.folder / "manifest.json").read_text())["record"]
     files = {str(path.relative_to(version.folder)) for path in version.folder.rglob("*") if path.is_file()}
     assert set(manifest["sha256"]) == files - {"manifest.json"}
 

@@ -28,7 +28,7 @@ def test_answers_failures_and_what_was_remembered_add_up_and_are_kept(file):
     expected = Spent(asked=4, from_cache=1, prompt_tokens=1110, completion_tokens=22, failed=2)
     assert Ledger(file).read() == expected
     assert Ledger(file).spent_tokens == 1132
-    assert json.loads(file.read_text(encoding="utf-8"))["prompt_tokens"] == 1110
+    assert json.loads(file.read_text(encoding="utf-8"))["record"]["prompt_tokens"] == 1110
     assert [path.name for path in file.parent.iterdir()] == ["ledger.json"]
 
 

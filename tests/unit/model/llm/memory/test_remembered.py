@@ -64,7 +64,7 @@ def test_whatever_an_answer_depends_on_makes_another_question(folder, ledger, me
 def test_a_file_holds_the_answer_and_nothing_of_the_question(folder, ledger):
     RememberedChat(ScriptedChat([REPLY]), folder, ledger).ask(ASKED, SCHEMA)
     [file] = folder.iterdir()
-    assert json.loads(file.read_text(encoding="utf-8"))["text"] == "3, 1"
+    assert json.loads(file.read_text(encoding="utf-8"))["record"]["text"] == "3, 1"
     assert "private" not in file.read_text(encoding="utf-8")
 
 

@@ -1,0 +1,41 @@
+"""A checksum around JSON: damage that still parses, such as another digit in a number, is found when it is read."""
+
+import hashlib
+
+# A sealed value is JSON itself: {"sha256":"<64 digits>","record":<the value>}.
+_HEAD, _MIDDLE, _TAIL = b'{"sha256":"', b'","record":', b"}"
+_DIGITS = 64
+_MIDDLE_AT = len(_HEAD) + _DIGITS
+_BEGINS_AT = _MIDDLE_AT + len(_MIDDLE)
+
+
+def sealed(content: bytes) -> bytes:
+    """Put a JSON value into an object with its checksum.
+
+    Args:
+        content: a JSON value.
+    """
+    return b"".join((_HEAD, _checksum(content), _MIDDLE, content, _TAIL))
+
+
+def unsealed(content: bytes) -> bytes:
+    """Take a JSON value out of its seal. A value without any seal, as earlier releases wrote it, is returned as it is.
+
+    Args:
+        content: what a file holds.
+
+    Raises:
+        ValueError: the value or its seal is damaged.
+    """
+    head, middle = content[: len(_HEAD)], content[_MIDDLE_AT:_BEGINS_AT]
+    # One damaged byte leaves one of both whole.
+    if head != _HEAD and middle != _MIDDLE:
+        return content
+    value = content[_BEGINS_AT : -len(_TAIL)]
+    if content != b"".join((_HEAD, _checksum(value), _MIDDLE, value, _TAIL)):
+        raise ValueError("it differs from its checksum")
+    return value
+
+
+def _checksum(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
