@@ -50,6 +50,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     raw: bytes | None = None
     is_silent: bool = False
+    reason: str | None = None
 
     def content(self) -> bytes:
         if isinstance(self.body, bytes):
@@ -140,7 +141,7 @@ def _handler(
 
         def _send(self, reply: Answer) -> None:
             content = reply.content()
-            self.send_response(reply.status)
+            self.send_response(reply.status, reply.reason)
             usual = {"Content-Type": "application/json", "Content-Length": str(len(content))}
             for name, value in {**usual, **reply.headers}.items():
                 self.send_header(name, value)

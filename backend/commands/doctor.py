@@ -22,7 +22,7 @@ from backend.store.project_folder import ProjectFolder
 from backend.studio.answers import MLBackendAnswer
 from backend.studio.client import SAMPLING, LabelStudioClient
 from backend.studio.config.kinds import read_tasks
-from backend.studio.connecting import UNREACHABLE_FIX, refusal, refusal_text
+from backend.studio.connecting import UNREACHABLE_FIX, allowed_hosts_fix, refusal, refusal_text, refused_name
 from backend.studio.opening import certificates, check_answers
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis, server_version
@@ -244,7 +244,12 @@ def _project(settings: Settings, client: LabelStudioClient, project_id: int, url
         return
     for question in questions:
         yield Finding(name, f"asks {question.control!r} with {len(question.label_set.labels)} labels")
-    ours = [backend for backend in client.backends(project_id) if backend.url.rstrip("/") == url.rstrip("/")]
+    listed = client.backends(project_id)
+    ours = [backend for backend in listed if backend.url.rstrip("/") == url.rstrip("/")]
+    # Words of ours in another one's error: it is this backend, connected under another name.
+    if refused := [found for backend in ours or listed for found in _refused(name, backend)]:
+        yield from refused
+        return
     if not ours:
         yield Finding(name, f"not connected to {url}", f"python -m backend connect --project {project_id} --url {url}")
         return
@@ -261,6 +266,12 @@ def _project(settings: Settings, client: LabelStudioClient, project_id: int, url
             f"annotators get version {project.model_version!r} in {project.sampling!r}, not our {published!r}",
             "press Start Training, or label one more text: the next round sets it right",
         )
+
+
+def _refused(name: str, backend: MLBackendAnswer) -> Iterator[Finding]:
+    """Name ALLOWED_HOSTS if this backend refuses the name by which Label Studio calls it."""
+    if host := refused_name(backend.error_message or ""):
+        yield Finding(name, f"Label Studio calls {backend.url} by the name {host!r}", allowed_hosts_fix(host))
 
 
 def look_at_files(name: str, folder: ProjectFolder) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from backend.studio.contract import Project
 from backend.studio.reading import Reading
 from model.encoder.encoder import MAX_CHARACTERS
 from model.learner.knowledge import MOST_POOL
+from model.llm.asking import MARK
 from model.tasks.task import Task
 from model.text_digests import text_digests
 from model.types import AnnotatedText, Background, IntArray, LabelTexts, LeftOut, PoolText, ReadTargets, Targets
@@ -140,7 +141,7 @@ def _warn_of_texts(event: str, synced: Synced, is_meant: Callable[[str], bool]) 
 
 
 def read_targets(client: LabelStudioClient, project_id: int, task: Task) -> ReadTargets:
-    """Read people's labels from an export, without a store.
+    """Read people's labels from an export, without a store. A text that is cut ends in a mark: people read the file.
 
     Args:
         client: the client for Label Studio.
@@ -148,7 +149,7 @@ def read_targets(client: LabelStudioClient, project_id: int, task: Task) -> Read
         task: the question.
     """
     annotated = [
-        AnnotatedText(exported.task_id, read_text([task], exported.data), exported.annotations)
+        AnnotatedText(exported.task_id, read_text([task], exported.data, MARK), exported.annotations)
         for exported in client.annotated_tasks(project_id, [task.control])
     ]
     return task.as_answered(annotated).targets(annotated)

@@ -1,6 +1,7 @@
 """Connect a project to this backend over Label Studio's API, and explain Label Studio's refusals."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from backend.studio.webhooks import rotate_secret
 from model.tasks.label_names import check_described
 
 TITLE = "Shortlist"
+# In the backend's refusal of a Host; Label Studio repeats it to whoever connects.
+_REFUSED_NAME = re.compile(r"does not go by the name '([^']*)'")
 
 
 def connect_project(
@@ -97,9 +100,26 @@ def refusal(response: httpx.Response, url: str) -> LabelStudioError:
         return LabelStudioError(
             f"Label Studio cannot resolve the host of {url}", "give its name as Label Studio sees it"
         )
+    if name := refused_name(text):
+        return LabelStudioError(f"the backend at {url} does not go by the name {name!r}", allowed_hosts_fix(name))
     if "health check failed" in text:
         return LabelStudioError(f"Label Studio cannot reach {url}", UNREACHABLE_FIX)
     return LabelStudioError(f"Label Studio refuses {url} ({response.status_code}): {text[:300]}")
+
+
+def refused_name(text: str) -> str:
+    """Return the name by which Label Studio called this backend in vain; empty if that is not the fault.
+
+    Args:
+        text: the text of a refusal, or the error of an ML backend.
+    """
+    found = _REFUSED_NAME.search(text)
+    return found.group(1) if found else ""
+
+
+def allowed_hosts_fix(name: str) -> str:
+    """Return what to do about a refused name."""
+    return f"add {name} to ALLOWED_HOSTS in the backend's environment, and start it again"
 
 
 BLOCKED_FIX = "start it with ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false in its environment"

@@ -10,7 +10,7 @@ from model.tasks.votes import read_votes
 from model.types import AnnotatedText, Annotation, FloatArray, LabelSet, ReadTargets, Targets
 
 # Upper limit on the characters of an answer that a reason quotes.
-QUOTED_CHARACTERS = 80
+_QUOTED_CHARACTERS = 80
 
 
 def read_shares(
@@ -46,9 +46,7 @@ def _vote(labels: Sequence[str], label_set: LabelSet) -> FloatArray | None:
     vote_C = np.zeros(len(label_set.labels))
     for label in labels:
         if label not in label_set.labels:
-            raise UnusableAnswerError(
-                f"the answer is {label[:QUOTED_CHARACTERS]!r}, a label that the labeling config does not have"
-            )
+            raise UnusableAnswerError(f"the answer is {quoted(label)}, a label that the labeling config does not have")
         vote_C[label_set.labels.index(label)] = 1.0
     if label_set.is_multilabel:
         return vote_C
@@ -58,3 +56,9 @@ def _vote(labels: Sequence[str], label_set: LabelSet) -> FloatArray | None:
 def form_of(value: Any) -> str:
     """The form of a value that should have had another, in words."""
     return "nothing" if value is None else f"a value of the type {type(value).__name__}"
+
+
+def quoted(words: str) -> str:
+    """Words of a stranger for a sentence, with a mark where they are cut."""
+    is_cut = len(words) > _QUOTED_CHARACTERS
+    return repr(f"{words[:_QUOTED_CHARACTERS]}…" if is_cut else words)

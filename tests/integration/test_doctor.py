@@ -3,10 +3,12 @@
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from backend.commands.doctor import Finding, examine
@@ -14,6 +16,7 @@ from backend.settings import Settings
 from examples.servers import Server, free_port
 from tests.annotators import Person, choices_config, reviews, signed_in, until_published
 from tests.servers import LEGACY_TOKEN, BackendServer, label_studio, run_backend
+from tests.studio_servers import Answer, Asked, studio_server
 
 # label-studio-sdk's own, when it reads a personal access token.
 pytestmark = pytest.mark.filterwarnings("ignore:The `parse_obj` method is deprecated")
@@ -176,6 +179,48 @@ def test_a_backend_that_label_studio_cannot_reach(owner: Person, settings: dict[
 
     assert "start `python -m backend serve`" in wrong["backend"].fix
     assert wrong["address"].found == f"Label Studio cannot reach {url}"
+
+
+@contextmanager
+def _called_by(name: str | Callable[[], str], backend_url: str) -> Iterator[str]:
+    """A proxy before the backend that calls it by a name of its own, as one does that rewrites the Host header."""
+
+    def forward(asked: Asked) -> Answer:
+        headers = {"Host": name() if callable(name) else name, "Content-Type": "application/json"}
+        answer = httpx.request(asked.method, f"{backend_url}{asked.path}", content=asked.body, headers=headers)
+        return Answer(answer.status_code, answer.content, reason=answer.reason_phrase)
+
+    with studio_server(forward) as proxy:
+        yield proxy.url
+
+
+def test_a_name_that_the_backend_does_not_go_by(
+    owner: Person, settings: dict[str, Any], quick: BackendServer, title: str
+) -> None:
+    project_id = owner.create_project(title, CONFIG, ["a text"])
+    fix = "add shortlist.lan to ALLOWED_HOSTS in the backend's environment, and start it again"
+    with _called_by("localhost", quick.url) as url:
+        owner.connect(project_id, url)
+        with _called_by("shortlist.lan", quick.url) as refused_url:
+            assert _wrong(settings, project_id, refused_url)["address"].fix == fix
+            refused = quick.command("connect", "--project", str(project_id), "--url", refused_url)
+            assert fix in refused.stderr
+
+
+def test_a_connected_backend_whose_name_is_no_longer_allowed(
+    owner: Person, settings: dict[str, Any], quick: BackendServer, title: str
+) -> None:
+    """Somebody changed the proxy, or ALLOWED_HOSTS, after connecting; doctor is asked without --url."""
+    project_id = owner.create_project(title, CONFIG, ["a text"])
+    names = ["localhost"]
+    with _called_by(lambda: names[-1], quick.url) as url:
+        owner.connect(project_id, url)
+        names.append("shortlist.lan")
+        wrong = _wrong(settings, project_id, quick.url)
+
+    assert list(wrong) == [f"project {project_id}"]
+    assert wrong[f"project {project_id}"].found == f"Label Studio calls {url} by the name 'shortlist.lan'"
+    assert "ALLOWED_HOSTS" in wrong[f"project {project_id}"].fix
 
 
 def test_something_else_at_the_backends_address(

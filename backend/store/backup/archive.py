@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -113,7 +113,7 @@ def write_backup(model_dir: Path, file: Path, *, has_caches: bool, on_file: OnFi
             files = {piece.name: _pack(archive, piece, on_file) for piece in snapshot.pieces()}
             if not files:
                 raise BackupError(f"MODEL_DIR={model_dir} holds no project: there is nothing to back up")
-            now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+            now = datetime.now(UTC).isoformat(timespec="seconds")
             manifest = Manifest(FORMAT, VERSION, now, has_caches, files)
             archive.writestr(_MANIFEST, _FORM.dump_json(manifest), zipfile.ZIP_DEFLATED, _COMPRESSION_LEVEL)
     return manifest, tuple(snapshot.left_out)

@@ -120,7 +120,7 @@ def without_markup(markup: str) -> str:
     return tidy(words_of(markup))
 
 
-def read_text(tasks: Sequence[Task], data: Mapping[str, Any]) -> str:
+def read_text(tasks: Sequence[Task], data: Mapping[str, Any], mark: str = "") -> str:
     """Return the text that annotators see in a task: the text fields of all questions, joined by blank lines.
 
     Of a longer text only the beginning is kept, without a mark: an encoder reads no more, and would learn from a mark.
@@ -128,15 +128,17 @@ def read_text(tasks: Sequence[Task], data: Mapping[str, Any]) -> str:
     Args:
         tasks: name the text fields.
         data: the task's data.
+        mark: what to put after a text that is cut, where people read it.
 
     Returns:
-        The text, at most MAX_CHARACTERS of it; empty if all fields are empty or missing.
+        The text, at most MAX_CHARACTERS of it and the mark; empty if all fields are empty or missing.
     """
     fields = dict.fromkeys(text_field for task in tasks for text_field in task.fields)
     parts = (_read_field(text_field, _look_up(data, text_field.key)) for text_field in fields)
-    joined = "\n\n".join(part for part in parts if part)[:MAX_CHARACTERS]
+    joined = "\n\n".join(part for part in parts if part)
+    kept = joined[:MAX_CHARACTERS] + (mark if len(joined) > MAX_CHARACTERS else "")
     # A tokenizer fails on half a surrogate pair.
-    return joined.encode("utf-8", "replace").decode("utf-8")
+    return kept.encode("utf-8", "replace").decode("utf-8")
 
 
 def _look_up(data: Mapping[str, Any], key: str) -> Any:

@@ -4,7 +4,7 @@ This folder may import `reading` and `model.query`. `memory`, `tasks`, `simulati
 """
 
 from model.llm.asking.candidates import Candidates
-from model.llm.asking.framing import count_tokens, numbered_line, quoted, shorten
+from model.llm.asking.framing import MARK, count_tokens, numbered_line, quoted, shorten
 from model.llm.asking.picks import read_picks
 from model.llm.asking.question import Question, describe_project
 from model.llm.asking.selection_prompt import as_text, build_selection_prompt
@@ -20,6 +20,7 @@ from model.llm.asking.selector import (
 )
 
 __all__ = [
+    "MARK",
     "MOST_PICKS",
     "SHOWN_PER_PICK",
     "Candidates",

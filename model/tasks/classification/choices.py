@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from model.errors import UnusableAnswerError
-from model.tasks.shares import QUOTED_CHARACTERS, form_of
+from model.tasks.shares import form_of, quoted
 from model.types import Annotation, ResultItem
 
 
@@ -20,7 +20,7 @@ def chosen_labels(annotation: Annotation, control: str) -> tuple[str, ...]:
 
 def _labels(item: ResultItem) -> Sequence[str]:
     if item.kind != "choices":
-        raise UnusableAnswerError(f"the answer is of the type {item.kind[:QUOTED_CHARACTERS]!r}, not 'choices'")
+        raise UnusableAnswerError(f"the answer is of the type {quoted(item.kind)}, not 'choices'")
     given = item.value.get("choices")
     if isinstance(given, str):
         return (given,)

@@ -10,7 +10,7 @@ import numpy as np
 from model.errors import UnusableAnswerError
 from model.links import Answers
 from model.tasks.gold_lines import gold_lines
-from model.tasks.shares import QUOTED_CHARACTERS, form_of, read_shares
+from model.tasks.shares import form_of, quoted, read_shares
 from model.tasks.task import Task, TextField
 from model.types import AnnotatedText, Annotation, FloatArray, IntArray, LabelSet, ReadTargets, ResultItem, Targets
 
@@ -63,11 +63,11 @@ class Rating(Task):
 
     def _stars_of(self, item: ResultItem) -> str:
         if item.kind != "rating":
-            raise UnusableAnswerError(f"the answer is of the type {item.kind[:QUOTED_CHARACTERS]!r}, not 'rating'")
+            raise UnusableAnswerError(f"the answer is of the type {quoted(item.kind)}, not 'rating'")
         stars = _whole(item.value.get("rating"))
         most = len(self.label_set.labels)
         if not 1 <= stars <= most:
-            given = f"{item.value.get('rating')}"[:QUOTED_CHARACTERS]
+            given = quoted(str(item.value.get("rating"))).strip("'")
             raise UnusableAnswerError(f"the answer is {given} stars, and the labeling config has 1 to {most}")
         return str(stars)
 

@@ -11,7 +11,7 @@ from model.errors import UnusableAnswerError
 from model.links import Answers
 from model.tasks.gold_lines import gold_lines
 from model.tasks.label_names import Meaning
-from model.tasks.shares import QUOTED_CHARACTERS, form_of, read_shares
+from model.tasks.shares import form_of, quoted, read_shares
 from model.tasks.task import Task, TextField
 from model.types import AnnotatedText, Annotation, LabelSet, LabelTexts, ReadTargets, ResultItem, Targets
 
@@ -110,7 +110,7 @@ class Taxonomy(Task):
 
     def _paths_of(self, item: ResultItem) -> list[Path]:
         if item.kind != self.kind:
-            raise UnusableAnswerError(f"the answer is of the type {item.kind[:QUOTED_CHARACTERS]!r}, not {self.kind!r}")
+            raise UnusableAnswerError(f"the answer is of the type {quoted(item.kind)}, not {self.kind!r}")
         given = item.value.get(self.kind)
         if not isinstance(given, list | str):
             raise UnusableAnswerError(f"the answer has {form_of(given)} in place of a list of paths")

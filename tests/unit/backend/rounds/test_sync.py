@@ -3,15 +3,16 @@ from dataclasses import replace
 import pytest
 
 from backend.errors import UnsupportedConfigError
-from backend.rounds.sync import sync
+from backend.rounds.sync import read_targets, sync
 from backend.settings import ProjectSettings, Settings
 from backend.store.project_folder import ProjectFolder
 from backend.store.sync_record import Unread
 from backend.store.tasks import TaskStore
+from backend.studio.contract import AnnotatedTask
 from backend.work.requests import Requested
-from model.types import PoolText
+from model.types import Annotation, PoolText
 from tests.fake_tasks import TaskedLabelStudio
-from tests.fakes import FakeTurn, a_context, a_sync_record, labeling_config
+from tests.fakes import FakeTurn, a_context, a_sync_record, chosen, labeling_config, the_task
 
 FILMS = ("good film", "bad film", "dull plot", "fine cast", "poor cast", "great plot")
 
@@ -321,3 +322,10 @@ def test_a_text_without_words_teaches_nothing(read):
     synced, _ = read()
     odd = replace(synced, pool=(PoolText(1, "  "), PoolText(2, "good film")))
     assert odd.background.pool == ("good film",)
+
+
+def test_an_exported_text_that_is_cut_ends_in_a_mark(studio):
+    long = {"text": "good film " * 10_000}
+    studio.annotated_tasks = lambda *_: [AnnotatedTask(1, long, (Annotation("ann", chosen("pos")),))]
+    (text,) = read_targets(studio, 1, the_task(labeling_config())).targets.texts
+    assert text.endswith(" […]")

@@ -21,6 +21,10 @@ URL = "http://backend:9090"
         ({"detail": "URL resolves to a reserved network address"}, "ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION"),
         ({"detail": "Can't resolve hostname backend"}, "as Label Studio sees it"),
         ({"detail": "health check failed: connection refused"}, "is the backend running"),
+        (
+            {"detail": "health check failed: 403 Client Error: this backend does not go by the name 'lan': if it does"},
+            "add lan to ALLOWED_HOSTS in the backend's environment, and start it again",
+        ),
         ({"detail": "Something new"}, '(403): {"detail": "Something new"}'),
     ],
 )

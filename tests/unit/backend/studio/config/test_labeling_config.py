@@ -204,6 +204,12 @@ def test_of_a_long_text_as_much_is_kept_as_an_encoder_reads_and_nothing_is_added
     assert read_text([task], {"text": long[:MAX_CHARACTERS]}) == long[:MAX_CHARACTERS].strip()
 
 
+def test_where_people_read_a_text_that_is_cut_it_ends_in_a_mark():
+    task, long = over("Text"), "good film " * 10_000
+    assert read_text([task], {"text": long}, " […]") == f"{long[:MAX_CHARACTERS]} […]"
+    assert read_text([task], {"text": "x" * MAX_CHARACTERS}, " […]") == "x" * MAX_CHARACTERS
+
+
 def test_people_see_by_a_mark_that_a_text_is_not_whole():
     read = read_text([over("Text")], {"text": "good film " * 10_000})
     assert shorten(read, 200).endswith("[…]")

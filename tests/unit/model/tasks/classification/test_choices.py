@@ -109,7 +109,7 @@ def test_a_label_that_the_config_does_not_have_is_left_out_with_its_task_and_the
         ({"choices": [["pos"]]}, "choices", "a value of the type list in place of a label"),
         ({"choices": [True]}, "choices", "a value of the type bool in place of a label"),
         ({"choices": "angry"}, "choices", "'angry', a label that"),
-        ({"choices": ["x" * 2000]}, "choices", f"'{'x' * 80}', a label that"),
+        ({"choices": ["x" * 2000]}, "choices", f"'{'x' * 80}…', a label that"),
         ({"labels": ["pos"]}, "labels", "of the type 'labels', not 'choices'"),
         ({}, "None", "of the type 'None'"),
     ],
