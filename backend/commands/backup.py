@@ -26,7 +26,7 @@ def backup(
     ] = None,
     *,
     with_caches: Annotated[
-        bool, typer.Option("--all", help="With embeddings, which a round would compute anew: much larger.")
+        bool, typer.Option("--all", help="With embeddings, which a round would compute anew.")
     ] = False,
 ) -> None:
     """Write all that is under MODEL_DIR into one archive, also while rounds run.
