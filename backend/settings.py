@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import os
 import re
 from collections.abc import Mapping
 from enum import StrEnum
@@ -25,6 +26,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from backend.errors import ConfigurationError
+from backend.secret_files import SUFFIX, read_secret_files
 from model.llm.provider import PROVIDER_CHOICE, PROVIDERS, model_names
 from model.query.hooks import is_hook, load_hook
 from model.query.strategies import find_start, find_strategy
@@ -259,6 +261,7 @@ class Settings(_ProviderKeys):
         label_studio_proxy: a proxy on the way to Label Studio; unset: Label Studio is asked past all proxies.
         model_dir: folder of all state: model versions, publications, the embedded Redis.
         redis_url: unset: `serve` starts a private Redis.
+        redis_password: the password of REDIS_URL's Redis, where the address holds none.
         host: address that the web server listens on.
         allow_anonymous: listen on other addresses than loopback without a password.
         allowed_hosts: names by which this backend may be called, separated by commas, beside addresses, localhost and
@@ -292,6 +295,7 @@ class Settings(_ProviderKeys):
     rate_limit: float = Field(default=100.0, ge=0, le=1_000_000, validation_alias="RATE_LIMIT")
     model_dir: Path = Field(default=Path("./data"), validation_alias="MODEL_DIR")
     redis_url: str | None = Field(default=None, repr=False, pattern=r"^(rediss?|unix)://", validation_alias="REDIS_URL")
+    redis_password: SecretStr | None = Field(default=None, validation_alias="REDIS_PASSWORD")
     basic_auth_user: str | None = Field(default=None, validation_alias="BASIC_AUTH_USER")
     basic_auth_pass: SecretStr | None = Field(default=None, validation_alias="BASIC_AUTH_PASS")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", validation_alias="LOG_LEVEL")
@@ -393,25 +397,36 @@ class Settings(_ProviderKeys):
             )
 
 
+# The settings that a file may hold; X_FILE names the file of X. REDIS_URL is one: it may hold a password.
+SECRETS = (
+    *("LABEL_STUDIO_API_KEY", "LABEL_STUDIO_PROXY", "BASIC_AUTH_PASS", "REDIS_URL", "REDIS_PASSWORD"),
+    *sorted({row.key_setting for row in PROVIDERS.values()}),
+)
+
+
 def environment_names() -> frozenset[str]:
-    """The names of all environment variables that are settings, aliases included."""
+    """The names of all environment variables that are settings: aliases and the names of secrets' files included."""
     aliases = (field.validation_alias for field in Settings.model_fields.values())
     named = (alias.choices if isinstance(alias, AliasChoices) else [alias] for alias in aliases)
-    return frozenset(str(name) for names in named for name in names)
+    files = (name + SUFFIX for name in SECRETS)
+    return frozenset((*(str(name) for names in named for name in names), *files))
 
 
 def load_settings() -> Settings:
-    """Read the environment.
+    """Read the environment, and the files with secrets that it names.
 
     Raises:
-        ConfigurationError: a value is wrong; the message names every bad key and never shows a secret.
+        ConfigurationError: a value or a file is wrong; the message names every bad key and never shows a secret.
     """
+    secrets: dict[str, Any] = read_secret_files(SECRETS, os.environ)
     try:
-        settings = Settings()
+        settings = Settings(**secrets)
     except ValidationError as error:
         raise ConfigurationError(f"settings: {_problems(error)}") from None
     if bool(settings.basic_auth_user) != bool(settings.basic_auth_pass):
         raise ConfigurationError("settings: BASIC_AUTH_USER and BASIC_AUTH_PASS must be set together or not at all")
+    if settings.redis_password and not settings.redis_url:
+        raise ConfigurationError("settings: REDIS_PASSWORD is the password of REDIS_URL: set that too, or unset both")
     settings.for_project({})
     return settings
 

@@ -28,10 +28,11 @@ _MENDS = {
     "MISCONF": "it cannot write to its disk; make room there",
     "OOM": "its memory is full; raise its maxmemory",
     "No space left": "its disk is full; make room there",
-    "NOAUTH": "it wants a password; put it into REDIS_URL, as in redis://:password@host",
-    "AUTH": "correct the password in REDIS_URL",
-    "WRONGPASS": "correct the password in REDIS_URL",
-    "invalid username-password": "correct the password in REDIS_URL",
+    "HELLO must be called": "it wants a password; set REDIS_PASSWORD",
+    "NOAUTH": "it wants a password; set REDIS_PASSWORD",
+    "AUTH": "correct REDIS_PASSWORD, or the password in REDIS_URL",
+    "WRONGPASS": "correct REDIS_PASSWORD, or the password in REDIS_URL",
+    "invalid username-password": "correct REDIS_PASSWORD, or the password in REDIS_URL",
     "NOPERM": "its user may not do this; give the user of REDIS_URL all commands",
     "READONLY": "it is a replica; set REDIS_URL to the primary",
     "LOADING": "it is still reading its file; wait a moment",
@@ -91,6 +92,8 @@ def open_redis(settings: Settings, *, is_patient: bool = False) -> Redis:
     try:
         return Redis.from_url(
             url,
+            # A password in the address comes first.
+            password=settings.redis_password.get_secret_value() if settings.redis_password else None,
             socket_connect_timeout=_SOCKET_TIMEOUT_S,
             socket_timeout=_SOCKET_TIMEOUT_S,
             retry=_PATIENT if is_patient else _HASTY,

@@ -47,7 +47,7 @@ MAY_IMPORT = {
 }
 # What every folder may import.
 GROUND = (
-    *("backend.errors", "backend.settings", "backend.logs"),
+    *("backend.errors", "backend.secret_files", "backend.settings", "backend.logs"),
     *(
         "model.errors",
         "model.types",

@@ -17,7 +17,7 @@ from backend.rounds.plan import labels_until_training
 from backend.rounds.round import Round
 from backend.rounds.standing import Standing
 from backend.rounds.sync import Synced
-from backend.settings import LLMLabels, ProjectSettings, Settings, environment_names, load_settings
+from backend.settings import SECRETS, LLMLabels, ProjectSettings, Settings, environment_names, load_settings
 from backend.store.project_folder import ProjectFolder
 from backend.studio.client import LabelStudioClient
 from backend.studio.config.kinds import read_label_texts
@@ -27,7 +27,7 @@ from backend.web.classifying import WebClassifier
 from backend.web.entrance.authentication import is_admitted
 from backend.web.entrance.door import own_hosts
 from backend.web.service import Service
-from backend.work.redis_access import redis_url
+from backend.work.redis_access import open_redis, redis_url
 from model.errors import LLMBudgetError
 from model.llm.chat import Reply
 from model.llm.provider import LLMConfig
@@ -125,6 +125,12 @@ def _may_name(settings: Settings, hook: str) -> bool:
         return False
 
 
+def _redis_password(settings: Settings) -> str | None:
+    """The password that Redis gets."""
+    with_address = settings.model_copy(update={"redis_url": "redis://elsewhere:1"})
+    return open_redis(with_address).connection_pool.connection_kwargs["password"]
+
+
 def _is_open_to_all(settings: Settings) -> bool:
     """Whether `serve` listens on every address without a password."""
     anonymous = {"host": "0.0.0.0", "basic_auth_user": None, "basic_auth_pass": None}
@@ -154,6 +160,7 @@ EFFECTS = {
     "RATE_LIMIT": ("0.2", _requests_at_once),
     "MODEL_DIR": ("elsewhere", lambda settings: ProjectFolder(settings.model_dir, 1).path),
     "REDIS_URL": ("redis://elsewhere:1", redis_url),
+    "REDIS_PASSWORD": ("geheim", _redis_password),
     "BASIC_AUTH_USER": ("ann", lambda settings: is_admitted(settings, BOB)),
     "BASIC_AUTH_PASS": ("secret", lambda settings: is_admitted(settings, BOB)),
     "LOG_LEVEL": ("ERROR", _log_level),
@@ -197,12 +204,12 @@ ALIASES = {
 def test_every_setting_changes_something(load, name, tmp_path):
     value, effect = EFFECTS[name]
     (tmp_path / "redis.url").write_text("unix:///embedded")
-    basis = {"MODEL_DIR": str(tmp_path), "BASIC_AUTH_USER": "bob", "BASIC_AUTH_PASS": "word"}
+    basis = {"MODEL_DIR": str(tmp_path), "BASIC_AUTH_USER": "bob", "BASIC_AUTH_PASS": "word", "REDIS_URL": "redis://r"}
     assert effect(load(**{**basis, name: value})) != effect(load(**basis))
 
 
 def test_every_setting_is_among_those_that_change_something():
-    assert environment_names() == {*EFFECTS, *ALIASES}
+    assert environment_names() == {*EFFECTS, *ALIASES, *(f"{name}_FILE" for name in SECRETS)}
 
 
 @pytest.mark.parametrize("alias", ALIASES)
@@ -318,8 +325,15 @@ def test_a_bad_value_that_holds_a_secret_is_not_shown(load):
 
 
 def test_secrets_stay_hidden_when_settings_are_printed(load):
-    settings = load(LABEL_STUDIO_API_KEY="geheim", BASIC_AUTH_USER="ann", BASIC_AUTH_PASS="geheim")
+    redis = {"REDIS_URL": "redis://host", "REDIS_PASSWORD": "geheim"}
+    settings = load(LABEL_STUDIO_API_KEY="geheim", BASIC_AUTH_USER="ann", BASIC_AUTH_PASS="geheim", **redis)
     assert "geheim" not in f"{settings!r} {settings}"
+
+
+def test_a_password_without_its_redis_stops_the_start(load):
+    with pytest.raises(ConfigurationError, match="REDIS_PASSWORD is the password of REDIS_URL") as caught:
+        load(REDIS_PASSWORD="geheim")
+    assert "geheim" not in str(caught.value)
 
 
 @pytest.mark.parametrize("half", ["BASIC_AUTH_USER", "BASIC_AUTH_PASS"])
