@@ -10,6 +10,7 @@ import typer
 COMMANDS = {
     "serve": "serve:serve",
     "worker": "worker:worker",
+    "check-worker": "worker_check:check_worker",
     "connect": "connection:connect",
     "doctor": "doctor:doctor",
     "status": "project_table:status",

@@ -4,12 +4,9 @@ RQ keeps a Redis key for every worker. A worker renews its key each few seconds;
 Redis's own clock. RQ itself would believe in a killed worker until the timeout of its job, which is hours for a round.
 """
 
-import hashlib
 import os
-import socket
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,18 +16,15 @@ from redis.lock import Lock
 from rq.executions import Execution
 from rq.scheduler import RQScheduler
 from rq.scripts import release_lock
-from rq.worker import SimpleWorker
-from rq.worker_registration import REDIS_WORKER_KEYS
 
 from backend.work.jobs import JsonQueue
+from backend.work.living import WORKER_KEY, host_of, known_workers, living, machine_of, own_cores, own_name
 from backend.work.redis_access import redis_key
 from model.encoder.processor import available_cores
 
 # A worker renews its key and its turn every RENEW_S seconds. Those of a killed worker expire after LEASE_S seconds.
 LEASE_S = 15
 RENEW_S = 5
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_WORKER_KEY = SimpleWorker.redis_worker_namespace_prefix
 
 
 class Workers:
@@ -39,12 +33,12 @@ class Workers:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._is_worker = False
-        self.name = f"shortlist-{machine()}-{socket.gethostname()}-{os.getpid()}"
+        self.name = own_name()
 
     def join(self) -> None:
         """Count this process among the workers; a key that an earlier process of the same name left is dropped."""
         self._is_worker = True
-        self._redis.delete(_WORKER_KEY + self.name)
+        self._redis.delete(WORKER_KEY + self.name)
 
     def use_own_share(self) -> None:
         """Set torch's thread count to this worker's share of the cores; do nothing in a process that is no worker.
@@ -56,10 +50,7 @@ class Workers:
 
     def others(self) -> list[str]:
         """Names of the other living workers that take jobs of ours."""
-        raw: Any = self._redis.smembers(REDIS_WORKER_KEYS)
-        keys = {key.decode(errors="replace") for key in raw}
-        names = [key[len(_WORKER_KEY) :] for key in sorted(keys) if key.startswith(f"{_WORKER_KEY}shortlist-")]
-        return self._living(name for name in names if name != self.name)
+        return living(self._redis, (name for name in known_workers(self._redis) if name != self.name))
 
     def run_again(self, queues: Sequence[JsonQueue]) -> None:
         """Let RQ put the jobs of killed workers back on their queues, or fail those that were put back too often.
@@ -89,7 +80,7 @@ class Workers:
         key = RQScheduler.get_locking_key(queue.name)
         found: Any = self._redis.get(key)
         owner = found.decode(errors="replace") if found is not None else self.name
-        if owner != self.name and not self._living([owner]):
+        if owner != self.name and not living(self._redis, [owner]):
             release_lock(self._redis, key, owner)
 
     def _of_dead_workers(self, started: Iterable[tuple[str, str]]) -> list[str]:
@@ -97,24 +88,11 @@ class Workers:
         executions = [Execution(id_, job_id, self._redis) for job_id, id_ in started]
         named: list[Any] = [self._redis.hget(execution.key, "worker_name") for execution in executions]
         workers = [name.decode(errors="replace") if name else "" for name in named]
-        living = set(self._living({*workers} - {""}))
+        alive = set(living(self._redis, {*workers} - {""}))
         return [
             execution.composite_key
             for execution, worker in zip(executions, workers, strict=True)
-            if worker not in living
-        ]
-
-    def _living(self, names: Iterable[str]) -> list[str]:
-        """Return the names of workers that renewed their key, that did not say goodbye, and whose process runs."""
-        asked = list(names)
-        with self._redis.pipeline() as pipe:
-            for name in asked:
-                pipe.hmget(_WORKER_KEY + name, "birth", "death")
-            found = pipe.execute()
-        return [
-            name
-            for name, (birth, death) in zip(asked, found, strict=True)
-            if birth and not death and (_host(name) != _host(self.name) or _runs(_pid(name)))
+            if worker not in alive
         ]
 
 
@@ -128,49 +106,10 @@ def own_share(name: str, alive: list[str]) -> int:
         name: the worker's name.
         alive: names of all living workers.
     """
-    host_workers = sum(_host(other) == _host(name) for other in {*alive, name})
-    machine_workers = sum(_machine(other) == _machine(name) for other in {*alive, name})
+    host_workers = sum(host_of(other) == host_of(name) for other in {*alive, name})
+    machine_workers = sum(machine_of(other) == machine_of(name) for other in {*alive, name})
     return max(1, min(available_cores() // host_workers, _machine_cores() // machine_workers))
 
 
-def _machine(name: str) -> str:
-    return name.split("-")[1]
-
-
-def _host(name: str) -> str:
-    return name.rpartition("-")[0]
-
-
-def _pid(name: str) -> int:
-    number = name.rpartition("-")[2]
-    return int(number) if number.isdigit() else 0
-
-
-def _runs(pid: int) -> bool:
-    """Whether a process of this host lives: its key in Redis outlives it by seconds."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def machine() -> str:
-    """Identify this machine and the cores that this process may run on, by a digest.
-
-    Containers on one machine have the same boot id. Containers that are pinned to different cores share no core, and
-    get different digests.
-    """
-    boot_id = _BOOT_ID.read_text(encoding="ascii").strip() if _BOOT_ID.exists() else socket.gethostname()
-    return hashlib.blake2b(f"{boot_id} {_own_cores()}".encode(), digest_size=4).hexdigest()
-
-
-def _own_cores() -> list[int]:
-    """Numbers of the cores that this process may run on; empty on macOS, which does not list them."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-
-
 def _machine_cores() -> int:
-    return len(_own_cores()) or os.cpu_count() or 1
+    return len(own_cores()) or os.cpu_count() or 1

@@ -3,7 +3,8 @@ from itertools import repeat
 
 import pytest
 
-from backend.work.workers import machine, own_share
+from backend.work.living import machine
+from backend.work.workers import own_share
 from model.encoder.processor import available_cores
 
 CORES = available_cores()

@@ -1,0 +1,18 @@
+"""`check-worker`: whether a worker of this machine or container lives, for the health check of its container."""
+
+import typer
+
+from backend.commands.terminal import say, settings_of_command
+from backend.work.living import living_here
+from backend.work.redis_access import open_redis, redis_errors
+
+
+def check_worker() -> None:
+    """Ask Redis for the heart beat of a worker on this machine or in this container. Exit code 1 if there is none."""
+    with settings_of_command() as settings:
+        with redis_errors():
+            names = living_here(open_redis(settings))
+        if not names:
+            say("no worker of this machine or container has told Redis in the last 15 s that it lives: see its log")
+            raise typer.Exit(1)
+        say(f"living: {', '.join(names)}")
