@@ -10,6 +10,10 @@
 #   make bench-setfit DATA=FOLDER   the setfit package on the same labels, in an environment of its own: hours
 #   make bench-active-learning DATA=FOLDER   other packages' query strategies on the same learner, likewise
 #   make install         only the set-up
+#   make secrets         passwords for docker-compose.yml, in secrets/
+#   make digests         pin docker-compose.yml's images to today's digests, in .env
+#   make lock            the requirements' locks anew, after a change of a requirements file
+#   make supply          SBOMs of what is shipped, in supply/, and an audit against known weaknesses
 
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
@@ -20,7 +24,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Label Studio gets an environment of its own: its pins fight with everybody's.
 LS_VENV := .venv-label-studio
-LABEL_STUDIO_VERSION := 1.23.2
+LABEL_STUDIO_VERSION := $(shell sed -n 's/^label-studio==//p' requirements-label-studio.txt)
+# So do the tools that make locks, SBOMs and audits.
+SUPPLY_VENV := .venv-supply
+# Packages are what the locks say, to the byte. A lock is complete, so pip need not look for more.
+LOCKED := pip install --no-deps --require-hashes
 # So do the packages that the learner and the query strategies are compared with.
 SETFIT_VENV := .venv-setfit
 ACTIVE_LEARNING_VENV := .venv-active-learning
@@ -35,7 +43,7 @@ ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: install run demo test check soak bench bench-setfit bench-active-learning
+.PHONY: install run demo test check soak bench bench-setfit bench-active-learning secrets digests lock supply
 
 install: $(STAMPS)/app
 
@@ -57,6 +65,12 @@ check: $(STAMPS)/dev
 soak: $(STAMPS)/dev
 	$(PYTEST) tests -m soak $(ARGS)
 
+secrets:
+	@sh deploy/secrets.sh
+
+digests:
+	@sh deploy/digests.sh
+
 bench: $(STAMPS)/app $(if $(filter loop load,$(ARGS)),$(STAMPS)/label-studio)
 	$(BIN)/python -m benchmarks $(or $(ARGS),order)
 
@@ -70,25 +84,28 @@ bench-active-learning: $(STAMPS)/active-learning
 # Packages by name as they come, so that minutes of set-up show what they are doing.
 PROGRESS = | awk '/^(Collecting|Installing collected)/ { print "  $(1): " $$1 " " $$2; fflush() } /ERROR|error:/ { print; fflush() }'
 
-$(STAMPS)/app: requirements.txt requirements-no-deps.txt
+$(STAMPS)/app: requirements.lock requirements-cpu.lock requirements-cuda.lock
 	@echo "Setting up Python packages in $(VENV): a few minutes the first time."
 	@mkdir -p $(STAMPS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Shortlist needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install $$(grep '^torch==' requirements.txt) 2>&1 $(call PROGRESS,backend)
-	@$(BIN)/python -m pip install -r requirements.txt 2>&1 $(call PROGRESS,backend)
-	@$(BIN)/python -m pip install --no-deps -r requirements-no-deps.txt 2>&1 $(call PROGRESS,backend)
+	@$(BIN)/python -m $(LOCKED) -r requirements-cpu.lock > /dev/null 2>&1 \
+		&& echo "  backend: torch without CUDA" || echo "  backend: torch of PyPI"
+	@$(BIN)/python -m $(LOCKED) -r requirements.lock 2>&1 $(call PROGRESS,backend)
+# torch's own build says whether it needs CUDA's packages.
+	@if $(BIN)/python -m pip show torch | grep -q '^Requires:.*cuda'; then \
+		$(BIN)/python -m $(LOCKED) -r requirements-cuda.lock 2>&1 $(call PROGRESS,backend); fi
 	@touch $@
 
-$(STAMPS)/dev: $(STAMPS)/app requirements-dev.txt
-	@$(BIN)/python -m pip install -r requirements-dev.txt 2>&1 $(call PROGRESS,tests)
+$(STAMPS)/dev: $(STAMPS)/app requirements-dev.lock
+	@$(BIN)/python -m $(LOCKED) -r requirements-dev.lock 2>&1 $(call PROGRESS,tests)
 	@touch $@
 
-$(STAMPS)/label-studio:
+$(STAMPS)/label-studio: requirements-label-studio.lock
 	@echo "Setting up Label Studio $(LABEL_STUDIO_VERSION) in $(LS_VENV): a minute or two the first time."
 	@mkdir -p $(STAMPS)
 	@test -x $(LS_VENV)/bin/python || $(PYTHON) -m venv $(LS_VENV)
-	@$(LS_VENV)/bin/python -m pip install label-studio==$(LABEL_STUDIO_VERSION) 2>&1 $(call PROGRESS,label-studio)
+	@$(LS_VENV)/bin/python -m $(LOCKED) -r requirements-label-studio.lock 2>&1 $(call PROGRESS,label-studio)
 	@touch $@
 
 $(STAMPS)/active-learning: requirements.txt requirements-no-deps.txt benchmarks/choosing/requirements-active-learning.txt
@@ -107,3 +124,29 @@ $(STAMPS)/setfit: $(STAMPS)/app benchmarks/learning/requirements-setfit.txt
 	@$(SETFIT_VENV)/bin/python -m pip install -r benchmarks/learning/requirements-setfit.txt 2>&1 $(call PROGRESS,setfit)
 	@$(SETFIT_VENV)/bin/python -m pip install --no-deps -r requirements-no-deps.txt 2>&1 $(call PROGRESS,setfit)
 	@touch $@
+
+$(STAMPS)/supply: requirements-supply.lock
+	@echo "Setting up tools for locks, SBOMs and audits in $(SUPPLY_VENV)."
+	@mkdir -p $(STAMPS)
+	@test -x $(SUPPLY_VENV)/bin/python || $(PYTHON) -m venv $(SUPPLY_VENV)
+	@$(SUPPLY_VENV)/bin/python -m $(LOCKED) -r requirements-supply.lock 2>&1 $(call PROGRESS,supply)
+	@touch $@
+
+# What runs where people's texts are. Label Studio's packages are in its own image.
+SHIPPED := requirements.lock requirements-cuda.lock
+
+supply: $(STAMPS)/supply
+	@mkdir -p supply
+	@for lock in $(SHIPPED); do $(SUPPLY_VENV)/bin/cyclonedx-py requirements $$lock --output-reproducible --of JSON \
+		-o supply/$$lock.cdx.json && echo "supply/$$lock.cdx.json written" || exit 1; done
+	@$(SUPPLY_VENV)/bin/python .ci/audit.py $(SHIPPED)
+
+# One lock for every system and every Python from 3.10 on.
+COMPILE = $(SUPPLY_VENV)/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock"
+lock: $(STAMPS)/supply
+	$(COMPILE) requirements.txt requirements-no-deps.txt -o requirements.lock
+	grep '^torch==' requirements.txt | $(COMPILE) --no-config -c requirements.lock - -o requirements-cuda.lock
+	$(COMPILE) -c requirements.lock requirements-dev.txt -o requirements-dev.lock
+	$(COMPILE) --no-config requirements-label-studio.txt -o requirements-label-studio.lock
+	$(COMPILE) --no-config requirements-supply.txt -o requirements-supply.lock

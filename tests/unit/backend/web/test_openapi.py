@@ -4,9 +4,7 @@ import re
 import time
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, given, settings
-from schemathesis import GenerationMode
 
 from backend.settings import Settings
 from backend.store.project_folder import Connection
@@ -16,6 +14,8 @@ from backend.web.classifying import WebClassifier
 from backend.web.openapi import openapi
 from backend.web.service import Service
 from tests.fakes import FakeRounds, write_publication
+
+schemathesis = pytest.importorskip("schemathesis", reason="schemathesis needs Python 3.11")
 
 OPERATIONS = [(method.upper(), path) for path, methods in openapi()["paths"].items() for method in methods]
 CASES = 10_000
@@ -35,7 +35,7 @@ def schema(tmp_path_factory):
     folder.paste_prompt.write(PastePrompt("choose", (10, 11, 12, 13), 2, ("neg", "pos"), 5.0))
     write_publication(folder, 5, queued=2)
     made = schemathesis.openapi.from_wsgi("/openapi.json", create_app(service))
-    made.config.generation.update(modes=[GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+    made.config.generation.update(modes=[schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE])
     return made
 
 
