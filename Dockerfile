@@ -6,7 +6,9 @@
 #
 #   docker build -t shortlist --build-arg PIP_EXTRA_INDEX_URL=<PyTorch's CPU index> .
 
-FROM python:3.11-slim AS packages
+# `make digests` puts the digest of this tag into .env, from which docker-compose.yml hands it over.
+ARG PYTHON_IMAGE=python:3.11-slim
+FROM ${PYTHON_IMAGE} AS packages
 
 RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH \
@@ -16,14 +18,17 @@ ENV PATH=/opt/venv/bin:$PATH \
 # pip reads it from the environment, and ignores it when empty.
 ARG PIP_EXTRA_INDEX_URL=""
 WORKDIR /build
-COPY requirements.txt requirements-no-deps.txt ./
-# torch first: what asks for it later then finds the build that was chosen here.
-RUN pip install "$(grep '^torch==' requirements.txt)" \
-    && pip install -r requirements.txt \
-    && pip install --no-deps -r requirements-no-deps.txt
+COPY requirements.lock requirements-cpu.lock requirements-cuda.lock ./
+# Every package is what the locks say, to the byte. torch comes without CUDA where that build can be had, and torch's own
+# build says whether it needs CUDA's packages.
+RUN (pip install --no-deps --require-hashes -r requirements-cpu.lock || echo "torch of PyPI") \
+    && pip install --no-deps --require-hashes -r requirements.lock \
+    && if pip show torch | grep -q '^Requires:.*cuda'; then \
+        pip install --no-deps --require-hashes -r requirements-cuda.lock; fi
 
 
-FROM python:3.11-slim
+# Without a compiler.
+FROM ${PYTHON_IMAGE}
 
 RUN useradd --create-home --uid 1000 shortlist \
     && install -d -o shortlist -g shortlist /data
@@ -38,18 +43,21 @@ COPY model model
 # A container's loopback is reached by nobody, so it listens on all its addresses: `serve` then wants BASIC_AUTH_USER and
 # BASIC_AUTH_PASS, or ALLOW_ANONYMOUS=1 where only containers that you trust reach it. Names by which Label Studio calls it
 # go into ALLOWED_HOSTS.
+# Caches go into /tmp, so that the root file system may be read-only.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HOST=0.0.0.0 \
     PORT=9090 \
     MODEL_DIR=/data \
-    HF_HOME=/data/huggingface
-USER shortlist
+    HF_HOME=/data/huggingface \
+    MPLCONFIGDIR=/tmp/matplotlib \
+    XDG_CACHE_HOME=/tmp/cache
+USER 1000
 VOLUME /data
 EXPOSE 9090
 
-HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
-    CMD python -c "import urllib.request; urllib.request.urlopen('http://127.0.0.1:${PORT}/health', timeout=3)"
+HEALTHCHECK --interval=30s --timeout=10s --start-period=2m \
+    CMD ["python", "-c", "import os, urllib.request as ask; ask.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/health', timeout=5)"]
 
 CMD ["python", "-m", "backend", "serve"]
