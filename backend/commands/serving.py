@@ -116,4 +116,6 @@ def web_command(settings: Settings) -> list[str]:
         *("--workers", str(settings.workers), "--threads", str(settings.threads)),
         *("--worker-class", "backend.web.waitress_worker.WaitressWorker"),
         *("--timeout", "120", "--graceful-timeout", "5", "--log-level", "warning"),
+        # gunicorn would let its control socket be used by every process of this user, and writes it into HOME.
+        "--no-control-socket",
     ]

@@ -81,3 +81,7 @@ def test_a_backend_that_was_told_nothing_listens_on_loopback_alone_and_writes_fo
         written = [path for path in model_dir.rglob("*") if not path.is_symlink()]
         assert model_dir / "projects" / "7" / "setup.json" in written
         assert {str(path) for path in written if path.stat().st_mode & 0o077} == set()
+
+
+def test_the_web_server_takes_no_commands_over_a_socket_of_its_own():
+    assert "--no-control-socket" in web_command(Settings())
