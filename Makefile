@@ -141,8 +141,8 @@ supply: $(STAMPS)/supply
 		-o supply/$$lock.cdx.json && echo "supply/$$lock.cdx.json written" || exit 1; done
 	@$(SUPPLY_VENV)/bin/python .ci/audit.py $(SHIPPED)
 
-# One lock for every system and every Python from 3.10 on.
-COMPILE = $(SUPPLY_VENV)/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
+# One lock for every system and every Python from 3.11 on.
+COMPILE = $(SUPPLY_VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
 lock: $(STAMPS)/supply
 	$(COMPILE) requirements.txt requirements-no-deps.txt -o requirements.lock

@@ -4,6 +4,7 @@ import re
 import time
 
 import pytest
+import schemathesis
 from hypothesis import HealthCheck, given, settings
 
 from backend.settings import Settings
@@ -14,8 +15,6 @@ from backend.web.classifying import WebClassifier
 from backend.web.openapi import openapi
 from backend.web.service import Service
 from tests.fakes import FakeRounds, write_publication
-
-schemathesis = pytest.importorskip("schemathesis", reason="schemathesis needs Python 3.11")
 
 OPERATIONS = [(method.upper(), path) for path, methods in openapi()["paths"].items() for method in methods]
 CASES = 10_000
