@@ -11,7 +11,7 @@ from tests.unit.test_house import MODULES
 from tests.worst_cases import repeated, within
 
 # Expressions that are only matched from the start of a text; searched for, these would try every blank or digit.
-ANCHORED = {"_NUMBERED", "SPACED", "_LINE"}
+ANCHORED = {"_NUMBERED", "SPACED", "_LINE", "_STARTED"}
 INLINE = {f"re.{name}" for name in ("match", "search", "findall", "finditer", "split", "sub", "fullmatch")}
 # A quadratic expression takes a second and more for so many characters.
 SIZE = 25_000
