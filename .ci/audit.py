@@ -10,11 +10,10 @@ import datetime
 import json
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import tomllib
 
 ACCEPTED = Path(__file__).with_name("accepted.toml")
 _TIMEOUT_S = 60

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 
-from backend.commands.child import end_with_parent
+from backend.commands.processes.child import end_with_parent
 from backend.settings import environment_names
 from model.errors import ShortlistError
 

@@ -17,7 +17,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from backend.commands.embedded_redis import embedded_redis
+from backend.commands.processes.embedded_redis import embedded_redis
 from backend.store.project_folder import ProjectFolder
 from examples.servers import ROOT, Account, Server, ServerError, backend_server, log_of, tail
 from examples.servers import label_studio as start_label_studio

@@ -1,7 +1,7 @@
 """`serve`: run the backend."""
 
 from backend.commands.model_dir import check_model_dir
-from backend.commands.serving import run_server
+from backend.commands.processes.serving import run_server
 from backend.commands.terminal import settings_of_command
 from backend.store.in_use import in_use
 

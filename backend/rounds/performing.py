@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from backend.errors import NotConnectedError, RedisUnavailableError, TurnLostError, UnknownProjectError
 from backend.rounds.round import run_round
 from backend.work.forms import PartTask
-from backend.work.parts import embed_part
+from backend.work.pool.parts import embed_part
 from backend.work.queue import MAX_DEATHS
 from backend.work.redis_access import redis_errors
 from backend.work.turn import RETRY_DELAYS_S, Turn

@@ -12,7 +12,7 @@ from backend.rounds.facts import reorders_on_every_label
 from backend.rounds.sync import Synced
 from backend.store.embeddings import EmbeddingCache
 from backend.work.classifiers import with_labels
-from backend.work.parts import PartWorker, embed_in_parts
+from backend.work.pool.parts import PartWorker, embed_in_parts
 from backend.work.sources import Source
 from model.learner.acquisition import compute_untrained_features, features_from_embeddings
 from model.learner.knowledge import Embed, Knowledge, know

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 from redis import Redis
 
-from backend.commands.embedded_redis import embedded_redis
+from backend.commands.processes.embedded_redis import embedded_redis
 from backend.store.project_folder import ProjectFolder
 from backend.work.classifiers import Classifiers
 from backend.work.jobs import JsonJob
-from backend.work.parts import PartWorker, embed_in_parts
+from backend.work.pool.parts import PartWorker, embed_in_parts
 from backend.work.queue import RoundQueue
 from backend.work.sources import Source
 from backend.work.worker import NICENESS

@@ -14,7 +14,7 @@ from redis import Redis
 from safetensors import SafetensorError
 
 from backend.store.embeddings import EmbeddingCache
-from backend.work.weights import fetch_weights, offer_weights
+from backend.work.pool.weights import fetch_weights, offer_weights
 from model.encoder.classifier import load_classifier, new_classifier, save_classifier
 from model.errors import EncoderError
 from tests.fakes import SENTIMENT

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from backend.commands.embedded_redis import embedded_redis
-from backend.commands.redis_servers import redis_servers
+from backend.commands.processes.embedded_redis import embedded_redis
+from backend.commands.processes.redis_servers import redis_servers
 from backend.errors import RedisUnavailableError
 from backend.settings import Settings
 from backend.work.queue import RoundQueue

@@ -3,7 +3,7 @@
 import pytest
 from redis import Redis
 
-from backend.work.weights import fetch_weights, offer_weights
+from backend.work.pool.weights import fetch_weights, offer_weights
 from model.errors import VersionError
 from model.files import discard
 from tests.faults.test_state_files import DAMAGES

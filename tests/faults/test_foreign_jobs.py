@@ -25,7 +25,7 @@ from backend.work import worker as worker_process
 from backend.work.classifiers import Classifiers
 from backend.work.forms import ARGUMENTS, PERFORM_PART, PERFORM_ROUND, PartResult
 from backend.work.jobs import JsonJob, JsonWorker
-from backend.work.parts import PartWorker, embed_in_parts
+from backend.work.pool.parts import PartWorker, embed_in_parts
 from backend.work.queue import PARTS_QUEUE, QUEUE, RoundQueue
 from backend.work.redis_access import redis_key
 from backend.work.sources import Source

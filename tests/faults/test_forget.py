@@ -12,15 +12,15 @@ import torch
 from redis import Redis
 from rq.job import Job
 
-from backend.commands.serving import embedded_redis
+from backend.commands.processes.serving import embedded_redis
 from backend.rounds.round import Round
 from backend.settings import Settings
 from backend.store.project_folder import Connection, ProjectFolder, Setup
 from backend.store.selections import LLMLabel, PastePrompt, Picked, Selection
+from backend.work.pool.weights import fetch_weights, offer_weights
 from backend.work.queue import PART_FUNCTION, RoundQueue
 from backend.work.redis_access import redis_key
 from backend.work.turn import turn_key
-from backend.work.weights import fetch_weights, offer_weights
 from examples.servers import free_port
 from tests.fake_tasks import WholeLabelStudio
 from tests.fakes import FakeTurn, a_context

@@ -15,8 +15,8 @@ import pytest
 import trustme
 from redis import Redis
 
-from backend.commands.embedded_redis import redis_command
-from backend.commands.redis_servers import redis_servers
+from backend.commands.processes.embedded_redis import redis_command
+from backend.commands.processes.redis_servers import redis_servers
 from backend.errors import ConfigurationError, RedisUnavailableError
 from backend.settings import Settings
 from backend.work.queue import RoundQueue

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from backend.commands.serving import redis_command
+from backend.commands.processes.embedded_redis import redis_command
+from backend.commands.processes.redis_servers import redis_servers
 from backend.work.living import living_here
 from backend.work.workers import LEASE_S, RENEW_S
 from examples.servers import clean_environment, running
@@ -30,7 +31,9 @@ class OwnRedis:
 def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
     """A Redis of one test's own."""
     socket = tmp_path / "redis.sock"
-    with running(redis_command(tmp_path, socket), os.environ, tmp_path / "redis.log") as redis:
+    with running(
+        redis_command(redis_servers()[0].program, tmp_path, socket), os.environ, tmp_path / "redis.log"
+    ) as redis:
         eventually(socket.exists, "Redis's socket", 30.0)
         yield OwnRedis(redis.pid, f"unix://{socket}")
 

@@ -16,10 +16,10 @@ from backend.store.project_folder import ProjectFolder
 from backend.work import worker as worker_process
 from backend.work.classifiers import Classifiers
 from backend.work.jobs import JsonWorker
-from backend.work.parts import PartWorker, embed_in_parts
+from backend.work.pool.parts import PartWorker, embed_in_parts
+from backend.work.pool.weights import fetch_weights, offer_weights
 from backend.work.queue import RoundQueue
 from backend.work.sources import Source
-from backend.work.weights import fetch_weights, offer_weights
 from examples.servers import clean_environment, running
 from model.encoder.classifier import new_classifier, save_classifier
 from model.errors import TrainingCancelledError, VersionError

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from werkzeug.datastructures import Authorization
 
-from backend.commands.serving import check_closed, web_command
+from backend.commands.processes.serving import check_closed, web_command
 from backend.errors import ConfigurationError, TokenRefusedError
 from backend.logs import start_logging
 from backend.rounds.context import InUse

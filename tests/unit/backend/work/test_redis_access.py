@@ -4,7 +4,8 @@ import pytest
 from pydantic import SecretStr
 from redis.exceptions import AuthenticationError, BusyLoadingError, ConnectionError, ResponseError, TimeoutError
 
-from backend.commands.serving import redis_command
+from backend.commands.processes.embedded_redis import redis_command
+from backend.commands.processes.redis_servers import redis_servers
 from backend.errors import RedisUnavailableError
 from backend.settings import Settings
 from backend.work.queue import RoundQueue
@@ -38,7 +39,7 @@ def test_what_redis_says_is_said_with_the_mend(error, said):
 
 
 def test_a_password_of_its_own_opens_redis_and_one_in_the_address_comes_first(tmp_path):
-    command = redis_command(tmp_path, tmp_path / "redis.sock")
+    command = redis_command(redis_servers()[0].program, tmp_path, tmp_path / "redis.sock")
     address = f"unix://{tmp_path}/redis.sock"
     with running([*command, "--requirepass", "right"], os.environ, tmp_path / "log"):
         eventually((tmp_path / "redis.sock").exists, "Redis's socket", 30.0)

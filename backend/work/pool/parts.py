@@ -24,13 +24,13 @@ from rq.results import Result
 
 from backend.store.project_folder import ProjectFolder
 from backend.work.classifiers import Classifiers
-from backend.work.cutting import cut_into_parts
 from backend.work.forms import PERFORM_PART, PartResult, PartTask
 from backend.work.jobs import JsonJob
+from backend.work.pool.cutting import cut_into_parts
+from backend.work.pool.weights import fetch_weights, offer_weights
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import redis_errors
 from backend.work.sources import Source
-from backend.work.weights import fetch_weights, offer_weights
 from model.encoder.classifier import TextClassifier, save_classifier
 from model.encoder.inference import embed_pool
 from model.errors import TrainingCancelledError

@@ -7,7 +7,7 @@ import sys
 import httpx
 import pytest
 
-from backend.commands.serving import check_closed, web_command
+from backend.commands.processes.serving import check_closed, web_command
 from backend.errors import ConfigurationError
 from backend.settings import Settings
 from examples.servers import ROOT, backend_server, clean_environment, free_port

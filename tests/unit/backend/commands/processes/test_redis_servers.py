@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.commands.redis_servers import OLDEST, redis_servers
+from backend.commands.processes.redis_servers import OLDEST, redis_servers
 from backend.errors import RedisUnavailableError
 
 REDIS = "echo 'Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=53ab1dcc7c6e6b5b'"

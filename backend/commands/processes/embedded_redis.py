@@ -11,8 +11,8 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import RedisError
 
-from backend.commands.child import Child
-from backend.commands.redis_servers import MEND, RedisServer, redis_servers
+from backend.commands.processes.child import Child
+from backend.commands.processes.redis_servers import MEND, RedisServer, redis_servers
 from backend.errors import ConfigurationError, RedisUnavailableError
 from backend.work.redis_access import REDIS_ADDRESS, embedded_url
 from model.files import discard, set_aside, write_whole

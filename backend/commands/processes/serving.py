@@ -11,8 +11,8 @@ from threading import Event
 
 from redis import Redis
 
-from backend.commands.child import Child
-from backend.commands.embedded_redis import watched_redis
+from backend.commands.processes.child import Child
+from backend.commands.processes.embedded_redis import watched_redis
 from backend.errors import ConfigurationError, RedisUnavailableError
 from backend.settings import Settings
 from backend.work.redis_access import open_redis, server_version

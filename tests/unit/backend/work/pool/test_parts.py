@@ -5,7 +5,7 @@ from backend.errors import RedisUnavailableError
 from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder
 from backend.work.classifiers import Classifiers
-from backend.work.parts import PartWorker, embed_in_parts
+from backend.work.pool.parts import PartWorker, embed_in_parts
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
 from backend.work.sources import Source

@@ -1,6 +1,6 @@
 import numpy as np
 
-from backend.work.cutting import PART_CHARACTERS, PART_TEXTS, cut_into_parts
+from backend.work.pool.cutting import PART_CHARACTERS, PART_TEXTS, cut_into_parts
 
 
 def test_every_text_is_in_one_part_and_the_longest_come_first():
