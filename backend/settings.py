@@ -219,6 +219,7 @@ class ProjectSettings(BaseModel):
         pool: auto: the classifier learns from unlabelled texts.
         label_descriptions: the meaning of each label, by label; overrides the labeling config. Only a project has
             label descriptions: no environment variable holds them.
+        ask_for: controls of the labeling config whose questions say which text comes next; empty: all take turns.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -234,6 +235,7 @@ class ProjectSettings(BaseModel):
     names: AutoOrOff = "auto"
     pool: AutoOrOff = "auto"
     label_descriptions: dict[str, LabelDescription] = Field(default_factory=dict)
+    ask_for: tuple[str, ...] = ()
 
 
 if TYPE_CHECKING:

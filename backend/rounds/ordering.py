@@ -61,7 +61,7 @@ class _Part:
 
 
 def make_order(standings: Sequence[Standing], number: int) -> Ordered:
-    """Score the pool and put it in order; with several questions, their orders take turns.
+    """Score the pool and put it in order; with several questions, their orders take turns, or those of `ask_for` alone.
 
     Label names decide the order from the first text on; people see their answers once they have agreed with them.
     Where an ordering hook fails, the default strategy makes the order, and the publication names the failure.
@@ -147,7 +147,10 @@ def _keep_paste_prompt(llm: LLMContext, strategy: Strategy, rng: np.random.Gener
 def _places(parts: Sequence[_Part]) -> Places:
     """Every place of an order, with the result items of its text."""
     synced = parts[0].standing.synced
-    order = take_turns([part.labelled.order for part in parts])
+    wanted = synced.settings.ask_for
+    # A question that was renamed since is asked for no more.
+    asked_for = [part for part in parts if part.standing.synced.task.control in wanted] or parts
+    order = take_turns([part.labelled.order for part in asked_for])
     results = zip(*(_results(part, order) for part in parts), strict=True)
     return Places(
         task_ids_N=np.array([synced.pool[row].task_id for row in order.rows_N.tolist()], dtype=np.int64),

@@ -295,6 +295,7 @@ class Round:
                 further=tuple(further),
                 labelled_tasks=synced.project.labelled_tasks,
                 left_out=left_out,
+                questions=tuple(standing.synced.task.control for standing in standings),
             )
         )
 

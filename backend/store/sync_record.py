@@ -202,6 +202,7 @@ class SyncRecord:
         further: the facts of the project's further questions.
         labelled_tasks: number of tasks that Label Studio counted as labelled; ground truth is not among them.
         left_out: answers that no training learns from.
+        questions: control of each of the project's questions, in the order of the labeling config.
     """
 
     identity: tuple[str, ...]
@@ -217,6 +218,12 @@ class SyncRecord:
     further: tuple[Facts, ...] = ()
     labelled_tasks: int | None = None
     left_out: tuple[LeftOutTasks, ...] = ()
+    questions: tuple[str, ...] = ()
+
+    @property
+    def labels_by_question(self) -> dict[str, int]:
+        """Number of texts that answer each question, by its control, at the last full round."""
+        return {name: facts.labels for name, facts in zip(self.questions, (self.facts, *self.further), strict=False)}
 
     def counted_anew(self, labelled_tasks: int, unread: Unread) -> "SyncRecord":
         """Return the record after a round without due work.

@@ -91,6 +91,18 @@ _GAUGES: tuple[tuple[str, str, Callable[[Status], float | None]], ...] = (
 )
 
 
+# The same of every question of a project.
+_QUESTION_GAUGES: tuple[tuple[str, str, Callable[[Status], float | None]], ...] = (
+    ("shortlist_question_labels", "Texts that answer the question.", lambda question: question["labels"]),
+    ("shortlist_question_model", "Number of the question's model version in use.", lambda question: question["model"]),
+    (
+        "shortlist_question_out_of_fold_accuracy",
+        "Share of labelled texts that the question's classifiers which had not seen them got right.",
+        lambda question: _entry(question["out_of_fold"], "accuracy"),
+    ),
+)
+
+
 def metrics_text(service: Service) -> bytes:
     """Every metric in Prometheus' text format.
 
@@ -119,6 +131,7 @@ class _Collector:
         unreadable.add_metric([], len(ids) - len(statuses))
         yield unreadable
         yield from (_gauge(name, text, value, statuses) for name, text, value in _GAUGES)
+        yield from (_question_gauge(name, text, value, statuses) for name, text, value in _QUESTION_GAUGES)
         yield _states(statuses)
 
 
@@ -129,6 +142,17 @@ def _gauge(
     for status in statuses:
         if (found := value(status)) is not None:
             gauge.add_metric([str(status["project"])], found)
+    return gauge
+
+
+def _question_gauge(
+    name: str, text: str, value: Callable[[Status], float | None], statuses: Sequence[Status]
+) -> GaugeMetricFamily:
+    gauge = GaugeMetricFamily(name, text, labels=["project", "question"])
+    for status in statuses:
+        for question in status["questions"]:
+            if (found := value(question)) is not None:
+                gauge.add_metric([str(status["project"]), question["name"]], found)
     return gauge
 
 

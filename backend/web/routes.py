@@ -13,7 +13,7 @@ from backend.errors import (
     WrongSecretError,
 )
 from backend.store.project_folder import ProjectFolder
-from backend.studio.config.kinds import labels_of, read_tasks
+from backend.studio.config.kinds import check_asked_for, labels_of, read_tasks
 from backend.studio.contract import START_TRAINING, Event, parse_event, parse_predict, parse_project_id, parse_setup
 from backend.web.entrance.forms import check_token, form_token, give_token
 from backend.web.entrance.limits import read_body, read_json
@@ -74,8 +74,9 @@ def setup() -> Response:
     """
     asked = parse_setup(read_json())
     service = _service()
-    labels = labels_of(read_tasks(asked.label_config))
-    check_described(labels, service.settings.for_project(asked.extra_params).label_descriptions)
+    questions, own = read_tasks(asked.label_config), service.settings.for_project(asked.extra_params)
+    check_described(labels_of(questions), own.label_descriptions)
+    check_asked_for(questions, own.ask_for)
     folder = service.folder(asked.project_id)
     if proof := folder.proof.read():
         # A round has Label Studio call its ML backends, to see which of them is this one.

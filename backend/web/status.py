@@ -12,7 +12,7 @@ from backend.store.damage import damage_of
 from backend.store.project_folder import ProjectFolder
 from backend.store.publications import Publication
 from backend.store.selections import Selection
-from backend.store.sync_record import Failure
+from backend.store.sync_record import Failure, SyncRecord
 from backend.web.service import Service
 from backend.work.states import FAILED, IDLE
 from model.errors import LLMBudgetError
@@ -55,6 +55,7 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
         "trust": asdict(current.trust) if current else None,
         "names": asdict(last.names) if last and last.names else None,
         "labels": last.labels if last else 0,
+        "questions": _questions(folder, last),
         "left_out": [asdict(tasks) for tasks in last.left_out] if last else [],
         "labels_in_order": published.labelled_tasks if published else 0,
         "unlabelled": last.left if last else 0,
@@ -83,6 +84,27 @@ def status_or_fault(service: Service, project_id: int) -> dict[str, Any] | Excep
     except Exception as error:
         log.exception("event=status_unreadable project=%d", project_id)
         return error
+
+
+def _questions(folder: ProjectFolder, last: SyncRecord | None) -> list[dict[str, Any]]:
+    """Where each question stands; empty before the first full round."""
+    found = []
+    for place, (name, labels) in enumerate(last.labels_by_question.items() if last else ()):
+        version = folder.of_question(place).registry.current()
+        # A version of an early release names no question.
+        current = version if version is not None and version.question in ("", name) else None
+        found.append(
+            {
+                "name": name,
+                "labels": labels,
+                "model": current.number if current else 0,
+                "trained_on": current.labels if current else 0,
+                "recipe_used": current.recipe_used if current else "",
+                "out_of_fold": asdict(current.out_of_fold) if current and current.out_of_fold else None,
+                "warnings": list(current.warnings) if current else [],
+            }
+        )
+    return found
 
 
 def _hook_status(published: Publication | None) -> dict[str, str] | None:

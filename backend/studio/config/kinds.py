@@ -9,6 +9,7 @@ from backend.studio.config.choices import read_choices
 from backend.studio.config.labeling_config import FIX, ParsedConfig, parse_labeling_config, without_markup
 from backend.studio.config.rating import read_rating
 from backend.studio.config.taxonomy import read_taxonomy
+from model.tasks.shares import quoted
 from model.tasks.task import Task
 from model.types import LabelTexts
 
@@ -64,6 +65,21 @@ def read_tasks(xml: str) -> tuple[Task, ...]:
 def labels_of(tasks: Sequence[Task]) -> tuple[str, ...]:
     """The labels of all questions, each once."""
     return tuple(dict.fromkeys(label for task in tasks for label in task.label_set.labels))
+
+
+def check_asked_for(tasks: Sequence[Task], names: Sequence[str]) -> None:
+    """Check that `ask_for` names questions that the labeling config asks.
+
+    Raises:
+        UnsupportedConfigError: names each that it does not ask, and the questions that it asks.
+    """
+    asked = [task.control for task in tasks]
+    unknown = [name for name in names if name not in asked]
+    if unknown:
+        raise UnsupportedConfigError(
+            f"ask_for names {', '.join(map(quoted, unknown))}, and the labeling config asks "
+            f"{', '.join(map(quoted, asked))}: name controls of the config, written exactly like this"
+        )
 
 
 def read_label_texts(task: Task, description: str, own: Mapping[str, str], *, is_on: bool) -> LabelTexts:

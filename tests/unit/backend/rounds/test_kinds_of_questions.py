@@ -12,8 +12,10 @@ from backend.store.project_folder import ProjectFolder
 from backend.studio.config.kinds import KINDS, read_tasks
 from backend.studio.contract import Task
 from backend.web.classifying import WebClassifier
+from backend.web.metrics import metrics_text
 from backend.web.predicting import predict
 from backend.web.service import Service
+from backend.web.status import project_status
 from backend.work.classifiers import Classifiers
 from model.query.uncertainty import margin_scores
 from model.query.unlabelled import Unlabelled
@@ -214,6 +216,15 @@ def test_choices_stars_and_a_taxonomy_are_learned_preselected_and_kept_apart(run
     mood, number, shelf = said[True]
     assert given == {"mood": ("choices", [mood]), "stars": ("rating", number), "shelf": ("taxonomy", shelf)}
     assert all(0 < item["score"] <= 1 for item in new["result"])
+    status = project_status(service, 1)
+    asked = status["questions"]
+    assert [(one["name"], one["labels"], one["model"], one["trained_on"]) for one in asked] == [
+        (name, 16, 1, 16) for name in ("mood", "stars", "shelf")
+    ]
+    assert status["out_of_fold"] == asked[0]["out_of_fold"]
+    text = metrics_text(service).decode()
+    assert 'shortlist_question_labels{project="1",question="shelf"} 16.0' in text
+    assert 'shortlist_question_out_of_fold_accuracy{project="1",question="stars"}' in text
     with folder.publications.open() as order:
         assert {len(json.loads(place.result)) for place in order.places(0)} == {3}
 
@@ -229,3 +240,18 @@ def test_a_taxonomy_turns_to_several_paths_once_people_give_several(run, setting
     service = Service(settings, FakeRounds(), WebClassifier())
     (new,) = predict(service, 1, config, [Task(99, {"text": "a lovely lovely film"})])
     assert [item["value"] for item in new["result"]] == [{"taxonomy": [["buy", "at once"], ["buy", "later"]]}]
+
+
+def test_ask_for_puts_the_texts_of_its_question_first(settings):
+    """One question is answered and goes by its classifier; the other has none, and goes at random."""
+    firsts = {}
+    for wanted in (["stars"], ["pace"], ["gone"]):
+        own = settings.model_copy(update={"model_dir": settings.model_dir / wanted[0]})
+        studio = WholeLabelStudio(FILMS, label_config=count_config("stars", "pace"))
+        studio.extra_params = {**OWN, "ask_for": wanted}
+        Round(a_context(own, studio, rate(studio, range(1, 17), "pace"), Classifiers(1))).run()
+        with ProjectFolder(own.model_dir, 1).publications.open() as order:
+            firsts[wanted[0]] = [place.reason.split()[0] for place in order.places(0)][:6]
+    assert set(firsts["stars"]) == {"random"}
+    assert set(firsts["pace"]) == {"margin"}
+    assert firsts["gone"] == ["random", "margin"] * 3

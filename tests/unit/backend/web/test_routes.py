@@ -143,6 +143,9 @@ def test_setup_says_which_order_is_published(browser, published):
         ({"extra_params": {"label_descriptions": {"pos": 5}}}, 422, "label_descriptions.pos"),
         ({"extra_params": {"label_descriptions": {"Pos": "praise"}}}, 422, "'Pos'"),
         ({"extra_params": {"label_descriptions": {"Pos": "praise"}}}, 422, "'neg', 'pos'"),
+        ({"extra_params": {"ask_for": ["topic"]}}, 422, "ask_for names 'topic'"),
+        ({"extra_params": {"ask_for": "topic"}}, 422, "ask_for"),
+        ({"extra_params": {"ask_for": [5]}}, 422, "ask_for"),
     ],
 )
 def test_a_setup_that_cannot_work_is_refused_and_changes_nothing(browser, service, different, status, told):

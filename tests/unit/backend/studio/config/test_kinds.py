@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from backend.errors import UnsupportedConfigError
-from backend.studio.config.kinds import KINDS, labels_of, read_tasks
+from backend.studio.config.kinds import KINDS, check_asked_for, labels_of, read_tasks
 from model.tasks.classification.task import Classification
 from tests.counts import COUNT, Count, count_config
 
@@ -43,3 +43,13 @@ EXAMPLES = sorted((Path(__file__).parents[5] / "examples" / "labeling-configs").
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_every_example_config_can_be_learned(example):
     assert read_tasks(example.read_text(encoding="utf-8"))
+
+
+def test_ask_for_must_name_questions_of_the_config():
+    rating = '<Rating name="urgency" toName="text"/>'
+    tasks = read_tasks(f'<View><Text name="text" value="$text"/>{CHOICES}{rating}</View>')
+    check_asked_for(tasks, ["mood", "urgency"])
+    check_asked_for(tasks, [])
+    sentence = "ask_for names 'topic', and the labeling config asks 'mood', 'urgency'"
+    with pytest.raises(UnsupportedConfigError, match=sentence):
+        check_asked_for(tasks, ["mood", "topic"])
