@@ -12,7 +12,7 @@ from backend.store.sync_record import Unread
 from backend.store.tasks import TaskStore, set_aside_if_broken
 from backend.studio.client import LabelStudioClient
 from backend.studio.config.kinds import read_label_texts, read_tasks
-from backend.studio.config.labeling_config import read_text
+from backend.studio.config.texts import read_text
 from backend.studio.contract import Project
 from backend.studio.reading import Reading
 from model.encoder.encoder import MAX_CHARACTERS

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from backend.store.tasks import Counts, StoredTask, TaskStore
 from backend.studio.client import LabelStudioClient
-from backend.studio.config.labeling_config import read_text
+from backend.studio.config.texts import read_text
 from backend.studio.contract import Project, Task
 from model.tasks.task import Task as Question
 

@@ -9,7 +9,7 @@ from backend.errors import DamagedOrderError
 from backend.store.project_folder import ProjectFolder
 from backend.store.publications import Place, Publication
 from backend.studio.config.kinds import read_tasks
-from backend.studio.config.labeling_config import read_text
+from backend.studio.config.texts import read_text
 from backend.studio.contract import Task
 from backend.studio.results import NO_RESULT, empty_prediction, joined, prediction, rank_score
 from backend.web.service import Service
