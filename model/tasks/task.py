@@ -22,12 +22,14 @@ class TextField:
         key: key of the field in the task's data.
         speaker_key: key of a line's speaker, in Paragraphs.
         said_key: key of a line's text, in Paragraphs.
+        encoding: base64 or base64unicode if the field holds the text in that encoding.
     """
 
     kind: str
     key: str
     speaker_key: str = "author"
     said_key: str = "text"
+    encoding: str = ""
 
 
 class Task(ABC):

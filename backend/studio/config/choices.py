@@ -3,8 +3,9 @@
 from typing import Any
 
 from backend.errors import UnsupportedConfigError
-from backend.studio.config.labeling_config import ParsedConfig, is_true
+from backend.studio.config.labeling_config import ParsedConfig
 from backend.studio.config.meaning import described_label, question_above
+from backend.studio.config.spelling import is_true
 from backend.studio.config.taxonomy import read_tree
 from model.tasks.classification.task import Classification
 from model.tasks.label_names import Meaning

@@ -7,8 +7,11 @@ from typing import Any
 
 from label_studio_sdk._legacy.exceptions import LabelStudioXMLSyntaxErrorSentryIgnored
 from label_studio_sdk.label_interface import LabelInterface
+from lxml import etree
 
 from backend.errors import UnsupportedConfigError
+from backend.studio.config.refusals import refuse_what_cannot_be_read
+from backend.studio.config.spelling import is_true, spelled_out
 from backend.studio.markup import words_of
 from model.tasks.label_names import tidy
 from model.tasks.task import TextField
@@ -74,11 +77,6 @@ def _is_of_whole(control: Any) -> bool:
     return not is_true(control.attr.get("perRegion", "")) and not is_true(control.attr.get("perItem", ""))
 
 
-def is_true(attribute: str) -> bool:
-    """Whether Label Studio takes an attribute for true."""
-    return attribute.strip().lower() == "true"
-
-
 def parse_labeling_config(xml: str) -> ParsedConfig:
     """Parse a labeling config.
 
@@ -86,7 +84,7 @@ def parse_labeling_config(xml: str) -> ParsedConfig:
         xml: the labeling config.
 
     Raises:
-        UnsupportedConfigError: the XML is broken, or longer than MAX_CONFIG_CHARACTERS.
+        UnsupportedConfigError: the XML is broken, or longer than MAX_CONFIG_CHARACTERS, or has what we cannot read.
     """
     if len(xml) > MAX_CONFIG_CHARACTERS:
         raise UnsupportedConfigError(
@@ -94,9 +92,16 @@ def parse_labeling_config(xml: str) -> ParsedConfig:
             "write fewer or shorter labels in Settings, Labeling Interface"
         )
     try:
-        interface = LabelInterface(xml)
-    except (LabelStudioXMLSyntaxErrorSentryIgnored, ValueError, AttributeError, KeyError) as error:
+        interface = LabelInterface(spelled_out(xml))
+    except (
+        etree.XMLSyntaxError,
+        LabelStudioXMLSyntaxErrorSentryIgnored,
+        ValueError,
+        AttributeError,
+        KeyError,
+    ) as error:
         raise UnsupportedConfigError(f"the labeling config cannot be read ({error}): {FIX}") from error
+    refuse_what_cannot_be_read(interface._tree)
     return ParsedConfig(interface, interface._tree)
 
 
@@ -110,7 +115,13 @@ def _field(tag: Any) -> TextField:
             f"{tag.tag} {tag.name!r} has value={tag.value!r}; it must name one field of the task's data, "
             'like value="$text"'
         )
-    return TextField(tag.tag, str(tag.value)[1:], tag.attr.get("nameKey", "author"), tag.attr.get("textKey", "text"))
+    return TextField(
+        kind=tag.tag,
+        key=str(tag.value)[1:],
+        speaker_key=tag.attr.get("nameKey", "author"),
+        said_key=tag.attr.get("textKey", "text"),
+        encoding=tag.attr.get("encoding", ""),
+    )
 
 
 def without_markup(markup: str) -> str:

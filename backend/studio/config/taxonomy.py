@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from backend.errors import UnsupportedConfigError
-from backend.studio.config.labeling_config import ParsedConfig, is_true
+from backend.studio.config.labeling_config import ParsedConfig
 from backend.studio.config.meaning import described_label, question_above
+from backend.studio.config.spelling import is_true
 from model.tasks.label_names import Meaning, label_words
 from model.tasks.taxonomy.task import SEPARATOR, Path, Taxonomy
 from model.types import LabelSet

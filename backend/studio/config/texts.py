@@ -1,11 +1,17 @@
 """The text of a task, as annotators see it: its fields, each read in the way of its tag."""
 
+import base64
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backend.studio.markup import words_of
 from model.encoder.encoder import MAX_CHARACTERS
 from model.tasks.task import Task, TextField
+
+# A step of a path such as `messages[0].content`.
+_STEP = re.compile(r"[^.[\]]+")
+_DIGITS = 10
 
 
 def read_text(tasks: Sequence[Task], data: Mapping[str, Any], mark: str = "") -> str:
@@ -30,12 +36,18 @@ def read_text(tasks: Sequence[Task], data: Mapping[str, Any], mark: str = "") ->
 
 
 def _look_up(data: Mapping[str, Any], key: str) -> Any:
-    """Find a field in a task's data, as Label Studio does: the key `a.b`, or else the key `b` inside `a`."""
+    """Find a field in a task's data, as Label Studio does: the key `a.b[0]`, or else entry 0 of `b` inside `a`."""
+    if key in data:
+        return data[key]
     inside: Any = data
-    while isinstance(inside, Mapping) and key not in inside and "." in key:
-        head, key = key.split(".", 1)
-        inside = inside.get(head)
-    return inside.get(key) if isinstance(inside, Mapping) else None
+    for step in _STEP.findall(key):
+        if isinstance(inside, Mapping):
+            inside = inside.get(step)
+        elif isinstance(inside, list) and step.isdecimal() and len(step) < _DIGITS:
+            inside = inside[int(step)] if int(step) < len(inside) else None
+        else:
+            return None
+    return inside
 
 
 def _read_field(text_field: TextField, value: Any) -> str:
@@ -43,8 +55,29 @@ def _read_field(text_field: TextField, value: Any) -> str:
         return ""
     if text_field.kind == "Paragraphs":
         return _read_paragraphs(text_field, value)
-    text = str(value) if isinstance(value, str | int | float) else ""
+    text = _decoded(_as_shown(value), text_field.encoding)
     return words_of(text) if text_field.kind == "HyperText" else text.strip()
+
+
+def _as_shown(value: Any) -> str:
+    """A value as Label Studio shows it in a Text: the entries of a list with commas between them."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ",".join(map(_as_shown, value))
+    return str(value) if isinstance(value, str | int | float) else ""
+
+
+def _decoded(text: str, encoding: str) -> str:
+    """A text that stands in a field as base64; empty if it is none, as Label Studio then shows an error."""
+    if encoding not in ("base64", "base64unicode"):
+        return text
+    try:
+        content = base64.b64decode("".join(text.split()), validate=True)
+        # Browsers take base64 for Latin-1, unless told.
+        return content.decode("utf-8" if encoding == "base64unicode" else "latin-1")
+    except ValueError:
+        return ""
 
 
 def _read_paragraphs(text_field: TextField, value: Any) -> str:

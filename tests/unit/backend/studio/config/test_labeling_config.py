@@ -77,6 +77,26 @@ def test_a_question_over_an_image_or_a_region_is_passed_over():
     assert the_task(view(image, TEXT, region, CHOICES)).control == "c"
 
 
+def test_tags_and_attributes_count_in_any_case_as_in_label_studios_editor():
+    shouted = (
+        '<view><TEXT NAME="t" Value="$text"/><choices name="c" toname="t" CHOICE="multiple">'
+        '<choice VALUE="a"/><CHOICE value="b" ALIAS="bee"/></choices></view>'
+    )
+    assert the_task(shouted) == Classification(
+        "c", "t", (TextField("Text", "text"),), LabelSet(("a", "bee"), is_multilabel=True)
+    )
+
+
+def test_styles_comments_and_entities_are_no_part_of_a_question():
+    styled = f"<Style>.a {{ color: red }}</Style><!-- {CHOICES} -->{TEXT}{CHOICES.replace('neg', 'bad &amp; worse')}"
+    assert the_task(view(styled)).label_set.labels == ("bad & worse", "pos")
+
+
+def test_what_a_question_over_an_image_takes_from_the_data_does_not_matter():
+    image = '<Image name="i" value="$i"/><Choices name="d" toName="i" value="$options"/>'
+    assert the_task(view(image, TEXT, CHOICES)).control == "c"
+
+
 def test_choices_may_be_wrapped_and_commented_on():
     wrapped = '<Choices name="c" toName="t"><!-- two --><View><Choice value="a"/><Choice value="b"/></View></Choices>'
     assert the_task(view(TEXT, wrapped)).label_set.labels == ("a", "b")
@@ -100,13 +120,26 @@ def test_77_labels_keep_their_order():
         ("<View/>", "no Choices, Rating or Taxonomy over a text"),
         (view(TEXT), "no Choices, Rating or Taxonomy over a text"),
         (view(TEXT, CHOICES.replace('toName="t"', 'toName="elsewhere"')), "no Choices, Rating or Taxonomy over a text"),
-        (view(TEXT, CHOICES.replace('toName="t"', "")), "no Choices, Rating or Taxonomy over a text"),
+        (view(TEXT, CHOICES.replace('toName="t"', "")), "Choices 'c' has no toName"),
         (view(TEXT.replace("Text", "Image"), CHOICES), "no Choices, Rating or Taxonomy over a text"),
         (
             view(TEXT, CHOICES.replace('name="c"', 'name="c" perRegion="true"')),
             "no Choices, Rating or Taxonomy over a text",
         ),
-        (view(TEXT, '<Choices name="c" toName="t" value="$options"/>'), "'c' has 0 labels"),
+        (view(TEXT, '<Choices name="c" toName="t"/>'), "'c' has 0 labels"),
+        (
+            view(TEXT, '<Choices name="c" toName="t" value="$options"/>'),
+            "Choices 'c' takes labels from each task's data",
+        ),
+        (
+            view(TEXT, CHOICES.replace('toName="t"', 'toName="t" value="$more"')),
+            "'c' takes labels from each task's data",
+        ),
+        (view(TEXT, CHOICES.replace('"neg"', '"$first"')), "'c' takes labels from each task's data"),
+        (view(TEXT, CHOICES, CHOICES), "2 tags have the name 'c'"),
+        (view(TEXT, CHOICES.replace('name="c"', 'name="t"')), "2 tags have the name 't'"),
+        (view(TEXT, f'<Repeater on="$talk" indexFlag="{{{{idx}}}}">{CHOICES}</Repeater>'), "Choices 'c' is repeated"),
+        (view(TEXT.replace("$text", "$talk[{{idx}}].text"), CHOICES), "Text 't' is repeated"),
         (view(TEXT, CHOICES.replace('<Choice value="neg"/>', "")), "'c' has 1 labels"),
         (view(TEXT, CHOICES.replace("neg", "pos")), "'c' has 1 labels"),
         (view(TEXT.replace("/>", ' valueType="url"/>'), CHOICES), "'t' takes its text from a URL"),

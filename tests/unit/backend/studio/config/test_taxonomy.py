@@ -69,7 +69,7 @@ def test_nested_choices_that_are_not_allowed_are_not_shown_and_no_labels():
         (TREE, {"apiUrl": "http://127.0.0.1/tree.json"}, "takes its tree from apiUrl"),
         (TREE, {"labeling": "true"}, "labels spans of a text"),
         ('<Choice value="a / b"/><Choice value="a"><Choice value="b"/></Choice>', {}, "two paths that read 'a / b'"),
-        ("", {"value": "$tree"}, "comes from each task's data cannot be learned"),
+        ("", {"value": "$tree"}, "takes labels from each task's data"),
     ],
 )
 def test_a_taxonomy_that_cannot_be_learned_is_refused_with_the_reason(inside, attributes, reason):

@@ -30,7 +30,8 @@ def over(kind: str, **attributes: str) -> Classification:
         ("", ""),
         (5, "5"),
         (2.5, "2.5"),
-        (["good"], ""),
+        (True, "true"),
+        (["good", "film", 5, None], "good,film,5,"),
         ({"text": "good"}, ""),
         ("half \ud800 pair", "half ? pair"),
     ],
@@ -97,6 +98,45 @@ def test_paragraphs_may_name_their_keys():
 )
 def test_a_dotted_key_is_looked_up_inside_a_field(data, text):
     assert read_text([over("Text", value="$film.review")], data) == text
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ({"m": [{"content": "good"}, {"content": "bad"}]}, "good"),
+        ({"m": []}, ""),
+        ({"m": {"0": {"content": "good"}}}, "good"),
+        ({"m": "good"}, ""),
+        ({"m": [["good"]]}, ""),
+        ({"m": None}, ""),
+        ({"m[0].content": "good", "m": [{"content": "bad"}]}, "good"),
+    ],
+)
+def test_a_path_leads_into_lists(data, text):
+    assert read_text([over("Text", value="$m[0].content")], data) == text
+
+
+def test_an_entry_that_no_list_has_is_no_text():
+    assert read_text([over("Text", value=f"$m[{'9' * 5000}]")], {"m": ["good"]}) == ""
+    assert read_text([over("Text", value="$m[-1]")], {"m": ["good"]}) == ""
+
+
+@pytest.mark.parametrize(
+    ("encoding", "value", "text"),
+    [
+        ("base64", "Z29vZA==", "good"),
+        ("base64", "Z29v\nZA==", "good"),
+        ("base64", "w6k=", "Ã©"),
+        ("base64unicode", "w6k=", "é"),
+        ("base64unicode", "/w==", ""),
+        ("base64", "no base64!", ""),
+        ("base64", 5, ""),
+        ("base64", None, ""),
+        ("none", "Z29vZA==", "Z29vZA=="),
+    ],
+)
+def test_base64_is_decoded_as_a_browser_decodes_it(encoding, value, text):
+    assert read_text([over("Text", encoding=encoding)], {"text": value}) == text
 
 
 def test_several_texts_are_joined_by_blank_lines_and_missing_ones_left_out():
