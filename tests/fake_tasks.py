@@ -46,6 +46,9 @@ class TaskedLabelStudio:
     def edit(self, task_id: int, text: str) -> None:
         self._change(task_id, replace(self.tasks_now[task_id], data={"text": text}))
 
+    def give(self, task_id: int, data: dict[str, Any]) -> None:
+        self._change(task_id, replace(self.tasks_now[task_id], data=data))
+
     def edit_without_trace(self, task_id: int, text: str) -> None:
         self.tasks_now[task_id] = replace(self.tasks_now[task_id], data={"text": text})
 

@@ -256,6 +256,11 @@ def _project(settings: Settings, client: LabelStudioClient, project_id: int, url
     yield _connection(name, ours[0])
     folder = ProjectFolder(settings.model_dir, project_id)
     record = folder.sync_record.read()
+    if record and record.no_text:
+        mend = (
+            "name a key that the tasks have in the labeling config, or import the tasks with the key that it asks for"
+        )
+        yield Finding(name, record.no_text.sentence, mend)
     for left in record.left_out if record else ():
         yield Finding(name, left.sentence, "correct or delete these answers; all others are learned from")
     yield from look_at_files(name, folder)

@@ -296,6 +296,7 @@ class Round:
                 labelled_tasks=synced.project.labelled_tasks,
                 left_out=left_out,
                 questions=tuple(standing.synced.task.control for standing in standings),
+                no_text=synced.no_text,
             )
         )
 

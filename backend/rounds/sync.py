@@ -2,13 +2,13 @@
 
 import logging
 import sqlite3
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from backend.rounds.context import RoundContext
 from backend.settings import ProjectSettings
-from backend.store.sync_record import Unread
+from backend.store.sync_record import NoText, Unread
 from backend.store.tasks import TaskStore, set_aside_if_broken
 from backend.studio.client import LabelStudioClient
 from backend.studio.config.kinds import read_label_texts, read_tasks
@@ -23,6 +23,9 @@ from model.text_digests import text_digests
 from model.types import AnnotatedText, Background, IntArray, LabelTexts, LeftOut, PoolText, ReadTargets, Targets
 
 log = logging.getLogger(__name__)
+
+# Of the tasks without text so many are looked at, and so many of their keys are named.
+_LOOKED_AT, _NAMED_KEYS, _KEY_CHARACTERS = 10, 10, 60
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Synced:
         place: place of the question among the project's.
         questions: how many questions the project asks.
         left_out: answers to the question that nothing can be learned from.
+        no_text: set for the first question if most of the waiting tasks have no text.
     """
 
     project: Project
@@ -52,6 +56,7 @@ class Synced:
     place: int = 0
     questions: int = 1
     left_out: tuple[LeftOut, ...] = ()
+    no_text: NoText | None = None
 
     @cached_property
     def text_digests_N(self) -> IntArray:
@@ -120,7 +125,19 @@ def sync(
         synced = read()
     _warn_of_texts("no_text", synced[0], lambda text: not text)
     _warn_of_texts("text_cut", synced[0], lambda text: len(text) >= MAX_CHARACTERS)
-    return synced
+    return (replace(synced[0], no_text=_no_text(context, tasks, synced[0].pool)), *synced[1:])
+
+
+def _no_text(context: RoundContext, tasks: Sequence[Task], pool: Sequence[PoolText]) -> NoText | None:
+    """Find out whether most tasks have no text, and which keys their data has instead."""
+    empty = [text.task_id for text in pool if not text.text]
+    if 2 * len(empty) <= len(pool):
+        return None
+    controls = [task.control for task in tasks]
+    pages = context.client.tasks_by_id(context.project_id, empty[:_LOOKED_AT], controls)
+    keys = dict.fromkeys(str(key)[:_KEY_CHARACTERS] for page in pages for task in page for key in task.data)
+    asked = dict.fromkeys(field.key for task in tasks for field in task.fields)
+    return NoText(len(empty), len(pool), tuple(asked), tuple(keys)[:_NAMED_KEYS])
 
 
 def _meanings(task: Task, project: Project, settings: ProjectSettings) -> LabelTexts:

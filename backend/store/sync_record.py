@@ -142,6 +142,30 @@ def _tasks(reason: str, task_ids: Collection[int]) -> LeftOutTasks:
 
 
 @dataclass(frozen=True)
+class NoText:
+    """Most tasks that wait have no text where the labeling config looks for it.
+
+    Attributes:
+        tasks: number of waiting tasks without text.
+        of: number of waiting tasks.
+        asked: the keys of a task's data that the labeling config names.
+        found: the keys that the first of these tasks have.
+    """
+
+    tasks: int
+    of: int
+    asked: tuple[str, ...]
+    found: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """How many tasks have no text, where it was looked for, and which keys there are."""
+        asked, found = (", ".join(map(repr, keys)) or "none" for keys in (self.asked, self.found))
+        counted = f"{self.tasks} of {self.of} tasks have no text"
+        return f"{counted}: the labeling config asks for {asked}, and the tasks have {found}"
+
+
+@dataclass(frozen=True)
 class Agreed:
     """Agreement between people's labels and a classifier of label names alone.
 
@@ -203,6 +227,7 @@ class SyncRecord:
         labelled_tasks: number of tasks that Label Studio counted as labelled; ground truth is not among them.
         left_out: answers that no training learns from.
         questions: control of each of the project's questions, in the order of the labeling config.
+        no_text: set if most of the waiting tasks have no text.
     """
 
     identity: tuple[str, ...]
@@ -219,6 +244,7 @@ class SyncRecord:
     labelled_tasks: int | None = None
     left_out: tuple[LeftOutTasks, ...] = ()
     questions: tuple[str, ...] = ()
+    no_text: NoText | None = None
 
     @property
     def labels_by_question(self) -> dict[str, int]:

@@ -56,6 +56,7 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
         "names": asdict(last.names) if last and last.names else None,
         "labels": last.labels if last else 0,
         "questions": _questions(folder, last),
+        "no_text": {**asdict(last.no_text), "sentence": last.no_text.sentence} if last and last.no_text else None,
         "left_out": [asdict(tasks) for tasks in last.left_out] if last else [],
         "labels_in_order": published.labelled_tasks if published else 0,
         "unlabelled": last.left if last else 0,

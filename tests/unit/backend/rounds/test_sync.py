@@ -6,7 +6,7 @@ from backend.errors import UnsupportedConfigError
 from backend.rounds.sync import read_targets, sync
 from backend.settings import ProjectSettings, Settings
 from backend.store.project_folder import ProjectFolder
-from backend.store.sync_record import Unread
+from backend.store.sync_record import NoText, Unread
 from backend.store.tasks import TaskStore
 from backend.studio.contract import AnnotatedTask
 from backend.work.requests import Requested
@@ -79,6 +79,23 @@ def test_tasks_without_text_are_logged(studio, read, caplog):
     studio.add("", "")
     read()
     assert "event=no_text project=1 tasks=2 first=7" in caplog.text
+
+
+def test_most_tasks_without_text_are_told_with_the_keys_that_there_are(studio, read):
+    assert read()[0].no_text is None
+    for task_id in (1, 2, 3):
+        studio.edit(task_id, "")
+    assert read(1, 2, 3)[0].no_text is None
+    for task_id in (4, 5):
+        studio.give(task_id, {"body": "a film", "title": "Jaws"})
+    found = read(4, 5)[0].no_text
+    assert found == NoText(5, 6, ("text",), ("text", "body", "title"))
+    assert found.sentence == (
+        "5 of 6 tasks have no text: the labeling config asks for 'text', and the tasks have 'text', 'body', 'title'"
+    )
+    for task_id in (1, 2, 3):
+        studio.edit(task_id, "a text again")
+    assert read(1, 2, 3)[0].no_text is None
 
 
 def test_answers_that_cannot_be_used_are_left_out(studio, read):
