@@ -151,12 +151,13 @@ def _places(parts: Sequence[_Part]) -> Places:
     # A question that was renamed since is asked for no more.
     asked_for = [part for part in parts if part.standing.synced.task.control in wanted] or parts
     order = take_turns([part.labelled.order for part in asked_for])
+    tasks = [part.standing.synced.task for part in parts]
     results = zip(*(_results(part, order) for part in parts), strict=True)
     return Places(
         task_ids_N=np.array([synced.pool[row].task_id for row in order.rows_N.tolist()], dtype=np.int64),
         text_digests_N=synced.text_digests_N[order.rows_N],
         reasons_N=order.reasons_N,
-        results_N=tuple(map(joined, results)),
+        results_N=tuple(joined(each, tasks) for each in results),
     )
 
 

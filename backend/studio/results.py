@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from backend.studio.contract import LAST_SCORE
+from model.tasks.shares import given_values
+from model.tasks.task import Task
+from model.types import ResultItem
 
 NO_RESULT = "[]"
 
@@ -38,12 +41,25 @@ def empty_prediction(model_version: str) -> dict[str, Any]:
     return prediction(model_version, LAST_SCORE)
 
 
-def joined(results: Sequence[str]) -> str:
-    """Put the result items of a text's questions into one list of JSON.
+def joined(results: Sequence[str], tasks: Sequence[Task]) -> str:
+    """Put the result items of a text's questions into one list of JSON, of those questions that are asked.
+
+    A question that depends on another one is asked where the answer to that one, as predicted, has it asked.
 
     Args:
         results: the items of each question, as JSON.
+        tasks: the questions.
     """
     if len(results) == 1:
         return results[0]
-    return json.dumps([item for result in results for item in json.loads(result)])
+    items = [json.loads(result) for result in results]
+    shown = list(zip(items, tasks, strict=True))
+    # A question that is not asked may hide others, so its answer is taken away before the next look.
+    while any(task.conditions for _, task in shown):
+        said = (ResultItem(one["from_name"], one["type"], one["value"]) for each, _ in shown for one in each)
+        answers = given_values(said)
+        asked = [(each, task) for each, task in shown if task.is_asked(answers)]
+        if len(asked) == len(shown):
+            break
+        shown = asked
+    return json.dumps([item for each, _ in shown for item in each])

@@ -87,7 +87,7 @@ def _score(
     by_question = [
         _results(service, folder.of_question(place), question, texts) for place, question in enumerate(questions)
     ]
-    return [json.loads(joined(results)) for results in zip(*by_question, strict=True)]
+    return [json.loads(joined(results, questions)) for results in zip(*by_question, strict=True)]
 
 
 def _results(service: Service, folder: ProjectFolder, question: Question, texts: Sequence[str]) -> list[str]:

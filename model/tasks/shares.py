@@ -1,20 +1,20 @@
 """Turn annotations of one or several people into training targets: the share of people who give each label."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from model.errors import UnusableAnswerError
 from model.tasks.votes import read_votes
-from model.types import AnnotatedText, Annotation, FloatArray, LabelSet, ReadTargets, Targets
+from model.types import AnnotatedText, Annotation, FloatArray, LabelSet, ReadTargets, ResultItem, Targets
 
 # Upper limit on the characters of an answer that a reason quotes.
 _QUOTED_CHARACTERS = 80
 
 
 def read_shares(
-    annotated: Iterable[AnnotatedText], label_set: LabelSet, read: Callable[[Annotation], Sequence[str]]
+    annotated: Iterable[AnnotatedText], label_set: LabelSet, read: Callable[[Annotation], Sequence[str] | None]
 ) -> ReadTargets:
     """Turn annotations into a matrix of shares.
 
@@ -25,7 +25,7 @@ def read_shares(
     Args:
         annotated: texts with their annotations.
         label_set: the classes of axis C.
-        read: the labels that an annotation gives; raises UnusableAnswerError.
+        read: the labels that an annotation gives, None if the question was not asked; raises UnusableAnswerError.
 
     Returns:
         Targets in order of task id, and the answers that were left out.
@@ -41,8 +41,30 @@ def read_shares(
     return ReadTargets(targets, votes.left_out)
 
 
-def _vote(labels: Sequence[str], label_set: LabelSet) -> FloatArray | None:
+def given_values(result: Iterable[ResultItem]) -> dict[str, set[str]]:
+    """What was answered, by control: labels, names on paths, stars, each as text.
+
+    Args:
+        result: result items of all controls.
+    """
+    given: dict[str, set[str]] = {}
+    for item in result:
+        given.setdefault(item.control, set()).update(_leaves(item.value.get(item.kind)))
+    return given
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for each in value:
+            yield from _leaves(each)
+    elif value is not None:
+        yield str(value)
+
+
+def _vote(labels: Sequence[str] | None, label_set: LabelSet) -> FloatArray | None:
     """One annotator's vote_C; with one choice a vote sums to 1, and an annotation without a label is no vote."""
+    if labels is None:
+        return None
     vote_C = np.zeros(len(label_set.labels))
     for label in labels:
         if label not in label_set.labels:

@@ -1,7 +1,7 @@
 """A kind of question: all that a round needs to know of what annotators are asked about a text."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from model.encoder.classifier import TextClassifier
@@ -32,6 +32,30 @@ class TextField:
     encoding: str = ""
 
 
+@dataclass(frozen=True)
+class Condition:
+    """When a question is asked: depending on the answer to another one.
+
+    Attributes:
+        control: control of the other question.
+        values: answers that matter; empty: any.
+        is_given: the question is asked if one of them is given; False: if none is.
+    """
+
+    control: str
+    values: tuple[str, ...] = ()
+    is_given: bool = True
+
+    def holds(self, answers: Mapping[str, Collection[str]]) -> bool:
+        """Whether the question is asked.
+
+        Args:
+            answers: what was answered, by control.
+        """
+        given = answers.get(self.control, ())
+        return (any(value in given for value in self.values) if self.values else bool(given)) == self.is_given
+
+
 class Task(ABC):
     """One question of a project: what annotators say of a text with one control of the labeling config.
 
@@ -42,11 +66,13 @@ class Task(ABC):
         control: name of the control in the labeling config.
         fields: the fields of a task's data that annotators see with the question, in order.
         label_set: the classes of axis C. Model versions of other classes are not used for the question.
+        conditions: when the question is asked; all must hold.
     """
 
     control: str
     fields: tuple[TextField, ...]
     label_set: LabelSet
+    conditions: tuple[Condition, ...] = ()
 
     @abstractmethod
     def targets(self, annotated: Iterable[AnnotatedText]) -> ReadTargets:
@@ -55,6 +81,14 @@ class Task(ABC):
         Args:
             annotated: texts with annotations, each with the result items of all controls.
         """
+
+    def is_asked(self, answers: Mapping[str, Collection[str]]) -> bool:
+        """Whether the question is asked, by the answers to the others.
+
+        Args:
+            answers: what was answered, by control; see `model.tasks.shares.given_values`.
+        """
+        return all(condition.holds(answers) for condition in self.conditions)
 
     def as_answered(self, annotated: Iterable[AnnotatedText]) -> "Task":
         """The question as people answer it, where the labeling config leaves that open; by default as it is asked."""

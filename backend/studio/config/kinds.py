@@ -1,11 +1,12 @@
 """Every kind of question that a project can ask, and how each reads itself from a labeling config."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backend.errors import UnsupportedConfigError
 from backend.studio.config.choices import read_choices
+from backend.studio.config.conditions import read_conditions
 from backend.studio.config.labeling_config import FIX, ParsedConfig, parse_labeling_config, without_markup
 from backend.studio.config.rating import read_rating
 from backend.studio.config.taxonomy import read_taxonomy
@@ -59,7 +60,15 @@ def read_tasks(xml: str) -> tuple[Task, ...]:
             f"the labeling config asks {len(asked)} questions about a text, and at most {MOST_QUESTIONS} are learned: "
             "make a second project of some"
         )
-    return tuple(kind_of[control.tag].read(config, control) for control in asked)
+    names = {control.name for control in asked}
+    return tuple(_read(kind_of[control.tag], config, control, names) for control in asked)
+
+
+def _read(kind: Kind, config: ParsedConfig, control: Any, names: Collection[str]) -> Task:
+    """Read a question, and when it is asked, as far as that depends on the other questions, by their names."""
+    task = kind.read(config, control)
+    conditions = tuple(condition for condition in read_conditions(config, control) if condition.control in names)
+    return replace(task, conditions=conditions) if conditions else task  # type: ignore[type-var]
 
 
 def labels_of(tasks: Sequence[Task]) -> tuple[str, ...]:

@@ -10,9 +10,9 @@ from model.tasks.classification.choices import chosen_labels
 from model.tasks.classification.results import ChoicesWriter
 from model.tasks.gold_lines import gold_lines
 from model.tasks.label_names import Meaning
-from model.tasks.shares import read_shares
-from model.tasks.task import Task, TextField
-from model.types import AnnotatedText, LabelSet, LabelTexts, ReadTargets, Targets
+from model.tasks.shares import given_values, read_shares
+from model.tasks.task import Condition, Task, TextField
+from model.types import AnnotatedText, Annotation, LabelSet, LabelTexts, ReadTargets, Targets
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Classification(Task):
         fields: all text fields that annotators see; the control's fields come first.
         label_set: the labels, and whether a text may have several.
         meaning: the meaning of the labels; equality of classifications ignores it.
+        conditions: when the question is asked.
     """
 
     control: str
@@ -32,10 +33,11 @@ class Classification(Task):
     fields: tuple[TextField, ...]
     label_set: LabelSet
     meaning: Meaning = record_field(default_factory=Meaning, compare=False)
+    conditions: tuple[Condition, ...] = ()
 
     def targets(self, annotated: Iterable[AnnotatedText]) -> ReadTargets:
         """Shares of annotators; see `read_shares`."""
-        return read_shares(annotated, self.label_set, lambda annotation: chosen_labels(annotation, self.control))
+        return read_shares(annotated, self.label_set, self._chosen)
 
     def results(self, answers: Answers) -> Iterator[str]:
         """The likeliest label; with several labels for a text, all labels with a probability of at least 0.5."""
@@ -56,6 +58,11 @@ class Classification(Task):
     def labels_of_guess(self, guess: str) -> tuple[str, ...]:
         """The guess itself, where a text has exactly one label."""
         return (guess,) if guess in self.label_set.labels and not self.label_set.is_multilabel else ()
+
+    def _chosen(self, annotation: Annotation) -> tuple[str, ...] | None:
+        """The labels that an annotation gives. Where the question was not asked, no label says nothing."""
+        labels = chosen_labels(annotation, self.control)
+        return labels if labels or self.is_asked(given_values(annotation.result)) else None
 
     @property
     def _writer(self) -> ChoicesWriter:

@@ -11,7 +11,7 @@ from model.errors import UnusableAnswerError
 from model.links import Answers
 from model.tasks.gold_lines import gold_lines
 from model.tasks.shares import form_of, quoted, read_shares
-from model.tasks.task import Task, TextField
+from model.tasks.task import Condition, Task, TextField
 from model.types import AnnotatedText, Annotation, FloatArray, IntArray, LabelSet, ReadTargets, ResultItem, Targets
 
 
@@ -27,12 +27,14 @@ class Rating(Task):
         to_name: name of the text object that the Rating tag refers to.
         fields: all text fields that annotators see; the control's fields come first.
         label_set: the stars, "1" to the most, in order.
+        conditions: when the question is asked.
     """
 
     control: str
     to_name: str
     fields: tuple[TextField, ...]
     label_set: LabelSet
+    conditions: tuple[Condition, ...] = ()
 
     def targets(self, annotated: Iterable[AnnotatedText]) -> ReadTargets:
         """Shares of annotators; see `read_shares`."""

@@ -11,8 +11,8 @@ from model.errors import UnusableAnswerError
 from model.links import Answers
 from model.tasks.gold_lines import gold_lines
 from model.tasks.label_names import Meaning
-from model.tasks.shares import form_of, quoted, read_shares
-from model.tasks.task import Task, TextField
+from model.tasks.shares import form_of, given_values, quoted, read_shares
+from model.tasks.task import Condition, Task, TextField
 from model.types import AnnotatedText, Annotation, LabelSet, LabelTexts, ReadTargets, ResultItem, Targets
 
 Path = tuple[str, ...]
@@ -38,6 +38,7 @@ class Taxonomy(Task):
         kind: Label Studio's type of the answers, `taxonomy` or `choices`.
         may_have_several: whether the config lets annotators choose several paths.
         meaning: the meaning of the labels; equality ignores it.
+        conditions: when the question is asked.
     """
 
     control: str
@@ -48,6 +49,7 @@ class Taxonomy(Task):
     kind: str
     may_have_several: bool
     meaning: Meaning = field(default_factory=Meaning, compare=False)
+    conditions: tuple[Condition, ...] = ()
 
     def as_answered(self, annotated: Iterable[AnnotatedText]) -> "Taxonomy":
         """With several paths a text if enough answers have several; see SEVERAL_TEXTS."""
@@ -101,12 +103,13 @@ class Taxonomy(Task):
     def _items(self, annotation: Annotation) -> list[ResultItem]:
         return [item for item in annotation.result if item.control == self.control]
 
-    def _chosen(self, annotation: Annotation) -> tuple[str, ...]:
-        """The labels that an annotation gives, each once."""
+    def _chosen(self, annotation: Annotation) -> tuple[str, ...] | None:
+        """The labels that an annotation gives, each once. Where the question was not asked, no label says nothing."""
         chosen = dict.fromkeys(path for item in self._items(annotation) for path in self._paths_of(item))
         # Label Studio's nested choices name a parent, too, once all that is inside it was chosen.
         within = {path[:depth] for path in chosen for depth in range(1, len(path))} if self.kind == "choices" else set()
-        return tuple(SEPARATOR.join(path) for path in chosen if path not in within)
+        labels = tuple(SEPARATOR.join(path) for path in chosen if path not in within)
+        return labels if labels or self.is_asked(given_values(annotation.result)) else None
 
     def _paths_of(self, item: ResultItem) -> list[Path]:
         if item.kind != self.kind:

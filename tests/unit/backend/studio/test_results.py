@@ -4,7 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from backend.studio.results import empty_prediction, joined, prediction, rank_score
-from tests.fakes import POS
+from tests.fakes import POS, labeling_config, the_task
+
+QUESTION = the_task(labeling_config())
 
 
 def test_the_next_task_scores_0_and_the_last_task_scores_1():
@@ -22,8 +24,8 @@ def test_scores_rise_with_the_place_and_stay_between_0_and_1(size, data):
 
 
 def test_the_results_of_several_questions_are_one_list():
-    assert json.loads(joined([POS, "[]", POS])) == [*json.loads(POS), *json.loads(POS)]
-    assert joined([POS]) is POS
+    assert json.loads(joined([POS, "[]", POS], [QUESTION] * 3)) == [*json.loads(POS), *json.loads(POS)]
+    assert joined([POS], [QUESTION]) is POS
 
 
 def test_a_prediction_carries_its_publication_its_place_and_its_result():
