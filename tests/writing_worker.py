@@ -9,10 +9,12 @@ from rq import get_current_job
 
 from backend.errors import TurnLostError
 from backend.store.project_folder import ProjectFolder, Setup
+from backend.work.forms import ARGUMENTS, PERFORM_ROUND
 from backend.work.queue import RoundQueue
 from tests.dying_worker import open_queue, work_off
 
 FUNCTION = f"{__name__}.perform_round"
+ARGUMENTS[FUNCTION] = ARGUMENTS[PERFORM_ROUND]
 _state: list[tuple[RoundQueue, Path]] = []
 
 

@@ -20,6 +20,7 @@ from model.files import read_or_set_aside
 _SOCKET_TIMEOUT_S = 5.0
 # The file in MODEL_DIR with the embedded Redis's address.
 REDIS_ADDRESS = "redis.url"
+_NO_ADDRESS = "REDIS_URL is no address of a Redis: write redis://HOST:PORT/0"
 _UNIX = "unix://"
 _PREFIX = "shortlist"
 _SAID_CHARACTERS = 300
@@ -100,16 +101,19 @@ def open_redis(settings: Settings, *, is_patient: bool = False) -> Redis:
         )
     except ValueError as error:
         # The address may hold a password.
-        raise ConfigurationError("REDIS_URL is no address of a Redis: write redis://HOST:PORT/0") from error
+        raise ConfigurationError(_NO_ADDRESS) from error
 
 
 def _check_address(url: str) -> None:
     """Refuse an address that its password cuts in two: the rest would pass for host, path or query.
 
     Raises:
-        ConfigurationError: the password has a character that an address cannot hold.
+        ConfigurationError: it is no address, or the password has a character that an address cannot hold.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise ConfigurationError(_NO_ADDRESS) from error
     if "@" in parts.path + parts.query or parts.fragment or parts.netloc.count("@") > 1:
         raise ConfigurationError("REDIS_URL: percent-encode / ? # @ in its password, as in %2F for /")
 

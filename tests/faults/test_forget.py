@@ -12,13 +12,14 @@ import torch
 from redis import Redis
 from rq.job import Job
 
-from backend.commands.processes.serving import embedded_redis
+from backend.commands.processes.embedded_redis import embedded_redis
 from backend.rounds.round import Round
 from backend.settings import Settings
 from backend.store.project_folder import Connection, ProjectFolder, Setup
 from backend.store.selections import LLMLabel, PastePrompt, Picked, Selection
+from backend.work.forms import PERFORM_PART, PartTask
 from backend.work.pool.weights import fetch_weights, offer_weights
-from backend.work.queue import PART_FUNCTION, RoundQueue
+from backend.work.queue import RoundQueue
 from backend.work.redis_access import redis_key
 from backend.work.turn import turn_key
 from examples.servers import free_port
@@ -76,8 +77,8 @@ def fill_redis(redis: Redis, model_dir: Path) -> None:
     for project_id in (MINE, OTHER):
         queue.request(project_id, changes=1, task_ids=[20])
         queue.request_later(project_id, 60)
-    task = {"weights": "0", "is_trained": False, "texts": [f"{CANARY} text"] * 3}
-    queue.parts.enqueue(PART_FUNCTION, task, job_id="part-1", result_ttl=600)
+    task = PartTask(weights="0" * 64, is_trained=False, texts=[f"{CANARY} text"] * 3)
+    queue.parts.enqueue(PERFORM_PART, task.model_dump(), job_id="part-1", result_ttl=600)
     redis.set("rq:results:part-2", base64.b64encode(zlib.compress(CANARY.encode())))
     version = ProjectFolder(model_dir, MINE).registry.latest()
     fetch_weights(redis, offer_weights(redis, version.folder), model_dir / "weights")

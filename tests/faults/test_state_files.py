@@ -48,7 +48,8 @@ def cut(file: Path) -> None:
 
 def change_a_byte(file: Path) -> None:
     """Change a letter of a text or a number, so that the file still parses; in the middle of a file without either."""
-    content, is_table = file.read_bytes(), file.suffix == ".sqlite"
+    # An empty file gets a byte.
+    content, is_table = file.read_bytes() or b"\0", file.suffix == ".sqlite"
     found = [match.start() for match in re.finditer(rb"(?<=film )[a-z]|(?<=[:\[ ])[1-9](?=[,}\]])", content)]
     before = rows_of(file) if is_table else []
     for place in found or [len(content) // 2]:

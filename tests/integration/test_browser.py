@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
@@ -139,3 +140,72 @@ def test_the_dialog_says_why_a_project_without_choices_cannot_be_connected(
     expect(refusal).to_be_visible()
     expect(refusal).to_contain_text("HyperText", timeout=5_000)
     page.screenshot(path=tmp_path / "refused.png")
+
+
+THREE_QUESTIONS = (
+    '<View><Text name="text" value="$text"/>'
+    '<Choices name="mood" toName="text" choice="single-radio"><Choice value="neg"/><Choice value="pos"/></Choices>'
+    '<Rating name="stars" toName="text" maxRating="5"/>'
+    '<Taxonomy name="shelf" toName="text" leafsOnly="true"><Choice value="keep"><Choice value="at once"/>'
+    '<Choice value="some day"/></Choice><Choice value="leave"/></Taxonomy></View>'
+)
+SAID = {"pos": (5, ["keep", "at once"]), "neg": (1, ["leave"])}
+
+
+def _three_answers(label: str) -> list[dict[str, Any]]:
+    """What a person says of a text: a choice, stars and a path."""
+    stars, path = SAID[label]
+    values = (("mood", "choices", [label]), ("stars", "rating", stars), ("shelf", "taxonomy", [path]))
+    return [
+        {"from_name": name, "to_name": "text", "type": kind, "value": {kind: value}, "id": name}
+        for name, kind, value in values
+    ]
+
+
+def _said(result: list[dict[str, Any]]) -> dict[str, Any]:
+    return {item["from_name"]: item["value"][item["type"]] for item in result}
+
+
+def test_choices_stars_and_a_taxonomy_over_one_text_are_learned_and_preselected(
+    page: Page, owner: Person, quick: BackendServer, title: str, tmp_path: Path
+) -> None:
+    texts = reviews(70)
+    project_id = owner.create_project(title, THREE_QUESTIONS, list(texts))
+    backend_id = owner.connect(project_id, quick.url, retrain_every=16, query_size=16, explore=0)
+    until_published(owner, quick, project_id)
+    for _ in range(48):
+        task = owner.next_task(project_id)
+        assert task is not None
+        body = {"result": _three_answers(texts[task["data"]["text"]]), "lead_time": 1.0}
+        owner.call("POST", f"/api/tasks/{task['id']}/annotations/", body)
+    order = until_published(owner, quick, project_id, model=1)
+    asked = quick.status(project_id)["questions"]
+    assert [question["name"] for question in asked] == ["mood", "stars", "shelf"]
+    assert all(question["model"] and question["labels"] == 48 for question in asked)
+
+    # All three are preselected on the next text, and one click submits them.
+    page.goto(f"/projects/{project_id}/data")
+    page.get_by_text("Label All Tasks").click()
+    text_of = {task["id"]: task["data"]["text"] for task in owner.tasks(project_id)}
+    task_id = order.task_ids[0]
+    expect(page.locator(".lsf-htx-richtext")).to_have_text(text_of[task_id])
+    label = texts[text_of[task_id]]
+    expect(_choice(page, label)).to_be_checked()
+    stars, path = SAID[label]
+    expect(page.locator(".ant-rate-star-full")).to_have_count(stars)
+    expect(page.get_by_text(path[-1], exact=True).first).to_be_visible()
+    page.screenshot(path=tmp_path / "three.png")
+    _submit(page)
+    [given] = owner.call("GET", f"/api/tasks/{task_id}/annotations/")
+    assert _said(given["result"]) == {"mood": [label], "stars": stars, "shelf": [path]}
+
+    # Start Training makes a new version of each, and every answer of the new order names its question.
+    owner.call("POST", f"/api/ml/{backend_id}/train", {})
+    served = until_published(owner, quick, project_id, model=asked[0]["model"] + 1)
+    assert all(question["trained_on"] == 49 for question in quick.status(project_id)["questions"])
+    answers = [each for each in owner.predictions(project_id) if each["model_version"] == served.name]
+    assert answers
+    for answer in answers:
+        label = texts[text_of[answer["task"]]]
+        assert _said(answer["result"]) == {"mood": [label], "stars": SAID[label][0], "shelf": [SAID[label][1]]}
+        assert all(0 < item["score"] <= 1 for item in answer["result"])
