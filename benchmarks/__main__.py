@@ -8,7 +8,7 @@ from rich.console import Console
 
 from benchmarks import house, load
 from benchmarks.choosing import large_pool, order, queries, strategies
-from benchmarks.learning import learner, names
+from benchmarks.learning import learner, names, questions
 from benchmarks.llm import llm
 from benchmarks.llm import table as llm_table
 from benchmarks.loop import loop, workers
@@ -71,6 +71,20 @@ def measure_names(
     use_available_cores()
     names.run(data, sets, labels, range(seeds), variants)
     names.write_table()
+
+
+@app.command("questions")
+def measure_questions(
+    data: Annotated[Path, typer.Option(help="A folder with the sets stars and taxonomy, in the form of the others.")],
+    kinds: Annotated[list[str], typer.Option("--kind", help="Which of them.")] = list(questions.KINDS),  # noqa: B006
+    labels: Annotated[list[int], typer.Option(help="Label counts.")] = list(questions.BUDGETS),  # noqa: B006
+    seeds: Annotated[int, typer.Option(help="Random draws of each.")] = learner.SEEDS,
+    recipe: Annotated[Recipe, typer.Option(help="The learner.")] = Recipe.AUTO,
+) -> None:
+    """Stars by their median, taxonomies beside choices: an hour, minutes with --recipe head; goes on where it was."""
+    use_available_cores()
+    questions.run(data, kinds, labels, range(seeds), recipe)
+    questions.write_table()
 
 
 @app.command("strategies")

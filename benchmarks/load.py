@@ -30,7 +30,7 @@ from model.types import Targets
 FOLDER = Path("bench-data")
 RECORDS = Path(__file__).with_name("load.jsonl")
 TABLE = Path(__file__).with_name("load.md")
-PEOPLE, MINUTES, TEXTS = 50, 10.0, 5000
+PEOPLE, MINUTES, TEXTS = 50, 10.0, 2500
 # Labels already there let BERT train from the start, as in a project that has run for a while.
 LABELLED = 128
 PAGE = 1000
@@ -145,7 +145,7 @@ class Crowd:
     def _answers(self, project: BenchProject) -> dict[int, tuple[str, list[str]]]:
         """The text and the labels of every labelled task, read from Label Studio past the backend."""
         answers: dict[int, tuple[str, list[str]]] = {}
-        for page in range(1, self._plan.texts // PAGE + 2):
+        for page in range(1, -(-self._plan.texts // PAGE) + 1):
             query = {"project": project.project_id, "page": page, "page_size": PAGE, "fields": "all"}
             query["query"] = json.dumps({"filters": {"conjunction": "and", "items": []}})
             found = project.call("GET", "/api/tasks/", **query)["tasks"]
@@ -153,8 +153,6 @@ class Crowd:
                 labels = [item["value"]["choices"][0] for each in task["annotations"] for item in each["result"]]
                 if labels:
                     answers[task["id"]] = (task["data"]["text"], labels)
-            if len(found) < PAGE:
-                break
         return answers
 
     def _not_learned(self, project: BenchProject) -> int:

@@ -33,6 +33,7 @@ from model.llm.provider import LLMConfig, check_llm
 from model.types import LabelSet
 
 TIMEOUT_S = 10.0
+ORDERED_ONLY = "in free text: no classifier learns it, texts are only put in order"
 
 
 @dataclass(frozen=True)
@@ -243,7 +244,8 @@ def _project(settings: Settings, client: LabelStudioClient, project_id: int, url
         yield Finding(name, str(error), "correct the labeling config; other projects are not affected")
         return
     for question in questions:
-        yield Finding(name, f"asks {question.control!r} with {len(question.label_set.labels)} labels")
+        learned = f"with {len(question.label_set.labels)} labels" if question.is_learned else ORDERED_ONLY
+        yield Finding(name, f"asks {question.control!r} {learned}")
     listed = client.backends(project_id)
     ours = [backend for backend in listed if backend.url.rstrip("/") == url.rstrip("/")]
     # Words of ours in another one's error: it is this backend, connected under another name.

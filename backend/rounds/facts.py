@@ -69,7 +69,7 @@ def training_facts(context: RoundContext, synced: Synced) -> Facts:
         retrain_every=synced.settings.retrain_every,
         query_size=synced.settings.query_size,
         order=None,
-        asked_to_train=context.turn.requested.train,
+        asked_to_train=context.turn.requested.train and synced.task.is_learned,
     )
 
 

@@ -117,7 +117,7 @@ def _order_by(strategy: Strategy, standing: Standing, rng: np.random.Generator) 
     llm, synced, in_use, selection = standing.llm, standing.synced, standing.in_use, standing.selection
     features = compute_pool_features(llm.round, synced, in_use, strategy, rng)
     labelled = LabelledOrder(order_pool(synced.pool, features, strategy, synced.settings, rng, selection))
-    if not synced.place:
+    if not synced.place and synced.task.is_learned:
         labelled = with_llm_labels(llm, labelled.order, selection, rng)
         _keep_paste_prompt(llm, strategy, rng)
     return _Part(standing, strategy, labelled, features.proba_N_C if in_use.shows_answers else None)

@@ -205,7 +205,8 @@ class Round:
         named = classify_by_names(context, synced) if version is None else None
         in_use = InUse(version, named)
         llm = self.llm_context(synced, in_use)
-        return Standing(llm, in_use, nobody_chose(llm) if synced.place else choose(llm), failure)
+        may_choose = not synced.place and synced.task.is_learned
+        return Standing(llm, in_use, choose(llm) if may_choose else nobody_chose(llm), failure)
 
     def _provide_for_annotators(self) -> None:
         """Write more of a short queue before a training, which may take minutes."""

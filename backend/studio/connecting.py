@@ -48,7 +48,8 @@ def connect_over(
     client: LabelStudioClient, settings: Settings, project_id: int, url: str, descriptions: Mapping[str, str] | None
 ) -> str:
     """Connect a project over an open client; see `connect_project`."""
-    labels = labels_of(read_tasks(client.project(project_id).label_config))
+    questions = read_tasks(client.project(project_id).label_config)
+    labels = labels_of(questions)
     check_described(labels, descriptions or {})
     backend = {"url": url, **_credentials(settings)}
     connected = [found for found in client.backends(project_id) if found.url.rstrip("/") == url.rstrip("/")]
@@ -63,7 +64,9 @@ def connect_over(
         return f"Project {project_id} is connected to {url} and describes {count} now.{rotated}"
     new = {**backend, "title": TITLE, **(_described(None, descriptions) if descriptions else {})}
     _check(client.connect_backend(project_id, new), url)
-    return f"Project {project_id} is connected to {url}: open it in Label Studio and label."
+    learned = any(question.is_learned for question in questions)
+    only = "" if learned else " Its answers are free text: no classifier learns them, texts are only put in order."
+    return f"Project {project_id} is connected to {url}: open it in Label Studio and label.{only}"
 
 
 def _described(extra_params: Any, descriptions: Mapping[str, str] | None) -> dict[str, Any]:

@@ -52,13 +52,10 @@ class Texts:
 
     def measure(self, variant: str, labels: int, seed: int) -> Line:
         """One training, and what it gives on held-out texts."""
-        drawn = learner.as_targets(self.gold, self.gold.draw(labels, seed))
-        background = Background(_label_texts(self.gold.labels, variant), self.gold.draw(MOST_POOL, seed).texts)
-        trained = self._train(drawn, background, seed)
-        heldout = learner.as_targets(self.gold, self.gold.heldout)
-        embed = self.embed if trained.recipe is Recipe.HEAD else trained.classifier.encoder.embed
-        proba_N_C = head_proba(trained.classifier, trained.classifier.head, embed(heldout.texts))
-        worth = evaluate(proba_N_C, heldout.targets_N_C)
+        # Folds find the temperature, which moves no decision.
+        config = TrainingConfig(seed=seed, folds=0)
+        trained, proba_N_C = self.score(_label_texts(self.gold.labels, variant), labels, config)
+        worth = evaluate(proba_N_C, learner.as_targets(self.gold, self.gold.heldout).targets_N_C)
         return {
             "set": self.gold.name,
             "variant": variant,
@@ -72,9 +69,22 @@ class Texts:
             "fit_s": round(trained.train_s, 2),
         }
 
-    def _train(self, drawn: Targets, background: Background, seed: int) -> Trained:
-        # Folds find the temperature, which moves no decision.
-        config = TrainingConfig(seed=seed, folds=0)
+    def score(self, texts: LabelTexts, labels: int, config: TrainingConfig) -> tuple[Trained, FloatArray]:
+        """One training, and the class probabilities that it gives held-out texts: proba_N_C.
+
+        Args:
+            texts: texts with each label's meaning.
+            labels: number of labelled texts.
+            config: of the training; its seed draws the texts, too.
+        """
+        drawn = learner.as_targets(self.gold, self.gold.draw(labels, config.seed))
+        background = Background(texts, self.gold.draw(MOST_POOL, config.seed).texts)
+        trained = self._train(drawn, background, config)
+        embed = self.embed if trained.recipe is Recipe.HEAD else trained.classifier.encoder.embed
+        embeddings_N_D = embed(self.gold.heldout.texts)
+        return trained, head_proba(trained.classifier, trained.classifier.head, embeddings_N_D)
+
+    def _train(self, drawn: Targets, background: Background, config: TrainingConfig) -> Trained:
         if len(drawn):
             return train(TrainingData(drawn, background=background), config, self.start)
         trained = train_on_names(drawn, self.start, background)

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from model.encoder.classifier import TextClassifier
 from model.encoder.inference import head_proba
@@ -67,12 +68,14 @@ class Task(ABC):
         fields: the fields of a task's data that annotators see with the question, in order.
         label_set: the classes of axis C. Model versions of other classes are not used for the question.
         conditions: when the question is asked; all must hold.
+        is_learned: a classifier learns to answer it; otherwise texts are only put in order.
     """
 
     control: str
     fields: tuple[TextField, ...]
     label_set: LabelSet
     conditions: tuple[Condition, ...] = ()
+    is_learned: ClassVar[bool] = True
 
     @abstractmethod
     def targets(self, annotated: Iterable[AnnotatedText]) -> ReadTargets:
@@ -134,7 +137,7 @@ class Task(ABC):
 
     def can_teach(self, targets: Targets) -> bool:
         """Whether the labels have enough classes to train on."""
-        return len(seen_classes(targets.targets_N_C)) >= self.link.least_classes
+        return self.is_learned and len(seen_classes(targets.targets_N_C)) >= self.link.least_classes
 
     def fit(
         self,

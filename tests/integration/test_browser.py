@@ -136,7 +136,7 @@ def test_the_dialog_says_why_a_project_without_choices_cannot_be_connected(
     page.get_by_text("Validate and Save").click()
 
     # The dialog shows a refusal as HTML: tags written out in the fix would vanish.
-    refusal = page.get_by_text("no Choices, Rating or Taxonomy over a text").first
+    refusal = page.get_by_text("no Choices, Rating, Taxonomy or TextArea over a text").first
     expect(refusal).to_be_visible()
     expect(refusal).to_contain_text("HyperText", timeout=5_000)
     page.screenshot(path=tmp_path / "refused.png")

@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "model.tasks": ("model.encoder", "model.learner", "model.query"),
     "model.tasks.classification": KIND_MAY_IMPORT,
     "model.tasks.rating": KIND_MAY_IMPORT,
+    "model.tasks.free_text": (*KIND_MAY_IMPORT, "model.tasks.votes"),
     "model.tasks.taxonomy": KIND_MAY_IMPORT,
     "model.tasks.classification.llm": ("model.llm.asking", "model.llm.reading", "model.query"),
     "model.encoder": (),

@@ -7,6 +7,7 @@ from typing import Any
 from backend.errors import UnsupportedConfigError
 from backend.studio.config.choices import read_choices
 from backend.studio.config.conditions import read_conditions
+from backend.studio.config.free_text import read_free_text
 from backend.studio.config.labeling_config import FIX, ParsedConfig, parse_labeling_config, without_markup
 from backend.studio.config.rating import read_rating
 from backend.studio.config.taxonomy import read_taxonomy
@@ -39,6 +40,9 @@ KINDS: list[Kind] = [
     Kind("taxonomy", "Taxonomy", read_taxonomy),
 ]
 
+# Where a config asks nothing that a classifier learns, the first control of these kinds has the texts put in order.
+ORDERED_ONLY: list[Kind] = [Kind("free_text", "TextArea", read_free_text)]
+
 
 def read_tasks(xml: str) -> tuple[Task, ...]:
     """Read the questions of a labeling config, in its order, at least one.
@@ -51,10 +55,15 @@ def read_tasks(xml: str) -> tuple[Task, ...]:
             than MOST_QUESTIONS; or its XML is broken.
     """
     config = parse_labeling_config(xml)
-    kind_of = {kind.tag: kind for kind in KINDS}
-    asked = [control for control in config.controls() if control.tag in kind_of and config.is_over_text(control)]
+    kind_of = {kind.tag: kind for kind in (*KINDS, *ORDERED_ONLY)}
+    over_text = [control for control in config.controls() if control.tag in kind_of and config.is_over_text(control)]
+    ordered_only = {kind.tag for kind in ORDERED_ONLY}
+    learned = [control for control in over_text if control.tag not in ordered_only]
+    asked = learned or over_text[:1]
     if not asked:
-        raise UnsupportedConfigError(f"the labeling config has no Choices, Rating or Taxonomy over a text: {FIX}")
+        raise UnsupportedConfigError(
+            f"the labeling config has no Choices, Rating, Taxonomy or TextArea over a text: {FIX}"
+        )
     if len(asked) > MOST_QUESTIONS:
         raise UnsupportedConfigError(
             f"the labeling config asks {len(asked)} questions about a text, and at most {MOST_QUESTIONS} are learned: "

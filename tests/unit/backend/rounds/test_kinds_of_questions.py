@@ -255,3 +255,33 @@ def test_ask_for_puts_the_texts_of_its_question_first(settings):
     assert set(firsts["stars"]) == {"random"}
     assert set(firsts["pace"]) == {"margin"}
     assert firsts["gone"] == ["random", "margin"] * 3
+
+
+FREE_TEXT = '<View><Text name="text" value="$text"/><TextArea name="translation" toName="text"/></View>'
+
+
+def test_texts_to_write_about_are_put_in_an_order_that_covers_them_and_nothing_is_learned(run, settings, folder):
+    studio = WholeLabelStudio(FILMS, label_config=FREE_TEXT)
+    studio.extra_params = {**OWN, "cold_start": "maxherding"}
+    classifiers = Classifiers(1)
+
+    def round_of(turn: FakeTurn) -> None:
+        Round(a_context(settings, studio, turn, classifiers)).run()
+
+    round_of(FakeTurn())
+    with folder.publications.open() as order:
+        first = order.places(0)
+    assert {place.reason.split()[0] for place in first[:5]} == {"maxherding,"}
+    assert {place.result for place in first} == {"[]"}
+    for place in first[:16]:
+        studio.answer(place.task_id, (ResultItem("translation", "textarea", {"text": ["ein Film"]}),))
+    asked_to_train = FakeTurn(changes=16)
+    asked_to_train.requested = replace(asked_to_train.requested, train=True)
+    round_of(asked_to_train)
+    assert folder.registry.current() is None
+    record = folder.sync_record.read()
+    assert (record.failure, record.labels, record.left) == (None, 16, len(FILMS) - 16)
+    with folder.publications.open() as order:
+        assert {place.task_id for place in order.places(0)} == {*range(1, len(FILMS) + 1)} - {
+            place.task_id for place in first[:16]
+        }

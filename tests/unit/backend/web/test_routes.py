@@ -313,7 +313,7 @@ def test_every_answer_carries_a_request_id_of_its_own(browser):
 
 def test_the_reason_phrase_says_what_is_wrong_since_people_see_nothing_else(browser):
     answer = browser.post("/setup", json={**SETUP, "schema": '<View><Text name="é" value="$x"/></View>'})
-    assert answer.status.startswith("422 the labeling config has no Choices, Rating or Taxonomy over a text")
+    assert answer.status.startswith("422 the labeling config has no Choices, Rating, Taxonomy or TextArea over a text")
     assert answer.status.isascii()
     assert "\n" not in answer.status
 

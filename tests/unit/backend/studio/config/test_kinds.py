@@ -5,6 +5,8 @@ import pytest
 from backend.errors import UnsupportedConfigError
 from backend.studio.config.kinds import KINDS, check_asked_for, labels_of, read_tasks
 from model.tasks.classification.task import Classification
+from model.tasks.free_text.task import FreeText
+from model.tasks.task import TextField
 from tests.counts import COUNT, Count, count_config
 
 CHOICES = '<Choices name="mood" toName="text"><Choice value="good"/><Choice value="bad"/></Choices>'
@@ -33,7 +35,7 @@ def test_labels_of_several_questions_are_named_once():
 
 
 def test_a_config_that_asks_nothing_known_is_refused():
-    with pytest.raises(UnsupportedConfigError, match="no Choices, Rating or Taxonomy over a text"):
+    with pytest.raises(UnsupportedConfigError, match="no Choices, Rating, Taxonomy or TextArea over a text"):
         read_tasks(count_config("stars"))
 
 
@@ -53,3 +55,23 @@ def test_ask_for_must_name_questions_of_the_config():
     sentence = "ask_for names 'topic', and the labeling config asks 'mood', 'urgency'"
     with pytest.raises(UnsupportedConfigError, match=sentence):
         check_asked_for(tasks, ["mood", "topic"])
+
+
+TEXT_AREA = '<TextArea name="translation" toName="text" rows="4"/>'
+
+
+def test_free_text_alone_is_only_put_in_order():
+    (task,) = read_tasks(f'<View><Text name="text" value="$text"/>{TEXT_AREA}</View>')
+    assert task == FreeText("translation", "text", (TextField("Text", "text"),))
+    assert not task.is_learned
+
+
+def test_free_text_beside_a_question_that_is_learned_is_left_to_people():
+    tasks = read_tasks(f'<View><Text name="text" value="$text"/>{TEXT_AREA}{CHOICES}</View>')
+    assert [task.control for task in tasks] == ["mood"]
+
+
+def test_free_text_about_parts_of_a_text_is_no_question_about_it():
+    parts = TEXT_AREA.replace("rows", 'perRegion="true" rows')
+    with pytest.raises(UnsupportedConfigError, match="no Choices, Rating, Taxonomy or TextArea over a text"):
+        read_tasks(f'<View><Text name="text" value="$text"/>{parts}</View>')

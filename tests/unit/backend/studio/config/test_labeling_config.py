@@ -117,14 +117,17 @@ def test_77_labels_keep_their_order():
         ("<View>\0</View>", "cannot be read"),
         ("<View>\ud800</View>", "cannot be read"),
         ("<View>" * 3000 + "</View>" * 3000, "cannot be read"),
-        ("<View/>", "no Choices, Rating or Taxonomy over a text"),
-        (view(TEXT), "no Choices, Rating or Taxonomy over a text"),
-        (view(TEXT, CHOICES.replace('toName="t"', 'toName="elsewhere"')), "no Choices, Rating or Taxonomy over a text"),
+        ("<View/>", "no Choices, Rating, Taxonomy or TextArea over a text"),
+        (view(TEXT), "no Choices, Rating, Taxonomy or TextArea over a text"),
+        (
+            view(TEXT, CHOICES.replace('toName="t"', 'toName="elsewhere"')),
+            "no Choices, Rating, Taxonomy or TextArea over a text",
+        ),
         (view(TEXT, CHOICES.replace('toName="t"', "")), "Choices 'c' has no toName"),
-        (view(TEXT.replace("Text", "Image"), CHOICES), "no Choices, Rating or Taxonomy over a text"),
+        (view(TEXT.replace("Text", "Image"), CHOICES), "no Choices, Rating, Taxonomy or TextArea over a text"),
         (
             view(TEXT, CHOICES.replace('name="c"', 'name="c" perRegion="true"')),
-            "no Choices, Rating or Taxonomy over a text",
+            "no Choices, Rating, Taxonomy or TextArea over a text",
         ),
         (view(TEXT, '<Choices name="c" toName="t"/>'), "'c' has 0 labels"),
         (
