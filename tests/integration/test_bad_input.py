@@ -248,7 +248,7 @@ def test_predicting_tasks_without_text_gives_one_empty_answer_each(
     until_published(owner, quick, project_id)
     owner.label_both(project_id, gold, 6)
     until_published(owner, quick, project_id, model=1)
-    datas: list[dict[str, Any]] = [{}, {"text": None}, {"text": ""}, {"text": 5}, {"text": ["x"]}, {"other": "x"}]
+    datas: list[dict[str, Any]] = [{}, {"text": None}, {"text": ""}, {"text": 5}, {"text": {"a": "x"}}, {"other": "x"}]
     tasks = [{"id": 10**6 + n, "data": data} for n, data in enumerate([*datas, {"text": "good film"}])]
 
     answer = quick.http.post("/predict", json={"tasks": tasks, "project": str(project_id), "label_config": CONFIG})
