@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from benchmarks import house, load
-from benchmarks.choosing import large_pool, order, queries, strategies
+from benchmarks.choosing import coverage, large_pool, order, queries, strategies
 from benchmarks.learning import learner, names, questions
 from benchmarks.llm import llm
 from benchmarks.llm import table as llm_table
@@ -85,6 +85,18 @@ def measure_questions(
     use_available_cores()
     questions.run(data, kinds, labels, range(seeds), recipe)
     questions.write_table()
+
+
+@app.command("coverage")
+def measure_coverage(
+    data: Data,
+    sets: Sets = list(coverage.SETS),  # noqa: B006
+    seeds: Annotated[list[int], typer.Option("--seed", help="Which pools.")] = list(strategies.SEEDS),  # noqa: B006
+) -> None:
+    """The first texts of an order where nothing is learned, beside random ones: ten minutes; goes on where it was."""
+    use_available_cores()
+    coverage.run(data, sets, seeds)
+    coverage.write_table()
 
 
 @app.command("strategies")

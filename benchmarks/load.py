@@ -59,20 +59,28 @@ def run(plan: Plan, data: Path, label_studio: Path, console: Console) -> bool:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     gold = read_texts(data, plan.texts)
-    load = round(os.getloadavg()[0], 1)
+    about: Line = {
+        "database": os.environ.get("DJANGO_DB", "sqlite"),
+        "run": time.strftime("%Y-%m-%d %H:%M:%S"),
+        "machine": described("torch", "rq"),
+    }
+    about |= {"load": round(os.getloadavg()[0], 1), "people": plan.people, "minutes": plan.minutes, "texts": plan.texts}
     with (
         start_servers(console, label_studio, FOLDER) as servers,
         signed_up_people(servers.label_studio.url, plan.people) as people,
     ):
         crowd = Crowd(plan, gold, servers, people, console)
-        lines = [crowd.without_backend(), crowd.with_backend()]
-    about = {"run": time.strftime("%Y-%m-%d %H:%M:%S"), "machine": described("torch", "rq"), "load": load}
-    about |= {"people": plan.people, "minutes": plan.minutes, "texts": plan.texts}
-    with RECORDS.open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps({**line, **about}) + "\n" for line in lines)
+        lines = [_recorded(part(), about) for part in (crowd.without_backend, crowd.with_backend)]
     write_table()
     console.print(TABLE.read_text(encoding="utf-8"), markup=False, highlight=False, soft_wrap=True)
     return all(not line["problems"] and not line["labelled_twice"] and not line.get("not_learned") for line in lines)
+
+
+def _recorded(line: Line, about: Line) -> Line:
+    """Write a line at once: the other part may fail."""
+    with RECORDS.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({**line, **about}) + "\n")
+    return line
 
 
 class Crowd:

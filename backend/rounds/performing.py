@@ -110,7 +110,9 @@ def _run(worker: WorkerProcess, turn: Turn) -> float | None:
         log.exception("event=round_crashed project=%d", project_id)
     else:
         turn.end()
-        return turn.again_in_s
+        if turn.again_in_s is not None:
+            # Not this job again: each of a project's jobs would come back by itself, and make way for the others.
+            worker.rounds.request_later(project_id, turn.again_in_s)
     return None
 
 

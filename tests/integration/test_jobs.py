@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,15 +18,17 @@ from redis import Redis
 from rq import Queue, Retry, get_current_job
 from rq.job import Job, JobStatus
 
+from backend.rounds import performing
 from backend.settings import Settings
 from backend.store.sync_record import MOST_NAMED
+from backend.work.classifiers import Classifiers
 from backend.work.forms import ARGUMENTS, PERFORM_ROUND
 from backend.work.jobs import JsonJob, JsonWorker
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
 from backend.work.requests import Requested, Requests
 from backend.work.turn import RETRY_DELAYS_S, Turn
-from backend.work.worker import rq_worker
+from backend.work.worker import WorkerProcess, rq_worker
 from backend.work.workers import LEASE_S, Workers
 from examples.servers import Server, free_port
 from tests.annotators import Person, choices_config, reviews, until_published
@@ -241,6 +244,31 @@ def test_the_earlier_of_two_delayed_requests_counts(redis: Redis) -> None:
 
     assert 50 < due - time.time() < 61
     assert queue.length() == 0, "a delayed request came before its time"
+
+
+def test_rounds_that_want_to_come_back_leave_one_delayed_round_however_many_jobs_a_project_had(
+    redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(performing, "run_round", lambda settings, queue, turn, *_: turn.come_back(60.0))
+
+    def perform(job: Job) -> Retry | None:
+        turn = queue.begin(job)
+        assert turn is not None
+        worker = WorkerProcess(Settings(model_dir=tmp_path), queue, Event(), Classifiers(1))
+        return performing._again(performing._run(worker, turn))
+
+    queue = _queue(redis, perform)
+    queue.request(7)
+    queue.request_later(7, -1.0)
+    queue.enqueue_due()
+    for _ in range(3):
+        _work_off(queue)
+        [(job_id, due)] = _scheduled(queue).items()
+        assert 50 < due - time.time() < 61
+        redis.zadd(queue.queue.scheduled_job_registry.key, {job_id: 0.0})
+        queue.enqueue_due()
+
+    assert len(_performed) == 4, "two jobs at first, then one each time"
 
 
 def test_a_request_does_not_wait_for_a_round_that_was_put_off(redis: Redis) -> None:

@@ -56,8 +56,9 @@ def test_a_round_that_ends_well_has_done_what_was_asked(run):
     assert (turn.ended, turn.is_honoured, again_in_s) == ([("", "")], True, None)
 
 
-def test_a_round_comes_back_when_it_says_so(run):
-    assert run(come_back_s=60.0)[1] == 60.0
+def test_a_round_comes_back_when_it_says_so_by_the_projects_one_delayed_job(run, rounds):
+    assert run(come_back_s=60.0)[1] is None
+    assert rounds.later == [(1, 60.0)]
 
 
 def test_a_round_of_a_project_that_is_not_connected_is_not_run_again(run, rounds):
