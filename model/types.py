@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 LabelTexts = tuple[tuple[str, ...], ...]
 """For each label, in the order of axis C, texts with its meaning; an empty tuple for a label without words."""
+MOST_STARS = 100
+"""The most stars of a rating: people tell no more apart."""
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 BoolArray = npt.NDArray[np.bool_]

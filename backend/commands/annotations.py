@@ -1,46 +1,74 @@
-"""`export`: a project's annotations as gold labels in a file, for `python -m model simulate`."""
+"""`export`: a project's annotations as gold answers in a file, for `python -m model simulate`."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from backend.commands.terminal import ProjectOption, say, settings_of_command
+from backend.errors import UnsupportedConfigError
 from backend.rounds.sync import read_targets
 from backend.settings import Settings
 from backend.store.sync_record import LeftOutTasks, summarise
 from backend.studio.client import LabelStudioClient
 from backend.studio.config.kinds import read_tasks
+from model.tasks.gold_lines import gold_lines
 
 
 def export(
     project: ProjectOption,
-    out: Annotated[Path, typer.Option(help="Where to: a text and its label a line, as JSON.")],
+    out: Annotated[
+        Path, typer.Option(help="Where to: a text and its label, or its answer to each question, a line, as JSON.")
+    ],
 ) -> None:
     """Write a project's annotations to a file, to simulate query strategies on: python -m model simulate."""
     with settings_of_command() as settings:
-        written, left_out = export_annotations(settings, project, out)
-        say(f"Wrote {written} labelled texts to {out}")
-        for left in left_out:
+        exported = export_annotations(settings, project, out)
+        say(f"Wrote {exported.texts} labelled texts to {out}")
+        if len(exported.answers) > 1:
+            say("Answers: " + ", ".join(f"{name} {count}" for name, count in exported.answers.items()))
+        for left in exported.left_out:
             say(left.sentence)
 
 
-def export_annotations(settings: Settings, project_id: int, file: Path) -> tuple[int, tuple[LeftOutTasks, ...]]:
-    """Write one line a labelled text.
+@dataclass(frozen=True)
+class Exported:
+    """A file of gold answers.
 
-    Returns:
-        The number of texts written, and the answers that no text could be written for.
+    Attributes:
+        texts: number of its texts.
+        answers: number of answers by question.
+        left_out: the answers that are not written.
+    """
+
+    texts: int
+    answers: Mapping[str, int]
+    left_out: tuple[LeftOutTasks, ...]
+
+
+def export_annotations(settings: Settings, project_id: int, file: Path) -> Exported:
+    """Write one line a labelled text, with the answers to all questions that are learned.
 
     Raises:
         LabelStudioError: Label Studio cannot be reached or refuses.
-        UnsupportedConfigError: the project's labeling config cannot be learned.
+        UnsupportedConfigError: the project's labeling config asks nothing that is learned.
     """
     with LabelStudioClient(settings) as client:
-        # A file of gold labels has one question: the first.
-        task = read_tasks(client.project(project_id).label_config)[0]
-        given = read_targets(client, project_id, task)
-    lines = list(task.gold_lines(given.targets))
+        learned = [task for task in read_tasks(client.project(project_id).label_config) if task.is_learned]
+        if not learned:
+            raise UnsupportedConfigError(
+                f"project {project_id} asks for free text alone, and strategies are simulated on labels: use Label "
+                "Studio's own export"
+            )
+        asked = read_targets(client, project_id, learned)
+    lines = list(gold_lines([(task, given.targets) for task, given in asked]))
     file.parent.mkdir(parents=True, exist_ok=True)
     # Written straight: the user may name a pipe or a terminal.
     file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    return len(lines), summarise(given.left_out)
+    return Exported(
+        texts=len(lines),
+        answers={task.control: len(given.targets) for task, given in asked},
+        left_out=summarise(left for _, given in asked for left in given.left_out),
+    )

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import cycle, islice
 
 import numpy as np
 
 from backend.settings import ProjectSettings
 from backend.store.selections import Selection
-from model.query.ranking import Ranking, mix_in_random, rank
+from model.query.ranking import Ranking, merge_orders, mix_in_random, rank
 from model.query.strategies import Strategy, find_strategy
 from model.query.unlabelled import Need, Unlabelled
 from model.types import BoolArray, IntArray, PoolText
@@ -120,16 +119,11 @@ def take_turns(orders: Sequence[Order]) -> Order:
     """
     if len(orders) == 1:
         return orders[0]
-    columns = [(order.rows_N.tolist(), order.is_explore_N.tolist(), order.reasons_N) for order in orders]
-    waiting = [zip(*each, strict=True) for each in columns]
-    placed: dict[int, tuple[bool, str]] = {}
-    for texts in islice(cycle(waiting), len(orders) * len(orders[0].rows_N)):
-        for row, is_explore, reason in texts:
-            if row not in placed:
-                placed[row] = (is_explore, reason)
-                break
-    is_explore_N = np.array([is_explore for is_explore, _ in placed.values()], dtype=bool)
-    return Order(np.array(list(placed), dtype=np.int64), is_explore_N, tuple(reason for _, reason in placed.values()))
+    rows_N, givers_N = merge_orders([order.rows_N for order in orders])
+    places_N = np.stack([np.argsort(order.rows_N) for order in orders])[givers_N, rows_N]
+    given = [(orders[giver], place) for giver, place in zip(givers_N.tolist(), places_N.tolist(), strict=True)]
+    is_explore_N = np.array([order.is_explore_N[place] for order, place in given], dtype=bool)
+    return Order(rows_N, is_explore_N, tuple(order.reasons_N[place] for order, place in given))
 
 
 def _rows_of(task_ids: Iterable[int], pool: Sequence[PoolText]) -> IntArray:

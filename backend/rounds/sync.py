@@ -2,7 +2,7 @@
 
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,6 +18,7 @@ from backend.studio.reading import Reading
 from model.encoder.encoder import MAX_CHARACTERS
 from model.learner.knowledge import MOST_POOL
 from model.llm.asking import MARK
+from model.tasks.shares import quoted
 from model.tasks.task import Task
 from model.text_digests import text_digests
 from model.types import AnnotatedText, Background, IntArray, LabelTexts, LeftOut, PoolText, ReadTargets, Targets
@@ -100,7 +101,7 @@ def sync(
             reading.catch_up(unread.tasks, unread.are_all_named, is_thorough)
             pool = tuple(store.pool())
             asked = [task.as_answered(store.annotated()) for task in tasks]
-            labelled = [task.targets(store.annotated()) for task in asked]
+            labelled = [_read(task, store.annotated(), len(asked)) for task in asked]
         return tuple(
             Synced(
                 project=project,
@@ -126,6 +127,15 @@ def sync(
     _warn_of_texts("no_text", synced[0], lambda text: not text)
     _warn_of_texts("text_cut", synced[0], lambda text: len(text) >= MAX_CHARACTERS)
     return (replace(synced[0], no_text=_no_text(context, tasks, synced[0].pool)), *synced[1:])
+
+
+def _read(task: Task, annotated: Iterable[AnnotatedText], questions: int) -> ReadTargets:
+    """Read people's answers to one question; of several questions, reasons of what is left out name theirs."""
+    given = task.targets(annotated)
+    if questions == 1:
+        return given
+    left = (replace(left, reason=f"{left.reason} (question {quoted(task.control)})") for left in given.left_out)
+    return replace(given, left_out=tuple(left))
 
 
 def _no_text(context: RoundContext, tasks: Sequence[Task], pool: Sequence[PoolText]) -> NoText | None:
@@ -157,16 +167,23 @@ def _warn_of_texts(event: str, synced: Synced, is_meant: Callable[[str], bool]) 
         log.warning("event=%s project=%d tasks=%d first=%d", event, synced.project.project_id, len(meant), meant[0])
 
 
-def read_targets(client: LabelStudioClient, project_id: int, task: Task) -> ReadTargets:
-    """Read people's labels from an export, without a store. A text that is cut ends in a mark: people read the file.
+def read_targets(
+    client: LabelStudioClient, project_id: int, tasks: Sequence[Task]
+) -> tuple[tuple[Task, ReadTargets], ...]:
+    """Read people's answers from an export, without a store. A text that is cut ends in a mark: people read the file.
 
     Args:
         client: the client for Label Studio.
         project_id: the project.
-        task: the question.
+        tasks: the questions.
+
+    Returns:
+        Each question as people answer it, with its answers.
     """
+    controls = [task.control for task in tasks]
     annotated = [
-        AnnotatedText(exported.task_id, read_text([task], exported.data, MARK), exported.annotations)
-        for exported in client.annotated_tasks(project_id, [task.control])
+        AnnotatedText(exported.task_id, read_text(tasks, exported.data, MARK), exported.annotations)
+        for exported in client.annotated_tasks(project_id, controls)
     ]
-    return task.as_answered(annotated).targets(annotated)
+    asked = [task.as_answered(annotated) for task in tasks]
+    return tuple((task, _read(task, annotated, len(asked))) for task in asked)

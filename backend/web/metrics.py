@@ -100,6 +100,11 @@ _QUESTION_GAUGES: tuple[tuple[str, str, Callable[[Status], float | None]], ...] 
         "Share of labelled texts that the question's classifiers which had not seen them got right.",
         lambda question: _entry(question["out_of_fold"], "accuracy"),
     ),
+    (
+        "shortlist_mae",
+        "Mean absolute error of a rating, in stars, on labelled texts that the question's classifiers had not seen.",
+        lambda question: _entry(question["out_of_fold"], "mae"),
+    ),
 )
 
 

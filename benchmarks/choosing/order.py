@@ -13,7 +13,7 @@ from model.encoder.processor import available_cores, use_available_cores
 from model.learner.recipes import TrainingConfig
 from model.links import ONE_OF
 from model.query.strategies import find_strategy
-from model.simulation.gold import read_gold
+from model.simulation.gold import one_question, read_gold
 from model.simulation.setup import Setup
 from model.simulation.simulate import simulate
 from model.tasks.label_names import label_texts
@@ -45,12 +45,13 @@ def _setup() -> Setup:
     """Pool and held-out texts with gold labels, and the learner and order that ship."""
     pool, heldout = read_gold([BANKING8 / f"{name}.jsonl" for name in ("pool", "heldout")])
     names = label_texts(pool.label_set.labels)
-    return Setup(pool, heldout, TrainingConfig(), explore=ProjectSettings().explore, label_texts=names)
+    both, explore = (one_question(pool), one_question(heldout)), ProjectSettings().explore
+    return Setup(*both, TrainingConfig(), explore=explore, label_texts=(names,))
 
 
 def _table(setup: Setup, loop_S_B: FloatArray, random_S_B: FloatArray) -> str:
     difference_S_B = loop_S_B - random_S_B
-    heldout = setup.test if setup.test is not None else setup.gold
+    heldout = (setup.test if setup.test is not None else setup.gold).questions[0].targets
     lines = [
         "# What the order is worth",
         "",

@@ -3,7 +3,6 @@
 import json
 import platform
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from benchmarks.learning.gold import TEST_TEXTS
 from model.encoder.processor import available_cores
 from model.learner.recipes import TrainingConfig
 from model.query.strategies import Strategy
-from model.simulation.gold import read_gold
+from model.simulation.gold import one_question, read_gold
 from model.simulation.learning_curves import Curve, Point, curves, interval
 from model.simulation.setup import Setup
 from model.simulation.simulate import key_of, simulate
@@ -62,11 +61,12 @@ def run(
                 gold, test = read_gold([data / name / f"{part}.jsonl.gz" for part in ("train", "test")])
                 test = test.some(np.arange(min(TEST_TEXTS, len(test))))
                 names = label_texts(gold.label_set.labels)
-                setup = Setup(gold, test, TrainingConfig(recipe=recipe), pool_size=POOL, label_texts=names)
+                both, config = (one_question(gold), one_question(test)), TrainingConfig(recipe=recipe)
+                setup = Setup(*both, config, pool_size=POOL, label_texts=(names,))
                 known = {key_of(point): point for point in read_points(name, (recipe, True))}
                 for point in simulate(setup, strategies, budgets, [seed], known):
                     if key_of(point) not in known:
-                        _write({"set": name, "recipe": recipe.value, "names": True, **asdict(point)})
+                        _write({"set": name, "recipe": recipe.value, "names": True, **point.line()})
                     progress.update(task, advance=1, description=f"{name}, seed {seed}, {point.strategy}")
 
 
@@ -75,7 +75,7 @@ def read_points(name: str, learner: Learner) -> list[Point]:
     lines = [json.loads(line) for line in LINES.read_text(encoding="utf-8").splitlines()] if LINES.exists() else []
     fields = Point.__dataclass_fields__
     return [
-        Point(**{key: line[key] for key in fields})
+        Point(**{key: line[key] for key in fields if key in line})
         for line in lines
         if (line["set"], line["recipe"], line.get("names", False)) == (name, *learner)
     ]

@@ -12,10 +12,10 @@ from rich.progress import Progress
 from benchmarks.learning.gold import read_set
 from benchmarks.learning.names import Texts
 from benchmarks.machine import described
+from model.learner.evaluation import median_classes
 from model.learner.recipes import TrainingConfig
 from model.simulation.learning_curves import interval
 from model.tasks.label_names import label_texts
-from model.tasks.rating.task import median_classes
 from model.tasks.taxonomy.task import SEPARATOR
 from model.types import FloatArray, Recipe
 

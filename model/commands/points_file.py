@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -24,7 +24,7 @@ class PointLines:
         """Yield each point; write a point that the earlier run lacks as soon as it comes, so that none is lost."""
         for point in points:
             if key_of(point) not in self.measured:
-                print(json.dumps(asdict(point)), file=self.lines, flush=True)
+                print(json.dumps(point.line()), file=self.lines, flush=True)
             yield point
 
 

@@ -9,13 +9,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from model.commands.points_file import open_points
 from model.commands.simulate_options import (
     STARTING_FIELD,
     AboutOption,
+    AskForOption,
     BudgetOption,
     ColdStartOption,
     DataOption,
@@ -42,14 +45,22 @@ from model.errors import InvalidGoldError
 from model.learner.recipes import TrainingConfig
 from model.links import link_of
 from model.query.strategies import find_start, find_strategy
-from model.simulation.gold import read_gold
-from model.simulation.learning_curves import Point, curves, full_pool_accuracy, recommend
+from model.simulation.gold import Gold, read_answers
+from model.simulation.learning_curves import (
+    Point,
+    by_question,
+    curves,
+    full_pool_accuracy,
+    mean_of_questions,
+    recommend,
+)
 from model.simulation.llm_from_environment import ask_llm_from
+from model.simulation.question import task_of
 from model.simulation.report import BASELINE, DEFAULT, Heading, table_rows, write_report
-from model.simulation.setup import AskLLM, Setup, check_budgets, draw_split, fingerprint, no_llm
+from model.simulation.setup import AskLLM, Setup, check_budgets, draw_split, fingerprint, no_llm, usable
 from model.simulation.simulate import simulate as run
-from model.tasks.label_names import check_described, label_texts, read_descriptions
-from model.types import LabelTexts, Recipe, Targets
+from model.tasks.label_names import check_described, read_descriptions
+from model.types import LabelTexts, Recipe
 
 BUDGETS = (16, 32, 64, 128, 256, 512)
 
@@ -68,6 +79,7 @@ def simulate(
     pool: PoolOption = 0,
     explore: ExploreOption = 0.0,
     cold_start: ColdStartOption = "",
+    ask_for: AskForOption = None,
     recipe: RecipeOption = Recipe.AUTO,
     encoder: EncoderOption = "",
     names: NamesOption = True,
@@ -76,7 +88,7 @@ def simulate(
     about: AboutOption = "",
     llm_memory: LLMMemoryOption = Path("llm-answers"),
 ) -> None:
-    """Label by each strategy in turn, with gold labels for people, and say which classifier learns the most."""
+    """Label by each strategy in turn, with gold answers for people, and say which classifier learns the most."""
     with errors_in_a_sentence():
         chosen = [find_strategy(name) for name in dict.fromkeys(strategy or STARTING_FIELD)]
         all_seeds = _numbers("--seeds", seeds)
@@ -87,17 +99,21 @@ def simulate(
         gold, held_out = _read(data, project, test)
         meanings = _label_texts(gold, describe, about) if names else ()
         config = TrainingConfig(recipe=recipe, encoder=encoder)
-        setup = Setup(gold, held_out, config, explore, start, pool, ask_llm, meanings, unlabelled)
+        asked_for = tuple(dict.fromkeys(ask_for or ()))
+        setup = Setup(gold, held_out, config, explore, start, pool, ask_llm, meanings, unlabelled, asked_for)
+        setup, left_out = usable(setup, all_seeds)
+        for reason in left_out:
+            console.print(f"Left out: {escape(reason)}", soft_wrap=True)
         budgets = _numbers("--budget", budget) if budget else _usual_budgets(setup)
         check_budgets(budgets, len(draw_split(setup, all_seeds[0]).pool))
         _make_parents(out, report)
         is_full = report is not None if full_pool is None else full_pool
         with open_points(out, fingerprint(setup, budgets), resume=resume) as file:
             measured = run(setup, chosen, budgets, all_seeds, file.measured, is_full=is_full)
-            total = len(chosen) * len(all_seeds) * len(budgets) + is_full
+            total = (len(chosen) * len(all_seeds) * len(budgets) + is_full) * len(setup.gold.questions)
             points = list(_with_progress(file.write_new(measured), total))
         _print_result(points)
-        _write_report(report, points, title, link_of(gold.label_set).right)
+        _write_report(report, points, title, setup.gold)
 
 
 def _numbers(option: str, text: str) -> list[int]:
@@ -117,7 +133,7 @@ def _ask_llm(strategies: Sequence[str], memory: Path, title: str, about: str) ->
     return no_llm
 
 
-def _read(data: Path | None, project: int, test: Path | None) -> tuple[Targets, Targets | None]:
+def _read(data: Path | None, project: int, test: Path | None) -> tuple[Gold, Gold | None]:
     """Read gold labels to choose from, and held-out ones if they have a file of their own."""
     if (data is None) == (not project):
         raise InvalidGoldError("gold labels are missing: give --data FILE or --project ID, one of them")
@@ -131,22 +147,24 @@ def _read(data: Path | None, project: int, test: Path | None) -> tuple[Targets, 
         if ended.returncode:
             reason = (ended.stderr.strip().splitlines() or ["no reason given"])[-1]
             raise InvalidGoldError(f"the annotations of project {project} could not be read: {reason}")
+        if not exported.stat().st_size:
+            raise InvalidGoldError(f"project {project} has no labelled texts yet: label some, or give --data FILE")
         return _read_files(exported, test)
 
 
-def _read_files(data: Path, test: Path | None) -> tuple[Targets, Targets | None]:
+def _read_files(data: Path, test: Path | None) -> tuple[Gold, Gold | None]:
     if test is None:
-        return read_gold([data])[0], None
-    gold, held_out = read_gold([data, test])
+        return read_answers([data])[0], None
+    gold, held_out = read_answers([data, test])
     return gold, held_out
 
 
-def _label_texts(gold: Targets, describe: Path | None, about: str) -> LabelTexts:
-    """Texts with each label's meaning: its name, or its description in a file."""
-    labels = gold.label_set.labels
+def _label_texts(gold: Gold, describe: Path | None, about: str) -> tuple[LabelTexts, ...]:
+    """For each question texts with each label's meaning: its name, or its description in a file."""
+    tasks = [task_of(question) for question in gold.questions]
     descriptions = read_descriptions(describe) if describe is not None else {}
-    check_described(labels, descriptions)
-    return label_texts(labels, descriptions, about)
+    check_described(list(dict.fromkeys(label for task in tasks for label in task.label_set.labels)), descriptions)
+    return tuple(task.label_texts(about, descriptions) for task in tasks)
 
 
 def _usual_budgets(setup: Setup) -> list[int]:
@@ -188,8 +206,18 @@ def _progress(total: int) -> Iterator[Progress]:
 
 
 def _print_result(points: Sequence[Point]) -> None:
+    """A table and advice for each question, and below for all of them together."""
+    asked = by_question(points)
+    for name, of_question in asked.items():
+        _print_table(of_question, name)
+    if len(asked) > 1:
+        _print_table(mean_of_questions(points), "all questions together")
+
+
+def _print_table(points: Sequence[Point], title: str) -> None:
     found = curves(points)
-    table = Table()
+    # A question's name comes from a file, and rich would read "[/b]" in it as markup.
+    table = Table(title=Text(title) if title else None, title_justify="left")
     for heading in ("strategy", "area, %", f"against {BASELINE} (95 %)", "s a query"):
         table.add_column(heading, no_wrap=True)
     for row in table_rows(found, BASELINE, full_pool_accuracy(points)):
@@ -198,9 +226,10 @@ def _print_result(points: Sequence[Point]) -> None:
     console.print(recommend(found, BASELINE, DEFAULT), soft_wrap=True)
 
 
-def _write_report(file: Path | None, points: Sequence[Point], title: str, right: str) -> None:
+def _write_report(file: Path | None, points: Sequence[Point], title: str, gold: Gold) -> None:
     if file is None:
         return
     command = shlex.join(["python", "-m", "model", *sys.argv[1:]])
-    write_report(file, points, Heading(title, command, right))
+    rights = {question.name: link_of(question.targets.label_set).right for question in gold.questions}
+    write_report(file, points, Heading(title, command, rights))
     console.print(f"Wrote {file}", soft_wrap=True)

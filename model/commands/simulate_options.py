@@ -13,7 +13,11 @@ from model.types import Recipe
 STARTING_FIELD = (BASELINE, DEFAULT, "maxherding", "margin", "badge")
 
 DataOption = Annotated[
-    Path | None, typer.Option(help='Texts to choose from: JSON lines of {"text", "label"} or {"text", "labels"}.')
+    Path | None,
+    typer.Option(
+        help='Texts to choose from: JSON lines of {"text", "label"}, {"text", "labels"}, or {"text", "answers"} for '
+        'several questions, such as {"topic": "refund", "urgency": 3}.'
+    ),
 ]
 ProjectOption = Annotated[int, typer.Option(help="Use the annotations of this Label Studio project instead of --data.")]
 TestOption = Annotated[
@@ -39,6 +43,10 @@ ColdStartOption = Annotated[
 ]
 RecipeOption = Annotated[Recipe, typer.Option(help="How the classifier is trained.")]
 EncoderOption = Annotated[str, typer.Option(envvar="BERT_MODEL", help="A Hugging Face encoder; default: bundled.")]
+AskForOption = Annotated[
+    list[str] | None,
+    typer.Option(help="The question whose order decides, as ask_for does; may be given several times; default: all."),
+]
 NamesOption = Annotated[
     bool, typer.Option("--names/--no-names", help="Learn from what the labels are called, as NAMES does.")
 ]

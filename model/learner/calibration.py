@@ -8,7 +8,7 @@ import torch
 
 from model.encoder.classifier import TextClassifier
 from model.encoder.inference import head_logits
-from model.learner.evaluation import Evaluation, evaluate
+from model.learner.evaluation import Evaluation, Measure
 from model.learner.fitting import Fitter
 from model.learner.recipes import Plan, count_steps
 from model.links import ONE_OF, Link, link_of
@@ -38,12 +38,12 @@ class HeldOut:
         """Find the temperature under which the shares are likeliest; 1 without texts."""
         return fit_temperature(self.logits_M_C, self.targets_M_C, self.link)
 
-    def evaluate(self, classifier: TextClassifier) -> Evaluation | None:
+    def evaluate(self, classifier: TextClassifier, measure: Measure) -> Evaluation | None:
         """Evaluate the predictions at the classifier's temperature; None without texts."""
         if not len(self.targets_M_C):
             return None
         proba_M_C = classifier.proba(torch.from_numpy(self.logits_M_C)).numpy()
-        return evaluate(proba_M_C, self.targets_M_C, self.link)
+        return measure(proba_M_C, self.targets_M_C)
 
 
 def predict_out_of_fold(fitter: Fitter, folds: Sequence[IntArray], plans: Sequence[Plan]) -> HeldOut:

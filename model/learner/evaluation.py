@@ -1,6 +1,6 @@
 """Measure predictions against gold labels, and warn of reasons why a classifier may be poor."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,12 +25,18 @@ class Evaluation:
         calibration_error: expected calibration error, in [0, 1]; at 0, of the texts predicted with probability p a
             share p is right.
         texts: N.
+        mae: mean absolute error in classes, such as stars; None where classes have no order.
     """
 
     accuracy: float
     macro_f1: float
     calibration_error: float
     texts: int
+    mae: float | None = None
+
+
+Measure = Callable[[FloatArray, FloatArray], Evaluation]
+"""Called with proba_N_C and targets_N_C of one kind of question."""
 
 
 def evaluate(proba_N_C: FloatArray, targets_N_C: FloatArray, link: Link = ONE_OF) -> Evaluation:
@@ -47,6 +53,44 @@ def evaluate(proba_N_C: FloatArray, targets_N_C: FloatArray, link: Link = ONE_OF
         calibration_error=calibration_error(proba_N_C, targets_N_C, link),
         texts=len(targets_N_C),
     )
+
+
+def evaluate_ordered(proba_N_C: FloatArray, targets_N_C: FloatArray) -> Evaluation:
+    """Compute the measures of `evaluate`, and the mean absolute error, for ordered classes whose answer is the median.
+
+    Args:
+        proba_N_C: class probabilities; axis C is in order.
+        targets_N_C: gold shares, rows sum to 1.
+    """
+    answers_N_C = np.eye(proba_N_C.shape[1])[median_classes(proba_N_C)]
+    return Evaluation(
+        accuracy=accuracy(answers_N_C, targets_N_C),
+        macro_f1=macro_f1(answers_N_C, targets_N_C),
+        calibration_error=calibration_error(proba_N_C, targets_N_C),
+        texts=len(targets_N_C),
+        mae=mean_absolute_error(proba_N_C, targets_N_C),
+    )
+
+
+def median_classes(proba_N_C: FloatArray) -> IntArray:
+    """The first class at which half of a text's probability is reached: positions_N on axis C.
+
+    The median has the least expected absolute error.
+    """
+    half_N_1 = proba_N_C.sum(axis=1, keepdims=True) / 2
+    medians_N: IntArray = np.argmax(np.cumsum(proba_N_C, axis=1) >= half_N_1, axis=1)
+    return medians_N
+
+
+def mean_absolute_error(proba_N_C: FloatArray, targets_N_C: FloatArray) -> float:
+    """Mean distance of the median class from people's class, in classes; where people disagreed, from each person's.
+
+    Args:
+        proba_N_C: class probabilities of N > 0 texts; axis C is in order.
+        targets_N_C: gold shares, rows sum to 1.
+    """
+    distance_N_C = np.abs(np.arange(proba_N_C.shape[1]) - median_classes(proba_N_C)[:, None])
+    return float((distance_N_C * targets_N_C).sum(axis=1).mean())
 
 
 def accuracy(proba_N_C: FloatArray, targets_N_C: FloatArray, link: Link = ONE_OF) -> float:
@@ -106,12 +150,27 @@ def find_warnings(targets: Targets, out_of_fold: Evaluation | None, *, has_names
         )
     if not has_names and (rare := [labels[row] for row in seen if np.count_nonzero(targets.targets_N_C[:, row]) == 1]):
         yield f"only one labelled text of {_listed(rare)}: hardly ever predicted"
-    always = link.commonest_accuracy(targets.targets_N_C)
-    if out_of_fold is not None and always is not None and out_of_fold.accuracy <= always:
+    if out_of_fold is not None:
+        yield from _no_better_than_always(targets, out_of_fold)
+
+
+def _no_better_than_always(targets: Targets, out_of_fold: Evaluation) -> Iterator[str]:
+    """A warning if the same answer to every text would be as good."""
+    mend = "label more, or look at whether the texts tell the labels apart"
+    if out_of_fold.mae is not None:
+        same_N_C = np.tile(targets.targets_N_C.sum(axis=0), (len(targets), 1))
+        if out_of_fold.mae >= (off := mean_absolute_error(same_N_C, targets.targets_N_C)):
+            label = targets.label_set.labels[median_classes(same_N_C[:1])[0]]
+            yield (
+                f"off by {out_of_fold.mae:.2f} on average on labelled texts it had not seen; always answering "
+                f"{label!r} would be off by {off:.2f}: {mend}"
+            )
+        return
+    always = link_of(targets.label_set).commonest_accuracy(targets.targets_N_C)
+    if always is not None and out_of_fold.accuracy <= always:
         yield (
             f"right on {out_of_fold.accuracy:.0%} of labelled texts it had not seen; always answering the "
-            f"commonest label would be right on {always:.0%}: label more, or look at whether the texts tell the "
-            "labels apart"
+            f"commonest label would be right on {always:.0%}: {mend}"
         )
 
 

@@ -6,6 +6,7 @@ Recipes differ in their plans alone (`recipes`); `fitting` follows a plan, and t
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from model.encoder.stages import Steps
 from model.errors import InvalidTargetsError
 from model.learner.agreement import Agreement, agreement
 from model.learner.calibration import fit_temperature, predict_out_of_fold
-from model.learner.evaluation import Evaluation, find_warnings, seen_classes
+from model.learner.evaluation import Evaluation, Measure, evaluate, find_warnings, seen_classes
 from model.learner.fitting import Fitter, Material, read_material
 from model.learner.folds import deal_folds
 from model.learner.knowledge import know
@@ -97,6 +98,7 @@ def train(
     start: Start | None = None,
     on_step: StepProgress = ignore_steps,
     should_stop: Callable[[], bool] = do_not_stop,
+    measure: Measure | None = None,
 ) -> Trained:
     """Train a classifier on N texts with target shares.
 
@@ -106,6 +108,7 @@ def train(
         start: the encoder of `config`, where the caller has it already; None: it is read from disk.
         on_step: called with (step, steps, loss) after every fine-tuning step, steps of the folds included.
         should_stop: asked before every fine-tuning step.
+        measure: evaluates predictions of held-out texts; None: by their classes alone.
 
     Raises:
         InvalidTargetsError: nothing can be learned from these labels; names the task where one is at fault.
@@ -124,7 +127,7 @@ def train(
         held_out = predict_out_of_fold(fitter, schedule.folds, schedule.fold_plans)
         fitted = fitter.fit(np.arange(len(data.targets)), schedule.plan, with_weak=True)
     classifier = _with_temperature(fitted.classifier, held_out.fit_temperature())
-    out_of_fold = held_out.evaluate(classifier)
+    out_of_fold = held_out.evaluate(classifier, measure or partial(evaluate, link=classifier.link))
     return Trained(
         classifier=classifier,
         recipe=schedule.config.recipe,

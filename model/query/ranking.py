@@ -1,9 +1,10 @@
-"""Rank a pool by a strategy, every text in the order in which to ask for it, and mix in texts at random."""
+"""Rank a pool by a strategy, every text in the order in which to ask for it; mix in texts at random; merge orders."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import cycle, islice
 from typing import Any
 
 import numpy as np
@@ -179,3 +180,21 @@ def mix_in_random(rows_N: IntArray, share: float, rng: np.random.Generator) -> t
     mixed_N[is_explore_N] = drawn
     mixed_N[~is_explore_N] = rows_N[~np.isin(rows_N, drawn)]
     return mixed_N, is_explore_N
+
+
+def merge_orders(orders: Sequence[IntArray]) -> tuple[IntArray, IntArray]:
+    """Merge the orders of several questions: each in turn gives its next text that has no place yet.
+
+    Args:
+        orders: Q >= 1 orders of the same N rows, each row once.
+
+    Returns:
+        rows_N, every row once, and for each place the order that gave its row: givers_N in 0 … Q-1.
+    """
+    giver_of: dict[int, int] = {}
+    waiting = [(giver, iter(order.tolist())) for giver, order in enumerate(orders)]
+    for giver, rows in islice(cycle(waiting), len(orders) * len(orders[0])):
+        row = next((row for row in rows if row not in giver_of), None)
+        if row is not None:
+            giver_of[row] = giver
+    return np.array(list(giver_of), dtype=np.int64), np.array(list(giver_of.values()), dtype=np.int64)

@@ -1,7 +1,8 @@
 """Learning curves, the area under them, and the strategies that are ahead by more than chance."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -22,11 +23,13 @@ class Point:
     Attributes:
         strategy: name of the strategy that chose the labelled texts, or FULL_POOL.
         seed: of the start, the choices and the training.
-        labels: number of labelled texts.
+        labels: number of labelled texts, whichever questions they answer.
         accuracy: on held-out texts, in [0, 1].
         macro_f1: on held-out texts, in [0, 1].
         fit_s: seconds of the training.
-        query_s: seconds of the last query.
+        query_s: seconds of the last query, of all questions together.
+        question: name of the question; empty where the gold labels name none.
+        mae: mean absolute error in stars on held-out texts; None for other answers than stars.
     """
 
     strategy: str
@@ -36,6 +39,12 @@ class Point:
     macro_f1: float
     fit_s: float
     query_s: float
+    question: str = ""
+    mae: float | None = None
+
+    def line(self) -> dict[str, Any]:
+        """The point as an object of JSON, without a question that has no name, and without an error that is none."""
+        return {key: value for key, value in asdict(self).items() if value not in ("", None)}
 
 
 @dataclass(frozen=True)
@@ -47,12 +56,14 @@ class Curve:
         labels_B: label counts, rising.
         accuracy_S_B: in [0, 1].
         query_s_B: mean seconds of a query over seeds.
+        mae_S_B: mean absolute error in stars; None for other answers than stars.
     """
 
     seeds_S: tuple[int, ...]
     labels_B: IntArray
     accuracy_S_B: FloatArray
     query_s_B: FloatArray
+    mae_S_B: FloatArray | None = None
 
     def areas(self) -> FloatArray:
         """Area under each seed's curve, divided by its width: area_S, a mean accuracy in [0, 1].
@@ -77,6 +88,33 @@ class Difference:
     seeds: int
 
 
+def by_question(points: Iterable[Point]) -> dict[str, list[Point]]:
+    """The points of each question, in order of appearance."""
+    found: dict[str, list[Point]] = {}
+    for point in points:
+        found.setdefault(point.question, []).append(point)
+    return found
+
+
+def mean_of_questions(points: Iterable[Point]) -> list[Point]:
+    """The points of all questions together: mean accuracy and F1 of a strategy's trainings on the same texts."""
+    together: dict[tuple[str, int, int], list[Point]] = {}
+    for point in points:
+        together.setdefault((point.strategy, point.seed, point.labels), []).append(point)
+    return [
+        Point(
+            strategy=strategy,
+            seed=seed,
+            labels=labels,
+            accuracy=float(np.mean([point.accuracy for point in each])),
+            macro_f1=float(np.mean([point.macro_f1 for point in each])),
+            fit_s=sum(point.fit_s for point in each),
+            query_s=each[0].query_s,
+        )
+        for (strategy, seed, labels), each in together.items()
+    ]
+
+
 def curves(points: Iterable[Point]) -> dict[str, Curve]:
     """Learning curves by strategy, in order of appearance; seeds that lack a budget are left out."""
     by_strategy: dict[str, dict[int, dict[int, Point]]] = {}
@@ -92,10 +130,14 @@ def _curve(by_seed: Mapping[int, Mapping[int, Point]]) -> Curve:
     whole = {seed: by_labels for seed, by_labels in sorted(by_seed.items()) if len(by_labels) == len(labels)}
     points_S_B = [[by_labels[count] for count in labels] for by_labels in whole.values()]
     shape = (len(whole), len(labels))
-    accuracy_S_B = np.array([[point.accuracy for point in row] for row in points_S_B]).reshape(shape)
-    query_s_S_B = np.array([[point.query_s for point in row] for row in points_S_B]).reshape(shape)
-    query_s_B = query_s_S_B.mean(axis=0) if whole else np.zeros(len(labels))
-    return Curve(tuple(whole), np.array(labels), accuracy_S_B, query_s_B)
+
+    def values_S_B(name: str) -> FloatArray:
+        return np.array([[getattr(point, name) for point in row] for row in points_S_B], dtype=float).reshape(shape)
+
+    query_s_B = values_S_B("query_s").mean(axis=0) if whole else np.zeros(len(labels))
+    has_errors = all(point.mae is not None for row in points_S_B for point in row)
+    mae_S_B = values_S_B("mae") if has_errors else None
+    return Curve(tuple(whole), np.array(labels), values_S_B("accuracy"), query_s_B, mae_S_B)
 
 
 def full_pool_accuracy(points: Iterable[Point]) -> float | None:

@@ -1,36 +1,31 @@
-"""A simulation's result as one self-contained HTML page: recommendation, curves, table."""
+"""A simulation's result as one self-contained HTML page: recommendation, curves, table, for each question."""
 
-import io
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, NullLocator, ScalarFormatter
 
 from model.encoder.processor import available_cores
 from model.links import ONE_OF
 from model.simulation.learning_curves import (
     Curve,
     Point,
+    by_question,
     curves,
     difference,
     full_pool_accuracy,
     labels_needed,
+    mean_of_questions,
     recommend,
 )
+from model.simulation.plots import plot_accuracy, plot_errors
+from model.types import FloatArray
 
 # The strategy that others are compared with, and the strategy that Shortlist uses unless told otherwise.
 BASELINE, DEFAULT = "random", "hybrid"
-# Panels in a row of the plot.
-COLUMNS = 4
-# Okabe and Ito's blue, and a grey: people who see colours differently can tell them apart, also in print.
-BLUE, GREY = "#0072b2", "#8a8a8a"
 NO_FIGURE = "—"
 
 
@@ -44,6 +39,7 @@ class Row:
         area: mean area under the curve, in percent.
         ahead: points of area ahead of the baseline, with interval.
         accuracies: mean accuracy at each budget, in percent.
+        errors: mean absolute error at each budget, in stars; empty for other answers than stars.
         needed_90, needed_95: labels for 90 % and 95 % of the whole pool's accuracy.
         query_s: mean seconds of a query.
     """
@@ -53,6 +49,7 @@ class Row:
     area: str
     ahead: str
     accuracies: tuple[str, ...]
+    errors: tuple[str, ...]
     needed_90: str
     needed_95: str
     query_s: str
@@ -65,12 +62,37 @@ class Heading:
     Attributes:
         title: names the texts, for people.
         command: repeats the simulation.
-        right: what texts must get to be counted as right, for people.
+        rights: what texts must get to be counted as right, for people, by question.
     """
 
     title: str
     command: str
-    right: str = ONE_OF.right
+    rights: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Section:
+    """The figures of one question, or of all together.
+
+    Attributes:
+        name: of the question; empty if there is one alone, or for all together.
+        advice: which strategy to use.
+        plot: learning curves as an SVG element; empty without a whole curve.
+        error_plot: the same for the mean absolute error in stars; empty for other answers than stars.
+        budgets: label counts.
+        full_pool: accuracy with the whole pool labelled, in percent; None if it was not measured.
+        rows: the table.
+        right: what texts must get to be counted as right; empty for all together.
+    """
+
+    name: str
+    advice: str
+    plot: str
+    error_plot: str
+    budgets: tuple[int, ...]
+    full_pool: str | None
+    rows: tuple[Row, ...]
+    right: str
 
 
 def write_report(file: Path, points: Sequence[Point], heading: Heading) -> str:
@@ -81,24 +103,46 @@ def write_report(file: Path, points: Sequence[Point], heading: Heading) -> str:
         points: the measured points.
         heading: title and command.
     """
-    found = curves(points)
-    full_pool = full_pool_accuracy(points)
-    recommendation = recommend(found, BASELINE, DEFAULT)
+    sections = list(_sections(points, heading.rights))
     page = Environment(loader=PackageLoader("model.simulation"), autoescape=True, undefined=StrictUndefined)
     html = page.get_template("report.html").render(
-        **asdict(heading),
-        recommendation=recommendation,
+        title=heading.title,
+        command=heading.command,
+        sections=sections,
         baseline=BASELINE,
         default=DEFAULT,
-        plot=_plot(found, BASELINE, full_pool) if found else "",
-        budgets=sorted({int(labels) for curve in found.values() for labels in curve.labels_B}),
-        full_pool=None if full_pool is None else f"{100 * full_pool:.1f}",
-        rows=list(table_rows(found, BASELINE, full_pool)),
         machine=_machine(),
     )
     # Written straight: the user may name a pipe or a terminal.
     file.write_text(html, encoding="utf-8")
-    return recommendation
+    return sections[0].advice
+
+
+def _sections(points: Sequence[Point], rights: Mapping[str, str]) -> Iterator[Section]:
+    """All questions together, then each; a question alone has one section."""
+    asked = by_question(points)
+    if len(asked) > 1:
+        yield _section("", mean_of_questions(points), "")
+    for name, of_question in asked.items():
+        yield _section(name, of_question, rights.get(name, ONE_OF.right))
+
+
+def _section(name: str, points: Sequence[Point], right: str) -> Section:
+    found, full_pool = curves(points), full_pool_accuracy(points)
+    return Section(
+        name=name,
+        advice=recommend(found, BASELINE, DEFAULT),
+        plot=plot_accuracy(found, BASELINE, full_pool) if found else "",
+        error_plot=plot_errors(found, BASELINE) if found else "",
+        budgets=_budgets(found),
+        full_pool=None if full_pool is None else f"{100 * full_pool:.1f}",
+        rows=tuple(table_rows(found, BASELINE, full_pool)),
+        right=right,
+    )
+
+
+def _budgets(found: Mapping[str, Curve]) -> tuple[int, ...]:
+    return tuple(sorted({int(labels) for curve in found.values() for labels in curve.labels_B}))
 
 
 def table_rows(found: Mapping[str, Curve], baseline: str, full_pool: float | None) -> Iterator[Row]:
@@ -109,19 +153,25 @@ def table_rows(found: Mapping[str, Curve], baseline: str, full_pool: float | Non
         baseline: the strategy that others are compared with.
         full_pool: accuracy of the training on the whole pool, in [0, 1], if it was measured.
     """
-    budgets = sorted({int(labels) for curve in found.values() for labels in curve.labels_B})
+    budgets = _budgets(found)
     for name, curve in sorted(found.items(), key=lambda item: -float(item[1].areas().mean())):
-        mean_of = dict(zip(curve.labels_B.tolist(), curve.accuracy_S_B.mean(axis=0), strict=True))
         yield Row(
             name=name,
             seeds=len(curve.seeds_S),
             area=_percent(curve.areas().mean()),
             ahead=_ahead(curve, found.get(baseline)),
-            accuracies=tuple(_percent(mean_of[labels]) if labels in mean_of else NO_FIGURE for labels in budgets),
+            accuracies=_at_budgets(curve, budgets, 100 * curve.accuracy_S_B, digits=1),
+            errors=() if curve.mae_S_B is None else _at_budgets(curve, budgets, curve.mae_S_B, digits=2),
             needed_90=_needed(curve, full_pool, 0.90),
             needed_95=_needed(curve, full_pool, 0.95),
             query_s=f"{curve.query_s_B.mean():.1f}",
         )
+
+
+def _at_budgets(curve: Curve, budgets: Sequence[int], values_S_B: FloatArray, *, digits: int) -> tuple[str, ...]:
+    """The mean over seeds at each budget."""
+    mean_of = dict(zip(curve.labels_B.tolist(), values_S_B.mean(axis=0).tolist(), strict=True))
+    return tuple(f"{mean_of[labels]:.{digits}f}" if labels in mean_of else NO_FIGURE for labels in budgets)
 
 
 def _percent(share: float) -> str:
@@ -140,53 +190,6 @@ def _needed(curve: Curve, full_pool: float | None, share: float) -> str:
         return NO_FIGURE
     needed = labels_needed(curve, share * full_pool)
     return "more" if needed is None else str(needed)
-
-
-def _plot(found: Mapping[str, Curve], baseline: str, full_pool: float | None) -> str:
-    """Draw each strategy beside the baseline in its own panel; sixteen curves in one panel could not be told apart."""
-    names = [name for name in found if name != baseline] or list(found)
-    rows = -(-len(names) // COLUMNS)
-    figure = Figure(figsize=(3.1 * min(COLUMNS, len(names)), 2.6 * rows), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(rows, min(COLUMNS, len(names)), sharex=True, sharey=True)).ravel()
-    for name, panel in zip(names, panels, strict=False):
-        if baseline in found and name != baseline:
-            _draw(panel, found[baseline], GREY)
-        _draw(panel, found[name], BLUE)
-        if full_pool is not None:
-            panel.axhline(100 * full_pool, color="black", linewidth=0.8, linestyle=":")
-        panel.set_title(name, fontsize=10)
-    for panel in panels[len(names) :]:
-        panel.set_visible(False)
-    _label_axes(figure, panels, [int(labels) for labels in found[names[0]].labels_B])
-    return _svg(figure)
-
-
-def _draw(panel: Axes, curve: Curve, colour: str) -> None:
-    mean_B = 100 * curve.accuracy_S_B.mean(axis=0)
-    panel.plot(curve.labels_B, mean_B, color=colour, linewidth=1.6, marker="o", markersize=3)
-    if len(curve.seeds_S) > 1:
-        deviation_B = 100 * curve.accuracy_S_B.std(axis=0, ddof=1)
-        panel.fill_between(curve.labels_B, mean_B - deviation_B, mean_B + deviation_B, color=colour, alpha=0.18, lw=0)
-
-
-def _label_axes(figure: Figure, panels: Iterable[Axes], budgets: Sequence[int]) -> None:
-    for panel in panels:
-        panel.set_xscale("log", base=2)
-        panel.set_xticks(budgets)
-        panel.xaxis.set_major_formatter(ScalarFormatter())
-        panel.xaxis.set_minor_locator(NullLocator())
-        panel.xaxis.set_minor_formatter(NullFormatter())
-        panel.tick_params(labelsize=8)
-        panel.grid(alpha=0.25)
-    figure.supxlabel("labels", fontsize=10)
-    figure.supylabel("accuracy, %", fontsize=10)
-
-
-def _svg(figure: Figure) -> str:
-    """The figure as an SVG element for an HTML page."""
-    written = io.StringIO()
-    figure.savefig(written, format="svg", metadata={"Date": None})
-    return written.getvalue().partition("<svg")[1] + written.getvalue().partition("<svg")[2]
 
 
 def _machine() -> str:

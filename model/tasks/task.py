@@ -13,6 +13,9 @@ from model.learner.training import Start, StepProgress, Trained, train
 from model.links import Answers, Link, link_of
 from model.types import AnnotatedText, FloatArray, LabelSet, LabelTexts, ReadTargets, Targets, TrainingData
 
+GoldAnswer = str | int | list[str]
+"""What people say of a text, for a file of gold answers: a label, stars, or several labels."""
+
 
 @dataclass(frozen=True)
 class TextField:
@@ -113,9 +116,15 @@ class Task(ABC):
     def label_result(self, labels: Sequence[str]) -> str:
         """The result items of a text with these labels, as JSON, without a score."""
 
-    @abstractmethod
-    def gold_lines(self, targets: Targets) -> Iterator[str]:
-        """Each labelled text as a line of JSON, for simulations; texts without words are left out."""
+    def gold_answers(self, targets: Targets) -> Iterator[GoldAnswer]:
+        """What most annotators said of each labelled text; with several labels those that at least half of them gave.
+
+        Args:
+            targets: people's answers to the question.
+        """
+        for is_given_C in self.link.decide(targets.targets_N_C):
+            given = [label for label, is_given in zip(self.label_set.labels, is_given_C, strict=True) if is_given]
+            yield given if self.label_set.is_multilabel else given[0]
 
     @property
     def link(self) -> Link:
@@ -148,7 +157,7 @@ class Task(ABC):
         should_stop: Callable[[], bool],
     ) -> Trained:
         """Train a classifier; arguments and errors as of `model.learner.training.train`."""
-        return train(data, config, start, on_step, should_stop)
+        return train(data, config, start, on_step, should_stop, self.measure)
 
     def answers(self, proba_N_C: FloatArray) -> Answers:
         """The units of N texts.
@@ -167,6 +176,11 @@ class Task(ABC):
         """
         return self.answers(head_proba(classifier, classifier.head, embeddings_N_D))
 
-    def measure(self, answers: Answers, targets: Targets) -> Evaluation:
-        """Compare the answers for N texts with people's."""
-        return evaluate(self.link.rows(answers), targets.targets_N_C, self.link)
+    def measure(self, proba_N_C: FloatArray, targets_N_C: FloatArray) -> Evaluation:
+        """Compare the answers to N texts with people's.
+
+        Args:
+            proba_N_C: the probabilities that a head of the question gives each text.
+            targets_N_C: people's shares.
+        """
+        return evaluate(proba_N_C, targets_N_C, self.link)

@@ -5,10 +5,10 @@ from typing import Any
 from backend.errors import UnsupportedConfigError
 from backend.studio.config.labeling_config import ParsedConfig
 from model.tasks.rating.task import Rating
-from model.types import LabelSet
+from model.types import MOST_STARS, LabelSet
 
-# Label Studio's default, and the most that people tell apart.
-USUAL_STARS, MOST_STARS = 5, 100
+# Label Studio's default.
+USUAL_STARS = 5
 
 
 def read_rating(config: ParsedConfig, control: Any) -> Rating:

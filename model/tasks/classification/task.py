@@ -8,11 +8,10 @@ from dataclasses import field as record_field
 from model.links import Answers
 from model.tasks.classification.choices import chosen_labels
 from model.tasks.classification.results import ChoicesWriter
-from model.tasks.gold_lines import gold_lines
 from model.tasks.label_names import Meaning
 from model.tasks.shares import given_values, read_shares
 from model.tasks.task import Condition, Task, TextField
-from model.types import AnnotatedText, Annotation, LabelSet, LabelTexts, ReadTargets, Targets
+from model.types import AnnotatedText, Annotation, LabelSet, LabelTexts, ReadTargets
 
 
 @dataclass(frozen=True)
@@ -46,10 +45,6 @@ class Classification(Task):
     def label_result(self, labels: Sequence[str]) -> str:
         """One item that chooses the labels."""
         return json.dumps(self._writer.label_result(labels))
-
-    def gold_lines(self, targets: Targets) -> Iterator[str]:
-        """See `model.tasks.gold_lines`."""
-        return gold_lines(targets)
 
     def label_texts(self, question: str, described: Mapping[str, str]) -> LabelTexts:
         """The words of each label: the project's, else the labeling config's, else its name; two texts at most."""

@@ -52,10 +52,6 @@ class FreeText(Task):
         """No answer."""
         return "[]"
 
-    def gold_lines(self, targets: Targets) -> Iterator[str]:
-        """None: nothing is simulated."""
-        return iter(())
-
     def _written(self, annotation: Annotation) -> bool | None:
         """True if the annotation has words of the control; None if it has not."""
         items = [item for item in annotation.result if item.control == self.control]

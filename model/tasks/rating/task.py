@@ -5,14 +5,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from model.errors import UnusableAnswerError
+from model.learner.evaluation import Evaluation, evaluate_ordered, median_classes
 from model.links import Answers
-from model.tasks.gold_lines import gold_lines
 from model.tasks.shares import form_of, quoted, read_shares
 from model.tasks.task import Condition, Task, TextField
-from model.types import AnnotatedText, Annotation, FloatArray, IntArray, LabelSet, ReadTargets, ResultItem, Targets
+from model.types import AnnotatedText, Annotation, FloatArray, LabelSet, ReadTargets, ResultItem, Targets
 
 
 @dataclass(frozen=True)
@@ -51,9 +49,13 @@ class Rating(Task):
         """One item with the stars."""
         return json.dumps([self._item(int(label)) for label in labels[:1]])
 
-    def gold_lines(self, targets: Targets) -> Iterator[str]:
-        """See `model.tasks.gold_lines`."""
-        return gold_lines(targets)
+    def gold_answers(self, targets: Targets) -> Iterator[int]:
+        """The stars that most annotators gave."""
+        yield from (targets.targets_N_C.argmax(axis=1) + 1).tolist()
+
+    def measure(self, proba_N_C: FloatArray, targets_N_C: FloatArray) -> Evaluation:
+        """Measure the median, which annotators see."""
+        return evaluate_ordered(proba_N_C, targets_N_C)
 
     def labels_of_guess(self, guess: str) -> tuple[str, ...]:
         """The guess itself."""
@@ -75,16 +77,6 @@ class Rating(Task):
 
     def _item(self, stars: int) -> dict[str, Any]:
         return {"from_name": self.control, "to_name": self.to_name, "type": "rating", "value": {"rating": stars}}
-
-
-def median_classes(proba_N_C: FloatArray) -> IntArray:
-    """The first class at which half of a text's probability is reached: positions_N on axis C.
-
-    The median has the least expected absolute error.
-    """
-    half_N_1 = proba_N_C.sum(axis=1, keepdims=True) / 2
-    medians_N: IntArray = np.argmax(np.cumsum(proba_N_C, axis=1) >= half_N_1, axis=1)
-    return medians_N
 
 
 def _whole(value: Any) -> int:

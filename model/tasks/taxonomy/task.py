@@ -9,11 +9,10 @@ import numpy as np
 
 from model.errors import UnusableAnswerError
 from model.links import Answers
-from model.tasks.gold_lines import gold_lines
 from model.tasks.label_names import Meaning
 from model.tasks.shares import form_of, given_values, quoted, read_shares
 from model.tasks.task import Condition, Task, TextField
-from model.types import AnnotatedText, Annotation, LabelSet, LabelTexts, ReadTargets, ResultItem, Targets
+from model.types import AnnotatedText, Annotation, LabelSet, LabelTexts, ReadTargets, ResultItem
 
 Path = tuple[str, ...]
 # Between the names of a path, as Label Studio shows it.
@@ -87,10 +86,6 @@ class Taxonomy(Task):
     def label_result(self, labels: Sequence[str]) -> str:
         """One item with the paths."""
         return json.dumps(self._of_rows([self.label_set.labels.index(label) for label in labels]))
-
-    def gold_lines(self, targets: Targets) -> Iterator[str]:
-        """See `model.tasks.gold_lines`."""
-        return gold_lines(targets)
 
     def label_texts(self, question: str, described: Mapping[str, str]) -> LabelTexts:
         """The words of each path: the project's, else the labeling config's, else its names."""

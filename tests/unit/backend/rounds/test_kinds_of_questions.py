@@ -1,6 +1,7 @@
 """A kind of question that only these tests know goes through rounds, alone and as a list of two questions."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -201,19 +202,26 @@ THREE_KINDS = (
 )
 
 
-def test_choices_stars_and_a_taxonomy_are_learned_preselected_and_kept_apart(run, settings, folder):
-    studio = WholeLabelStudio(FILMS, label_config=THREE_KINDS)
-    said = {True: ("good", 5, [["buy", "at once"]]), False: ("bad", 1, [["leave"]])}
-    for task_id in range(1, 17):
-        mood, number, shelf = said[is_praise(FILMS[task_id - 1])]
+SAID = {True: ("good", 5, [["buy", "at once"]]), False: ("bad", 1, [["leave"]])}
+
+
+def answer_three(studio: WholeLabelStudio, task_ids) -> FakeTurn:
+    """Answer choices, stars and a taxonomy as praise or blame; returns a turn that has heard of it."""
+    for task_id in task_ids:
+        mood, number, shelf = SAID[is_praise(FILMS[task_id - 1])]
         rated = ResultItem("stars", "rating", {"rating": number})
         shelved = ResultItem("shelf", "taxonomy", {"taxonomy": shelf})
         studio.answer(task_id, (*chosen(mood, control="mood"), rated, shelved))
-    run(studio, FakeTurn(changes=16))
+    return FakeTurn(changes=len(task_ids))
+
+
+def test_choices_stars_and_a_taxonomy_are_learned_preselected_and_kept_apart(run, settings, folder):
+    studio = WholeLabelStudio(FILMS, label_config=THREE_KINDS)
+    run(studio, answer_three(studio, range(1, 17)))
     service = Service(settings, FakeRounds(), WebClassifier())
     (new,) = predict(service, 1, THREE_KINDS, [Task(99, {"text": "a lovely lovely film"})])
     given = {item["from_name"]: (item["type"], item["value"][item["type"]]) for item in new["result"]}
-    mood, number, shelf = said[True]
+    mood, number, shelf = SAID[True]
     assert given == {"mood": ("choices", [mood]), "stars": ("rating", number), "shelf": ("taxonomy", shelf)}
     assert all(0 < item["score"] <= 1 for item in new["result"])
     status = project_status(service, 1)
@@ -225,6 +233,9 @@ def test_choices_stars_and_a_taxonomy_are_learned_preselected_and_kept_apart(run
     text = metrics_text(service).decode()
     assert 'shortlist_question_labels{project="1",question="shelf"} 16.0' in text
     assert 'shortlist_question_out_of_fold_accuracy{project="1",question="stars"}' in text
+    assert [one["out_of_fold"]["mae"] is None for one in asked] == [True, False, True]
+    errors = re.findall(r'shortlist_mae{project="1",question="(\w+)"} ([\d.]+)', text)
+    assert [(name, float(error)) for name, error in errors] == [("stars", asked[1]["out_of_fold"]["mae"])]
     with folder.publications.open() as order:
         assert {len(json.loads(place.result)) for place in order.places(0)} == {3}
 

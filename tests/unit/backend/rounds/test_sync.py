@@ -344,5 +344,6 @@ def test_a_text_without_words_teaches_nothing(read):
 def test_an_exported_text_that_is_cut_ends_in_a_mark(studio):
     long = {"text": "good film " * 10_000}
     studio.annotated_tasks = lambda *_: [AnnotatedTask(1, long, (Annotation("ann", chosen("pos")),))]
-    (text,) = read_targets(studio, 1, the_task(labeling_config())).targets.texts
+    ((_, given),) = read_targets(studio, 1, [the_task(labeling_config())])
+    (text,) = given.targets.texts
     assert text.endswith(" […]")

@@ -176,6 +176,90 @@ def test_what_cannot_be_simulated_is_said_in_a_sentence(data, words, told):
     assert told in result.stderr
 
 
+@pytest.fixture
+def answers(tmp_path):
+    """A file whose texts answer a mood, and every second one stars."""
+    path = tmp_path / "answers.jsonl"
+    texts = [f"{noun} {word} {other}" for noun in NEUTRAL for word in (*PRAISE, *BLAME) for other in NEUTRAL[:2]]
+    rows = []
+    for row, text in enumerate(texts):
+        is_praise = any(word in text for word in PRAISE)
+        stars = {"urgency": 4 if is_praise else 1} if row % 2 else {}
+        rows.append({"text": text, "answers": {"mood": "pos" if is_praise else "neg", **stars}})
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def simulate_answers(answers, encoder):
+    """Two strategies and one seed on texts with two questions, and more words."""
+
+    def simulate_answers(*more: object):
+        few = ("--strategy", "random", "--strategy", "margin", "--budget", "6,12", "--seeds", "0")
+        return run("simulate", "--data", answers, *few, "--recipe", "head", "--encoder", encoder, *more)
+
+    return simulate_answers
+
+
+def test_several_questions_have_a_line_each_with_their_name_and_stars_their_error(simulate_answers, tmp_path):
+    report = tmp_path / "report.html"
+    result = simulate_answers("--report", report)
+    assert result.exit_code == 0, result.stderr
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(line["strategy"], line["labels"], line["question"]) for line in lines[:4]] == [
+        ("random", 6, "mood"),
+        ("random", 6, "urgency"),
+        ("random", 12, "mood"),
+        ("random", 12, "urgency"),
+    ]
+    fixed = ["strategy", "seed", "labels", "accuracy", "macro_f1", "fit_s", "query_s", "question"]
+    assert list(lines[0]) == fixed
+    assert list(lines[1]) == [*fixed, "mae"]
+    assert [(line["strategy"], line["question"]) for line in lines[8:]] == [
+        ("full_pool", "mood"),
+        ("full_pool", "urgency"),
+    ]
+    assert ["mood" in result.stderr, "all questions together" in result.stderr] == [True, True]
+    assert '<h2 id="question-2">urgency</h2>' in report.read_text(encoding="utf-8")
+
+
+def test_a_run_with_questions_goes_on_where_it_was_and_not_with_others(simulate_answers, tmp_path):
+    out = tmp_path / "points.jsonl"
+    assert simulate_answers("--out", out).exit_code == 0
+    whole = out.read_text(encoding="utf-8").splitlines()
+    out.write_text("\n".join(whole[:3]) + "\n", encoding="utf-8")
+    assert simulate_answers("--out", out, "--resume").exit_code == 0
+    assert len(out.read_text(encoding="utf-8").splitlines()) == len(whole) == 8
+    result = simulate_answers("--out", out, "--resume", "--ask-for", "mood")
+    assert result.exit_code == 1
+    assert "other data or with other options" in result.stderr
+
+
+def test_a_question_that_everybody_answers_alike_is_left_out_and_said(simulate_answers, answers):
+    rows = [json.loads(line) for line in answers.read_text(encoding="utf-8").splitlines()]
+    said = [{**row, "answers": {**row["answers"], "[tone]": "calm"}} for row in rows]
+    answers.write_text("".join(f"{json.dumps(row)}\n" for row in said), encoding="utf-8")
+    result = simulate_answers()
+    assert result.exit_code == 0, result.stderr
+    assert "Left out: '[tone]' needs at least 2 different labels, found ['calm']" in result.stderr
+    assert {json.loads(line)["question"] for line in result.stdout.splitlines()} == {"mood", "urgency"}
+
+
+def test_ask_for_must_name_a_question_of_the_texts(simulate_answers):
+    assert simulate_answers("--ask-for", "urgency", "--ask-for", "mood").exit_code == 0
+    result = simulate_answers("--ask-for", "tone")
+    assert result.exit_code == 1
+    assert "--ask-for 'tone': the texts answer 'mood', 'urgency'" in result.stderr
+
+
+def test_labels_of_any_question_can_be_described(simulate_answers, tmp_path):
+    described = tmp_path / "labels.json"
+    described.write_text('{"pos": "good", "neg": "bad"}', encoding="utf-8")
+    assert simulate_answers("--describe", described).exit_code == 0
+    described.write_text('{"angry": "bad"}', encoding="utf-8")
+    assert "'angry'" in simulate_answers("--describe", described).stderr
+
+
 def test_budgets_default_to_those_that_the_pool_can_fill(data, encoder):
     few = ("--strategy", "random", "--seeds", "0", "--recipe", "head", "--encoder", encoder)
     lines = [json.loads(line) for line in run("simulate", "--data", data, *few).stdout.splitlines()]

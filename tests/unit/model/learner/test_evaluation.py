@@ -1,8 +1,17 @@
 import numpy as np
 import pytest
 
-from model.learner.evaluation import accuracy, calibration_error, evaluate, macro_f1
+from model.learner.evaluation import (
+    accuracy,
+    calibration_error,
+    evaluate,
+    evaluate_ordered,
+    find_warnings,
+    macro_f1,
+    mean_absolute_error,
+)
 from model.links import ANY_OF, ONE_OF
+from model.types import LabelSet, Targets
 
 GOLD = np.eye(3)[[0, 0, 0, 1]]
 # Right, right, wrong (says 1), right.
@@ -77,3 +86,32 @@ def test_an_evaluation_says_all_of_it_at_once():
 
 def test_nothing_at_all_is_no_error():
     assert calibration_error(np.zeros((0, 2)), np.zeros((0, 2))) == 0
+
+
+def test_the_absolute_error_counts_classes_between_the_median_and_peoples():
+    proba = np.array([[0.1, 0.2, 0.7], [0.4, 0.2, 0.4], [1.0, 0.0, 0.0]])
+    # Medians 2, 1 and 0; people say 0, 1 and 1.
+    assert mean_absolute_error(proba, np.eye(3)[[0, 1, 1]]) == pytest.approx((2 + 0 + 1) / 3)
+
+
+def test_where_people_disagreed_the_error_is_the_mean_over_people():
+    assert mean_absolute_error(np.array([[0.0, 0.0, 1.0]]), np.array([[0.5, 0.0, 0.5]])) == pytest.approx(1.0)
+
+
+def test_only_ordered_classes_have_an_absolute_error():
+    assert evaluate(PROBA, GOLD).mae is None
+    ordered = evaluate_ordered(PROBA, GOLD)
+    # Medians are 0, 0, 1 and 1: one of four is off, by one.
+    assert (ordered.accuracy, ordered.mae) == (0.75, 0.25)
+    assert ordered.calibration_error == evaluate(PROBA, GOLD).calibration_error
+
+
+def test_stars_that_are_off_as_far_as_the_same_stars_for_every_text_are_warned_of():
+    stars = LabelSet(("1", "2", "3"))
+    gold = np.eye(3, dtype=np.float32)[[0, 1, 1, 2] * 3]
+    targets = Targets(tuple(range(12)), ("a letter",) * 12, gold, stars)
+    always_two, right = np.tile([0.0, 1.0, 0.0], (12, 1)), gold
+    (warning,) = find_warnings(targets, evaluate_ordered(always_two, gold), has_names=False)
+    assert warning.startswith("off by 0.50 on average")
+    assert "always answering '2' would be off by 0.50" in warning
+    assert not list(find_warnings(targets, evaluate_ordered(right, gold), has_names=False))

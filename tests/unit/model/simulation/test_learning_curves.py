@@ -5,11 +5,13 @@ from scipy import stats
 from model.simulation.learning_curves import (
     FULL_POOL,
     Point,
+    by_question,
     curves,
     difference,
     full_pool_accuracy,
     interval,
     labels_needed,
+    mean_of_questions,
     recommend,
 )
 
@@ -137,3 +139,28 @@ def test_without_random_there_is_nothing_to_compare_with():
 def test_query_seconds_are_means_over_seeds():
     both = [*points("margin", {16: 0.5}, query_s=1.0), *points("margin", {}, {16: 0.5}, query_s=3.0)]
     np.testing.assert_array_equal(curves(both)["margin"].query_s_B, [2.0])
+
+
+def of_question(name: str, accuracy: float, mae: float | None = None) -> Point:
+    return Point("margin", 0, 16, accuracy, accuracy / 2, 2.0, 0.5, name, mae)
+
+
+def test_a_line_has_a_question_where_it_has_a_name_and_an_error_where_there_is_one():
+    fixed = ["strategy", "seed", "labels", "accuracy", "macro_f1", "fit_s", "query_s"]
+    assert list(of_question("", 0.0).line()) == fixed
+    assert list(of_question("topic", 0.0).line()) == [*fixed, "question"]
+    assert of_question("urgency", 0.0, 0.0).line()["mae"] == 0.0
+
+
+def test_points_of_all_questions_together_are_the_mean_of_trainings_on_the_same_texts():
+    points = [of_question("topic", 0.8), of_question("urgency", 0.4, 1.5)]
+    assert {name: len(each) for name, each in by_question(points).items()} == {"topic": 1, "urgency": 1}
+    (together,) = mean_of_questions(points)
+    assert (together.accuracy, together.macro_f1, together.fit_s, together.query_s) == pytest.approx((0.6, 0.3, 4, 0.5))
+    assert (together.question, together.mae) == ("", None)
+
+
+def test_only_a_curve_of_stars_has_errors():
+    stars = curves([of_question("urgency", 0.4, 1.5)])["margin"]
+    assert stars.mae_S_B.tolist() == [[1.5]]
+    assert curves([of_question("topic", 0.4)])["margin"].mae_S_B is None

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 from model.simulation.learning_curves import FULL_POOL, Point
 from model.simulation.report import Heading, write_report
@@ -51,9 +52,57 @@ def test_the_recommendation_stands_on_top_and_is_returned(tmp_path):
 
 
 def test_what_people_typed_is_shown_as_text(tmp_path):
-    html = page(tmp_path, points("random"), title="<script>alert(1)</script>", command="simulate --data '<b>'")
+    asked = [replace(point, question="<script>2</script>") for point in points("random")]
+    measured = [*asked, *(replace(point, question="<b>") for point in asked)]
+    html = page(tmp_path, measured, title="<script>alert(1)</script>", command="simulate --data '<b>'")
     assert "<script>" not in html
     assert "<b>" not in html
+    assert "&lt;script&gt;2&lt;/script&gt;" in html
+
+
+def two_questions() -> list[Point]:
+    """At a topic `margin` is 10 points ahead, at stars 20 behind, so that `random` is ahead in the mean of both."""
+    topic = [*points("random"), *points("margin", 0.1)]
+    stars = [replace(point, mae=1 - point.accuracy) for point in (*points("random", 0.2), *points("margin"))]
+    return [
+        *(replace(point, question="topic") for point in topic),
+        *(replace(point, question="urgency") for point in stars),
+    ]
+
+
+def part(html: str, name: str) -> str:
+    """What the page has of one question."""
+    [found] = re.findall(rf'<h2 id="question-\d+">{name}</h2>(.*?)(?=<h2|$)', html, re.DOTALL)
+    return found
+
+
+def test_every_question_has_its_advice_curves_and_table_and_all_together_come_first(tmp_path):
+    html = page(tmp_path, two_questions())
+    assert html.index("All questions together") < html.index(">topic</h2>") < html.index(">urgency</h2>")
+    topic, urgency = part(html, "topic"), part(html, "urgency")
+    assert "Use margin: +10.0 points" in topic
+    assert "Use random: every other strategy is behind" in urgency
+    assert cells(topic, "margin")[1:3] == ["61.0", "+10.0 (+10.0 to +10.0)"]
+    assert cells(urgency, "margin")[1:3] == ["51.0", "-20.0 (-20.0 to -20.0)"]
+    together = html[: html.index('<h2 id="question-1">')]
+    assert cells(together, "margin")[1:3] == ["56.0", "-5.0 (-5.0 to -5.0)"]
+    # One plot for all, one for the topic, and for stars one of accuracy and one of errors.
+    assert html.count("<svg") == 4
+
+
+def test_stars_have_a_table_of_how_far_they_are_off(tmp_path):
+    html = page(tmp_path, two_questions())
+    off = re.findall(r'<th scope="row">(\w+)</th>((?:<td>[\d.]+</td>)+)', html)
+    assert [(name, re.findall(r"[\d.]+", row)) for name, row in off] == [
+        ("random", ["0.39", "0.29", "0.19"]),
+        ("margin", ["0.59", "0.49", "0.39"]),
+    ]
+    assert "stars off" not in part(html, "topic")
+
+
+def test_the_advice_of_the_page_goes_by_all_questions_together(tmp_path):
+    said = write_report(tmp_path / "report.html", two_questions(), Heading("t", "c"))
+    assert said.startswith("Use random: every other strategy is behind")
 
 
 def test_a_single_strategy_and_seed_make_a_page_too(tmp_path):

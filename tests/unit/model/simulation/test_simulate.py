@@ -6,6 +6,7 @@ import pytest
 from model.errors import InvalidGoldError
 from model.learner.recipes import TrainingConfig
 from model.query.strategies import STRATEGIES, find_strategy
+from model.simulation.gold import Gold, one_question
 from model.simulation.learning_curves import FULL_POOL
 from model.simulation.setup import Setup, draw_split, fingerprint
 from model.simulation.simulate import Simulation, key_of, simulate
@@ -16,9 +17,13 @@ TEXTS = tuple(f"{noun} {word} {other}" for noun in NEUTRAL for word in (*PRAISE,
 RANDOM, MARGIN, HYBRID = (STRATEGIES[name] for name in ("random", "margin", "hybrid"))
 
 
-def gold(texts=TEXTS, label_set: LabelSet = SENTIMENT) -> Targets:
-    is_praise = [int(any(word in text for word in PRAISE)) for text in texts]
-    return Targets(tuple(range(len(texts))), tuple(texts), np.eye(2, dtype=np.float32)[is_praise], label_set)
+def is_praise(text: str) -> bool:
+    return any(word in text for word in PRAISE)
+
+
+def gold(texts=TEXTS, label_set: LabelSet = SENTIMENT) -> Gold:
+    targets_N_C = np.eye(2, dtype=np.float32)[[int(is_praise(text)) for text in texts]]
+    return one_question(Targets(tuple(range(len(texts))), tuple(texts), targets_N_C, label_set))
 
 
 @pytest.fixture
@@ -79,7 +84,7 @@ def test_no_text_is_labelled_twice_and_none_is_left_at_the_end(setup):
     small = replace(setup, gold=gold(TEXTS[:20]))
     points = list(Simulation(small, 0).run(MARGIN, [5, 13, 17]))
     assert [point.labels for point in points] == [5, 13, 17]
-    everything = Simulation(small, 0).run_full_pool()
+    (everything,) = Simulation(small, 0).run_full_pool()
     assert (everything.strategy, everything.labels, everything.accuracy) == (FULL_POOL, 17, points[-1].accuracy)
 
 
@@ -87,7 +92,7 @@ def test_without_a_test_set_a_fifth_is_held_out_another_for_each_seed(setup):
     split = replace(setup, test=None)
     pools = [draw_split(split, seed).pool for seed in (0, 1)]
     assert [len(pool) for pool in pools] == [64, 64]
-    assert set(pools[0].task_ids) != set(pools[1].task_ids)
+    assert set(pools[0].texts) != set(pools[1].texts)
 
 
 def test_a_text_that_is_held_out_is_not_in_the_pool(setup):
@@ -109,7 +114,7 @@ def test_strategies_that_take_a_classifier_can_be_started_alike(setup):
 def test_a_start_without_any_label_where_several_may_hold_predicts_nothing_and_goes_on(setup):
     several = LabelSet(SENTIMENT.labels, is_multilabel=True)
     rare = gold(label_set=several)
-    rare.targets_N_C[:-2] = 0
+    rare.questions[0].targets.targets_N_C[:-2] = 0
     points = list(Simulation(replace(setup, gold=rare, test=gold(TEXTS[::7], several)), 1).run(MARGIN, [2, 40]))
     assert (points[0].accuracy, points[0].fit_s) == (0.0, 0.0)
     assert points[1].labels == 40
@@ -130,7 +135,7 @@ def test_runs_that_differ_in_what_decides_the_figures_are_told_apart(setup):
 def test_a_smaller_pool_is_drawn_for_each_seed(setup):
     pools = [draw_split(replace(setup, pool_size=15), seed).pool for seed in (0, 1)]
     assert [len(pool) for pool in pools] == [15, 15]
-    assert set(pools[0].task_ids) != set(pools[1].task_ids)
+    assert set(pools[0].texts) != set(pools[1].texts)
 
 
 def test_exploring_changes_what_is_labelled(setup):
@@ -168,7 +173,7 @@ GOOD_OR_BAD = (("bad",), ("good",))
 
 
 def test_names_predict_before_anything_is_labelled(setup):
-    named = replace(setup, label_texts=GOOD_OR_BAD)
+    named = replace(setup, label_texts=(GOOD_OR_BAD,))
     points = list(Simulation(named, 0).run(RANDOM, [0, 4]))
     assert [point.labels for point in points] == [0, 4]
     assert points[0].accuracy > 0.8
@@ -180,19 +185,19 @@ def test_without_names_nothing_is_known_at_no_labels(setup):
 
 def test_names_choose_from_the_first_text_on(setup):
     chosen = []
-    for label_texts in ((), GOOD_OR_BAD):
+    for label_texts in ((), (GOOD_OR_BAD,)):
         simulation = Simulation(replace(setup, label_texts=label_texts), 0)
-        standing = simulation._train(np.zeros(0, dtype=np.int64))
-        chosen.append(simulation._chooser(MARGIN, standing).name)
+        (standing,) = simulation.train(np.zeros(0, dtype=np.int64)).standings
+        chosen.append(simulation.questions[0].chooser(MARGIN, standing).name)
     assert chosen == ["random", "margin"]
 
 
 @pytest.mark.parametrize("strategy", [name for name in STRATEGIES if not STRATEGIES[name].asks_llm])
 def test_every_strategy_chooses_by_names_where_nothing_is_labelled(setup, strategy):
-    named = replace(setup, label_texts=GOOD_OR_BAD)
+    named = replace(setup, label_texts=(GOOD_OR_BAD,))
     assert [point.labels for point in Simulation(named, 0).run(find_strategy(strategy), [0, 4, 8])] == [0, 4, 8]
 
 
 def test_what_teaches_besides_labels_tells_runs_apart(setup):
-    runs = [setup, replace(setup, label_texts=GOOD_OR_BAD), replace(setup, learns_from_pool=False)]
+    runs = [setup, replace(setup, label_texts=(GOOD_OR_BAD,)), replace(setup, learns_from_pool=False)]
     assert len({str(fingerprint(run, [4])) for run in runs}) == 3

@@ -29,7 +29,7 @@ def test_a_question_answers_in_its_units_and_measures_its_answers(encoder, is_mu
     answers = task.predict(classifier, scored.embeddings_N_D)
     assert answers.proba_U_C.tolist() == link.answers(scored.proba_N_C).proba_U_C.tolist()
     said = targets([1, 0], [0, 1], [1, 0], is_multilabel=is_multilabel)
-    assert task.measure(answers, said) == evaluate(scored.proba_N_C, said.targets_N_C, link)
+    assert task.measure(scored.proba_N_C, said.targets_N_C) == evaluate(scored.proba_N_C, said.targets_N_C, link)
 
 
 def test_labels_of_one_class_teach_only_where_a_class_can_be_absent():

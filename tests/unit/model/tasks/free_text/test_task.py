@@ -40,4 +40,3 @@ def test_an_answer_of_another_type_is_left_out():
 def test_nothing_is_answered():
     assert list(QUESTION.results(ONE_OF.answers(np.zeros((3, 0))))) == ["[]"] * 3
     assert QUESTION.label_result(["a"]) == "[]"
-    assert list(QUESTION.gold_lines(read(wrote("a")).targets)) == []

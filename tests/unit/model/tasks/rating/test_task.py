@@ -4,8 +4,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model.learner.evaluation import median_classes
 from model.links import ONE_OF
-from model.tasks.rating.task import Rating, median_classes
+from model.tasks.rating.task import Rating
 from model.types import AnnotatedText, Annotation, LabelSet, ReadTargets, ResultItem
 
 RATING = Rating("urgency", "text", (), LabelSet(("1", "2", "3", "4", "5")))
@@ -81,9 +82,16 @@ def test_no_answer_is_nearer_to_peoples_on_average_than_the_median():
     assert np.allclose(expected_N_C[np.arange(200), median_classes(proba_N_C)], expected_N_C.min(axis=1))
 
 
-def test_gold_lines_name_the_stars():
-    lines = [json.loads(line) for line in RATING.gold_lines(read(rated(4)).targets)]
-    assert lines == [{"text": "a letter", "label": "4"}]
+def test_the_gold_answer_is_the_number_of_stars_that_most_people_gave():
+    assert list(RATING.gold_answers(read(rated(4)).targets)) == [4]
+    assert list(RATING.gold_answers(read(rated(1), rated(5, by="b"), rated(5, by="c")).targets)) == [5]
+
+
+def test_the_median_is_measured_and_not_the_likeliest_number():
+    proba_N_C = np.array([[0.3, 0.25, 0.25, 0.1, 0.1], [0.0, 0.0, 0.1, 0.1, 0.8]])
+    # The medians are 2 and 5 stars; people gave 2 and 3.
+    found = RATING.measure(proba_N_C, np.eye(5)[[1, 2]])
+    assert (found.accuracy, found.mae, found.texts) == (0.5, 1.0, 2)
 
 
 def test_a_label_is_written_as_stars():
