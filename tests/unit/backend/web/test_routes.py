@@ -25,6 +25,15 @@ EVENT = {"action": "ANNOTATION_CREATED", "project": {"id": 1}, "annotation": {"i
 SETUP = {"project": "1.1767193600", "schema": labeling_config(), "hostname": "http://labels", "access_token": "geheim"}
 PREDICT = {"project": "1.1767193600", "label_config": labeling_config(), "tasks": []}
 
+RATING = '<Rating name="urgency" toName="text"/>'
+EMPTY_LABELS = '<Choices name="topic" toName="text"><Choice value=""/><Choice/></Choices>'
+
+
+def asking(*controls: str) -> str:
+    """A labeling config with these controls over a text."""
+    return f'<View><Text name="text" value="$text"/>{"".join(controls)}</View>'
+
+
 SECRET = "0123"
 SIGNED = secret_header(1, SECRET)
 
@@ -130,6 +139,11 @@ def test_setup_says_which_order_is_published(browser, published):
         ({"schema": None}, 400, "schema"),
         ({"schema": "<View/>"}, 422, "no Choices"),
         ({"schema": "<View><Te"}, 422, "cannot be read"),
+        ({"schema": asking(RATING, RATING)}, 422, "2 tags have the name 'urgency'"),
+        ({"schema": asking(RATING.replace('toName="text"', ""))}, 422, "Rating 'urgency' has no toName"),
+        ({"schema": asking(RATING.replace("/>", ' maxRating="0"/>'))}, 422, "Rating 'urgency' has maxRating='0'"),
+        ({"schema": asking(RATING, EMPTY_LABELS)}, 422, "Choices 'topic' has 0 labels"),
+        ({"schema": asking(RATING, EMPTY_LABELS.replace("Choices", "Taxonomy"))}, 422, "Taxonomy 'topic' has 0 paths"),
         ({"extra_params": "{"}, 422, "not JSON"),
         ({"extra_params": [5]}, 422, "JSON object"),
         ({"extra_params": {"query_sise": 5}}, 422, "query_sise"),
