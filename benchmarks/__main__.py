@@ -8,7 +8,7 @@ from rich.console import Console
 
 from benchmarks import house, load
 from benchmarks.choosing import coverage, large_pool, order, queries, strategies
-from benchmarks.learning import learner, names, questions
+from benchmarks.learning import busy, learner, names, questions
 from benchmarks.llm import llm
 from benchmarks.llm import table as llm_table
 from benchmarks.loop import loop, workers
@@ -185,6 +185,13 @@ def measure_load(
 def measure_speed(data: Data) -> None:
     """/predict against a pipeline, scoring against the matmul peak, and less precision: ten minutes on idle cores."""
     speed.run(data)
+
+
+@app.command("busy")
+def measure_busy(data: Data) -> None:
+    """A training beside two busy programs against the same training alone: five minutes on idle cores."""
+    if not busy.run(data, Console()):
+        raise typer.Exit(1)
 
 
 @app.command("workers")
