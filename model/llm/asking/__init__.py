@@ -4,7 +4,8 @@ This folder may import `reading` and `model.query`. `memory`, `tasks`, `simulati
 """
 
 from model.llm.asking.candidates import Candidates
-from model.llm.asking.framing import MARK, count_tokens, numbered_line, quoted, shorten
+from model.llm.asking.framing import MARK, count_tokens, numbered_line, quoted, quoted_lines, shorten
+from model.llm.asking.nearest import group_alike, nearest_examples
 from model.llm.asking.picks import read_picks
 from model.llm.asking.question import Question, describe_project
 from model.llm.asking.selection_prompt import as_text, build_selection_prompt
@@ -32,9 +33,12 @@ __all__ = [
     "build_selection_prompt",
     "count_tokens",
     "describe_project",
+    "group_alike",
+    "nearest_examples",
     "numbered_line",
     "prompt_for_pasting",
     "quoted",
+    "quoted_lines",
     "read_picks",
     "select_texts",
     "shorten",

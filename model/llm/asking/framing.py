@@ -68,8 +68,21 @@ def quoted(text: str) -> str:
     Line ends and other white space become single spaces, so that no text can begin a new line. Closing tags are
     written `<\\/…`, which JSON reads as the same text; lone surrogates, which no provider takes, become `?`.
     """
-    whole = " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
-    return json.dumps(whole, ensure_ascii=False).replace("</", "<\\/")
+    return _as_json(" ".join(_encodable(text).split()))
+
+
+def quoted_lines(text: str) -> str:
+    """A text as a JSON string like `quoted`, whose line ends stay, written as `\\n`."""
+    lines = (" ".join(line.split()) for line in _encodable(text).strip().splitlines())
+    return _as_json("\n".join(lines))
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _as_json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).replace("</", "<\\/")
 
 
 def numbered_line(number: int, text: str) -> str:

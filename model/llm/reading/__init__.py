@@ -8,6 +8,7 @@ from model.llm.reading.json_values import entry_number, json_values, parts_of, t
 from model.llm.reading.label_matching import match_label
 from model.llm.reading.pick_answer import PickedNumbers, read_picked_numbers
 from model.llm.reading.pick_faults import find_faults, is_degenerate
+from model.llm.reading.thoughts import without_thoughts
 
 __all__ = [
     "PickedNumbers",
@@ -20,4 +21,5 @@ __all__ = [
     "parts_of",
     "read_picked_numbers",
     "text_number",
+    "without_thoughts",
 ]

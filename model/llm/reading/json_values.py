@@ -44,7 +44,8 @@ class JsonValue:
 
 def json_values(answer: str) -> Iterator[JsonValue]:
     """Every object and list, from left to right; parts of a whole value are not listed again."""
-    decoder = json.JSONDecoder()
+    # Many models write line ends within strings as they are.
+    decoder = json.JSONDecoder(strict=False)
     unfinished, repaired, repaired_characters, decoded_in_vain = 0, 0, 0, 0
     opening = _OPENING.search(answer)
     while opening and unfinished < MOST_UNFINISHED and decoded_in_vain < MOST_DECODED_IN_VAIN:

@@ -1,12 +1,11 @@
 """Read the labels that an answer gives: from JSON, or else from numbered lines. Unclear labels are not read."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from model.errors import UnreadableAnswerError
-from model.llm.reading import check_length, match_label
+from model.llm.reading import check_length, match_label, without_thoughts
 from model.tasks.classification.llm.label_json import LabelEntry, json_entries
 from model.tasks.classification.llm.label_lines import line_entries
 
@@ -26,8 +25,6 @@ class Guess:
 
 GuessOfNumber = dict[int, Guess | None]
 """Guesses by the number of the text; None where the answer gives the text a label that the question does not have."""
-
-_THOUGHTS = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 
 
 def read_labels(answer: str, labels: Sequence[str], count: int, is_multilabel: bool) -> list[Guess | None]:
@@ -49,7 +46,7 @@ def read_labels(answer: str, labels: Sequence[str], count: int, is_multilabel: b
         UnreadableAnswerError: no text has a guess, or the answer is too long; the message says why and quotes nothing.
     """
     check_length(answer)
-    spoken = _THOUGHTS.sub("", answer)
+    spoken = without_thoughts(answer)
     found: GuessOfNumber = {}
     for entries in json_entries(spoken, 0 if is_multilabel else count):
         found |= _without_contradictions(entries, labels, is_multilabel)

@@ -6,10 +6,9 @@ import numpy as np
 
 from model.errors import LLMError, UnreadableAnswerError
 from model.links.label_rows import majority
-from model.llm.asking import Candidates, Question
+from model.llm.asking import Candidates, Question, group_alike, nearest_examples
 from model.llm.chat import Chat
 from model.progress import Progress, ignore_progress
-from model.query.diversity import unit
 from model.tasks.classification.llm.label_answer import Guess, read_labels
 from model.tasks.classification.llm.label_prompt import (
     LABEL_WORDINGS,
@@ -18,13 +17,10 @@ from model.tasks.classification.llm.label_prompt import (
     build_label_prompt,
     repeat_label_prompt,
 )
-from model.types import FloatArray, IntArray, Targets
+from model.types import Targets
 
 # In larger batches LLMs skip texts and mix up numbers.
 BATCH_SIZE = 20
-# Examples for each text, and the upper limit for a batch.
-EXAMPLES_PER_TEXT = 2
-MOST_EXAMPLES = 16
 
 
 @dataclass(frozen=True)
@@ -48,8 +44,7 @@ def ask_for_labels(
 ) -> GuessedLabels:
     """Let an LLM label N texts, 20 a question, with labelled texts as examples where there are any.
 
-    Similar texts go into one question, so that they share their examples (nearest neighbours as
-    examples: after Liu et al., 2022, "What makes good in-context examples for GPT-3?").
+    Similar texts go into one question, so that they share their examples.
 
     Args:
         chat: the LLM.
@@ -98,39 +93,3 @@ def _ask(chat: Chat, prompt: LabelPrompt, question: Question, count: int) -> lis
         return read_labels(repeated.text, question.labels, count, question.label_set.is_multilabel)
     except UnreadableAnswerError:
         return [None] * count
-
-
-def group_alike(embeddings_N_D: FloatArray, size: int) -> list[IntArray]:
-    """Divide texts into groups of similar ones: the first remaining text and its nearest neighbours by cosine.
-
-    Returns:
-        the rows of each group, in the order of the texts; every row is in one group.
-    """
-    unit_N_D = unit(embeddings_N_D)
-    remaining = np.arange(len(unit_N_D))
-    groups = []
-    while len(remaining):
-        similarity_M = unit_N_D[remaining] @ unit_N_D[remaining[0]]
-        # The text itself comes first, whatever its embedding is.
-        similarity_M[0] = np.inf
-        nearest = np.argsort(-similarity_M, kind="stable")[:size]
-        groups.append(np.sort(remaining[nearest]))
-        remaining = np.delete(remaining, nearest)
-    return groups
-
-
-def nearest_examples(embeddings_N_D: FloatArray, labelled_L_D: FloatArray) -> IntArray:
-    """The labelled texts nearest to a group by cosine: two for each text, 16 at most in all.
-
-    Returns:
-        rows_M of labelled_L_D: every text's nearest before any second nearest, the more similar first.
-    """
-    if not len(labelled_L_D) or not len(embeddings_N_D):
-        return np.zeros(0, dtype=np.int64)
-    cosines_N_L = unit(embeddings_N_D) @ unit(labelled_L_D).T
-    nearest_N_K = np.argsort(-cosines_N_L, axis=1, kind="stable")[:, :EXAMPLES_PER_TEXT]
-    cosines_N_K = np.take_along_axis(cosines_N_L, nearest_N_K, axis=1)
-    places_N_K = np.broadcast_to(np.arange(nearest_N_K.shape[1]), nearest_N_K.shape)
-    order = np.lexsort((-cosines_N_K.ravel(), places_N_K.ravel()))
-    rows = list(dict.fromkeys(nearest_N_K.ravel()[order].tolist()))
-    return np.array(rows[:MOST_EXAMPLES], dtype=np.int64)

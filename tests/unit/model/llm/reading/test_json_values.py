@@ -54,3 +54,8 @@ def test_parts_come_in_their_order_and_an_entrys_own_parts_are_left_alone():
     content = json.loads(f'{{"a": [{WHOLE}, {{"number": 4, "label": ["x"]}}]}}')
     parts = list(parts_of(content, is_entry=lambda part: "number" in part))
     assert parts == [content, content["a"], *content["a"]]
+
+
+def test_line_ends_that_stand_within_a_string_as_they_are_belong_to_it():
+    (value,) = json_values('{"text": "one\ntwo\tthree"}')
+    assert (value.content, value.is_repaired) == ({"text": "one\ntwo\tthree"}, False)

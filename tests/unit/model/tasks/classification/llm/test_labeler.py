@@ -9,13 +9,7 @@ from model.links.label_rows import majority, row_of
 from model.llm.asking.candidates import Candidates
 from model.llm.asking.question import Question
 from model.tasks.classification.llm.label_answer import Guess
-from model.tasks.classification.llm.labeler import (
-    BATCH_SIZE,
-    MOST_EXAMPLES,
-    ask_for_labels,
-    group_alike,
-    nearest_examples,
-)
+from model.tasks.classification.llm.labeler import ask_for_labels
 from model.types import LabelSet, Targets
 from tests.fake_chats import ScriptedChat
 
@@ -150,29 +144,6 @@ def test_a_context_that_holds_no_batch_is_a_failure_without_asking():
 
 def test_no_text_is_no_question():
     assert label(ScriptedChat([]), []).guesses == ()
-
-
-def test_groups_hold_alike_texts_and_every_text_once():
-    angles = [0, 90, 1, 91, 2, 92, 3]
-    groups = group_alike(along_a_line(*angles), 4)
-    assert [group.tolist() for group in groups] == [[0, 2, 4, 6], [1, 3, 5]]
-    assert [len(group) for group in group_alike(np.zeros((45, 3)), BATCH_SIZE)] == [20, 20, 5]
-    assert group_alike(np.zeros((0, 3)), BATCH_SIZE) == []
-
-
-def test_a_groups_examples_are_each_texts_nearest_then_second_nearest():
-    labelled = along_a_line(0, 10, 80, 100)
-    assert nearest_examples(along_a_line(2, 99), labelled).tolist() == [3, 0, 1, 2]
-    assert nearest_examples(along_a_line(2, 3), labelled).tolist() == [0, 1]
-    assert nearest_examples(along_a_line(2), labelled[:1]).tolist() == [0]
-    assert nearest_examples(along_a_line(2), labelled[:0]).tolist() == []
-
-
-def test_a_group_of_many_neighbours_gets_sixteen_every_nearest_before_a_second():
-    labelled, texts = along_a_line(*range(0, 120, 3)), along_a_line(*(1 + 6 * n for n in range(20)))
-    rows = nearest_examples(texts, labelled)
-    assert len(rows) == len(set(rows.tolist())) == MOST_EXAMPLES
-    assert all(row % 2 == 0 for row in rows)
 
 
 def test_labels_and_rows_of_shares_are_each_others_reverse():
