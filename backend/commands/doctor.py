@@ -19,6 +19,7 @@ from backend.rounds.order import FALLBACK
 from backend.settings import Settings
 from backend.store.damage import damage_of
 from backend.store.project_folder import ProjectFolder
+from backend.store.sync_record import SyncRecord
 from backend.studio.answers import MLBackendAnswer
 from backend.studio.client import SAMPLING, LabelStudioClient
 from backend.studio.config.kinds import read_tasks
@@ -263,6 +264,7 @@ def _project(settings: Settings, client: LabelStudioClient, project_id: int, url
             "name a key that the tasks have in the labeling config, or import the tasks with the key that it asks for"
         )
         yield Finding(name, record.no_text.sentence, mend)
+    yield from _llm_checks(settings, name, record)
     for left in record.left_out if record else ():
         yield Finding(name, left.sentence, "correct or delete these answers; all others are learned from")
     yield from look_at_files(name, folder)
@@ -273,6 +275,16 @@ def _project(settings: Settings, client: LabelStudioClient, project_id: int, url
             f"annotators get version {project.model_version!r} in {project.sampling!r}, not our {published!r}",
             "press Start Training, or label one more text: the next round sets it right",
         )
+
+
+def _llm_checks(settings: Settings, name: str, record: SyncRecord | None) -> Iterator[Finding]:
+    """Name each question whose labels by an LLM people contradict, and the counts of those that they do not."""
+    for control, checks in record.llm_checks_by_question.items() if record and settings.llm_provider else ():
+        if checks.total:
+            agreed = f"people agree with the LLM on {control!r} in {checks.agreed} of {checks.total} blind checks"
+            mend = "describe the labels, or set another LLM_MODEL; LLM_LABELS=show or off leaves routing out"
+            ignored = f"{agreed}: its labels are ignored" if checks.is_paused else agreed
+            yield Finding(name, ignored, mend if checks.is_paused else "")
 
 
 def _refused(name: str, backend: MLBackendAnswer) -> Iterator[Finding]:

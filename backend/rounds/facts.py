@@ -83,7 +83,8 @@ def with_order(facts: Facts, standing: Standing, published: PublishedTexts | Non
     """
     context, synced, in_use = standing.context, standing.synced, standing.in_use
     has_say = has_a_say(synced.settings, len(synced.targets), in_use.has_model)
-    facts = replace(facts, ask_llm_at=retry_at(context.folder.selection.read()) if has_say else None)
+    choice = context.folder.of_project.selection
+    facts = replace(facts, ask_llm_at=retry_at(choice.read()) if has_say and standing.leads else None)
     if published is None:
         return facts
     head, pool_ids_N = published.head, np.array([text.task_id for text in synced.pool], dtype=np.int64)

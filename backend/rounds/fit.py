@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from backend.errors import RedisUnavailableError, TurnLostError
 from backend.rounds.context import RoundContext
-from backend.rounds.llm.labelling import labels_that_train
+from backend.rounds.llm.checking import labels_that_train
 from backend.rounds.score import embedder
 from backend.rounds.sync import Synced
 from backend.work.states import TRAINING

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from backend.rounds.facts import order_digest
+from backend.rounds.llm.answered import LabelledOrder
 from backend.rounds.llm.choosing import LLMContext, may_paste, write_paste_prompt
-from backend.rounds.llm.labelling import LabelledOrder, with_llm_labels
+from backend.rounds.llm.labelling import with_llm_labels
 from backend.rounds.order import Order, order_pool, strategy_for, strategy_instead, take_turns
 from backend.rounds.score import compute_pool_features
-from backend.rounds.standing import Standing
+from backend.rounds.standing import Standing, asked_for
 from backend.store.publications import FurtherQuestion, HookFailure, Places, Publication
 from backend.studio.results import NO_RESULT, joined
 from backend.work.states import SCORING
@@ -48,14 +49,14 @@ class _Part:
     Attributes:
         standing: the question.
         strategy: the query strategy in force.
-        labelled: the order, and an LLM's labels.
+        order: the order.
         proba_N_C: class probabilities by row of the pool; None to show none.
         hook_failure: the ordering hook in whose place `strategy` made the order; None if no hook failed.
     """
 
     standing: Standing
     strategy: Strategy
-    labelled: LabelledOrder
+    order: Order
     proba_N_C: FloatArray | None
     hook_failure: HookFailure | None = None
 
@@ -67,24 +68,43 @@ def make_order(standings: Sequence[Standing], number: int) -> Ordered:
     Where an ordering hook fails, the default strategy makes the order, and the publication names the failure.
 
     Args:
-        standings: the project's questions; an LLM chooses and labels for the first.
+        standings: the project's questions.
         number: the publication's.
     """
     first, rng = standings[0], np.random.default_rng(number)
     first.context.turn.step(SCORING)
     parts = [_order_or_fall_back(standing, rng) for standing in standings]
+    labelled = _with_answers_of_llm(parts, rng)
     synced = first.synced
-    selection = first.selection
+    chosen = [standing.selection for standing in standings if standing.selection and standing.selection.picks]
     publication = Publication(
         number=number,
         queued=min(synced.settings.queue_size, len(synced.pool)),
         size=len(synced.pool),
         settings_digest=order_digest(synced.project.label_config, synced.settings),
-        selected_at=selection.at if selection and selection.picks else 0.0,
+        selected_at=chosen[0].at if chosen else 0.0,
         further=tuple(FurtherQuestion(**_about(part)) for part in parts[1:]),
         **_about(parts[0]),
     )
-    return Ordered(publication, _places(parts))
+    return Ordered(publication, _places(parts, labelled))
+
+
+def _with_answers_of_llm(parts: Sequence[_Part], rng: np.random.Generator) -> LabelledOrder:
+    """Merge the orders of the questions that say which text comes next, and add what an LLM answers."""
+    standings = [part.standing for part in parts]
+    asked = {standing.synced.place for standing in asked_for(standings)}
+    order = take_turns([part.order for part in parts if part.standing.synced.place in asked])
+    if not standings[0].synced.task.is_learned:
+        return LabelledOrder(order, ({},))
+
+    def predict(place: int, rows_M: IntArray) -> list[str]:
+        return list(_by_classifier(standings[place].synced.task, parts[place].proba_N_C, rows_M))
+
+    labelled = with_llm_labels(standings, order, predict, rng)
+    for part in parts:
+        if part.standing.leads:
+            _keep_paste_prompt(part.standing.llm, part.strategy, rng)
+    return labelled
 
 
 def _order_or_fall_back(standing: Standing, rng: np.random.Generator) -> _Part:
@@ -116,11 +136,8 @@ def _order_by(strategy: Strategy, standing: Standing, rng: np.random.Generator) 
     """
     llm, synced, in_use, selection = standing.llm, standing.synced, standing.in_use, standing.selection
     features = compute_pool_features(llm.round, synced, in_use, strategy, rng)
-    labelled = LabelledOrder(order_pool(synced.pool, features, strategy, synced.settings, rng, selection))
-    if not synced.place and synced.task.is_learned:
-        labelled = with_llm_labels(llm, labelled.order, selection, rng)
-        _keep_paste_prompt(llm, strategy, rng)
-    return _Part(standing, strategy, labelled, features.proba_N_C if in_use.shows_answers else None)
+    order = order_pool(synced.pool, features, strategy, synced.settings, rng, selection)
+    return _Part(standing, strategy, order, features.proba_N_C if in_use.shows_answers else None)
 
 
 def _about(part: _Part) -> dict[str, Any]:
@@ -139,20 +156,16 @@ def _about(part: _Part) -> dict[str, Any]:
 def _keep_paste_prompt(llm: LLMContext, strategy: Strategy, rng: np.random.Generator) -> None:
     """Keep a prompt for people with a chat window, as long as one may choose and no LLM is set."""
     if llm.settings.llm_provider or not may_paste(llm):
-        llm.folder.paste_prompt.remove()
+        llm.project_folder.paste_prompt.remove()
     elif not llm.has_model and Need.EMBEDDINGS in strategy.needs:
         write_paste_prompt(llm, rng)
 
 
-def _places(parts: Sequence[_Part]) -> Places:
+def _places(parts: Sequence[_Part], labelled: LabelledOrder) -> Places:
     """Every place of an order, with the result items of its text."""
-    synced = parts[0].standing.synced
-    wanted = synced.settings.ask_for
-    # A question that was renamed since is asked for no more.
-    asked_for = [part for part in parts if part.standing.synced.task.control in wanted] or parts
-    order = take_turns([part.labelled.order for part in asked_for])
+    synced, order = parts[0].standing.synced, labelled.order
     tasks = [part.standing.synced.task for part in parts]
-    results = zip(*(_results(part, order) for part in parts), strict=True)
+    results = zip(*(_results(part, labelled) for part in parts), strict=True)
     return Places(
         task_ids_N=np.array([synced.pool[row].task_id for row in order.rows_N.tolist()], dtype=np.int64),
         text_digests_N=synced.text_digests_N[order.rows_N],
@@ -161,20 +174,21 @@ def _places(parts: Sequence[_Part]) -> Places:
     )
 
 
-def _results(part: _Part, order: Order) -> Iterator[str]:
+def _results(part: _Part, labelled: LabelledOrder) -> Iterator[str]:
     """Result items of every text for one question, in order, as JSON.
 
     Texts drawn at random, and those on which an LLM is checked, carry none, so that the label is the person's own; nor
     does a text without words, nor one that neither a classifier nor an LLM has an answer to.
     """
-    task, pool, labelled = part.standing.synced.task, part.standing.synced.pool, part.labelled
+    synced, order = part.standing.synced, labelled.order
+    task, pool, shown = synced.task, synced.pool, labelled.shown[synced.place]
     by_classifier = _by_classifier(task, part.proba_N_C, order.rows_N)
     for row, is_explore, result in zip(order.rows_N.tolist(), order.is_explore_N.tolist(), by_classifier, strict=True):
         text = pool[row]
         if is_explore or not text.text or text.task_id in labelled.blind:
             yield NO_RESULT
-        elif text.task_id in labelled.shown:
-            yield task.label_result(labelled.shown[text.task_id])
+        elif text.task_id in shown:
+            yield task.label_result(shown[text.task_id])
         else:
             yield result
 

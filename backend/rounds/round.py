@@ -18,13 +18,13 @@ from backend.rounds.context import InUse, RoundContext
 from backend.rounds.facts import PublishedTexts, order_digest, published_texts, training_facts, with_order
 from backend.rounds.fit import try_fit
 from backend.rounds.llm.access import open_llms
-from backend.rounds.llm.choosing import LLMContext, choose, has_a_say, nobody_chose
-from backend.rounds.llm.labelling import checks_so_far
+from backend.rounds.llm.checking import checks_so_far
+from backend.rounds.llm.choosing import LLMContext, choose, chosen_for
 from backend.rounds.ordering import Ordered, make_order
 from backend.rounds.plan import NEW_LABELS, plan
 from backend.rounds.publish import extend, next_number, publish, switch
 from backend.rounds.score import classify_by_names, embedder, source_of
-from backend.rounds.standing import Standing
+from backend.rounds.standing import Standing, asked_for
 from backend.rounds.sync import Synced, sync, unread_changes
 from backend.settings import ProjectSettings, Settings
 from backend.store.embeddings import keep_encoders
@@ -177,7 +177,7 @@ class Round:
         began = time.monotonic()
         if any(is_training_due for _, is_training_due in questions):
             self._provide_for_annotators()
-        standings = [self._stand(synced, is_training_due) for synced, is_training_due in questions]
+        standings = self._with_choice([self._stand(*question) for question in questions])
         published = self.publish_if_due(standings)
         for standing in standings:
             self._make_current(standing)
@@ -199,14 +199,24 @@ class Round:
         return plan(training_facts(self._context.of_question(synced.place), synced), time.time()).train
 
     def _stand(self, synced: Synced, is_training_due: bool) -> Standing:
-        """Fit the classifier of a question, and let an LLM choose for the project's first question."""
+        """Fit the classifier of a question."""
         context = self._context.of_question(synced.place)
         version, failure = try_fit(context, synced, is_due=is_training_due)
         named = classify_by_names(context, synced) if version is None else None
         in_use = InUse(version, named)
-        llm = self.llm_context(synced, in_use)
-        may_choose = not synced.place and synced.task.is_learned
-        return Standing(llm, in_use, choose(llm) if may_choose else nobody_chose(llm), failure)
+        return Standing(self.llm_context(synced, in_use), in_use, failure=failure)
+
+    def _with_choice(self, standings: Sequence[Standing]) -> list[Standing]:
+        """Let an LLM choose for the first question that says which text comes next; the others take its choice over."""
+        leading, *others = asked_for(standings)
+        llm = replace(leading.llm, also=tuple(standing.synced.task for standing in others))
+        chosen = choose(llm) if leading.synced.task.is_learned else chosen_for(llm, None)
+        return [
+            replace(standing, llm=llm, selection=chosen)
+            if standing is leading
+            else replace(standing, selection=chosen_for(standing.llm, chosen), leads=False)
+            for standing in standings
+        ]
 
     def _provide_for_annotators(self) -> None:
         """Write more of a short queue before a training, which may take minutes."""
@@ -280,6 +290,8 @@ class Round:
         self._turn.check()
         left_out = summarise(left for standing in standings for left in standing.synced.left_out)
         _warn_of(left_out, self._folder.project_id)
+        source = self._context.settings.llm_name
+        checks = [checks_so_far(standing.context.folder, standing.synced, source) for standing in standings]
         names = Agreed(agreement.agreed, agreement.of) if agreement else last.names if last else None
         self._folder.sync_record.write(
             SyncRecord(
@@ -289,9 +301,10 @@ class Round:
                 facts=first,
                 labels=len(synced.targets),
                 left=len(synced.pool),
-                has_llm_a_say=has_a_say(synced.settings, len(synced.targets), in_use.has_model),
+                has_llm_a_say=any(standing.leads and standing.llm.has_a_say for standing in standings),
                 failure=Failure(failure.code, str(failure)) if failure else None,
-                llm_checks=checks_so_far(self._folder, synced.targets, self._context.settings.llm_name),
+                llm_checks=checks[0],
+                further_llm_checks=tuple(checks[1:]),
                 names=names,
                 further=tuple(further),
                 labelled_tasks=synced.project.labelled_tasks,
@@ -315,10 +328,11 @@ class Round:
 
     def _look_again(self) -> None:
         """Request another round for the time at which time alone makes one due."""
-        record = self._folder.sync_record.read()
-        wait_s = plan(record.facts, time.time()).look_again_after_s if record is not None else None
-        if wait_s is not None:
-            self._turn.come_back(max(_SOONEST_S, wait_s))
+        record, now = self._folder.sync_record.read(), time.time()
+        every = (record.facts, *record.further) if record is not None else ()
+        waits_s = [wait_s for facts in every if (wait_s := plan(facts, now).look_again_after_s) is not None]
+        if waits_s:
+            self._turn.come_back(max(_SOONEST_S, min(waits_s)))
 
 
 def _current_number(folder: ProjectFolder) -> int:

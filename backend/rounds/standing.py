@@ -1,5 +1,6 @@
 """How a round stands with one of the project's questions, once it has a classifier to go by."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backend.rounds.context import InUse, RoundContext
@@ -18,12 +19,14 @@ class Standing:
         in_use: the classifier to go by.
         selection: what an LLM chose, where it has a say.
         failure: why the training failed; None if it did not.
+        leads: an LLM that chooses texts is asked for this question.
     """
 
     llm: LLMContext
     in_use: InUse
     selection: Selection | None = None
     failure: ShortlistError | None = None
+    leads: bool = True
 
     @property
     def synced(self) -> Synced:
@@ -34,3 +37,14 @@ class Standing:
     def context(self) -> RoundContext:
         """The round of this question."""
         return self.llm.round
+
+
+def asked_for(standings: Sequence[Standing]) -> list[Standing]:
+    """The questions that say which text comes next: those of `ask_for`, else all.
+
+    Args:
+        standings: the project's questions.
+    """
+    wanted = standings[0].synced.settings.ask_for
+    # A question that was renamed since is asked for no more.
+    return [standing for standing in standings if standing.synced.task.control in wanted] or list(standings)

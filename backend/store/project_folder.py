@@ -194,6 +194,11 @@ class ProjectFolder:
         """One record for each round that published an order."""
         return Journal(self.path / "rounds.jsonl", _ROUND)
 
+    @property
+    def of_project(self) -> "ProjectFolder":
+        """The project's own folder, which is also that of its first question."""
+        return ProjectFolder(self._model_dir, self.project_id)
+
     def of_question(self, place: int) -> "ProjectFolder":
         """The folder of one of the project's questions; the first question has the project's own."""
         return ProjectFolder(self._model_dir, self.project_id, place) if place else self

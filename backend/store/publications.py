@@ -159,12 +159,15 @@ class Publication:
         return (self.label_set, *(question.label_set for question in self.further))
 
     def of_question(self, place: int) -> "Publication":
-        """The head as one question sees it; for a question that the order does not know, no model made it."""
+        """The head as one question sees it; for a question that the order does not know, no model made it.
+
+        An LLM's choice is the project's, and so is its time.
+        """
         if not place:
             return self
         if place > len(self.further):
             return replace(self, model=-1)
-        return replace(self, **vars(self.further[place - 1]), selected_at=0.0)
+        return replace(self, **vars(self.further[place - 1]))
 
     @property
     def name(self) -> str:

@@ -88,6 +88,7 @@ class LLMLabel:
         is_check: a person labels the text blind, to check the LLM.
         text_digest: digest of the text; if the task's text changes, the labels no longer hold.
         source: provider and model of the LLM; checks of another LLM's labels do not count.
+        question: control of the question that the labels answer; empty in a record of an earlier release.
     """
 
     labels: tuple[str, ...]
@@ -95,6 +96,7 @@ class LLMLabel:
     is_check: bool
     text_digest: int
     source: str = ""
+    question: str = ""
 
 
 @dataclass(frozen=True)

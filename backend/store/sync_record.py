@@ -220,7 +220,7 @@ class SyncRecord:
         left: number of tasks that need a label; updated like `labels`.
         has_llm_a_say: an LLM chooses the next texts.
         failure: error of the last training; None if it succeeded.
-        llm_checks: how often people's blind labels agreed with the LLM's labels.
+        llm_checks: how often people's blind labels agreed with the LLM's labels, for the project's first question.
         names: how often people's labels agreed with label names alone; None without a comparison.
         unread: changes since the last full round for which no work was due.
         further: the facts of the project's further questions.
@@ -228,6 +228,7 @@ class SyncRecord:
         left_out: answers that no training learns from.
         questions: control of each of the project's questions, in the order of the labeling config.
         no_text: set if most of the waiting tasks have no text.
+        further_llm_checks: the same as `llm_checks`, for the project's further questions.
     """
 
     identity: tuple[str, ...]
@@ -245,6 +246,12 @@ class SyncRecord:
     left_out: tuple[LeftOutTasks, ...] = ()
     questions: tuple[str, ...] = ()
     no_text: NoText | None = None
+    further_llm_checks: tuple[Checks, ...] = ()
+
+    @property
+    def llm_checks_by_question(self) -> dict[str, Checks]:
+        """How often people agreed with the LLM's labels for each question, by its control, at the last full round."""
+        return dict(zip(self.questions, (self.llm_checks, *self.further_llm_checks), strict=False))
 
     @property
     def labels_by_question(self) -> dict[str, int]:

@@ -105,6 +105,26 @@ _QUESTION_GAUGES: tuple[tuple[str, str, Callable[[Status], float | None]], ...] 
         "Mean absolute error of a rating, in stars, on labelled texts that the question's classifiers had not seen.",
         lambda question: _entry(question["out_of_fold"], "mae"),
     ),
+    (
+        "shortlist_question_llm_tokens",
+        "Tokens that LLMs read and wrote for the question.",
+        lambda question: _tokens(question["llm"]),
+    ),
+    (
+        "shortlist_question_llm_checks_agreed",
+        "Texts that people checked blind and labelled as the LLM did.",
+        lambda question: _entry(question["llm"] and question["llm"]["checks"], "agreed"),
+    ),
+    (
+        "shortlist_question_llm_checks_disagreed",
+        "Texts that people checked blind and labelled differently from the LLM.",
+        lambda question: _entry(question["llm"] and question["llm"]["checks"], "disagreed"),
+    ),
+    (
+        "shortlist_question_llm_ignored",
+        "1 while the LLM's labels are not used, because people contradict them.",
+        lambda question: None if question["llm"] is None else float(question["llm"]["are_labels_ignored"]),
+    ),
 )
 
 
@@ -167,6 +187,10 @@ def _states(statuses: Sequence[Status]) -> GaugeMetricFamily:
         for state in STATES:
             states.add_metric([str(status["project"]), state], float(status["state"] == state))
     return states
+
+
+def _tokens(llm: Mapping[str, float] | None) -> float | None:
+    return None if llm is None else llm["prompt_tokens"] + llm["completion_tokens"]
 
 
 def _entry(entries: Mapping[str, float | None] | None, name: str) -> float | None:

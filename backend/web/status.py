@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from backend.errors import NotConnectedError, RedisUnavailableError
-from backend.rounds.llm.access import open_ledger, problem_at_start
+from backend.rounds.llm.access import open_ledger, open_question_ledger, problem_at_start
 from backend.rounds.order import FALLBACK
 from backend.settings import Settings
 from backend.store.damage import damage_of
@@ -17,6 +17,7 @@ from backend.web.service import Service
 from backend.work.states import FAILED, IDLE
 from model.errors import LLMBudgetError
 from model.llm.memory import Spent
+from model.tasks.classification.llm import Checks
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
         "trust": asdict(current.trust) if current else None,
         "names": asdict(last.names) if last and last.names else None,
         "labels": last.labels if last else 0,
-        "questions": _questions(folder, last),
+        "questions": _questions(service.settings, folder, last),
         "no_text": {**asdict(last.no_text), "sentence": last.no_text.sentence} if last and last.no_text else None,
         "left_out": [asdict(tasks) for tasks in last.left_out] if last else [],
         "labels_in_order": published.labelled_tasks if published else 0,
@@ -87,11 +88,12 @@ def status_or_fault(service: Service, project_id: int) -> dict[str, Any] | Excep
         return error
 
 
-def _questions(folder: ProjectFolder, last: SyncRecord | None) -> list[dict[str, Any]]:
+def _questions(settings: Settings, folder: ProjectFolder, last: SyncRecord | None) -> list[dict[str, Any]]:
     """Where each question stands; empty before the first full round."""
     found = []
     for place, (name, labels) in enumerate(last.labels_by_question.items() if last else ()):
-        version = folder.of_question(place).registry.current()
+        own = folder.of_question(place)
+        version = own.registry.current()
         # A version of an early release names no question.
         current = version if version is not None and version.question in ("", name) else None
         found.append(
@@ -103,9 +105,22 @@ def _questions(folder: ProjectFolder, last: SyncRecord | None) -> list[dict[str,
                 "recipe_used": current.recipe_used if current else "",
                 "out_of_fold": asdict(current.out_of_fold) if current and current.out_of_fold else None,
                 "warnings": list(current.warnings) if current else [],
+                "llm": _llm_of_question(settings, own, last.llm_checks_by_question.get(name)) if last else None,
             }
         )
     return found
+
+
+def _llm_of_question(settings: Settings, folder: ProjectFolder, checks: Checks | None) -> dict[str, Any] | None:
+    """What an LLM was asked for a question, and how its labels fare; None without an LLM."""
+    if not settings.llm_provider:
+        return None
+    counted = checks or Checks()
+    return {
+        **asdict(open_question_ledger(settings, folder).read()),
+        "checks": asdict(counted),
+        "are_labels_ignored": counted.is_paused,
+    }
 
 
 def _hook_status(published: Publication | None) -> dict[str, str] | None:

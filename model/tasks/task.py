@@ -140,6 +140,16 @@ class Task(ABC):
         """
         return ((),) * len(self.label_set.labels)
 
+    @property
+    def asks(self) -> str:
+        """What annotators are asked, in the labeling config's words; empty where it does not say."""
+        return ""
+
+    @property
+    def label_note(self) -> str:
+        """A sentence on what kind of labels these are, for an LLM; empty for plain names."""
+        return ""
+
     def labels_of_guess(self, guess: str) -> tuple[str, ...]:
         """The labels of a text of which an LLM expects one label; empty where one label is no answer."""
         return ()

@@ -75,7 +75,8 @@ def open_llms(settings: Settings, folder: ProjectFolder, should_stop: Callable[[
 
     Args:
         settings: the settings.
-        folder: the project's folder, which caches answers and counts tokens.
+        folder: the folder of the question that the LLM is asked about, which counts its tokens. The project's folder
+            caches answers, and counts the tokens of all questions.
         should_stop: returns True if the worker should stop.
 
     Returns:
@@ -85,12 +86,10 @@ def open_llms(settings: Settings, folder: ProjectFolder, should_stop: Callable[[
         LLMKeyError: LLM_PROVIDER or the provider's API key is not set.
     """
     configs = [llm_config(settings, model) for model in settings.llm_models]
-    ledger = open_ledger(settings, folder)
+    ledger, answers = open_question_ledger(settings, folder), folder.of_project.llm_folder / "answers"
     chats: list[Chat] = [
         StoppableChat(
-            RememberedChat(
-                open_chat(config), folder.llm_folder / "answers", ledger, config.identity, config.max_answer_tokens
-            ),
+            RememberedChat(open_chat(config), answers, ledger, config.identity, config.max_answer_tokens),
             should_stop,
         )
         for config in configs
@@ -102,10 +101,25 @@ def open_llms(settings: Settings, folder: ProjectFolder, should_stop: Callable[[
 
 
 def open_ledger(settings: Settings, folder: ProjectFolder) -> Ledger:
-    """Open the ledger of a project's tokens and costs."""
+    """Open the ledger of a project's tokens and costs.
+
+    Args:
+        settings: the settings, with limit and prices.
+        folder: the project's own folder.
+    """
     prices = (settings.llm_price_input, settings.llm_price_output)
     both_prices = None if prices[0] is None or prices[1] is None else (prices[0], prices[1])
     return Ledger(folder.llm_folder / "ledger.json", settings.llm_max_tokens_total, both_prices)
+
+
+def open_question_ledger(settings: Settings, folder: ProjectFolder) -> Ledger:
+    """Open the ledger of one question; its entries are in the project's ledger too, and the project's limit holds.
+
+    Args:
+        settings: the settings, with limit and prices.
+        folder: the question's folder.
+    """
+    return Ledger(folder.llm_folder / "question.json", part_of=open_ledger(settings, folder.of_project))
 
 
 def problem_at_start(settings: Settings) -> str:

@@ -1,5 +1,8 @@
 """The LLM's choice of the next texts. The LLM chooses again when people have labelled the choice on disk.
 
+A project has one choice, whatever the number of its questions: the LLM is asked for the first question that says which
+text comes next, and hears the names of the others.
+
 A failure of the LLM is recorded like a choice and never fails a round: a fallback strategy chooses, and a later round
 asks the LLM again.
 """
@@ -24,6 +27,7 @@ from model.llm.asking import Candidates, Pick, Question, SelectedTexts, as_text,
 from model.llm.chat import Chat
 from model.query.strategies import find_strategy
 from model.tasks.classification.llm import select_by_strategy
+from model.tasks.task import Task
 from model.types import IntArray
 
 # Seconds until the next try after a failure: short, for a person who fixes a key. The time doubles with each failure in
@@ -45,6 +49,7 @@ class LLMContext:
         has_model: the project has a model version.
         embed: embeds texts with the untrained encoder.
         open_llms: opens a chat with each model, the choosing model first; may raise LLMError.
+        also: the other questions that say which text comes next.
     """
 
     round: RoundContext
@@ -52,6 +57,7 @@ class LLMContext:
     has_model: bool
     embed: Embed
     open_llms: Callable[[], list[Chat]]
+    also: tuple[Task, ...] = ()
 
     @property
     def settings(self) -> Settings:
@@ -60,8 +66,13 @@ class LLMContext:
 
     @property
     def folder(self) -> ProjectFolder:
-        """The project's folder, which caches answers."""
+        """The question's folder, which keeps the LLM's labels."""
         return self.round.folder
+
+    @property
+    def project_folder(self) -> ProjectFolder:
+        """The project's folder, which keeps the LLM's choice."""
+        return self.folder.of_project
 
     @property
     def turn(self) -> Turn:
@@ -70,9 +81,16 @@ class LLMContext:
 
     @property
     def question(self) -> Question:
-        """The project's question to annotators. Its description may hold HTML, which an LLM can read."""
-        project = self.synced.project
-        return Question(project.title, project.description, self.synced.task.label_set)
+        """The question to annotators. The project's description may hold HTML, which an LLM can read."""
+        project, task = self.synced.project, self.synced.task
+        return Question(
+            title=project.title,
+            description=project.description,
+            label_set=task.label_set,
+            name=task.control if self.synced.questions > 1 else "",
+            asks=task.asks,
+            label_note=task.label_note,
+        )
 
     @property
     def has_a_say(self) -> bool:
@@ -88,6 +106,16 @@ class LLMContext:
         people = self.synced.targets
         embeddings_M_D = self.embed([*texts, *people.texts])
         return Candidates(self.question, texts, embeddings_M_D[: len(texts)], people, embeddings_M_D[len(texts) :])
+
+    def candidates_to_choose(self, texts: Sequence[str]) -> Candidates:
+        """Build candidates for a choice, whose question names the others that the texts are for.
+
+        Args:
+            texts: the texts to choose from.
+        """
+        candidates = self.candidates(texts)
+        also = tuple(task.control for task in self.also)
+        return replace(candidates, question=replace(candidates.question, also=also))
 
     def texts_to_choose_from(self) -> tuple[IntArray, list[str]]:
         """Return the rows of pool texts that are neither empty nor skipped, and the texts."""
@@ -118,7 +146,7 @@ def choose(context: LLMContext) -> Selection | None:
     Returns:
         The choice, which may be a failure; None if neither an LLM nor a pasted answer may choose.
     """
-    stored = context.folder.selection.read()
+    stored = context.project_folder.selection.read()
     rows_M, _ = context.texts_to_choose_from()
     waiting = {context.synced.pool[row].task_id for row in rows_M.tolist()}
     if stored is not None and may_be_used(stored, context):
@@ -134,16 +162,22 @@ def choose(context: LLMContext) -> Selection | None:
     chosen = _ask(
         context, np.random.default_rng([len(context.synced.targets), failed_at]), failed.failures if failed else 0
     )
-    context.folder.selection.write(chosen)
+    context.project_folder.selection.write(chosen)
     return chosen
 
 
-def nobody_chose(context: LLMContext) -> Selection | None:
-    """The choice for a question that no LLM is asked about: a failure, without a reason, where an LLM would choose.
+def chosen_for(context: LLMContext, chosen: Selection | None) -> Selection | None:
+    """The project's choice as a question takes it that the LLM was not asked for; its picks lead that order, too.
 
     Args:
-        context: the project, for one of its questions after the first.
+        context: the project, for that question.
+        chosen: the project's choice; None without one.
+
+    Returns:
+        The choice; a failure without a reason where an LLM would choose and did not; None where no LLM chooses.
     """
+    if chosen is not None and may_be_used(chosen, context):
+        return chosen
     return Selection(strategy="", source="", at=0.0) if context.has_a_say else None
 
 
@@ -219,7 +253,12 @@ def _select(context: LLMContext, texts: Sequence[str], rng: np.random.Generator)
     chats = context.open_llms()
     batch_size = context.synced.settings.query_size
     return select_by_strategy(
-        context.synced.settings.cold_start, chats, context.candidates(texts), batch_size, rng, context.turn.progress
+        context.synced.settings.cold_start,
+        chats,
+        context.candidates_to_choose(texts),
+        batch_size,
+        rng,
+        context.turn.progress,
     )
 
 
@@ -238,18 +277,21 @@ def write_paste_prompt(context: LLMContext, rng: np.random.Generator) -> None:
     """
     rows_M, texts = context.texts_to_choose_from()
     waiting = {context.synced.pool[row].task_id for row in rows_M.tolist()}
-    present = context.folder.paste_prompt.read()
+    present = context.project_folder.paste_prompt.read()
     if not texts or (present is not None and len(waiting.intersection(present.task_ids)) >= present.select):
         return
     try:
         prompt = prompt_for_pasting(
-            context.candidates(texts), context.synced.settings.query_size, context.settings.llm_context_tokens, rng
+            context.candidates_to_choose(texts),
+            context.synced.settings.query_size,
+            context.settings.llm_context_tokens,
+            rng,
         )
     except LLMError as error:
         log.warning("event=no_paste_prompt project=%d code=%s", context.folder.project_id, error.code)
         return
     task_ids = tuple(context.synced.pool[int(rows_M[row])].task_id for row in prompt.rows)
     labels = context.question.labels
-    context.folder.paste_prompt.write(
+    context.project_folder.paste_prompt.write(
         PastePrompt(as_text(prompt.messages), task_ids, prompt.select, labels, time.time())
     )

@@ -1,38 +1,34 @@
 """An LLM's labels in an order: pre-annotations, texts that the LLM is unsure of first, and labels that train.
 
-If the LLM fails, the order stays as the query strategy made it.
+The LLM labels the texts that come next, question by question. If it fails, the order stays as the query strategy made
+it.
 """
 
 import logging
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from backend.rounds.llm.choosing import LLMContext, retry_at
+from backend.rounds.llm.answered import LabelledOrder, is_to_wait, places_to_ask, record_failure
+from backend.rounds.llm.checking import checks_so_far, is_check, outstanding_checks, store_labels, stored_labels
+from backend.rounds.llm.choosing import LLMContext
+from backend.rounds.llm.conditions import KnownAnswers, Predict, by_dependency
 from backend.rounds.order import Order
-from backend.rounds.sync import Synced
+from backend.rounds.standing import Standing
 from backend.settings import LLMLabels
-from backend.store.project_folder import ProjectFolder
-from backend.store.selections import LLMLabel, Selection
-from model.errors import LLMError
+from model.errors import LLMContextError, LLMError
 from model.tasks.classification.llm import (
     LABEL_WORDINGS,
-    Checks,
     CommitteeMember,
     Guess,
-    LLMGuesses,
     Route,
     agreed_guesses,
     ask_for_labels,
     committee_votes,
-    count_checks,
     route,
-    weak_targets,
 )
-from model.text_digests import text_digest
-from model.types import IntArray, PoolText, Targets
+from model.types import IntArray
 
 # Batches that the LLM labels: the next one, and a second one to replace texts that the LLM is sure of.
 BATCHES_ROUTED = 2
@@ -41,80 +37,184 @@ UNSURE, CHECKED, SURE = "LLM unsure", "LLM checked blind", "LLM sure"
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class LabelledOrder:
-    """An order with an LLM's labels.
-
-    Attributes:
-        order: the order.
-        shown: labels by task id that people see as pre-annotations.
-        blind: ids of tasks that people label without seeing the LLM's label, to check the LLM.
-    """
-
-    order: Order
-    shown: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
-    blind: frozenset[int] = frozenset()
+Guesses = Mapping[int, Guess]
+"""An LLM's labels of texts for one question, by row of the pool."""
+Ask = Callable[[LLMContext, Sequence[str]], tuple[Sequence[Guess | None], LLMError | None]]
+"""Asks for the labels of texts; returns a guess for each, and the error that ended the asking early."""
 
 
 def with_llm_labels(
-    context: LLMContext, ordered: Order, selection: Selection | None, rng: np.random.Generator
+    standings: Sequence[Standing], ordered: Order, predict: Predict, rng: np.random.Generator
 ) -> LabelledOrder:
     """Add an LLM's labels to an order, as LLM_LABELS says.
 
     Args:
-        context: the project and the LLM.
-        ordered: the query strategy's order.
-        selection: the LLM's choice, with the labels that it expects; None without a choice.
+        standings: the project's questions.
+        ordered: the project's order.
+        predict: the classifiers' answers, by which it is known which questions are asked.
         rng: draws the blind checks.
     """
-    use = context.synced.settings.llm_labels
-    guessed = {} if context.has_model or use is LLMLabels.OFF else _guessed(context, selection)
-    blind = outstanding_checks(context) if use.includes(LLMLabels.ROUTE) else frozenset()
-    unrouted = LabelledOrder(ordered, guessed, blind)
-    if not context.settings.llm_provider or use is LLMLabels.OFF or _is_to_wait(context, selection):
+    use = standings[0].synced.settings.llm_labels
+    expected = [_guessed(standing) if use is not LLMLabels.OFF else {} for standing in standings]
+    checks = [outstanding_checks(standing.llm) for standing in standings] if use.includes(LLMLabels.ROUTE) else []
+    unrouted = LabelledOrder(ordered, tuple(expected), frozenset().union(*checks))
+    if not standings[0].llm.settings.llm_provider or use is LLMLabels.OFF or is_to_wait(standings):
         return unrouted
-    if not context.has_model:
-        return replace(unrouted, shown={**guessed, **_labels_of_the_rest(context, ordered, guessed)})
-    if use.includes(LLMLabels.ROUTE) and not context.has_a_say:
-        return _routed(context, unrouted, rng)
-    return unrouted
+    labelling = _Labelling(standings, ordered, expected)
+    labelling.ask_all(predict)
+    shown = labelling.shown_before_a_model()
+    return labelling.routed(replace(unrouted, shown=shown), rng)
 
 
-def _is_to_wait(context: LLMContext, selection: Selection | None) -> bool:
-    """Whether the LLM failed a short time ago. Another wait for its answer would delay the order."""
-    failure = context.folder.llm_failure.read()
-    return bool(selection is not None and selection.failure) or time.time() < (retry_at(failure) or 0.0)
-
-
-def outstanding_checks(context: LLMContext) -> frozenset[int]:
-    """Return the ids of unlabelled tasks that people check blind. A task stays blind until a person labels it."""
-    labels = context.folder.llm_labels.read()
-    return frozenset(text.task_id for text in context.synced.pool if _is_check(labels.get(text.task_id), text.text))
-
-
-def _guessed(context: LLMContext, selection: Selection | None) -> dict[int, tuple[str, ...]]:
+def _guessed(standing: Standing) -> dict[int, tuple[str, ...]]:
     """Return the labels that the LLM expects of its picks; none if a text may have several labels."""
-    picks = selection.picks if selection is not None else ()
-    guessed = {pick.task_id: context.synced.task.labels_of_guess(pick.guess) for pick in picks}
+    if standing.llm.has_model or not standing.leads or standing.selection is None:
+        return {}
+    task = standing.synced.task
+    guessed = {pick.task_id: task.labels_of_guess(pick.guess) for pick in standing.selection.picks}
     return {task_id: labels for task_id, labels in guessed.items() if labels}
 
 
-def _labels_of_the_rest(
-    context: LLMContext, ordered: Order, guessed: Mapping[int, tuple[str, ...]]
-) -> dict[int, tuple[str, ...]]:
-    """Ask the LLM for labels of the next batch, without texts that already have a label from its choice."""
-    places = _places_to_label(context.synced.pool, ordered, context.synced.settings.query_size)
-    rows = ordered.rows_N[places].tolist()
-    texts = [text for row in rows if (text := context.synced.pool[row]).task_id not in guessed]
-    if not texts:
-        return {}
-    try:
-        guesses, failure = _ask_one(context, [text.text for text in texts])
-    except LLMError as error:
-        guesses, failure = (), error
-    _record_failure(context, failure)
-    return {text.task_id: guess.labels for text, guess in zip(texts, guesses, strict=False) if guess}
+class _Labelling:
+    """The labels that an LLM gives the texts that come next, question by question."""
+
+    def __init__(
+        self, standings: Sequence[Standing], ordered: Order, expected: Sequence[Mapping[int, tuple[str, ...]]]
+    ) -> None:
+        self._standings = standings
+        self._pool = standings[0].synced.pool
+        self._ordered = ordered
+        self._expected = expected
+        self._batch = standings[0].synced.settings.query_size
+        self._guesses: list[Guesses] = [{} for _ in standings]
+        self._asked_rows: list[dict[int, None]] = [{} for _ in standings]
+        # While an LLM chooses, its picks stay in front.
+        is_choosing = any(standing.leads and standing.llm.has_a_say for standing in standings)
+        routed = [] if is_choosing else [standing for standing in standings if _is_routed(standing.llm)]
+        self._routing = [standing.synced.place for standing in routed]
+
+    def ask_all(self, predict: Predict) -> None:
+        """Ask for the labels of each question, on the texts on which it is asked; record a failure for the status."""
+        rows_M = self._rows(BATCHES_ROUTED * self._batch)
+        answers = KnownAnswers(self._standings, rows_M, predict)
+        failures: list[tuple[str, LLMError]] = []
+        was_asked = False
+        for place in by_dependency([standing.synced.task for standing in self._standings]):
+            self._asked_rows[place] = dict.fromkeys(answers.asked(place, rows_M.tolist()))
+            # A failure of one question's own, a prompt that is too long, leaves the others; any other would come again.
+            wanted = self._to_ask(place)
+            if wanted and all(isinstance(failure, LLMContextError) for _, failure in failures):
+                was_asked = True
+                self._guesses[place], failure = self._ask(place, wanted)
+                failures += [(self._standings[place].synced.task.control, failure)] if failure else []
+            answers.add(place, self._labels(place))
+        if was_asked:
+            record_failure(self._standings, *(failures[0] if failures else ("", None)))
+
+    def _rows(self, count: int) -> IntArray:
+        return self._ordered.rows_N[places_to_ask(self._pool, self._ordered, count)]
+
+    def _labels(self, place: int) -> dict[int, tuple[str, ...]]:
+        """The labels of a question by row, with those that the LLM expects of its picks."""
+        row_of = {self._pool[row].task_id: row for row in self._asked_rows[place]}
+        expected = {row_of[id_]: labels for id_, labels in self._expected[place].items() if id_ in row_of}
+        return {**expected, **{row: guess.labels for row, guess in self._guesses[place].items()}}
+
+    def _to_ask(self, place: int) -> list[int]:
+        """The rows to ask about for one question: two batches if it routes texts, one before it has a model version."""
+        rows = list(self._asked_rows[place])
+        if place in self._routing:
+            return rows
+        if self._standings[place].llm.has_model:
+            return []
+        next_batch, known = set(self._rows(self._batch).tolist()), self._expected[place]
+        return [row for row in rows if row in next_batch and self._pool[row].task_id not in known]
+
+    def _ask(self, place: int, rows: Sequence[int]) -> tuple[Guesses, LLMError | None]:
+        ask: Ask = _ask_committee if place in self._routing else _ask_one
+        try:
+            guesses, failure = ask(self._standings[place].llm, [self._pool[row].text for row in rows])
+        except LLMError as error:
+            return {}, error
+        return {row: guess for row, guess in zip(rows, guesses, strict=True) if guess}, failure
+
+    def shown_before_a_model(self) -> tuple[Mapping[int, tuple[str, ...]], ...]:
+        """For each question without a model version, by task id, the labels that people see."""
+        return tuple(
+            {} if standing.llm.has_model else {**expected, **self._by_task(guesses)}
+            for standing, expected, guesses in zip(self._standings, self._expected, self._guesses, strict=True)
+        )
+
+    def _by_task(self, guesses: Guesses) -> dict[int, tuple[str, ...]]:
+        return {self._pool[row].task_id: guess.labels for row, guess in guesses.items()}
+
+    def routed(self, unrouted: LabelledOrder, rng: np.random.Generator) -> LabelledOrder:
+        """Move texts to the front for which the LLM is unsure of an answer, and hide a share of the sure answers."""
+        if not any(self._guesses[place] for place in self._routing):
+            return unrouted
+        places = places_to_ask(self._pool, self._ordered, BATCHES_ROUTED * self._batch)
+        rows_M = self._ordered.rows_N[places]
+        is_sure = [self._is_sure(row) for row in rows_M.tolist()]
+        routed = route(rows_M, is_sure, rng, self._checked_before(rows_M))
+        blind = frozenset(self._pool[row].task_id for row in routed.checked_rows.tolist())
+        shown = list(unrouted.shown)
+        for place in self._routing:
+            guesses = self._guesses[place]
+            store_labels(self._standings[place].llm, {self._pool[row]: guess for row, guess in guesses.items()}, blind)
+            sure = {row: guess for row, guess in guesses.items() if guess.is_sure}
+            shown[place] = {id_: labels for id_, labels in self._by_task(sure).items() if id_ not in blind}
+        return LabelledOrder(self._reordered(places, routed), tuple(shown), unrouted.blind | blind)
+
+    def _is_sure(self, row: int) -> bool:
+        """Whether the LLM is sure of every answer about a text; of a text about which nothing is asked, it is not."""
+        is_asked = any(row in self._asked_rows[place] for place in self._routing)
+        return is_asked and not self._unsure_of(row)
+
+    def _unsure_of(self, row: int) -> list[str]:
+        """The questions asked about a text of whose answers the LLM is not sure."""
+        asked = [place for place in self._routing if row in self._asked_rows[place]]
+        guesses = [(place, self._guesses[place].get(row)) for place in asked]
+        unsure = [place for place, guess in guesses if guess is None or not guess.is_sure]
+        return [self._standings[place].synced.task.control for place in unsure]
+
+    def _checked_before(self, rows_M: IntArray) -> list[int]:
+        contexts = [self._standings[place].llm for place in self._routing]
+        stored = [stored_labels(context.folder, context.synced.task.control) for context in contexts]
+        texts = [(row, self._pool[row]) for row in rows_M.tolist()]
+        return [row for row, text in texts if any(is_check(labels.get(text.task_id), text.text) for labels in stored)]
+
+    def _reordered(self, places: IntArray, routed: Route) -> Order:
+        """Permute the routed texts among their own places; texts drawn at random keep their places."""
+        ordered = self._ordered
+        rows_N, reasons = ordered.rows_N.copy(), list(ordered.reasons_N)
+        reason_of = {int(ordered.rows_N[place]): ordered.reasons_N[place] for place in places}
+        checked, sure = set(routed.checked_rows.tolist()), set(routed.left_to_llm_rows.tolist())
+        for place, row in zip(places.tolist(), routed.rows_N.tolist(), strict=True):
+            rows_N[place] = row
+            kind = CHECKED if row in checked else SURE if row in sure else self._unsure_in_words(row)
+            reasons[place] = f"{kind}; {reason_of[row]}"
+        return replace(ordered, rows_N=rows_N, reasons_N=tuple(reasons))
+
+    def _unsure_in_words(self, row: int) -> str:
+        """That the LLM is unsure, and of which questions where there are several."""
+        named = self._unsure_of(row) if len(self._standings) > 1 else []
+        return f"{UNSURE} of {', '.join(named)}" if named else UNSURE
+
+
+def _is_routed(context: LLMContext) -> bool:
+    """Whether a question routes texts: once it has a model version, unless people contradict the LLM's labels."""
+    if not context.synced.settings.llm_labels.includes(LLMLabels.ROUTE) or not context.has_model:
+        return False
+    checks = checks_so_far(context.folder, context.synced, context.settings.llm_name)
+    if checks.is_paused:
+        name = context.synced.task.control
+        log.info(
+            "event=llm_paused project=%d question=%r disagreement=%.2f",
+            context.folder.project_id,
+            name,
+            checks.disagreement,
+        )
+    return not checks.is_paused
 
 
 def _ask_one(context: LLMContext, texts: Sequence[str]) -> tuple[Sequence[Guess | None], LLMError | None]:
@@ -124,149 +224,8 @@ def _ask_one(context: LLMContext, texts: Sequence[str]) -> tuple[Sequence[Guess 
     return answer.guesses, answer.failure
 
 
-def _places_to_label(pool: Sequence[PoolText], ordered: Order, count: int) -> IntArray:
-    """Return the first places with texts that are neither empty, nor skipped, nor drawn at random."""
-    texts = [pool[row] for row in ordered.rows_N.tolist()]
-    open_places = [place for place in np.flatnonzero(~ordered.is_explore_N).tolist() if _is_open(texts[place])]
-    return np.array(open_places[:count], dtype=np.int64)
-
-
-def _is_open(text: PoolText) -> bool:
-    return bool(text.text) and not text.is_skipped
-
-
-def _routed(context: LLMContext, unrouted: LabelledOrder, rng: np.random.Generator) -> LabelledOrder:
-    """Move texts that the LLM is unsure of to the front, unless blind checks found its labels wrong too often."""
-    folder, pool, ordered = context.folder, context.synced.pool, unrouted.order
-    checks = checks_so_far(folder, context.synced.targets, context.settings.llm_name)
-    if checks.is_paused:
-        log.info("event=llm_paused project=%d disagreement=%.2f", folder.project_id, checks.disagreement)
-        return unrouted
-    places = _places_to_label(pool, ordered, BATCHES_ROUTED * context.synced.settings.query_size)
-    rows_M = ordered.rows_N[places]
-    guesses = _ask_committee(context, [pool[row].text for row in rows_M.tolist()])
-    if not any(guesses):
-        return unrouted
-    stored = folder.llm_labels.read()
-    checked_before = [row for row in rows_M.tolist() if _is_check(stored.get(pool[row].task_id), pool[row].text)]
-    routed = route(rows_M, guesses, rng, checked_before)
-    guess_of = dict(zip(rows_M.tolist(), guesses, strict=True))
-    blind = frozenset(pool[row].task_id for row in routed.checked_rows.tolist())
-    _store_labels(context, stored, {pool[row]: guess for row, guess in guess_of.items() if guess}, blind)
-    shown = {pool[row].task_id: guess.labels for row in routed.left_to_llm_rows.tolist() if (guess := guess_of[row])}
-    return LabelledOrder(_reordered(ordered, places, routed), shown, unrouted.blind | blind)
-
-
-def _ask_committee(context: LLMContext, texts: Sequence[str]) -> list[Guess | None]:
+def _ask_committee(context: LLMContext, texts: Sequence[str]) -> tuple[Sequence[Guess | None], LLMError | None]:
     """Ask every model for labels in every wording. A label is sure if all answers agree."""
-    if not texts:
-        return []
-    try:
-        members = [CommitteeMember(chat, version) for chat in context.open_llms() for version in LABEL_WORDINGS]
-        votes = committee_votes(members, context.candidates(texts), context.turn.progress)
-    except LLMError as error:
-        _record_failure(context, error)
-        return [None] * len(texts)
-    _record_failure(context, votes.failures[0] if votes.failures else None)
-    return agreed_guesses(votes)
-
-
-def _reordered(ordered: Order, places: IntArray, routed: Route) -> Order:
-    """Permute the routed texts among their own places; texts drawn at random keep their places."""
-    rows_N, reasons = ordered.rows_N.copy(), list(ordered.reasons_N)
-    reason_of = {int(ordered.rows_N[place]): ordered.reasons_N[place] for place in places}
-    checked, sure = set(routed.checked_rows.tolist()), set(routed.left_to_llm_rows.tolist())
-    for place, row in zip(places.tolist(), routed.rows_N.tolist(), strict=True):
-        rows_N[place] = row
-        kind = CHECKED if row in checked else SURE if row in sure else UNSURE
-        reasons[place] = f"{kind}; {reason_of[row]}"
-    return replace(ordered, rows_N=rows_N, reasons_N=tuple(reasons))
-
-
-def _is_check(label: LLMLabel | None, text: str) -> bool:
-    return label is not None and label.is_check and label.text_digest == text_digest(text)
-
-
-def _store_labels(
-    context: LLMContext, stored: Mapping[int, LLMLabel], guesses: Mapping[PoolText, Guess], blind: frozenset[int]
-) -> None:
-    """Store the LLM's labels. A check keeps its first label, which is compared with people's labels."""
-    source = context.settings.llm_name
-    new = {
-        text.task_id: LLMLabel(guess.labels, guess.is_sure, text.task_id in blind, text_digest(text.text), source)
-        for text, guess in guesses.items()
-    }
-    old_checks = {
-        text.task_id: label for text in guesses if _is_check(label := stored.get(text.task_id), text.text) and label
-    }
-    context.folder.llm_labels.write({**stored, **new, **old_checks})
-
-
-def checks_so_far(folder: ProjectFolder, people: Targets, source: str) -> Checks:
-    """Count how often people's labels of blindly checked texts agree with an LLM's labels.
-
-    A check does not count if its text changed, or if the project no longer has its label.
-
-    Args:
-        folder: the project's folder, with the LLM's labels.
-        people: people's labels.
-        source: provider and model of the LLM, see `Settings.llm_name`.
-    """
-    digest_of = dict(zip(people.task_ids, map(text_digest, people.texts), strict=True))
-    checked = {
-        task_id: label.labels
-        for task_id, label in folder.llm_labels.read().items()
-        if label.is_check
-        and label.source == source
-        and label.text_digest == digest_of.get(task_id)
-        and set(label.labels) <= set(people.label_set.labels)
-    }
-    return count_checks(checked, people)
-
-
-def labels_that_train(folder: ProjectFolder, synced: Synced, source: str) -> Targets | None:
-    """Return the LLM's labels that train the classifier beside people's labels.
-
-    Args:
-        folder: the project's folder, with the LLM's labels.
-        synced: the project.
-        source: provider and model of the LLM, see `Settings.llm_name`.
-
-    Returns:
-        The labels; None unless LLM_LABELS is `train`.
-    """
-    if not synced.settings.llm_labels.includes(LLMLabels.TRAIN):
-        return None
-    stored = folder.llm_labels.read()
-    labels = [(text, label) for text in synced.pool if (label := stored.get(text.task_id))]
-    current = [
-        (text, label)
-        for text, label in labels
-        if label.text_digest == text_digest(text.text) and label.source == source
-    ]
-    guesses = LLMGuesses(
-        [text.task_id for text, _ in current],
-        [text.text for text, _ in current],
-        [Guess(label.labels, label.is_sure) for _, label in current],
-    )
-    return weak_targets(
-        guesses,
-        [task_id for task_id, label in stored.items() if label.is_check],
-        checks_so_far(folder, synced.targets, source),
-        synced.targets,
-        np.random.default_rng(len(synced.targets)),
-    )
-
-
-def _record_failure(context: LLMContext, failure: LLMError | None) -> None:
-    """Record an LLM's failure to label, for the status; None deletes the record."""
-    folder, before = context.folder, context.folder.llm_failure.read()
-    if failure is None:
-        folder.llm_failure.remove()
-        return
-    log.warning("event=llm_failed project=%d code=%s reason=%s", folder.project_id, failure.code, failure)
-    failures = (before.failures if before else 0) + 1
-    use = context.synced.settings.llm_labels.value
-    folder.llm_failure.write(
-        Selection(use, context.settings.llm_name, time.time(), (), str(failure), failure.code, failures)
-    )
+    members = [CommitteeMember(chat, version) for chat in context.open_llms() for version in LABEL_WORDINGS]
+    votes = committee_votes(members, context.candidates(texts), context.turn.progress)
+    return agreed_guesses(votes), votes.failures[0] if votes.failures else None

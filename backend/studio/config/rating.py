@@ -4,6 +4,8 @@ from typing import Any
 
 from backend.errors import UnsupportedConfigError
 from backend.studio.config.labeling_config import ParsedConfig
+from backend.studio.config.meaning import question_above
+from model.tasks.label_names import Meaning
 from model.tasks.rating.task import Rating
 from model.types import MOST_STARS, LabelSet
 
@@ -28,4 +30,5 @@ def read_rating(config: ParsedConfig, control: Any) -> Rating:
             f"Rating {control.name!r} has maxRating={given!r}; it must be a whole number from 2 to {MOST_STARS}"
         )
     stars = LabelSet(tuple(str(number) for number in range(1, most + 1)), is_multilabel=False)
-    return Rating(control.name, config.text_name(control), config.fields_of(control), stars)
+    asked = Meaning(question=question_above(config.tag_of(control)))
+    return Rating(control.name, config.text_name(control), config.fields_of(control), stars, asked)

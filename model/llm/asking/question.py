@@ -1,4 +1,4 @@
-"""Describe the project in a prompt: title, labels, labelled texts, and how many texts of each label to choose."""
+"""Describe a question of a project in a prompt: its words, labels, labelled texts, and how many to choose of each."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from model.llm.asking.framing import quoted, shorten
 from model.types import LabelSet
 
 TITLE_TOKENS, DESCRIPTION_TOKENS, EXAMPLE_TOKENS = 40, 300, 40
+NAME_TOKENS, ASKED_TOKENS = 20, 80
 EXAMPLES, EXAMPLES_PER_LABEL = 8, 2
 
 
@@ -20,11 +21,19 @@ class Question:
         title: the project's name; may be empty.
         description: the project's description, or its instructions for annotators; may be empty.
         label_set: the labels, spelled as in annotations; without labels they are unknown.
+        name: name of the question's control, where the project has several questions; else empty.
+        asks: what annotators are asked, in the labeling config's words; may be empty.
+        label_note: a sentence on what kind of labels these are; empty for plain names.
+        also: names of the other questions that the chosen texts are for.
     """
 
     title: str
     description: str
     label_set: LabelSet
+    name: str = ""
+    asks: str = ""
+    label_note: str = ""
+    also: tuple[str, ...] = ()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -33,10 +42,23 @@ class Question:
 
 
 def describe_project(question: Question) -> str:
-    """Title and description; a sentence where the project has neither."""
+    """Title and description, a sentence where the project has neither; and what annotators are asked."""
     title, description = shorten(question.title, TITLE_TOKENS), shorten(question.description, DESCRIPTION_TOKENS)
-    lines = [f"Project: {quoted(title)}"] * bool(title) + [f"Description: {quoted(description)}"] * bool(description)
-    return "\n".join(lines) or "The project has neither title nor description: find out from labels and texts."
+    told = [f"Project: {quoted(title)}"] * bool(title) + [f"Description: {quoted(description)}"] * bool(description)
+    unknown = "The project has neither title nor description: find out from labels and texts."
+    return "\n".join((*(told or [unknown]), *_describe_asked(question)))
+
+
+def _describe_asked(question: Question) -> list[str]:
+    """The question's name and words, what its labels are, and the other questions; no line for what is empty."""
+    asked = (shorten(question.name, NAME_TOKENS), shorten(question.asks, ASKED_TOKENS))
+    words = ": ".join(quoted(part) for part in asked if part)
+    also = ", ".join(quoted(shorten(name, NAME_TOKENS)) for name in question.also)
+    return [
+        *[f"Question that annotators answer: {words}"] * bool(words),
+        *[question.label_note] * bool(question.label_note),
+        *[f"Other questions that they answer about each text: {also}"] * bool(also),
+    ]
 
 
 def describe_labels(question: Question) -> str:

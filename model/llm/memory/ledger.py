@@ -36,7 +36,7 @@ class Spent:
 
 
 class Ledger:
-    """The account of one project. Every entry reads its file anew and replaces the whole file.
+    """The account of one project, or of one of its questions. Every entry reads its file anew and replaces the file.
 
     Threads of a process may share a ledger. Two processes never write at once, since rounds of a project take turns.
     """
@@ -46,6 +46,7 @@ class Ledger:
         file: Path,
         limit_tokens: int | None = None,
         price_per_million: tuple[float, float] | None = None,
+        part_of: "Ledger | None" = None,
     ) -> None:
         """Open an account, which may be new.
 
@@ -53,10 +54,12 @@ class Ledger:
             file: a JSON file; the first entry creates the file and its folder.
             limit_tokens: upper limit of tokens of questions and answers; None: no limit.
             price_per_million: prices of a million tokens of questions, and of answers, in any currency.
+            part_of: the account that has every entry of this one too, and whose limit holds for both; None for none.
         """
         self._file = file
         self._limit_tokens = limit_tokens
         self._price_per_million = price_per_million
+        self._part_of = part_of
         self._lock = threading.Lock()
 
     def read(self) -> Spent:
@@ -98,6 +101,8 @@ class Ledger:
         Raises:
             LLMBudgetError: fewer tokens are left.
         """
+        if self._part_of is not None:
+            self._part_of.check(expected_tokens)
         if self._limit_tokens is None:
             return
         spent = self.read().tokens
@@ -125,6 +130,8 @@ class Ledger:
         self._enter(Spent(asked=1, failed=1, prompt_tokens=prompt_tokens))
 
     def _enter(self, entry: Spent) -> None:
+        if self._part_of is not None:
+            self._part_of._enter(entry)
         with self._lock:
             before, more = asdict(self.read()), asdict(entry)
             after = {name: count + more[name] for name, count in before.items()}

@@ -50,6 +50,11 @@ class Classification(Task):
         """The words of each label: the project's, else the labeling config's, else its name; two texts at most."""
         return self.meaning.texts(self.label_set.labels, question, described)
 
+    @property
+    def asks(self) -> str:
+        """The Header above the control."""
+        return self.meaning.question
+
     def labels_of_guess(self, guess: str) -> tuple[str, ...]:
         """The guess itself, where a text has exactly one label."""
         return (guess,) if guess in self.label_set.labels and not self.label_set.is_multilabel else ()

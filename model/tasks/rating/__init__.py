@@ -1,5 +1,5 @@
 """How many stars does a text get: ordered classes from 1 to the most.
 
-Its control is Label Studio's `Rating`. This folder may import the task and shares of `model/tasks`, and
+Its control is Label Studio's `Rating`. This folder may import the task, shares and label names of `model/tasks`, and
 `model/learner/evaluation`.
 """

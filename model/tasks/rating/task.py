@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from model.errors import UnusableAnswerError
 from model.learner.evaluation import Evaluation, evaluate_ordered, median_classes
 from model.links import Answers
+from model.tasks.label_names import Meaning
 from model.tasks.shares import form_of, quoted, read_shares
 from model.tasks.task import Condition, Task, TextField
 from model.types import AnnotatedText, Annotation, FloatArray, LabelSet, ReadTargets, ResultItem, Targets
@@ -25,6 +26,7 @@ class Rating(Task):
         to_name: name of the text object that the Rating tag refers to.
         fields: all text fields that annotators see; the control's fields come first.
         label_set: the stars, "1" to the most, in order.
+        meaning: the Header above the control; equality ignores it.
         conditions: when the question is asked.
     """
 
@@ -32,6 +34,7 @@ class Rating(Task):
     to_name: str
     fields: tuple[TextField, ...]
     label_set: LabelSet
+    meaning: Meaning = field(default_factory=Meaning, compare=False)
     conditions: tuple[Condition, ...] = ()
 
     def targets(self, annotated: Iterable[AnnotatedText]) -> ReadTargets:
@@ -56,6 +59,16 @@ class Rating(Task):
     def measure(self, proba_N_C: FloatArray, targets_N_C: FloatArray) -> Evaluation:
         """Measure the median, which annotators see."""
         return evaluate_ordered(proba_N_C, targets_N_C)
+
+    @property
+    def asks(self) -> str:
+        """The Header above the control."""
+        return self.meaning.question
+
+    @property
+    def label_note(self) -> str:
+        """The scale."""
+        return f"A label is a number of stars: 1 is the least, {len(self.label_set.labels)} the most."
 
     def labels_of_guess(self, guess: str) -> tuple[str, ...]:
         """The guess itself."""

@@ -91,6 +91,18 @@ class Taxonomy(Task):
         """The words of each path: the project's, else the labeling config's, else its names."""
         return self.meaning.texts(self.label_set.labels, question, described)
 
+    @property
+    def asks(self) -> str:
+        """The Header above the control."""
+        return self.meaning.question
+
+    @property
+    def label_note(self) -> str:
+        """How a path is written."""
+        return (
+            f"A label is a path through a tree, from the general to the particular, with {SEPARATOR!r} between names."
+        )
+
     def labels_of_guess(self, guess: str) -> tuple[str, ...]:
         """The guess itself, where a text has exactly one path."""
         return (guess,) if guess in self.label_set.labels and not self.label_set.is_multilabel else ()

@@ -77,7 +77,7 @@ class Checks:
 
 def route(
     candidate_rows: IntArray,
-    guesses: Sequence[Guess | None],
+    is_sure: Sequence[bool],
     rng: np.random.Generator,
     checked_before: Collection[int] = (),
 ) -> Route:
@@ -85,12 +85,12 @@ def route(
 
     Args:
         candidate_rows: rows in a query strategy's order; the order is kept among unsure and among sure texts.
-        guesses: the LLM's guess for each of `candidate_rows`; None counts as unsure.
+        is_sure: whether the LLM is sure of its answers, for each of `candidate_rows`.
         rng: draws the checks and their order, so that the first few checks are a fair sample too.
         checked_before: rows of earlier checks. They stay checks whatever the LLM says now: nobody can label a text
             blindly after seeing the LLM's label.
     """
-    is_sure_N = np.array([guess is not None and guess.is_sure for guess in guesses], dtype=bool)
+    is_sure_N = np.array(is_sure, dtype=bool)
     is_old_N = np.isin(candidate_rows, np.array(list(checked_before), dtype=np.int64))
     wanted = ceil(CHECKED_SHARE * int((is_sure_N | is_old_N).sum())) - int(is_old_N.sum())
     drawn = rng.permutation(candidate_rows[is_sure_N & ~is_old_N])[: max(wanted, 0)]

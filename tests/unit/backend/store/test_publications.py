@@ -189,5 +189,5 @@ def test_each_question_sees_what_an_order_knew_of_it(publications):
     assert kept.label_sets == (head.label_set, topics)
     assert kept.of_question(0) == head
     second = kept.of_question(1)
-    assert (second.model, second.labelled_tasks, second.label_set, second.selected_at) == (5, 9, topics, 0.0)
+    assert (second.model, second.labelled_tasks, second.label_set, second.selected_at) == (5, 9, topics, 3.0)
     assert kept.of_question(2).model == -1

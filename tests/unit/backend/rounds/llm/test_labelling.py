@@ -1,10 +1,14 @@
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
-from backend.rounds.llm.labelling import CHECKED, SURE, UNSURE, checks_so_far, labels_that_train, with_llm_labels
+from backend.rounds.context import InUse
+from backend.rounds.llm.checking import checks_so_far, labels_that_train
+from backend.rounds.llm.labelling import CHECKED, SURE, UNSURE, with_llm_labels
 from backend.rounds.order import Order
+from backend.rounds.standing import Standing
 from backend.settings import LLMLabels
 from backend.store.selections import LLMLabel, Picked, Selection
 from model.errors import LLMUnavailableError
@@ -20,9 +24,25 @@ def in_pool_order(size: int = len(POOL), explore=()) -> Order:
     return Order(np.arange(size), is_explore_N, tuple(f"margin {row}" for row in range(size)))
 
 
-def brought_in(asked, ordered=None, selection=None, seed=0):
+@dataclass(frozen=True)
+class BroughtIn:
+    """What an LLM's labels made of the order of a project with one question."""
+
+    order: Order
+    shown: Mapping[int, tuple[str, ...]]
+    blind: frozenset[int]
+
+
+def brought_in(asked, ordered=None, selection=None, seed=0) -> BroughtIn:
     ordered = ordered or in_pool_order(len(asked.synced.pool))
-    return with_llm_labels(asked, ordered, selection, np.random.default_rng(seed))
+    standing = Standing(asked, InUse(), selection)
+    labelled = with_llm_labels([standing], ordered, nothing_predicted, np.random.default_rng(seed))
+    (shown,) = labelled.shown
+    return BroughtIn(labelled.order, shown, labelled.blind)
+
+
+def nothing_predicted(place: int, rows_M) -> list[str]:
+    raise AssertionError("without conditions nobody needs a prediction")
 
 
 def test_before_a_classifier_the_next_batch_is_labelled_by_the_llm(llm_context):
@@ -115,7 +135,7 @@ def test_too_many_contradicted_checks_stop_the_use_of_llm_labels(llm_context):
     wrong = {100 + row: "neg" if sentiment(FILMS[row]) == "pos" else "pos" for row in range(12)}
     checks = {id_: LLMLabel((label,), True, True, text_digest(FILMS[id_ - 100]), LLM) for id_, label in wrong.items()}
     asked.folder.llm_labels.write(checks)
-    assert checks_so_far(asked.folder, asked.synced.targets, LLM).is_paused
+    assert checks_so_far(asked.folder, asked.synced, LLM).is_paused
     labelled = brought_in(asked)
     assert labelled.order.rows_N.tolist() == list(range(28))
     assert labelled.shown == {}
@@ -173,7 +193,7 @@ def test_checks_of_another_llm_a_changed_text_or_a_deleted_label_do_not_count(ll
                 for id_, said in wrong.items()
             }
         )
-        return checks_so_far(asked.folder, asked.synced.targets, LLM).total
+        return checks_so_far(asked.folder, asked.synced, LLM).total
 
     assert total() == 12
     assert total(source="mistral small") == 0

@@ -22,3 +22,11 @@ def test_a_rating_has_five_stars_unless_the_config_says_how_many():
 def test_a_scale_that_is_none_is_refused(most):
     with pytest.raises(UnsupportedConfigError, match="Rating 'urgency' has maxRating"):
         the_task(rating(maxRating=most))
+
+
+def test_the_header_above_is_what_people_are_asked_and_an_llm_is_told_the_scale():
+    config = rating(maxRating="3").replace("<Rating", '<Header value="How urgent is it?"/><Rating')
+    question = the_task(config)
+    assert question.asks == "How urgent is it?"
+    assert question == the_task(rating(maxRating="3"))
+    assert question.label_note == "A label is a number of stars: 1 is the least, 3 the most."

@@ -86,3 +86,16 @@ def test_without_a_limit_a_damaged_account_is_set_aside_and_begins_anew(file, co
     Ledger(file).add(Reply("3", prompt_tokens=1))
     assert Ledger(file).read() == Spent(asked=1, prompt_tokens=1)
     assert file.with_name("ledger.json.broken").read_text(encoding="utf-8") == content
+
+
+def test_what_one_question_costs_is_in_its_own_account_and_in_the_projects_whose_limit_holds(tmp_path):
+    whole = Ledger(tmp_path / "ledger.json", limit_tokens=100)
+    parts = [Ledger(tmp_path / f"{name}.json", part_of=whole) for name in ("mood", "stars")]
+    for part, tokens in zip(parts, (30, 50), strict=True):
+        part.check(tokens)
+        part.add(Reply("3", prompt_tokens=tokens))
+    parts[0].add_remembered()
+    assert [part.spent_tokens for part in parts] == [30, 50]
+    assert whole.read() == Spent(asked=2, from_cache=1, prompt_tokens=80)
+    with pytest.raises(LLMBudgetError, match="80 of LLM_MAX_TOKENS_TOTAL=100 are spent"):
+        parts[0].check(21)

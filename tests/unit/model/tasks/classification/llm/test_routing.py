@@ -31,7 +31,7 @@ def people(rows, label_set=SENTIMENT):
 
 def test_people_get_what_the_llm_is_not_sure_of_and_the_rest_follows_in_the_strategys_order():
     rows = np.array([7, 3, 9, 1, 5, 8, 2])
-    routed = route(rows, [SURE, UNSURE, SURE, None, SURE, SURE, SURE], rng())
+    routed = route(rows, [True, False, True, False, True, True, True], rng())
     assert routed.ask_rows[~np.isin(routed.ask_rows, routed.checked_rows)].tolist() == [3, 1]
     assert len(routed.checked_rows) == 1
     assert routed.left_to_llm_rows.tolist() == [row for row in (7, 9, 5, 8, 2) if row not in routed.checked_rows]
@@ -39,7 +39,7 @@ def test_people_get_what_the_llm_is_not_sure_of_and_the_rest_follows_in_the_stra
 
 def test_every_candidate_has_one_place_and_the_checks_are_the_blind_ones():
     rows = rng().permutation(200)[:100]
-    routed = route(rows, [SURE if row % 2 else UNSURE for row in rows], rng())
+    routed = route(rows, [bool(row % 2) for row in rows], rng())
     assert sorted(routed.rows_N) == sorted(rows)
     assert set(routed.rows_N[routed.is_blind_N]) == set(routed.checked_rows)
     assert all(row % 2 for row in routed.checked_rows)
@@ -47,7 +47,7 @@ def test_every_candidate_has_one_place_and_the_checks_are_the_blind_ones():
 
 def test_checks_are_spread_evenly_over_what_people_are_asked():
     rows = np.arange(200)
-    routed = route(rows, [UNSURE if row < 100 else SURE for row in rows], rng())
+    routed = route(rows, [row >= 100 for row in rows], rng())
     places = np.flatnonzero(np.isin(routed.ask_rows, routed.checked_rows))
     assert len(places) == CHECKED_SHARE * 100
     assert set(np.diff(places)) == {6}
@@ -56,7 +56,7 @@ def test_checks_are_spread_evenly_over_what_people_are_asked():
 def test_checks_are_drawn_alike_from_all_that_the_llm_is_sure_of():
     counts = np.zeros(10)
     for seed in range(500):
-        counts[route(np.arange(10), [SURE] * 10, rng(seed)).checked_rows] += 1
+        counts[route(np.arange(10), [True] * 10, rng(seed)).checked_rows] += 1
     assert counts.sum() == 1000
     assert counts.min() > 65
     assert counts.max() < 135
@@ -64,25 +64,25 @@ def test_checks_are_drawn_alike_from_all_that_the_llm_is_sure_of():
 
 def test_the_same_seed_draws_the_same_checks():
     assert (
-        route(np.arange(50), [SURE] * 50, rng(3)).rows_N.tolist()
-        == route(np.arange(50), [SURE] * 50, rng(3)).rows_N.tolist()
+        route(np.arange(50), [True] * 50, rng(3)).rows_N.tolist()
+        == route(np.arange(50), [True] * 50, rng(3)).rows_N.tolist()
     )
 
 
 def test_a_check_stays_one_whatever_the_llm_says_later_and_only_what_is_missing_is_drawn():
-    guesses = [SURE] * 19 + [UNSURE]
-    routed = route(np.arange(20), guesses, rng(), checked_before={4, 19, 77})
+    is_sure = [True] * 19 + [False]
+    routed = route(np.arange(20), is_sure, rng(), checked_before={4, 19, 77})
     assert {4, 19} <= set(routed.checked_rows)
     assert len(routed.checked_rows) == 4
     assert sorted(routed.rows_N) == list(range(20))
-    assert set(route(np.arange(20), guesses, rng(), checked_before=range(9)).checked_rows) == set(range(9))
+    assert set(route(np.arange(20), is_sure, rng(), checked_before=range(9)).checked_rows) == set(range(9))
 
 
-@pytest.mark.parametrize("guesses", [[], [None], [UNSURE], [SURE]])
-def test_of_nothing_and_of_one_text_everything_goes_to_people(guesses):
-    routed = route(np.arange(len(guesses)), guesses, rng())
-    assert routed.rows_N.tolist() == routed.ask_rows.tolist() == list(range(len(guesses)))
-    assert routed.is_blind_N.tolist() == [guess is SURE for guess in guesses]
+@pytest.mark.parametrize("is_sure", [[], [False], [True]])
+def test_of_nothing_and_of_one_text_everything_goes_to_people(is_sure):
+    routed = route(np.arange(len(is_sure)), is_sure, rng())
+    assert routed.rows_N.tolist() == routed.ask_rows.tolist() == list(range(len(is_sure)))
+    assert routed.is_blind_N.tolist() == is_sure
 
 
 def test_checks_count_what_most_people_say_and_only_where_they_said_it():
