@@ -74,3 +74,13 @@ def labelling(label_of: Callable[[str], str], is_sure: Callable[[str], bool] = l
         return json.dumps({"labels": entries})
 
     return answer
+
+
+def drafting(draft_of: Callable[[str], str]) -> Answerer:
+    """An answerer that drafts something about every shown text."""
+
+    def answer(messages: tuple[Message, ...]) -> str:
+        shown = shown_texts(messages).items()
+        return json.dumps({"drafts": [{"number": number, "text": draft_of(text)} for number, text in shown]})
+
+    return answer

@@ -23,7 +23,14 @@ from backend.store.sync_record import SyncRecord
 from backend.studio.answers import MLBackendAnswer
 from backend.studio.client import SAMPLING, LabelStudioClient
 from backend.studio.config.kinds import read_tasks
-from backend.studio.connecting import UNREACHABLE_FIX, allowed_hosts_fix, refusal, refusal_text, refused_name
+from backend.studio.connecting import (
+    UNREACHABLE_FIX,
+    allowed_hosts_fix,
+    drafts_in_words,
+    refusal,
+    refusal_text,
+    refused_name,
+)
 from backend.studio.opening import certificates, check_answers
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis, server_version
@@ -244,9 +251,11 @@ def _project(settings: Settings, client: LabelStudioClient, project_id: int, url
     except ShortlistError as error:
         yield Finding(name, str(error), "correct the labeling config; other projects are not affected")
         return
+    own = ProjectFolder(settings.model_dir, project_id).connection.read().extra_params
     for question in questions:
         learned = f"with {len(question.label_set.labels)} labels" if question.is_learned else ORDERED_ONLY
-        yield Finding(name, f"asks {question.control!r} {learned}")
+        drafted = "" if question.is_learned else drafts_in_words(settings, own)
+        yield Finding(name, f"asks {question.control!r} {learned}{drafted and '.'}{drafted}")
     listed = client.backends(project_id)
     ours = [backend for backend in listed if backend.url.rstrip("/") == url.rstrip("/")]
     # Words of ours in another one's error: it is this backend, connected under another name.
@@ -265,6 +274,7 @@ def _project(settings: Settings, client: LabelStudioClient, project_id: int, url
         )
         yield Finding(name, record.no_text.sentence, mend)
     yield from _llm_checks(settings, name, record)
+    yield from _drafts(settings, name, record)
     for left in record.left_out if record else ():
         yield Finding(name, left.sentence, "correct or delete these answers; all others are learned from")
     yield from look_at_files(name, folder)
@@ -285,6 +295,19 @@ def _llm_checks(settings: Settings, name: str, record: SyncRecord | None) -> Ite
             mend = "describe the labels, or set another LLM_MODEL; LLM_LABELS=show or off leaves routing out"
             ignored = f"{agreed}: its labels are ignored" if checks.is_paused else agreed
             yield Finding(name, ignored, mend if checks.is_paused else "")
+
+
+def _drafts(settings: Settings, name: str, record: SyncRecord | None) -> Iterator[Finding]:
+    """Say what came of an LLM's drafts, once people answered texts that have one."""
+    drafts = record.drafts if record and settings.llm_provider else None
+    if drafts is None or not drafts.blind + drafts.shown:
+        return
+    near = f", {drafts.similarity:.2f} alike" if drafts.similarity is not None else ""
+    yield Finding(
+        name,
+        f"{drafts.kept} of {drafts.shown} drafts of the LLM were kept unchanged; {drafts.blind} answers were written "
+        f"without seeing the draft{near}",
+    )
 
 
 def _refused(name: str, backend: MLBackendAnswer) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ import numpy as np
 from backend.rounds.facts import order_digest
 from backend.rounds.llm.answered import LabelledOrder
 from backend.rounds.llm.choosing import LLMContext, may_paste, write_paste_prompt
+from backend.rounds.llm.drafting import with_drafts
 from backend.rounds.llm.labelling import with_llm_labels
 from backend.rounds.order import Order, order_pool, strategy_for, strategy_instead, take_turns
 from backend.rounds.score import compute_pool_features
@@ -95,7 +96,7 @@ def _with_answers_of_llm(parts: Sequence[_Part], rng: np.random.Generator) -> La
     asked = {standing.synced.place for standing in asked_for(standings)}
     order = take_turns([part.order for part in parts if part.standing.synced.place in asked])
     if not standings[0].synced.task.is_learned:
-        return LabelledOrder(order, ({},))
+        return with_drafts(standings[0], order, rng)
 
     def predict(place: int, rows_M: IntArray) -> list[str]:
         return list(_by_classifier(standings[place].synced.task, parts[place].proba_N_C, rows_M))

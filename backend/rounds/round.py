@@ -20,6 +20,7 @@ from backend.rounds.fit import try_fit
 from backend.rounds.llm.access import open_llms
 from backend.rounds.llm.checking import checks_so_far
 from backend.rounds.llm.choosing import LLMContext, choose, chosen_for
+from backend.rounds.llm.drafting import figures_so_far
 from backend.rounds.ordering import Ordered, make_order
 from backend.rounds.plan import NEW_LABELS, plan
 from backend.rounds.publish import extend, next_number, publish, switch
@@ -305,6 +306,7 @@ class Round:
                 failure=Failure(failure.code, str(failure)) if failure else None,
                 llm_checks=checks[0],
                 further_llm_checks=tuple(checks[1:]),
+                drafts=figures_so_far(self._folder, synced, source),
                 names=names,
                 further=tuple(further),
                 labelled_tasks=synced.project.labelled_tasks,

@@ -2,8 +2,8 @@
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from backend.rounds.context import RoundContext
@@ -45,6 +45,7 @@ class Synced:
         questions: how many questions the project asks.
         left_out: answers to the question that nothing can be learned from.
         no_text: set for the first question if most of the waiting tasks have no text.
+        written: what each person wrote about a text, by task id; of a question that is answered in free text.
     """
 
     project: Project
@@ -58,6 +59,7 @@ class Synced:
     questions: int = 1
     left_out: tuple[LeftOut, ...] = ()
     no_text: NoText | None = None
+    written: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def text_digests_N(self) -> IntArray:
@@ -102,6 +104,7 @@ def sync(
             pool = tuple(store.pool())
             asked = [task.as_answered(store.annotated()) for task in tasks]
             labelled = [_read(task, store.annotated(), len(asked)) for task in asked]
+            written = [task.written(store.annotated()) for task in asked]
         return tuple(
             Synced(
                 project=project,
@@ -114,6 +117,7 @@ def sync(
                 place=place,
                 questions=len(asked),
                 left_out=given.left_out,
+                written=written[place],
             )
             for place, (task, given) in enumerate(zip(asked, labelled, strict=True))
         )

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from backend.store.documents import Document, Journal
 from backend.store.publications import Publications
-from backend.store.selections import LLMLabel, PastePrompt, Selection
+from backend.store.selections import Draft, LLMLabel, PastePrompt, Selection
 from backend.store.sync_record import SyncRecord
 from model.learner.registry import Registry
 
@@ -101,6 +101,7 @@ _PROOF = TypeAdapter(str)
 _IDENTITY = TypeAdapter[Identity | None](Identity | None)
 _SELECTION = TypeAdapter[Selection | None](Selection | None)
 _LLM_LABELS = TypeAdapter(dict[int, LLMLabel])
+_DRAFTS = TypeAdapter(dict[int, Draft])
 _PASTE_PROMPT = TypeAdapter[PastePrompt | None](PastePrompt | None)
 _SYNC_RECORD = TypeAdapter[SyncRecord | None](SyncRecord | None)
 _NAMES = TypeAdapter(list[str])
@@ -167,8 +168,13 @@ class ProjectFolder:
         return Document(self.path / "llm_labels.json", _LLM_LABELS, {})
 
     @property
+    def drafts(self) -> Document[dict[int, Draft]]:
+        """An LLM's drafts of free text, by task id; nothing is trained on them."""
+        return Document(self.path / "drafts.json", _DRAFTS, {})
+
+    @property
     def llm_failure(self) -> Document[Selection | None]:
-        """The last failure of an LLM to label texts; None if the last try succeeded."""
+        """The last failure of an LLM to label texts or draft answers; None if the last try succeeded."""
         return Document(self.path / "llm_failure.json", _SELECTION, None)
 
     @property

@@ -1,4 +1,4 @@
-"""Records of an LLM's choices and labels in a project."""
+"""Records of an LLM's choices, labels and drafts in a project."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -97,6 +97,27 @@ class LLMLabel:
     text_digest: int
     source: str = ""
     question: str = ""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What an LLM wrote about a task's text.
+
+    Attributes:
+        text: the draft; empty where there is none to show.
+        problem: why there is none; empty where there is one.
+        is_check: people answer without seeing the draft, to check the LLM.
+        text_digest: digest of the text; if the task's text changes, the draft no longer holds.
+        source: provider and model of the LLM.
+        question: control of the question.
+    """
+
+    text: str
+    problem: str
+    is_check: bool
+    text_digest: int
+    source: str
+    question: str
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from model.tasks.classification.llm import Checks
+from model.tasks.free_text.llm import DraftFigures
 from model.types import LeftOut
 
 # Most ids of changed tasks that are kept. Beyond, a round finds changed tasks by their update times.
@@ -229,6 +230,7 @@ class SyncRecord:
         questions: control of each of the project's questions, in the order of the labeling config.
         no_text: set if most of the waiting tasks have no text.
         further_llm_checks: the same as `llm_checks`, for the project's further questions.
+        drafts: what came of an LLM's drafts; None unless the project's question is answered in free text.
     """
 
     identity: tuple[str, ...]
@@ -247,6 +249,7 @@ class SyncRecord:
     questions: tuple[str, ...] = ()
     no_text: NoText | None = None
     further_llm_checks: tuple[Checks, ...] = ()
+    drafts: DraftFigures | None = None
 
     @property
     def llm_checks_by_question(self) -> dict[str, Checks]:

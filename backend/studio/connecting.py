@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from backend.errors import LabelStudioError
-from backend.settings import Settings, parse_extra_params
+from backend.errors import ConfigurationError, LabelStudioError
+from backend.settings import LLMLabels, Settings, parse_extra_params
 from backend.store.project_folder import ProjectFolder
 from backend.studio.client import LabelStudioClient
 from backend.studio.config.kinds import labels_of, read_tasks
@@ -55,8 +55,10 @@ def connect_over(
     connected = [found for found in client.backends(project_id) if found.url.rstrip("/") == url.rstrip("/")]
     is_rotated = bool(connected) and rotate_secret(client, ProjectFolder(settings.model_dir, project_id))
     rotated = " Its webhook has a new secret." if is_rotated else ""
+    is_learned = any(question.is_learned for question in questions)
     if connected and descriptions is None:
-        return f"Project {project_id} is connected to {url} already.{rotated}"
+        drafted = "" if is_learned else drafts_in_words(settings, parse_extra_params(connected[0].extra_params))
+        return f"Project {project_id} is connected to {url} already.{rotated}{drafted}"
     if connected:
         changes = {**backend, "project": project_id, **_described(connected[0].extra_params, descriptions)}
         _check(client.update_backend(connected[0].id, changes), url)
@@ -64,9 +66,27 @@ def connect_over(
         return f"Project {project_id} is connected to {url} and describes {count} now.{rotated}"
     new = {**backend, "title": TITLE, **(_described(None, descriptions) if descriptions else {})}
     _check(client.connect_backend(project_id, new), url)
-    learned = any(question.is_learned for question in questions)
-    only = "" if learned else " Its answers are free text: no classifier learns them, texts are only put in order."
-    return f"Project {project_id} is connected to {url}: open it in Label Studio and label.{only}"
+    only = " Its answers are free text: no classifier learns them, texts are only put in order."
+    about = "" if is_learned else f"{only}{drafts_in_words(settings, {})}"
+    return f"Project {project_id} is connected to {url}: open it in Label Studio and label.{about}"
+
+
+def drafts_in_words(settings: Settings, extra_params: Mapping[str, Any]) -> str:
+    """Say what LLM_LABELS does for answers in free text, in sentences behind others; empty without an LLM.
+
+    Args:
+        settings: the process's.
+        extra_params: the project's own settings.
+    """
+    try:
+        use = settings.for_project(extra_params).llm_labels
+    except ConfigurationError:
+        # Connecting refuses them, with the reason.
+        return ""
+    if not settings.llm_provider or use is LLMLabels.OFF:
+        return ""
+    only_show = f" Of LLM_LABELS={use.value} only `show` applies: nothing is routed, and nothing trains on a draft."
+    return f" {settings.llm_name} drafts them.{only_show if use.includes(LLMLabels.ROUTE) else ''}"
 
 
 def _described(extra_params: Any, descriptions: Mapping[str, str] | None) -> dict[str, Any]:

@@ -125,6 +125,26 @@ _QUESTION_GAUGES: tuple[tuple[str, str, Callable[[Status], float | None]], ...] 
         "1 while the LLM's labels are not used, because people contradict them.",
         lambda question: None if question["llm"] is None else float(question["llm"]["are_labels_ignored"]),
     ),
+    (
+        "shortlist_question_drafts_left_out",
+        "Texts without a draft, because the text or what the LLM wrote was too long or empty.",
+        lambda question: _entry(_drafts(question), "left_out"),
+    ),
+    (
+        "shortlist_question_drafts_similarity",
+        "Mean edit similarity of people's answers to drafts that they did not see, from 0 to 1.",
+        lambda question: _entry(_drafts(question), "similarity"),
+    ),
+    (
+        "shortlist_question_drafts_shown",
+        "Answers of people who saw an LLM's draft.",
+        lambda question: _entry(_drafts(question), "shown"),
+    ),
+    (
+        "shortlist_question_drafts_kept",
+        "Answers of people who kept an LLM's draft unchanged.",
+        lambda question: _entry(_drafts(question), "kept"),
+    ),
 )
 
 
@@ -187,6 +207,11 @@ def _states(statuses: Sequence[Status]) -> GaugeMetricFamily:
         for state in STATES:
             states.add_metric([str(status["project"]), state], float(status["state"] == state))
     return states
+
+
+def _drafts(question: Status) -> Mapping[str, float | None] | None:
+    drafts: Mapping[str, float | None] | None = question["llm"] and question["llm"]["drafts"]
+    return drafts
 
 
 def _tokens(llm: Mapping[str, float] | None) -> float | None:

@@ -105,21 +105,22 @@ def _questions(settings: Settings, folder: ProjectFolder, last: SyncRecord | Non
                 "recipe_used": current.recipe_used if current else "",
                 "out_of_fold": asdict(current.out_of_fold) if current and current.out_of_fold else None,
                 "warnings": list(current.warnings) if current else [],
-                "llm": _llm_of_question(settings, own, last.llm_checks_by_question.get(name)) if last else None,
+                "llm": _llm_of_question(settings, own, last, name) if last else None,
             }
         )
     return found
 
 
-def _llm_of_question(settings: Settings, folder: ProjectFolder, checks: Checks | None) -> dict[str, Any] | None:
-    """What an LLM was asked for a question, and how its labels fare; None without an LLM."""
+def _llm_of_question(settings: Settings, folder: ProjectFolder, last: SyncRecord, name: str) -> dict[str, Any] | None:
+    """What an LLM was asked for a question, and how its labels or drafts fare; None without an LLM."""
     if not settings.llm_provider:
         return None
-    counted = checks or Checks()
+    checks = last.llm_checks_by_question.get(name, Checks())
     return {
         **asdict(open_question_ledger(settings, folder).read()),
-        "checks": asdict(counted),
-        "are_labels_ignored": counted.is_paused,
+        "checks": asdict(checks),
+        "are_labels_ignored": checks.is_paused,
+        "drafts": asdict(last.drafts) if last.drafts else None,
     }
 
 

@@ -96,6 +96,14 @@ class Task(ABC):
         """
         return all(condition.holds(answers) for condition in self.conditions)
 
+    def written(self, annotated: Iterable[AnnotatedText]) -> dict[int, tuple[str, ...]]:
+        """What each person wrote about a text, by task id, where the question is answered in free text; else nothing.
+
+        Args:
+            annotated: texts with annotations.
+        """
+        return {}
+
     def as_answered(self, annotated: Iterable[AnnotatedText]) -> "Task":
         """The question as people answer it, where the labeling config leaves that open; by default as it is asked."""
         return self

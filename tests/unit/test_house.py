@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "model.tasks.classification": KIND_MAY_IMPORT,
     "model.tasks.rating": (*KIND_MAY_IMPORT, "model.learner.evaluation"),
     "model.tasks.free_text": (*KIND_MAY_IMPORT, "model.tasks.votes"),
+    "model.tasks.free_text.llm": ("model.llm.asking", "model.llm.reading"),
     "model.tasks.taxonomy": KIND_MAY_IMPORT,
     "model.tasks.classification.llm": ("model.llm.asking", "model.llm.reading", "model.query"),
     "model.encoder": (),

@@ -8,6 +8,7 @@ from model.tasks.classification.llm.label_committee import CommitteeMember, agre
 from model.tasks.classification.llm.label_prompt import LABEL_WORDINGS
 from model.tasks.classification.llm.labeler import ask_for_labels
 from model.tasks.classification.llm.routing import (
+    CHECKED_SHARE,
     WEAK_WEIGHT,
     Checks,
     LLMGuesses,
@@ -19,6 +20,7 @@ from model.tasks.classification.llm.routing import (
 from model.tasks.classification.llm.selection_methods import select_by_strategy
 
 __all__ = [
+    "CHECKED_SHARE",
     "LABEL_WORDINGS",
     "WEAK_WEIGHT",
     "Checks",

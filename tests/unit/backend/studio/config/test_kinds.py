@@ -66,6 +66,13 @@ def test_free_text_alone_is_only_put_in_order():
     assert not task.is_learned
 
 
+def test_what_people_are_to_write_is_read_from_the_header_and_the_placeholder():
+    header = '<Header value="Read the &lt;b&gt;letter&lt;/b&gt;"/><Header value="Translate it"/>'
+    area = TEXT_AREA.replace("rows", 'PlaceHolder="into German" rows')
+    (task,) = read_tasks(f'<View>{header}<Text name="text" value="$text"/>{area}</View>')
+    assert (task.header, task.placeholder) == ("Translate it", "into German")
+
+
 def test_free_text_beside_a_question_that_is_learned_is_left_to_people():
     tasks = read_tasks(f'<View><Text name="text" value="$text"/>{TEXT_AREA}{CHOICES}</View>')
     assert [task.control for task in tasks] == ["mood"]

@@ -1,3 +1,5 @@
+import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,34 @@ def test_an_answer_of_another_type_is_left_out():
     assert "of the type 'choices', not 'textarea'" in left.reason
 
 
-def test_nothing_is_answered():
+def test_no_classifier_answers_and_a_draft_is_one_entry_of_the_field_with_its_lines():
     assert list(QUESTION.results(ONE_OF.answers(np.zeros((3, 0))))) == ["[]"] * 3
-    assert QUESTION.label_result(["a"]) == "[]"
+    (item,) = json.loads(QUESTION.label_result(["ein Satz\nnoch einer"]))
+    assert item == {
+        "from_name": "translation",
+        "to_name": "text",
+        "type": "textarea",
+        "value": {"text": ["ein Satz\nnoch einer"]},
+    }
+
+
+def test_what_each_person_wrote_is_kept_by_task_the_latest_of_each():
+    said = (wrote(["ein Satz", "noch einer"]), replace(wrote(" zwei "), annotator="bob", updated_at="2026"))
+    corrected = replace(wrote("drei"), annotator="bob", updated_at="2027")
+    texts = [AnnotatedText(3, "a sentence", (*said, corrected)), AnnotatedText(5, "another", (wrote([" "]),))]
+    assert QUESTION.written(texts) == {3: ("ein Satz\nnoch einer", "drei")}
+
+
+@pytest.mark.parametrize(
+    ("header", "placeholder", "asks"),
+    [
+        ("Translate", "in German", "Translate (in German)"),
+        ("Translate", "", "Translate"),
+        ("", "in German", "in German"),
+        ("", "", ""),
+    ],
+)
+def test_what_people_are_asked_is_the_header_and_the_placeholder(header, placeholder, asks):
+    question = replace(QUESTION, header=header, placeholder=placeholder)
+    assert question.asks == asks
+    assert question == QUESTION
