@@ -16,7 +16,7 @@ from backend.commands.processes.embedded_redis import embedded_redis
 from backend.rounds.round import Round
 from backend.settings import Settings
 from backend.store.project_folder import Connection, ProjectFolder, Setup
-from backend.store.selections import LLMLabel, PastePrompt, Picked, Selection
+from backend.store.selections import Draft, LLMLabel, PastePrompt, Picked, Selection
 from backend.work.forms import PERFORM_PART, PartTask
 from backend.work.pool.weights import fetch_weights, offer_weights
 from backend.work.queue import RoundQueue
@@ -59,6 +59,7 @@ def fill(model_dir: Path, encoder: str) -> None:
     folder = ProjectFolder(model_dir, MINE)
     folder.selection.write(Selection("activellm", "x", 1.0, (Picked(20, CANARY, 1, 1),)))
     folder.llm_labels.write({20: LLMLabel((CANARY,), True, False, 1)})
+    folder.drafts.write({20: Draft(CANARY, "", False, 1, "x", "translation")})
     folder.paste_prompt.write(PastePrompt(CANARY, (20,), 1, ("pos",), 1.0))
     folder.connection.write(Connection("http://backend:9090", {"label_descriptions": {"pos": CANARY}}, 5))
     for name in ("llm/answer.json", "published.json.broken", ".half.abc.tmp", "versions/.9.abc.tmp/x"):

@@ -10,8 +10,11 @@ import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from examples.servers import Server
+from model.llm.chat import Message
 from tests.annotators import Person, choices_config, reviews, until_published
-from tests.servers import BackendServer
+from tests.fake_chats import drafting
+from tests.llm_servers import KEY, MODEL, llm_server
+from tests.servers import BackendServer, backend
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(
@@ -209,3 +212,42 @@ def test_choices_stars_and_a_taxonomy_over_one_text_are_learned_and_preselected(
         label = texts[text_of[answer["task"]]]
         assert _said(answer["result"]) == {"mood": [label], "stars": SAID[label][0], "shelf": [SAID[label][1]]}
         assert all(0 < item["score"] <= 1 for item in answer["result"])
+
+
+FREE_TEXT = (
+    '<View><Text name="text" value="$text"/><Header value="Write it in capitals"/>'
+    '<TextArea name="capitals" toName="text" maxSubmissions="1" editable="true"/></View>'
+)
+
+
+def _in_capitals(body: dict[str, Any]) -> str:
+    """Draft every text in capitals, in two lines."""
+    messages = tuple(Message(message["role"], message["content"]) for message in body["messages"])
+    return drafting(lambda text: f"{text.upper()}\nTHE END")(messages)  # type: ignore[return-value]
+
+
+def test_an_llms_draft_stands_in_the_field_and_one_click_submits_it(
+    page: Page, owner: Person, studio: Server, small_encoder: str, title: str, tmp_path: Path
+) -> None:
+    project_id = owner.create_project(title, FREE_TEXT, list(TEXTS))
+    with llm_server("openai", _in_capitals) as server:
+        settings = {"LLM_PROVIDER": "openai", "LLM_MODEL": MODEL, "LLM_BASE_URL": server.url, "OPENAI_API_KEY": KEY}
+        own = {**settings, "BERT_MODEL": small_encoder, "COLD_START": "maxherding"}
+        with backend(tmp_path, studio.url, owner.personal_access_token(), **own) as drafter:
+            owner.connect(project_id, drafter.url, query_size=8, explore=0)
+            order = until_published(owner, drafter, project_id)
+    drafted = next(place for place, result in enumerate(order.results) if result)
+    for task_id in order.task_ids[:drafted]:
+        owner.call("POST", f"/api/tasks/{task_id}/annotations/", {"result": [], "lead_time": 1.0})
+    task_id = order.task_ids[drafted]
+    text = next(task["data"]["text"] for task in owner.tasks(project_id) if task["id"] == task_id)
+
+    page.goto(f"/projects/{project_id}/data")
+    page.get_by_text("Label All Tasks").click()
+    expect(page.locator(".lsf-htx-richtext")).to_have_text(text)
+    expect(page.get_by_text(text.upper()).first).to_be_visible()
+    page.screenshot(path=tmp_path / "draft.png")
+    _submit(page)
+
+    [given] = owner.call("GET", f"/api/tasks/{task_id}/annotations/")
+    assert [item["value"]["text"] for item in given["result"]] == [[f"{text.upper()}\nTHE END"]]
