@@ -10,9 +10,10 @@ from model.encoder.classifier import TextClassifier
 from model.encoder.inference import head_logits
 from model.learner.evaluation import Evaluation, Measure
 from model.learner.fitting import Fitter
+from model.learner.held_out import HeldOutAnswers
 from model.learner.recipes import Plan, count_steps
 from model.links import ONE_OF, Link, link_of
-from model.types import FloatArray, IntArray
+from model.types import FloatArray, IntArray, Targets
 
 # The temperatures that are tried; beyond them, a fit on few texts is chance.
 TEMPERATURES = np.geomspace(0.2, 5.0, 65)
@@ -27,11 +28,13 @@ class HeldOut:
     Attributes:
         logits_M_C: before any temperature; M is 0 without folds.
         targets_M_C: shares of the same texts.
+        rows_M: the texts, as rows of all labelled texts.
         link: the meaning of the logits.
     """
 
     logits_M_C: FloatArray
     targets_M_C: FloatArray
+    rows_M: IntArray
     link: Link
 
     def fit_temperature(self) -> float:
@@ -42,8 +45,18 @@ class HeldOut:
         """Evaluate the predictions at the classifier's temperature; None without texts."""
         if not len(self.targets_M_C):
             return None
-        proba_M_C = classifier.proba(torch.from_numpy(self.logits_M_C)).numpy()
-        return measure(proba_M_C, self.targets_M_C)
+        return measure(self._proba(classifier), self.targets_M_C)
+
+    def answers(self, classifier: TextClassifier, targets: Targets) -> HeldOutAnswers | None:
+        """The predictions at the classifier's temperature, with the tasks that they belong to; None without texts."""
+        if not len(self.targets_M_C):
+            return None
+        task_ids_M = np.array(targets.task_ids, dtype=np.int64)[self.rows_M]
+        return HeldOutAnswers(task_ids_M, self.targets_M_C, self._proba(classifier), targets.label_set)
+
+    def _proba(self, classifier: TextClassifier) -> FloatArray:
+        proba_M_C: FloatArray = classifier.proba(torch.from_numpy(self.logits_M_C)).numpy()
+        return proba_M_C
 
 
 def predict_out_of_fold(fitter: Fitter, folds: Sequence[IntArray], plans: Sequence[Plan]) -> HeldOut:
@@ -63,7 +76,7 @@ def predict_out_of_fold(fitter: Fitter, folds: Sequence[IntArray], plans: Sequen
         logits.append(head_logits(classifier.head, _embed(fitter, classifier, rows_M, is_tuned=count_steps(plan) > 0)))
     rows_M = np.concatenate(folds) if folds else np.zeros(0, dtype=int)
     logits_M_C = np.concatenate(logits) if logits else np.zeros((0, targets.targets_N_C.shape[1]))
-    return HeldOut(logits_M_C, targets.targets_N_C[rows_M], link_of(targets.label_set))
+    return HeldOut(logits_M_C, targets.targets_N_C[rows_M], rows_M, link_of(targets.label_set))
 
 
 def _embed(fitter: Fitter, classifier: TextClassifier, rows_M: IntArray, *, is_tuned: bool) -> FloatArray:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from model.encoder.classifier import TextClassifier, load_classifier
 from model.errors import DamagedVersionError, VersionError
 from model.files import is_shortage, set_aside, sha256_of, size_and_times
 from model.learner.evaluation import Evaluation
+from model.learner.held_out import HELD_OUT, HeldOutAnswers
 from model.learner.prototypes import NO_TRUST, Trust
 from model.seals import unsealed
 from model.types import IntArray, LabelSet, LabelTexts
@@ -46,6 +47,7 @@ class ModelVersion:
         trust: how far label names and unlabelled texts counted.
         sha256: checksum of each file, by its path in `folder`; empty for a version of an early release.
         question: control of the labeling config whose question it answers; empty for a version of an early release.
+        created_at: ISO time of the training's end; empty if the manifest does not say.
     """
 
     number: int
@@ -64,6 +66,7 @@ class ModelVersion:
     trust: Trust = NO_TRUST
     sha256: Mapping[str, str] = field(default_factory=dict, compare=False)
     question: str = ""
+    created_at: str = ""
 
     def fits(self, question: str, label_set: LabelSet) -> bool:
         """Whether it answers a question as the labeling config asks it now.
@@ -92,6 +95,23 @@ class ModelVersion:
                 return load_classifier(self.folder)
         except RuntimeError as error:
             raise VersionError(f"model version {self.number} cannot be loaded: {error}") from error
+
+    def held_out(self, *, is_ordered: bool = False) -> HeldOutAnswers | None:
+        """Read the answers for texts that it had not seen; None for a version of an early release, or without folds.
+
+        Args:
+            is_ordered: the classes are degrees in order, such as stars.
+
+        Raises:
+            DamagedVersionError: the file is missing or damaged; the version was set aside.
+        """
+        if HELD_OUT not in self.sha256:
+            return None
+        with _set_aside_if_damaged(self.folder):
+            content = (self.folder / HELD_OUT).read_bytes()
+            if hashlib.sha256(content).hexdigest() != self.sha256[HELD_OUT]:
+                raise ValueError(f"{HELD_OUT} has another checksum")
+            return replace(HeldOutAnswers.from_bytes(content, self.label_set), is_ordered=is_ordered)
 
     def check(self) -> None:
         """Compare the files with their checksums, once for each process, and again for files that changed since.
@@ -162,4 +182,5 @@ def _parsed(folder: Path) -> ModelVersion:
         trust=Trust(**metrics["trust"]) if "trust" in metrics else NO_TRUST,
         sha256=dict(manifest.get("sha256", {})),
         question=manifest.get("question", ""),
+        created_at=manifest.get("created_at", ""),
     )

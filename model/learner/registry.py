@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from model.encoder.classifier import load_classifier, save_classifier
 from model.errors import VersionError
 from model.files import BROKEN, discard, new_folder, read_or_set_aside, sha256_of, write_whole
+from model.learner.held_out import HELD_OUT
 from model.learner.model_version import ModelVersion, read_version
 from model.learner.recipes import TrainingConfig
 from model.learner.training import Trained
@@ -76,9 +77,9 @@ class Registry:
         return 0 if number in self.numbers() else number
 
     def pending(self) -> ModelVersion | None:
-        """The version that was trained last, if it never became current because a round was killed before."""
+        """The version that was trained last, if it never became current: a round was killed before, or it waits."""
         latest = self.latest()
-        return latest if latest is not None and latest.number > self._pointer().get("newest_seen", 0) else None
+        return latest if latest is not None and self.is_new(latest.number) else None
 
     def find(self, number: int) -> ModelVersion:
         """Read a version's manifest, and see that its files are there.
@@ -127,6 +128,8 @@ class Registry:
         number = self._next_number()
         with new_folder(self._folder / str(number)) as beside:
             save_classifier(trained.classifier, beside)
+            if trained.held_out is not None:
+                (beside / HELD_OUT).write_bytes(trained.held_out.to_bytes())
             more = {"label_texts": label_texts, "sha256": _checksums(beside), "question": question}
             manifest = _manifest(trained, targets, config, more)
             (beside / "manifest.json").write_bytes(sealed(json.dumps(manifest, indent=2).encode()))
@@ -134,7 +137,7 @@ class Registry:
         return self.find(number)
 
     def point(self, number: int) -> None:
-        """Make a version current, and delete versions older than the newest KEPT_VERSIONS, except the current one.
+        """Make a version current, and `tidy`.
 
         Raises:
             VersionError: there is no such version, or it is damaged.
@@ -142,9 +145,23 @@ class Registry:
         self.find(number).check()
         pointer = {"number": number, "newest_seen": self.numbers()[-1]}
         write_whole(self._folder / "current", sealed(json.dumps(pointer).encode()))
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Delete versions older than the newest KEPT_VERSIONS, except the current one."""
+        current = self._pointer().get("number")
         for old in self.numbers()[:-KEPT_VERSIONS]:
-            if old != number:
+            if old != current:
                 discard(self._folder / str(old))
+
+    def is_new(self, number: int) -> bool:
+        """Whether a version was trained after the current one took its place, so that nobody has pointed past it."""
+        return number > self._pointer().get("newest_seen", 0)
+
+    def is_set_back(self, number: int) -> bool:
+        """Whether somebody made a version current although a newer one was there: a rollback."""
+        newest_seen = self._pointer().get("newest_seen", 0)
+        return any(number < other <= newest_seen for other in self.numbers())
 
     def _pointer(self) -> dict[str, int]:
         """Read which version is current, and the newest number at that time; empty before the first."""

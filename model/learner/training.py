@@ -21,6 +21,7 @@ from model.learner.calibration import fit_temperature, predict_out_of_fold
 from model.learner.evaluation import Evaluation, Measure, evaluate, find_warnings, seen_classes
 from model.learner.fitting import Fitter, Material, read_material
 from model.learner.folds import deal_folds
+from model.learner.held_out import HeldOutAnswers
 from model.learner.knowledge import know
 from model.learner.prototypes import NO_TRUST, Trust
 from model.learner.recipes import Plan, TrainingConfig, choose_recipe, count_steps, make_plan
@@ -50,6 +51,7 @@ class Trained:
         weak_labels: number of texts labelled by an LLM that it learned from.
         trust: how far label names and unlabelled texts counted.
         agreement: people's agreement with label names, where the classifier learned from names (`train_on_names`).
+        held_out: the answers that `out_of_fold` was measured on; None without folds.
     """
 
     classifier: TextClassifier
@@ -62,6 +64,7 @@ class Trained:
     weak_labels: int = 0
     trust: Trust = NO_TRUST
     agreement: Agreement = NO_AGREEMENT
+    held_out: HeldOutAnswers | None = None
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,7 @@ def train(
         warnings=tuple(find_warnings(data.targets, out_of_fold, has_names=fitted.trust.names)),
         weak_labels=len(material.weak),
         trust=fitted.trust,
+        held_out=held_out.answers(classifier, data.targets),
     )
 
 

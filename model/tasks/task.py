@@ -72,6 +72,7 @@ class Task(ABC):
         label_set: the classes of axis C. Model versions of other classes are not used for the question.
         conditions: when the question is asked; all must hold.
         is_learned: a classifier learns to answer it; otherwise texts are only put in order.
+        is_ordered: the classes are degrees in order, and the answer is the median of their probabilities.
     """
 
     control: str
@@ -79,6 +80,7 @@ class Task(ABC):
     label_set: LabelSet
     conditions: tuple[Condition, ...] = ()
     is_learned: ClassVar[bool] = True
+    is_ordered: ClassVar[bool] = False
 
     @abstractmethod
     def targets(self, annotated: Iterable[AnnotatedText]) -> ReadTargets:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from model.errors import UnusableAnswerError
 from model.learner.evaluation import Evaluation, evaluate_ordered, median_classes
@@ -36,6 +36,7 @@ class Rating(Task):
     label_set: LabelSet
     meaning: Meaning = field(default_factory=Meaning, compare=False)
     conditions: tuple[Condition, ...] = ()
+    is_ordered: ClassVar[bool] = True
 
     def targets(self, annotated: Iterable[AnnotatedText]) -> ReadTargets:
         """Shares of annotators; see `read_shares`."""
