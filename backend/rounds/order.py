@@ -7,6 +7,7 @@ import numpy as np
 
 from backend.settings import ProjectSettings
 from backend.store.selections import Selection
+from model.judging.fair_sample import draw_numbers
 from model.query.ranking import Ranking, merge_orders, mix_in_random, rank
 from model.query.strategies import Strategy, find_strategy
 from model.query.unlabelled import Need, Unlabelled
@@ -74,8 +75,8 @@ def order_pool(
 ) -> Order:
     """Order the pool for annotators.
 
-    A share `explore` of the places goes to texts drawn uniformly at random: these are our only unbiased sample of the
-    pool. Skipped and empty texts come last.
+    A share `explore` of the places goes to texts drawn uniformly at random, by a fixed number of each task: these are
+    our only unbiased sample of the pool (`model/judging/fair_sample.py`). Skipped and empty texts come last.
 
     Args:
         pool: N texts.
@@ -98,7 +99,8 @@ def order_pool(
     # Skipped texts come before empty texts: a person can still label a skipped text.
     last = sorted(np.flatnonzero(~is_wanted_N).tolist(), key=lambda row: not pool[row].is_skipped)
     ranking = rank(strategy, unlabelled, settings.query_size, rng, wanted)
-    rows, is_explore = mix_in_random(wanted[ranking.indices_N], settings.explore, rng)
+    drawn = wanted[np.argsort(draw_numbers(np.array([pool[row].task_id for row in wanted], dtype=np.int64)))]
+    rows, is_explore = mix_in_random(wanted[ranking.indices_N], settings.explore, rng, drawn)
     reason_of = dict(zip(wanted[ranking.indices_N].tolist(), _reasons(strategy, ranking), strict=True))
     reason_of.update({row: picked[pool[row].task_id].reason for row in reason_of if pool[row].task_id in picked})
     chosen = [

@@ -161,7 +161,9 @@ def _by_text(scores_N: FloatArray, shuffled_N: IntArray) -> FloatArray:
     return by_text_N
 
 
-def mix_in_random(rows_N: IntArray, share: float, rng: np.random.Generator) -> tuple[IntArray, BoolArray]:
+def mix_in_random(
+    rows_N: IntArray, share: float, rng: np.random.Generator, drawn_N: IntArray | None = None
+) -> tuple[IntArray, BoolArray]:
     """Fill every place at random with probability `share`; the other texts keep the ranking's order.
 
     Random texts are drawn from all rows, highly ranked ones included, so that they are a fair sample of the pool.
@@ -170,12 +172,13 @@ def mix_in_random(rows_N: IntArray, share: float, rng: np.random.Generator) -> t
         rows_N: a ranking, first = ask first.
         share: in [0, 1].
         rng: draws places and texts.
+        drawn_N: the same rows in the order in which they are drawn; None: `rng` draws them.
 
     Returns:
         The mixed order mixed_N, and is_explore_N: whether the text at each place was drawn at random.
     """
     is_explore_N = rng.random(len(rows_N)) < share
-    drawn = rng.permutation(rows_N)[: int(is_explore_N.sum())]
+    drawn = (rng.permutation(rows_N) if drawn_N is None else drawn_N)[: int(is_explore_N.sum())]
     mixed_N = np.empty_like(rows_N)
     mixed_N[is_explore_N] = drawn
     mixed_N[~is_explore_N] = rows_N[~np.isin(rows_N, drawn)]

@@ -34,6 +34,8 @@ MAY_IMPORT = {
     "model.tasks.free_text.llm": ("model.llm.asking", "model.llm.reading"),
     "model.tasks.taxonomy": KIND_MAY_IMPORT,
     "model.tasks.classification.llm": ("model.llm.asking", "model.llm.reading", "model.query"),
+    "model.judging": (),
+    "model.stopping": ("model.judging",),
     "model.encoder": (),
     "model.query": (),
     "model.learner": ("model.encoder", "model.query"),
@@ -66,10 +68,10 @@ GROUND = (
 # What computes from arrays alone.
 PURE = (
     *("model.links", "model.query", "model.llm.reading", "model.llm.asking"),
-    *("model.tasks.classification.llm", "model.learner.evaluation"),
+    *("model.tasks.classification.llm", "model.learner.evaluation", "model.judging", "model.stopping"),
 )
 RECORDS = (
-    *("model.types", "model.errors", "model.progress", "model.links", "model.query", "model.llm"),
+    *("model.types", "model.errors", "model.progress", "model.links", "model.query", "model.llm", "model.judging"),
     "model.tasks.classification.llm",
 )
 # The most files of a folder besides its __init__.py: more are no floor but a heap.

@@ -14,8 +14,8 @@ from model.types import PoolText
 DOUBTS_50 = np.linspace(0, 0.5, 50)
 
 
-def pool(size: int = 50) -> list[PoolText]:
-    return [PoolText(100 + row, f"text {row}") for row in range(size)]
+def pool(size: int = 50, first_id: int = 100) -> list[PoolText]:
+    return [PoolText(first_id + row, f"text {row}") for row in range(size)]
 
 
 def order(texts, seed: int = 0, has_model: bool = True, **own) -> Order:
@@ -64,7 +64,7 @@ def test_skipped_texts_take_no_place_of_the_batch():
 def test_the_texts_drawn_at_random_are_an_unbiased_sample():
     drawn_50 = np.zeros(50)
     for seed in range(400):
-        ordered = order(pool(), seed, explore=0.2)
+        ordered = order(pool(first_id=1 + 50 * seed), seed, explore=0.2)
         drawn_50[ordered.rows_N[ordered.is_explore_N]] += 1
     assert drawn_50.mean() == pytest.approx(0.2 * 400, rel=0.05)
     # Each text is drawn 80 times, give or take 8; the favourites of the strategy no less often than the rest.
@@ -75,6 +75,17 @@ def test_the_texts_drawn_at_random_are_an_unbiased_sample():
 def test_every_place_is_drawn_at_random_equally_often():
     given_50 = sum(order(pool(), seed, explore=0.2).is_explore_N.astype(int) for seed in range(400))
     assert np.abs(given_50 - 80).max() < 4.5 * 8
+
+
+def test_a_text_that_was_drawn_is_drawn_again_until_it_is_labelled():
+    first, second = (order(pool(), seed, explore=0.3) for seed in (1, 2))
+    one, other = (ordered.rows_N[ordered.is_explore_N].tolist() for ordered in (first, second))
+    fewer = min(len(one), len(other))
+    assert one[:fewer] == other[:fewer]
+    labelled = pool()[one[0]]
+    rest = [text for text in pool() if text != labelled]
+    later = order(rest, 3, explore=0.3)
+    assert rest[later.rows_N[later.is_explore_N][0]] == pool()[one[1]]
 
 
 def test_between_random_texts_the_strategys_order_stays():
