@@ -1,0 +1,65 @@
+"""The pace of the people who label: labels an hour of work; breaks are no work."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.types import FloatArray
+
+# A longer time between two labels of the team is a break.
+BREAK_S = 600.0
+# A person's labels that follow each other faster were imported.
+FASTEST_S = 0.5
+# The last so many hours of work count: people get faster, and teams change.
+RECENT_S = 2 * 3600.0
+# Fewer labels, or less work, tell no pace.
+LEAST_LABELS, LEAST_S = 20, 300.0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast people label.
+
+    Attributes:
+        labels_per_hour: of work, all people together.
+        labels: number of labels that this is from.
+    """
+
+    labels_per_hour: float
+    labels: int
+
+    def hours(self, labels: int) -> float:
+        """Hours of work for so many labels."""
+        return labels / self.labels_per_hour
+
+
+def pace_of(times_by_person: Sequence[Sequence[float]]) -> Pace | None:
+    """Measure the pace in the last hours of work.
+
+    Args:
+        times_by_person: for each person the times of their labels, in seconds, in any order.
+
+    Returns:
+        None while there are too few labels, or only imported ones.
+    """
+    times_N = np.sort(np.concatenate([_by_hand(times) for times in times_by_person] or [np.zeros(0)]))
+    gaps_M = np.diff(times_N)[::-1]
+    # The first label after a break has no time of its own.
+    worked_M = gaps_M[gaps_M <= BREAK_S]
+    recent_M = worked_M[np.cumsum(worked_M) <= RECENT_S]
+    seconds = float(recent_M.sum())
+    if len(recent_M) < LEAST_LABELS or seconds < LEAST_S:
+        return None
+    return Pace(3600.0 * len(recent_M) / seconds, len(recent_M))
+
+
+def _by_hand(times: Sequence[float]) -> FloatArray:
+    """The times of labels that a person gave one by one."""
+    sorted_N: FloatArray = np.sort(np.asarray(times, dtype=float))
+    if len(sorted_N) < 2:
+        return sorted_N
+    is_fast_M = np.diff(sorted_N) < FASTEST_S
+    # Of two labels that follow too fast, neither was given by hand.
+    by_hand_M: FloatArray = sorted_N[~(np.append(is_fast_M, False) | np.insert(is_fast_M, 0, False))]
+    return by_hand_M
