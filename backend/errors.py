@@ -143,6 +143,12 @@ class StillConnectedError(ShortlistError):
     code = "still_connected"
 
 
+class NotWaitingError(ShortlistError):
+    """A model version is to be promoted that does not wait."""
+
+    code = "not_waiting"
+
+
 class BackupError(ShortlistError):
     """A backup cannot be made, is none, is damaged, or may not be put in place."""
 
@@ -158,6 +164,7 @@ HTTP_STATUS: dict[type[ShortlistError], int] = {
     WrongContentTypeError: 415,
     ConfigurationError: 422,
     LabelDescriptionError: 422,
+    NotWaitingError: 409,
     TooManyRequestsError: 429,
     RedisUnavailableError: 503,
     BusyError: 503,

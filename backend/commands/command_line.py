@@ -15,6 +15,7 @@ COMMANDS = {
     "doctor": "doctor:doctor",
     "status": "project_table:status",
     "rollback": "model_versions:rollback",
+    "promote": "model_versions:promote",
     "prompt": "chat_window:prompt",
     "paste": "chat_window:paste",
     "export": "annotations:export",

@@ -20,6 +20,7 @@ from backend.settings import Settings
 from backend.store.damage import damage_of
 from backend.store.project_folder import ProjectFolder
 from backend.store.sync_record import SyncRecord
+from backend.store.waiting import waiting_of
 from backend.studio.answers import MLBackendAnswer
 from backend.studio.client import SAMPLING, LabelStudioClient
 from backend.studio.config.kinds import read_tasks
@@ -277,6 +278,7 @@ def _project(settings: Settings, client: LabelStudioClient, project_id: int, url
     yield from _drafts(settings, name, record)
     for left in record.left_out if record else ():
         yield Finding(name, left.sentence, "correct or delete these answers; all others are learned from")
+    yield from _waiting(name, folder)
     yield from look_at_files(name, folder)
     published = folder.publications.name()
     if published and (project.model_version != published or project.sampling != SAMPLING):
@@ -308,6 +310,14 @@ def _drafts(settings: Settings, name: str, record: SyncRecord | None) -> Iterato
         f"{drafts.kept} of {drafts.shown} drafts of the LLM were kept unchanged; {drafts.blind} answers were written "
         f"without seeing the draft{near}",
     )
+
+
+def _waiting(name: str, folder: ProjectFolder) -> Iterator[Finding]:
+    """Name the model versions that wait because they are clearly worse."""
+    for waiting in waiting_of(folder):
+        promote = f"python -m backend promote --project {folder.project_id} --version {waiting.version}"
+        mend = f"look at the labels that came since; the next training is compared anew, and `{promote}` uses this one"
+        yield Finding(name, waiting.decision.reason, mend)
 
 
 def _refused(name: str, backend: MLBackendAnswer) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""`rollback`: use an earlier model version again."""
+"""`rollback`: use an earlier model version again; `promote`: use one that waits because it is worse."""
 
 from typing import Annotated
 
@@ -7,6 +7,7 @@ import typer
 from backend.commands.model_dir import check_model_dir
 from backend.commands.terminal import ProjectOption, say, settings_of_command
 from backend.store.project_folder import ProjectFolder
+from backend.store.waiting import promote as promote_waiting
 from backend.web.service import open_service
 from model.errors import VersionError
 
@@ -24,6 +25,21 @@ def rollback(
         service.folder(project).registry.point(number)
         service.rounds.request(project)
         say(f"Project {project} uses model version {number} again; its order is being published.")
+
+
+def promote(
+    project: ProjectOption,
+    version: Annotated[int, typer.Option("--version", help="Only this model version; default: all that wait.")] = 0,
+) -> None:
+    """Use a model version that waits because it is clearly worse than the current one, and publish its order."""
+    with settings_of_command() as settings:
+        check_model_dir(settings.model_dir, may_write=True)
+        service = open_service(settings)
+        service.rounds.ping()
+        promoted = promote_waiting(service.folder(project), version)
+        service.rounds.request(project)
+        numbers = " and ".join(map(str, promoted))
+        say(f"Project {project} uses model version {numbers} now; its order is being published.")
 
 
 def _version_before_current(folder: ProjectFolder) -> int:

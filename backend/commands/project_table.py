@@ -38,11 +38,13 @@ def _row(service: Service, project_id: int) -> list[str]:
 
 
 def _problem(row: dict[str, Any]) -> str:
-    """The last error, else a hook that failed, else what was set aside or left out; empty if all is well."""
+    """The last error, else a hook that failed, a version that waits, what was set aside or left out; empty if well."""
+    waiting = [f"{one['reason']} (`promote` uses it all the same)" for one in row["waiting"]]
     hook, damaged = row["ordering_hook"], ", ".join(damage["file"] for damage in row["set_aside"])
     problems = (
         str(row["last_error"]),
         f"{hook['problem']} ({hook['fallback']} orders)" if hook else "",
+        "; ".join(waiting),
         f"damaged or missing on disk: {damaged}" if damaged else "",
         "; ".join(LeftOutTasks(**left).sentence for left in row["left_out"]),
     )

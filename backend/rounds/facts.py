@@ -158,8 +158,8 @@ def reorders_on_every_label(folder: ProjectFolder, settings: ProjectSettings, in
         return False
     if in_use.version is None:
         return in_use.has_names and find_strategy(settings.cold_start).needs_classifier
-    is_newest = folder.registry.numbers()[-1:] == [in_use.version.number]
-    return is_newest and find_strategy(settings.strategy).needs_classifier
+    is_set_back = folder.registry.is_set_back(in_use.version.number)
+    return not is_set_back and find_strategy(settings.strategy).needs_classifier
 
 
 def order_digest(label_config: str, settings: ProjectSettings) -> str:

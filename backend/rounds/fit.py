@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from backend.errors import RedisUnavailableError, TurnLostError
 from backend.rounds.context import RoundContext
+from backend.rounds.judging.gate import admit
 from backend.rounds.llm.checking import labels_that_train
 from backend.rounds.score import embedder
 from backend.rounds.sync import Synced
@@ -70,15 +71,16 @@ def fit(context: RoundContext, synced: Synced, *, is_due: bool) -> ModelVersion 
     """
     registry = context.folder.registry
     if not is_due:
-        # A version that a killed round trained and never made current is found here.
-        return usable(registry.pending() or registry.current(), synced)
+        # A version that a killed round trained and never made current is found here, and one that waits.
+        pending = usable(registry.pending(), synced)
+        return usable(registry.current(), synced) if pending is None else admit(context, synced, pending)
     check_trainable(synced.targets)
     context.turn.step(TRAINING)
     config = TrainingConfig(recipe=synced.settings.recipe, encoder=context.settings.bert_model)
     trained = _train(context, synced, config)
     version = registry.write(trained, synced.targets, config, synced.label_texts, synced.task.control)
     _log_trained(context.project_id, version, trained)
-    return version
+    return admit(context, synced, version)
 
 
 def _train(context: RoundContext, synced: Synced, config: TrainingConfig) -> Trained:

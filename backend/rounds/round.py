@@ -149,8 +149,17 @@ class Round:
         self._folder.sync_record.write(last.counted_anew(self._project.labelled_tasks, unread))
         return False
 
-    def _identity(self) -> tuple[str, ...]:
-        """Everything whose change makes the facts of the last round void."""
+    def _identity(self, standings: Sequence[Standing] = ()) -> tuple[str, ...]:
+        """Everything whose change makes the facts of the last round void.
+
+        Args:
+            standings: of a round that ends: its model versions count, not those that a person chose meanwhile.
+        """
+        used = {one.context.folder.path: one.in_use.model for one in standings if one.in_use.has_model}
+        first, *further = (
+            str(used.get(folder.path, _current_number(folder)))
+            for folder in (self._folder, *self._folder.of_further_questions())
+        )
         selection = self._folder.selection.read()
         # An LLM's failure changes nothing by itself.
         chosen_at = selection.at if selection is not None and not selection.has_failed else 0.0
@@ -158,9 +167,9 @@ class Round:
             order_digest(self._project.label_config, self._settings),
             self._context.settings.bert_model,
             str(self._project.tasks),
-            str(_current_number(self._folder)),
+            first,
             repr(chosen_at),
-            *(str(_current_number(folder)) for folder in self._folder.of_further_questions()),
+            *further,
         )
 
     def _catch_up_past_damage(self) -> None:
@@ -274,8 +283,8 @@ class Round:
         """Point a question to the version that its order was made by."""
         context, version = standing.context, standing.in_use.version
         registry = context.folder.registry
-        current = registry.current()
-        if version is not None and (current is None or version.number != current.number):
+        # A person may have rolled back or promoted a version while the round ran: only a new version is pointed to.
+        if version is not None and registry.is_new(version.number):
             self._turn.check()
             registry.point(version.number)
             encoders = [context.settings.bert_model, source_of(context, version).name]
@@ -296,7 +305,7 @@ class Round:
         names = Agreed(agreement.agreed, agreement.of) if agreement else last.names if last else None
         self._folder.sync_record.write(
             SyncRecord(
-                identity=self._identity(),
+                identity=self._identity(standings),
                 annotations=synced.project.annotations,
                 unread=Unread(),
                 facts=first,
@@ -313,6 +322,8 @@ class Round:
                 left_out=left_out,
                 questions=tuple(standing.synced.task.control for standing in standings),
                 no_text=synced.no_text,
+                pace=synced.pace,
+                unlearned=tuple(one.synced.task.control for one in standings if not one.synced.task.is_learned),
             )
         )
 

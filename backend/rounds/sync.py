@@ -3,8 +3,10 @@
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from datetime import datetime
+from functools import cached_property, partial
 
 from backend.rounds.context import RoundContext
 from backend.settings import ProjectSettings
@@ -16,6 +18,7 @@ from backend.studio.config.texts import read_text
 from backend.studio.contract import Project
 from backend.studio.reading import Reading
 from model.encoder.encoder import MAX_CHARACTERS
+from model.judging.pace import Pace, pace_of
 from model.learner.knowledge import MOST_POOL
 from model.llm.asking import MARK
 from model.tasks.shares import quoted
@@ -46,6 +49,7 @@ class Synced:
         left_out: answers to the question that nothing can be learned from.
         no_text: set for the first question if most of the waiting tasks have no text.
         written: what each person wrote about a text, by task id; of a question that is answered in free text.
+        pace: how fast people label, whatever the question; None while nobody can tell.
     """
 
     project: Project
@@ -60,6 +64,7 @@ class Synced:
     left_out: tuple[LeftOut, ...] = ()
     no_text: NoText | None = None
     written: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    pace: Pace | None = None
 
     @cached_property
     def text_digests_N(self) -> IntArray:
@@ -101,18 +106,16 @@ def sync(
         with TaskStore(file) as store:
             reading = Reading(context.client, store, project, tasks, context.turn.progress)
             reading.catch_up(unread.tasks, unread.are_all_named, is_thorough)
-            pool = tuple(store.pool())
-            asked = [task.as_answered(store.annotated()) for task in tasks]
-            labelled = [_read(task, store.annotated(), len(asked)) for task in asked]
-            written = [task.written(store.annotated()) for task in asked]
+            pool, annotated = tuple(store.pool()), tuple(store.annotated())
+        asked = [task.as_answered(annotated) for task in tasks]
+        labelled = [_read(task, annotated, len(asked)) for task in asked]
+        written = [task.written(annotated) for task in asked]
+        pace = pace_of(_times(annotated))
+        of_project = partial(Synced, project=project, settings=settings, pool=pool, encoder=encoder, pace=pace)
         return tuple(
-            Synced(
-                project=project,
+            of_project(
                 task=task,
-                settings=settings,
                 targets=given.targets,
-                pool=pool,
-                encoder=encoder,
                 label_texts=meanings[place],
                 place=place,
                 questions=len(asked),
@@ -152,6 +155,17 @@ def _no_text(context: RoundContext, tasks: Sequence[Task], pool: Sequence[PoolTe
     keys = dict.fromkeys(str(key)[:_KEY_CHARACTERS] for page in pages for task in page for key in task.data)
     asked = dict.fromkeys(field.key for task in tasks for field in task.fields)
     return NoText(len(empty), len(pool), tuple(asked), tuple(keys)[:_NAMED_KEYS])
+
+
+def _times(annotated: Sequence[AnnotatedText]) -> list[list[float]]:
+    """When each annotator gave labels, in seconds since 1970."""
+    by_person: dict[str, list[float]] = {}
+    for annotation in (one for text in annotated for one in text.annotations if not one.is_skipped):
+        # Files of other tools may bring annotations whose time nobody can read.
+        with suppress(ValueError):
+            at = datetime.fromisoformat(annotation.updated_at).timestamp()
+            by_person.setdefault(annotation.annotator, []).append(at)
+    return list(by_person.values())
 
 
 def _meanings(task: Task, project: Project, settings: ProjectSettings) -> LabelTexts:

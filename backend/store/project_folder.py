@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from backend.store.documents import Document, Journal
+from backend.store.judging import Decision, History, StopAnswers
 from backend.store.publications import Publications
 from backend.store.selections import Draft, LLMLabel, PastePrompt, Selection
 from backend.store.sync_record import SyncRecord
@@ -105,6 +106,9 @@ _DRAFTS = TypeAdapter(dict[int, Draft])
 _PASTE_PROMPT = TypeAdapter[PastePrompt | None](PastePrompt | None)
 _SYNC_RECORD = TypeAdapter[SyncRecord | None](SyncRecord | None)
 _NAMES = TypeAdapter(list[str])
+_HISTORY = TypeAdapter[History | None](History | None)
+_STOP_ANSWERS = TypeAdapter[StopAnswers | None](StopAnswers | None)
+_DECISION = TypeAdapter[Decision | None](Decision | None)
 _ROUND = TypeAdapter(RoundRecord)
 _QUESTIONS, _EMBEDDINGS = "questions", "embeddings"
 PUBLICATION_NAME = re.compile(r"^(\d+)\.(\d+)$")
@@ -204,6 +208,21 @@ class ProjectFolder:
     def of_project(self) -> "ProjectFolder":
         """The project's own folder, which is also that of its first question."""
         return ProjectFolder(self._model_dir, self.project_id)
+
+    @property
+    def history(self) -> Document[History | None]:
+        """The question's model versions and their differences; None before the first training."""
+        return Document(self.path / "history.json", _HISTORY, None)
+
+    @property
+    def stop_answers(self) -> Document[StopAnswers | None]:
+        """What the newest model version answers to the stop set; None before the first training."""
+        return Document(self.path / "stop_answers.json", _STOP_ANSWERS, None)
+
+    @property
+    def gate(self) -> Document[Decision | None]:
+        """Whether the newest model version took the place of the one before it; None before there were two."""
+        return Document(self.path / "gate.json", _DECISION, None)
 
     def of_question(self, place: int) -> "ProjectFolder":
         """The folder of one of the project's questions; the first question has the project's own."""

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
+from model.judging.pace import Pace
 from model.tasks.classification.llm import Checks
 from model.tasks.free_text.llm import DraftFigures
 from model.types import LeftOut
@@ -231,6 +232,8 @@ class SyncRecord:
         no_text: set if most of the waiting tasks have no text.
         further_llm_checks: the same as `llm_checks`, for the project's further questions.
         drafts: what came of an LLM's drafts; None unless the project's question is answered in free text.
+        pace: how fast people label; None while nobody can tell.
+        unlearned: controls of the questions that no classifier learns.
     """
 
     identity: tuple[str, ...]
@@ -250,6 +253,8 @@ class SyncRecord:
     no_text: NoText | None = None
     further_llm_checks: tuple[Checks, ...] = ()
     drafts: DraftFigures | None = None
+    pace: Pace | None = None
+    unlearned: tuple[str, ...] = ()
 
     @property
     def llm_checks_by_question(self) -> dict[str, Checks]:

@@ -10,6 +10,7 @@ from backend.store.project_folder import known_projects
 from backend.web.service import Service
 from backend.web.status import status_or_fault
 from backend.work.states import STATES
+from model.stopping import ENOUGH
 
 Status = Mapping[str, Any]
 # Metric, its description, and its value in a project's status; None leaves the project out.
@@ -42,6 +43,46 @@ _GAUGES: tuple[tuple[str, str, Callable[[Status], float | None]], ...] = (
         "shortlist_names_compared",
         "Labelled texts that were compared with what label names alone say.",
         lambda status: _entry(status["names"], "of"),
+    ),
+    (
+        "shortlist_stopping_advised",
+        "1 while the advice is that labels are enough.",
+        lambda status: float(status["stopping"]["state"] == ENOUGH),
+    ),
+    (
+        "shortlist_expected_gain",
+        "Expected gain in accuracy of the next 100 labels.",
+        lambda status: status["stopping"]["gain"],
+    ),
+    (
+        "shortlist_expected_gain_high",
+        "The gain of the next 100 labels is smaller with a probability of 95 %.",
+        lambda status: status["stopping"]["gain_high"],
+    ),
+    (
+        "shortlist_version_agreement",
+        "Agreement (kappa) of successive model versions on unlabelled texts, mean of the last three.",
+        lambda status: status["stopping"]["kappa"],
+    ),
+    (
+        "shortlist_fair_accuracy",
+        "Accuracy on the random sample of labelled texts alone.",
+        lambda status: status["stopping"]["fair_accuracy"],
+    ),
+    (
+        "shortlist_labels_per_hour",
+        "Labels an hour of work in the last hours, all people together.",
+        lambda status: status["stopping"]["labels_per_hour"],
+    ),
+    (
+        "shortlist_hours_left",
+        "Hours of work for all unlabelled tasks at that pace.",
+        lambda status: status["stopping"]["hours_left"],
+    ),
+    (
+        "shortlist_versions_waiting",
+        "Model versions that wait for a person because they are clearly worse than the current one.",
+        lambda status: len(status["waiting"]),
     ),
     (
         "shortlist_hook_fallback",

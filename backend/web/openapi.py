@@ -77,6 +77,7 @@ _REFUSALS = {
     403: "a page of another site, or a name that is not this backend's",
     404: "no such project or path",
     405: "another method is wanted",
+    409: "not what is so now: load the page again",
     413: "more than the endpoint reads",
     415: "JSON is wanted",
     422: "a labeling config, setting or answer that cannot be used",
@@ -85,14 +86,14 @@ _REFUSALS = {
 }
 _HEALTH = {"get": _says("Alive", 200, security=[])}
 _EVENT: dict[str, Any] = {"annotation": {}, "annotations": {}, "task": {}, "tasks": {}}
-_FORM = {
-    "required": True,
-    "content": {
-        "application/x-www-form-urlencoded": {
-            "schema": {"type": "object", "properties": {"answer": _TEXT, "made_at": _TEXT}, "required": ["answer"]}
-        }
-    },
-}
+
+
+def _form(optional: dict[str, Any], required: dict[str, Any] | None = None) -> dict[str, Any]:
+    schema = {"type": "object", "properties": optional | (required or {}), "required": list(required or {})}
+    return {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": schema}}}
+
+
+_FORM = _form({"made_at": _TEXT}, {"answer": _TEXT})
 _PATHS = {
     "/": _HEALTH,
     "/health": _HEALTH,
@@ -135,6 +136,14 @@ _PATHS = {
         "post": _says(
             "The answer of a chat window", 200, content="text/html", parameters=[_PROJECT_ID], requestBody=_FORM
         ),
+    },
+    "/projects/{project_id}/promote": {
+        "post": _says(
+            "Use a model version that waits because it is clearly worse",
+            200,
+            parameters=[_PROJECT_ID],
+            requestBody=_form({"version": _TEXT}),
+        )
     },
     "/metrics": {"get": _says("Prometheus' text format", 200, content="text/plain")},
 }

@@ -13,6 +13,7 @@ from backend.errors import (
     WrongSecretError,
 )
 from backend.store.project_folder import ProjectFolder
+from backend.store.waiting import promote
 from backend.studio.config.kinds import check_asked_for, labels_of, read_tasks
 from backend.studio.contract import START_TRAINING, Event, parse_event, parse_predict, parse_project_id, parse_setup
 from backend.web.entrance.forms import check_token, form_token, give_token
@@ -31,6 +32,8 @@ from model.tasks.label_names import check_described
 # Connecting makes Label Studio create a webhook, and set the project's model version, right after it called /setup: a
 # second round finds the one and fixes the other.
 AFTER_SETUP_S = 5.0
+# A version's number never has so many.
+_MOST_DIGITS = 10
 # What Label Studio shows of a backend; `backend/plugin.py` has the class.
 MODEL_CLASS = "ShortlistModel"
 
@@ -156,6 +159,15 @@ def take_pasted_answer(project_id: int) -> tuple[Response, int]:
     return _paste_page(project_id, said=f"{len(selection.picks)} texts are asked for first, in a moment."), 200
 
 
+@routes.post("/projects/<int:project_id>/promote")
+def promote_waiting(project_id: int) -> Response:
+    """Use a model version that waits; the next round publishes its order."""
+    check_token(request)
+    promoted = promote(_connected_folder(project_id), _version(request.form.get("version", "")))
+    _service().rounds.request(project_id)
+    return jsonify({"promoted": promoted, "status": "queued"})
+
+
 @routes.get("/metrics")
 def metrics() -> Response:
     """Prometheus' text format."""
@@ -187,6 +199,13 @@ def _is_vouched_for(event: Event) -> bool:
     if g.signed_project not in (None, event.project_id):
         raise WrongSecretError("the webhook has the secret of another project")
     return g.signed_project is not None or g.has_password
+
+
+def _version(raw: str) -> int:
+    """The number of a model version in a form; 0 if it names none."""
+    if raw and not (raw.isascii() and raw.isdigit() and len(raw) < _MOST_DIGITS):
+        raise InvalidRequestError("the form's 'version' is no number: load the page again")
+    return int(raw or 0)
 
 
 def _made_at(raw: str | None) -> float | None:

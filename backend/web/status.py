@@ -13,6 +13,7 @@ from backend.store.project_folder import ProjectFolder
 from backend.store.publications import Publication
 from backend.store.selections import Selection
 from backend.store.sync_record import Failure, SyncRecord
+from backend.web.advising import stopping_status, waiting_status
 from backend.web.service import Service
 from backend.work.states import FAILED, IDLE
 from model.errors import LLMBudgetError
@@ -55,6 +56,8 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
         "weak_labels": current.weak_labels if current else 0,
         "trust": asdict(current.trust) if current else None,
         "names": asdict(last.names) if last and last.names else None,
+        "stopping": stopping_status(folder, last),
+        "waiting": waiting_status(folder),
         "labels": last.labels if last else 0,
         "questions": _questions(service.settings, folder, last),
         "no_text": {**asdict(last.no_text), "sentence": last.no_text.sentence} if last and last.no_text else None,

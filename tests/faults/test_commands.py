@@ -6,15 +6,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from redis import Redis
 from typer.testing import CliRunner
 
 from backend.commands.command_line import command_line
 from backend.commands.terminal import plain, settings_of_command
+from backend.store.judging import Decision
 from backend.store.project_folder import Connection, ProjectFolder
+from backend.work.queue import RoundQueue
 from backend.work.turn import record_key
 from examples.servers import free_port
+from model.encoder.classifier import new_classifier
+from model.learner.recipes import TrainingConfig
+from model.learner.training import Trained
+from model.types import Targets
+from tests.fakes import SENTIMENT
 from tests.studio_servers import LEGACY_KEY, Answer, labels, refused_by_label_studio, studio_server
 
 UGLY = [
@@ -58,12 +66,12 @@ def _make(model_dir: Path, mode: int) -> None:
         folder.chmod(mode)
 
 
-@pytest.mark.parametrize("command", ["serve", "worker", "status", "rollback", "prompt", "paste"])
+@pytest.mark.parametrize("command", ["serve", "worker", "status", "rollback", "promote", "prompt", "paste"])
 @pytest.mark.parametrize("mode", [0o700, 0o000], ids=["another user's", "nobody's"])
 def test_a_model_dir_that_may_not_be_used_is_named_with_the_mend(environment, run_command, model_dir, command, mode):
     environment(MODEL_DIR=str(model_dir), REDIS_URL=f"redis://127.0.0.1:{free_port()}")
     _make(model_dir, mode)
-    words = ["--project", "1"] if command in ("rollback", "prompt", "paste") else []
+    words = ["--project", "1"] if command in ("rollback", "promote", "prompt", "paste") else []
     with as_nobody():
         done = run_command(command, *words)
     model_dir.chmod(0o700)
@@ -73,12 +81,12 @@ def test_a_model_dir_that_may_not_be_used_is_named_with_the_mend(environment, ru
     assert "chown" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["serve", "worker", "rollback", "paste"])
+@pytest.mark.parametrize("command", ["serve", "worker", "rollback", "promote", "paste"])
 def test_a_model_dir_that_may_only_be_read_is_refused_by_what_writes(environment, run_command, model_dir, command):
     environment(MODEL_DIR=str(model_dir), REDIS_URL=f"redis://127.0.0.1:{free_port()}")
     _make(model_dir, 0o555)
     with as_nobody():
-        done = run_command(command, *(["--project", "1"] if command in ("rollback", "paste") else []))
+        done = run_command(command, *(["--project", "1"] if command in ("rollback", "promote", "paste") else []))
     assert "chown" in done.stderr
 
 
@@ -190,3 +198,27 @@ def test_what_nobody_foresaw_ends_with_a_sentence_that_shows_no_text(environment
     said = capsys.readouterr().err
     assert said.startswith("internal: unexpected KeyError (test_commands.py, line ")
     assert "a private text" not in said
+
+
+def test_promote_uses_the_version_that_waits_and_says_so_where_none_does(
+    environment, run_command, module_redis, tmp_path, small_encoder
+):
+    environment(REDIS_URL=f"unix://{module_redis.connection_pool.connection_kwargs['path']}")
+    folder = ProjectFolder(tmp_path / "data", 1)
+    folder.connection.write(Connection("http://localhost:9090"))
+    one = Targets((4, 9), ("good film", "bad film"), np.float32([[0, 1], [1, 0]]), SENTIMENT)
+    for _ in range(2):
+        made = Trained(new_classifier(small_encoder, SENTIMENT))
+        folder.registry.write(made, one, TrainingConfig(encoder=small_encoder))
+        if folder.registry.current() is None:
+            folder.registry.point(1)
+    none = run_command("promote", "--project", "1")
+    assert (none.exit_code, none.stderr.startswith("not_waiting: no model version of project 1 waits")) == (1, True)
+    decision = Decision(2, folder.registry.find(2).fingerprint, 1, True, "model version 2 loses 27.5 points")
+    folder.gate.write(decision)
+    assert "model version 2 loses 27.5 points (`promote` uses it all the same)" in run_command("status").stdout
+    assert "version 7 of project 1 does not wait" in run_command("promote", "--project", "1", "--version", "7").stderr
+    done = run_command("promote", "--project", "1", "--version", "2")
+    assert (done.exit_code, done.stdout) == (0, "Project 1 uses model version 2 now; its order is being published.\n")
+    assert folder.registry.current().number == 2
+    assert RoundQueue(module_redis).length() == 1

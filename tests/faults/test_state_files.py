@@ -83,6 +83,7 @@ DAMAGES: dict[str, Callable[[Path], Any]] = {
 DOCUMENTS = (
     *("connection.json", "identity.json", "published.json", "publications.json", "synced.json"),
     *("setup.json", "webhook.json", "selection.json", "llm_labels.json"),
+    *("history.json", "stop_answers.json", "gate.json"),
 )
 FILES = {
     **{name: name for name in DOCUMENTS},
@@ -95,6 +96,7 @@ FILES = {
     "versions/2/manifest.json": "versions/2",
     "versions/2/classifier.json": "versions/2",
     "versions/2/head.safetensors": "versions/2",
+    "versions/2/held_out.npz": "versions/2",
     "versions/2/encoder/config.json": "versions/2",
     "versions/2/encoder/model.safetensors": "versions/2",
     "versions/2/encoder/tokenizer.json": "versions/2",
@@ -112,8 +114,8 @@ WHOLE_WHEN_CUT = {"rounds.jsonl"}
 WHOLE_WHEN_CHANGED = {"rounds.jsonl", "tasks.sqlite"}
 # A file that is not there cannot be set aside. A model version or an order can, that misses one of its files.
 TOLD_WHEN_REMOVED = {name for name, told in FILES.items() if told.endswith("versions/2") or name == "order-*.sqlite"}
-# Only the next training reads it; `test_registry.py` damages it.
-COUNTER = "versions/counter"
+# Only the next training reads them; `test_registry.py` and `test_remembering.py` damage them.
+READ_BY_TRAININGS = {"versions/counter", "stop_answers.json"}
 
 
 @dataclass
@@ -204,7 +206,7 @@ def is_told(project: Project, pattern: str) -> bool:
 
 
 def must_be_told(file: str, damage: str) -> bool:
-    if damage == "removed" or file == COUNTER:
+    if damage == "removed" or file in READ_BY_TRAININGS:
         return file in TOLD_WHEN_REMOVED
     if damage == "emptied":
         return file not in WHOLE_WHEN_EMPTY

@@ -100,7 +100,7 @@ def _check_origin(request: Request) -> None:
 
 def is_form(request: Request) -> bool:
     """Whether the request goes to a form of ours, which a token protects instead of its type."""
-    return request.endpoint == "shortlist.take_pasted_answer"
+    return request.endpoint in ("shortlist.take_pasted_answer", "shortlist.promote_waiting")
 
 
 def client_of(request: Request) -> str:

@@ -21,6 +21,7 @@ MAX_BODY_BYTES = {
     "shortlist.receive_event": 2 * _MIB,
     "shortlist.setup": 2 * _MIB,
     "shortlist.take_pasted_answer": 1 * _MIB,
+    "shortlist.promote_waiting": 4 * 1024,
 }
 OTHER_MAX_BODY_BYTES = 64 * 1024
 LARGE_BODY_BYTES = 2 * _MIB

@@ -21,6 +21,7 @@ def test_a_project_whose_status_cannot_be_read_leaves_the_others_their_rows(tmp_
             "ordering_hook": None,
             "set_aside": damage,
             "left_out": [],
+            "waiting": [],
         }
 
     for number in (1, 2, 3):

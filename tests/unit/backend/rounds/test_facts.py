@@ -68,8 +68,8 @@ class Registry:
     def latest(self) -> ModelVersion | None:
         return self._latest
 
-    def numbers(self) -> list[int]:
-        return [self._latest.number] if self._latest else []
+    def is_set_back(self, number: int) -> bool:
+        return False
 
 
 @pytest.fixture
@@ -315,4 +315,11 @@ def test_labels_count_at_once_from_the_first_on_where_label_names_decide(tmp_pat
 
 def test_a_version_that_was_rolled_back_to_stays_as_it_was_trained(tmp_path):
     folder = with_versions(ProjectFolder(tmp_path, 1), 3, 4)
+    (folder.versions_folder / "current").write_text('{"number": 3, "newest_seen": 4}')
     assert not reorders_on_every_label(folder, ProjectSettings(), InUse(MODEL))
+
+
+def test_a_version_before_one_that_waits_goes_on_with_every_label(tmp_path):
+    folder = with_versions(ProjectFolder(tmp_path, 1), 3, 4)
+    (folder.versions_folder / "current").write_text('{"number": 3, "newest_seen": 3}')
+    assert reorders_on_every_label(folder, ProjectSettings(), InUse(MODEL))

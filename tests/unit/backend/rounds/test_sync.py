@@ -347,3 +347,16 @@ def test_an_exported_text_that_is_cut_ends_in_a_mark(studio):
     ((_, given),) = read_targets(studio, 1, [the_task(labeling_config())])
     (text,) = given.targets.texts
     assert text.endswith(" […]")
+
+
+def test_the_pace_is_that_of_the_people_whatever_they_answer(studio, read):
+    for task_id in studio.add(*(f"film {row}" for row in range(40))):
+        studio.pass_time(seconds=19)
+        studio.annotate(task_id, who="ann" if task_id % 2 else "bob")
+    synced, _ = read(is_thorough=True)
+    assert synced.pace.labels_per_hour == pytest.approx(180)
+    assert read()[0].pace == synced.pace
+
+
+def test_without_labels_there_is_no_pace(read):
+    assert read()[0].pace is None

@@ -290,3 +290,31 @@ def test_a_version_that_cannot_be_saved_leaves_no_folder(registry, encoder, tmp_
     with pytest.raises(OSError, match="No space"):
         registry.write(half_written(encoder), TARGETS, TrainingConfig())
     assert [path.name for path in (tmp_path / "versions").iterdir()] == ["counter"]
+
+
+def test_a_version_is_new_until_it_or_another_is_pointed_to(registry, write):
+    for _ in range(2):
+        write()
+    assert registry.is_new(1)
+    registry.point(1)
+    # Whoever points past a version has seen it.
+    assert not registry.is_new(2)
+    assert registry.is_set_back(1)
+    write()
+    assert registry.is_new(3)
+    registry.point(3)
+    assert not registry.is_set_back(3)
+
+
+def test_a_version_with_a_new_one_behind_it_is_not_set_back(registry, write):
+    registry.point(write().number)
+    write()
+    assert not registry.is_set_back(1)
+
+
+def test_old_versions_go_and_the_current_one_stays_however_old(registry, write):
+    registry.point(write().number)
+    for _ in range(KEPT_VERSIONS + 1):
+        write()
+    registry.tidy()
+    assert registry.numbers() == [1, 3, 4, 5, 6, 7]
