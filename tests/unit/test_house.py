@@ -39,6 +39,8 @@ MAY_IMPORT = {
     "model.encoder": (),
     "model.query": (),
     "model.learner": ("model.encoder", "model.query"),
+    "model.figures": ("model.encoder", "model.learner"),
+    "model.judging": (),
     "model.llm": (),
     "model.llm.reading": (),
     "model.llm.provider": (),

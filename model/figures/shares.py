@@ -1,0 +1,35 @@
+"""A share of a count, with the interval in which it lies."""
+
+import math
+from dataclasses import dataclass
+
+# The 97.5 % quantile of the normal distribution.
+_Z = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Share:
+    """So many of a count.
+
+    Attributes:
+        count: from 0 to `of`.
+        of: the whole; the share is unknown where it is 0.
+    """
+
+    count: int
+    of: int
+
+    @property
+    def value(self) -> float | None:
+        """The share in [0, 1]; None of nothing."""
+        return self.count / self.of if self.of else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of Wilson (1927, "Probable inference"); None of nothing."""
+        if not self.of:
+            return None
+        share, spread = self.count / self.of, _Z**2 / self.of
+        middle = (share + spread / 2) / (1 + spread)
+        half = _Z / (1 + spread) * math.sqrt(share * (1 - share) / self.of + spread / (4 * self.of))
+        return max(0.0, middle - half), min(1.0, middle + half)
