@@ -21,6 +21,7 @@ from backend.rounds.llm.access import open_llms
 from backend.rounds.llm.checking import checks_so_far
 from backend.rounds.llm.choosing import LLMContext, choose, chosen_for
 from backend.rounds.llm.drafting import figures_so_far
+from backend.rounds.measuring.measure import measure
 from backend.rounds.ordering import Ordered, make_order
 from backend.rounds.plan import NEW_LABELS, plan
 from backend.rounds.publish import extend, next_number, publish, switch
@@ -101,6 +102,10 @@ class Round:
             return
         self._folder.belong_to(self._project.created_at)
         sign_webhook(self._context.client, self._folder)
+        if self._folder.pause.read() is not None:
+            # What was asked is looked for when somebody resumes the project.
+            log.info("event=paused project=%d", self._folder.project_id)
+            return
         if self.is_anything_due():
             self._catch_up_past_damage()
         if self._is_connected():
@@ -195,6 +200,8 @@ class Round:
         # A file that grew by a line for every label would tell nobody anything.
         if published is not None and not published.is_live:
             self._folder.rounds.append(_record(standings[0].synced, published, time.monotonic() - began))
+        # Last: annotators have their order, and the facts are kept.
+        measure(standings)
 
     def _sync(self) -> list[tuple[Synced, bool]]:
         """Read the project; returns it for each of its questions, and whether a training is due."""

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from backend.store.documents import Document, Journal
+from backend.store.figures import Pause, QuestionFigures, TrainingRecord
 from backend.store.judging import Decision, History, StopAnswers
 from backend.store.publications import Publications
 from backend.store.selections import Draft, LLMLabel, PastePrompt, Selection
@@ -110,6 +111,9 @@ _HISTORY = TypeAdapter[History | None](History | None)
 _STOP_ANSWERS = TypeAdapter[StopAnswers | None](StopAnswers | None)
 _DECISION = TypeAdapter[Decision | None](Decision | None)
 _ROUND = TypeAdapter(RoundRecord)
+_PAUSE = TypeAdapter[Pause | None](Pause | None)
+_TRAINING = TypeAdapter(TrainingRecord)
+_FIGURES = TypeAdapter[QuestionFigures | None](QuestionFigures | None)
 _QUESTIONS, _EMBEDDINGS = "questions", "embeddings"
 PUBLICATION_NAME = re.compile(r"^(\d+)\.(\d+)$")
 
@@ -223,6 +227,21 @@ class ProjectFolder:
     def gate(self) -> Document[Decision | None]:
         """Whether the newest model version took the place of the one before it; None before there were two."""
         return Document(self.path / "gate.json", _DECISION, None)
+
+    @property
+    def pause(self) -> Document[Pause | None]:
+        """It exists while the project is paused: rounds then neither train nor publish."""
+        return Document(self.path / "pause.json", _PAUSE, None)
+
+    @property
+    def trainings(self) -> Journal[TrainingRecord]:
+        """One record for each training of the question."""
+        return Journal(self.path / "trainings.jsonl", _TRAINING)
+
+    @property
+    def figures(self) -> Document[QuestionFigures | None]:
+        """The question's figures after the last round that changed anything; None before the first."""
+        return Document(self.path / "figures.json", _FIGURES, None)
 
     def of_question(self, place: int) -> "ProjectFolder":
         """The folder of one of the project's questions; the first question has the project's own."""

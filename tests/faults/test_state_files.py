@@ -82,12 +82,13 @@ DAMAGES: dict[str, Callable[[Path], Any]] = {
 # A file of the project, as a pattern, and the name under which its damage is told.
 DOCUMENTS = (
     *("connection.json", "identity.json", "published.json", "publications.json", "synced.json"),
-    *("setup.json", "webhook.json", "selection.json", "llm_labels.json"),
+    *("setup.json", "webhook.json", "selection.json", "llm_labels.json", "figures.json"),
     *("history.json", "stop_answers.json", "gate.json"),
 )
 FILES = {
     **{name: name for name in DOCUMENTS},
     "rounds.jsonl": "rounds.jsonl",
+    "trainings.jsonl": "trainings.jsonl",
     "tasks.sqlite": "tasks.sqlite",
     "order-*.sqlite": "published.json",
     "llm/ledger.json": "llm/ledger.json",
@@ -106,12 +107,12 @@ FILES = {
     "questions/1/versions/2/encoder/model.safetensors": "questions/1/versions/2",
 }
 # An empty journal and an empty database are whole: what they lack is read from Label Studio, or lost history.
-WHOLE_WHEN_EMPTY = {"rounds.jsonl", "tasks.sqlite"}
+WHOLE_WHEN_EMPTY = {"rounds.jsonl", "trainings.jsonl", "tasks.sqlite"}
 # Half a journal has whole lines.
-WHOLE_WHEN_CUT = {"rounds.jsonl"}
+WHOLE_WHEN_CUT = {"rounds.jsonl", "trainings.jsonl"}
 # A damaged line of a journal is skipped like half a line of a killed round. Tasks that changed lately are read again
 # before they are used, all of them here; `test_tasks.py` damages one that is not.
-WHOLE_WHEN_CHANGED = {"rounds.jsonl", "tasks.sqlite"}
+WHOLE_WHEN_CHANGED = {"rounds.jsonl", "trainings.jsonl", "tasks.sqlite"}
 # A file that is not there cannot be set aside. A model version or an order can, that misses one of its files.
 TOLD_WHEN_REMOVED = {name for name, told in FILES.items() if told.endswith("versions/2") or name == "order-*.sqlite"}
 # Only the next training reads them; `test_registry.py` and `test_remembering.py` damage them.
