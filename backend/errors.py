@@ -63,6 +63,12 @@ class NotConnectedError(UnknownProjectError):
     code = "not_connected"
 
 
+class PausedError(ShortlistError):
+    """Somebody paused the project: its rounds neither train nor publish."""
+
+    code = "paused"
+
+
 class RedisUnavailableError(ShortlistError):
     """Redis does not answer."""
 
@@ -165,6 +171,7 @@ HTTP_STATUS: dict[type[ShortlistError], int] = {
     ConfigurationError: 422,
     LabelDescriptionError: 422,
     NotWaitingError: 409,
+    PausedError: 409,
     TooManyRequestsError: 429,
     RedisUnavailableError: 503,
     BusyError: 503,

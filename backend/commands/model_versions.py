@@ -6,10 +6,9 @@ import typer
 
 from backend.commands.model_dir import check_model_dir
 from backend.commands.terminal import ProjectOption, say, settings_of_command
-from backend.store.project_folder import ProjectFolder
 from backend.store.waiting import promote as promote_waiting
+from backend.web.deciding import use_version
 from backend.web.service import open_service
-from model.errors import VersionError
 
 
 def rollback(
@@ -20,10 +19,7 @@ def rollback(
     with settings_of_command() as settings:
         check_model_dir(settings.model_dir, may_write=True)
         service = open_service(settings)
-        service.rounds.ping()
-        number = to or _version_before_current(service.folder(project))
-        service.folder(project).registry.point(number)
-        service.rounds.request(project)
+        number = use_version(service, service.folder(project), to)
         say(f"Project {project} uses model version {number} again; its order is being published.")
 
 
@@ -40,11 +36,3 @@ def promote(
         service.rounds.request(project)
         numbers = " and ".join(map(str, promoted))
         say(f"Project {project} uses model version {numbers} now; its order is being published.")
-
-
-def _version_before_current(folder: ProjectFolder) -> int:
-    current = folder.registry.current()
-    earlier = [number for number in folder.registry.numbers() if current is not None and number < current.number]
-    if not earlier:
-        raise VersionError(f"project {folder.project_id} has no model version before the current one on disk")
-    return earlier[-1]

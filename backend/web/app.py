@@ -6,7 +6,7 @@ import time
 import uuid
 from pathlib import Path
 
-from flask import Flask, Response, current_app, g, jsonify, request
+from flask import Flask, Response, current_app, g, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from backend.errors import HTTP_STATUS, WrongSecretError
@@ -16,13 +16,14 @@ from backend.studio.webhooks import HEADER
 from backend.web.entrance.authentication import is_admitted, signed_project
 from backend.web.entrance.door import Door
 from backend.web.entrance.limits import let_next_in, limit_body, too_large
+from backend.web.project_pages import pages, wants_page
 from backend.web.readiness import Readiness
 from backend.web.routes import routes
 from backend.web.service import Service, open_service
 from model.errors import ShortlistError
 
 _REASON_CHARACTERS = 300
-_OPEN_ENDPOINTS = frozenset({"shortlist.health"})
+_HEALTH, _FRONT = "shortlist.health", "pages.front"
 _WEBHOOK = "shortlist.receive_event"
 # A page of ours loads nothing, runs and styles itself with what stands in it alone, and is shown in no frame.
 _POLICY = (
@@ -60,6 +61,7 @@ def create_app(service: Service | None = None) -> Flask:
     app.extensions["shortlist"] = service
     app.extensions["shortlist-readiness"] = Readiness(service)
     app.register_blueprint(routes)
+    app.register_blueprint(pages)
     app.extensions["shortlist-door"] = Door(service.settings)
     app.before_request(_begin)
     app.before_request(_check_door)
@@ -84,13 +86,18 @@ def _begin() -> None:
 
 
 def _check_door() -> None:
-    if request.endpoint not in _OPEN_ENDPOINTS:
+    if not _is_open():
         current_app.extensions["shortlist-door"].check(request)
+
+
+def _is_open() -> bool:
+    """Whether the request only asks if the backend is up; `/` shows people more than programs."""
+    return request.endpoint == _HEALTH or (request.endpoint == _FRONT and not wants_page())
 
 
 def _check_credentials() -> Response | None:
     settings: Settings = current_app.extensions["shortlist"].settings
-    if request.endpoint in _OPEN_ENDPOINTS:
+    if _is_open():
         return None
     if request.endpoint == _WEBHOOK and (header := request.headers.get(HEADER)) is not None:
         g.signed_project = signed_project(settings, header)
@@ -154,7 +161,10 @@ def _apologise(error: Exception) -> Response:
 
 
 def _error(status: int, code: str, message: str) -> Response:
-    response = jsonify({"error": {"code": code, "message": message, "request_id": g.request_id}})
+    if request.blueprint == pages.name and wants_page():
+        response = Response(render_template("refusal.html", nonce=g.nonce, message=message, request_id=g.request_id))
+    else:
+        response = jsonify({"error": {"code": code, "message": message, "request_id": g.request_id}})
     # Label Studio shows people the reason phrase of a refusal, and nothing else of it.
     response.status = f"{status} {_one_line(message)[:_REASON_CHARACTERS]}"
     return response

@@ -85,6 +85,11 @@ _GAUGES: tuple[tuple[str, str, Callable[[Status], float | None]], ...] = (
         lambda status: len(status["waiting"]),
     ),
     (
+        "shortlist_paused",
+        "1 while rounds of the project neither train nor publish, because a person paused it.",
+        lambda status: float(status["paused_at"] is not None),
+    ),
+    (
         "shortlist_hook_fallback",
         "1 while another strategy stands in for an ordering hook that failed.",
         lambda status: float(status["ordering_hook"] is not None),

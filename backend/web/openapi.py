@@ -94,8 +94,16 @@ def _form(optional: dict[str, Any], required: dict[str, Any] | None = None) -> d
 
 
 _FORM = _form({"made_at": _TEXT}, {"answer": _TEXT})
+_VERSION_FORM = _form({}, {"question": {"type": "integer"}, "version": {"type": "integer"}})
+
+
+def _button(summary: str, **more: Any) -> dict[str, Any]:
+    """A button of a project's page; its form carries the token of the page."""
+    return {"post": _says(summary, 303, 409, content="text/html", parameters=[_PROJECT_ID], **more)}
+
+
 _PATHS = {
-    "/": _HEALTH,
+    "/": {"get": _says("Alive; for browsers a page of all projects", 200, security=[])},
     "/health": _HEALTH,
     "/ready": {"get": _says("Whether Redis, a worker, the disk, Label Studio and the last rounds are well", 200)},
     "/openapi.json": {"get": _says("This description", 200)},
@@ -145,5 +153,12 @@ _PATHS = {
             requestBody=_form({"version": _TEXT}),
         )
     },
+    "/projects/{project_id}": {
+        "get": _says("Where a project stands, as a page", 200, content="text/html", parameters=[_PROJECT_ID])
+    },
+    "/projects/{project_id}/train": _button("Train now"),
+    "/projects/{project_id}/pause": _button("Rounds neither train nor publish from now on"),
+    "/projects/{project_id}/resume": _button("Rounds train and publish again"),
+    "/projects/{project_id}/version": _button("Use another model version", requestBody=_VERSION_FORM),
     "/metrics": {"get": _says("Prometheus' text format", 200, content="text/plain")},
 }

@@ -9,7 +9,6 @@ from backend.errors import (
     InvalidRequestError,
     NotConnectedError,
     StaleAnswerError,
-    UnknownProjectError,
     WrongSecretError,
 )
 from backend.store.project_folder import ProjectFolder
@@ -17,12 +16,13 @@ from backend.store.waiting import promote
 from backend.studio.config.kinds import check_asked_for, labels_of, read_tasks
 from backend.studio.contract import START_TRAINING, Event, parse_event, parse_predict, parse_project_id, parse_setup
 from backend.web.entrance.forms import check_token, form_token, give_token
-from backend.web.entrance.limits import read_body, read_json
+from backend.web.entrance.limits import read_body, read_json, refuse_endless_ids
 from backend.web.events import note_setup, take_event, take_too_large_event
 from backend.web.metrics import metrics_text
 from backend.web.openapi import openapi
 from backend.web.pasting import prompt_of, take_answer
 from backend.web.predicting import predict as answer_tasks
+from backend.web.project_pages import alive
 from backend.web.readiness import Part
 from backend.web.service import Service
 from backend.web.status import project_status
@@ -34,24 +34,15 @@ from model.tasks.label_names import check_described
 AFTER_SETUP_S = 5.0
 # A version's number never has so many.
 _MOST_DIGITS = 10
-# What Label Studio shows of a backend; `backend/plugin.py` has the class.
-MODEL_CLASS = "ShortlistModel"
 
 routes = Blueprint("shortlist", __name__)
-
-
-@routes.before_request
-def _refuse_endless_numbers() -> None:
-    """Label Studio's ids have 32 bits; a number of hundreds of digits is no name for a folder."""
-    if (request.view_args or {}).get("project_id", 0) >= 2**31:
-        raise UnknownProjectError("no project has a number of so many digits")
+routes.before_request(refuse_endless_ids)
 
 
 @routes.get("/health")
-@routes.get("/")
 def health() -> Response:
     """Alive. Asks nobody anything: Label Studio waits one second."""
-    return jsonify({"status": "UP", "model_class": MODEL_CLASS})
+    return alive()
 
 
 @routes.get("/ready")

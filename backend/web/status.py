@@ -36,7 +36,7 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
             f"project {project_id} is not connected here: connect it in Label Studio → Settings → Model"
         )
     state = service.rounds.state(project_id)
-    last = folder.sync_record.read()
+    last, pause = folder.sync_record.read(), folder.pause.read()
     published = folder.publications.current()
     rounds = folder.rounds.read()
     current = folder.registry.current()
@@ -69,6 +69,7 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
         "last_error": state.last_error or failure.message,
         "last_error_code": state.last_error_code or failure.code,
         "next": [asdict(task) for task in published.next] if published else [],
+        "paused_at": pause.at if pause else None,
         "ordering_hook": _hook_status(published),
         "llm": llm,
         # After all else was read: a file is found damaged when it is read.

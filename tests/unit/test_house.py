@@ -40,7 +40,6 @@ MAY_IMPORT = {
     "model.query": (),
     "model.learner": ("model.encoder", "model.query"),
     "model.figures": ("model.encoder", "model.learner"),
-    "model.judging": (),
     "model.llm": (),
     "model.llm.reading": (),
     "model.llm.provider": (),

@@ -16,6 +16,14 @@ BURST_S = 5.0
 WRONG_PASSWORDS_A_S, WRONG_PASSWORDS_AT_ONCE = 1.0, 20.0
 # Names by which only this machine, or a container's host, is reached. A page of a foreign site can have none of them.
 _OWN_NAMES = ("localhost", "host.docker.internal")
+# Forms of ours, which a token protects instead of their type.
+_FORMS = frozenset(
+    {
+        "shortlist.take_pasted_answer",
+        "shortlist.promote_waiting",
+        *("pages.train", "pages.pause_project", "pages.resume_project", "pages.choose_version"),
+    }
+)
 # The length of an IPv6 network that belongs to one client, who may use any address in it.
 _CLIENT_PREFIX = 64
 
@@ -100,7 +108,7 @@ def _check_origin(request: Request) -> None:
 
 def is_form(request: Request) -> bool:
     """Whether the request goes to a form of ours, which a token protects instead of its type."""
-    return request.endpoint in ("shortlist.take_pasted_answer", "shortlist.promote_waiting")
+    return request.endpoint in _FORMS
 
 
 def client_of(request: Request) -> str:

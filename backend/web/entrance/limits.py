@@ -10,7 +10,7 @@ from typing import Any
 from flask import g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from backend.errors import BusyError
+from backend.errors import BusyError, UnknownProjectError
 
 _MIB = 1024 * 1024
 # Label Studio posts 15,000 short tasks in one request of 9 MB, and older releases all annotations to /train.
@@ -36,6 +36,16 @@ def limit_body() -> None:
     limit = MAX_BODY_BYTES.get(request.endpoint or "", OTHER_MAX_BODY_BYTES)
     request.max_content_length = limit
     request.max_form_memory_size = limit
+
+
+def refuse_endless_ids() -> None:
+    """Label Studio's ids have 32 bits; a number of hundreds of digits is no name for a folder.
+
+    Raises:
+        UnknownProjectError: the address names a project with such a number.
+    """
+    if (request.view_args or {}).get("project_id", 0) >= 2**31:
+        raise UnknownProjectError("no project has a number of so many digits")
 
 
 def too_large() -> str:
