@@ -8,7 +8,7 @@ from rich.console import Console
 
 from benchmarks import house, load
 from benchmarks.choosing import coverage, large_pool, order, queries, strategies
-from benchmarks.learning import busy, learner, names, questions
+from benchmarks.learning import busy, learner, names, questions, suspects
 from benchmarks.llm import llm
 from benchmarks.llm import table as llm_table
 from benchmarks.loop import loop, workers
@@ -97,6 +97,20 @@ def measure_coverage(
     use_available_cores()
     coverage.run(data, sets, seeds)
     coverage.write_table()
+
+
+@app.command("suspects")
+def measure_suspects(
+    data: Data,
+    sets: Sets = list(suspects.SETS),  # noqa: B006
+    labels: Annotated[int, typer.Option(help="Labels, some of which are flipped.")] = suspects.LABELS,
+    seeds: Annotated[int, typer.Option(help="Random draws of each.")] = suspects.SEEDS,
+    recipe: Annotated[Recipe, typer.Option(help="The learner.")] = Recipe.AUTO,
+) -> None:
+    """How many of the first labels that look wrong are: minutes with --recipe head; goes on where it was."""
+    use_available_cores()
+    suspects.run(data, sets, labels, range(seeds), recipe)
+    suspects.write_table()
 
 
 @app.command("strategies")
