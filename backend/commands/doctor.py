@@ -274,8 +274,7 @@ def _project(settings: Settings, client: LabelStudioClient, project_id: int, url
             "name a key that the tasks have in the labeling config, or import the tasks with the key that it asks for"
         )
         yield Finding(name, record.no_text.sentence, mend)
-    yield from _llm_checks(settings, name, record)
-    yield from _drafts(settings, name, record)
+    yield from look_at_llm_answers(settings, name, record)
     for left in record.left_out if record else ():
         yield Finding(name, left.sentence, "correct or delete these answers; all others are learned from")
     yield from _waiting(name, folder)
@@ -289,27 +288,30 @@ def _project(settings: Settings, client: LabelStudioClient, project_id: int, url
         )
 
 
-def _llm_checks(settings: Settings, name: str, record: SyncRecord | None) -> Iterator[Finding]:
-    """Name each question whose labels by an LLM people contradict, and the counts of those that they do not."""
-    for control, checks in record.llm_checks_by_question.items() if record and settings.llm_provider else ():
+def look_at_llm_answers(settings: Settings, name: str, record: SyncRecord | None) -> Iterator[Finding]:
+    """Say how people's answers compare with an LLM's labels of each question, and with its drafts.
+
+    Args:
+        settings: the process's.
+        name: of the findings.
+        record: the state of the project after its last full round; None before the first.
+    """
+    if record is None or not settings.llm_provider:
+        return
+    for control, checks in record.llm_checks_by_question.items():
         if checks.total:
             agreed = f"people agree with the LLM on {control!r} in {checks.agreed} of {checks.total} blind checks"
             mend = "describe the labels, or set another LLM_MODEL; LLM_LABELS=show or off leaves routing out"
             ignored = f"{agreed}: its labels are ignored" if checks.is_paused else agreed
             yield Finding(name, ignored, mend if checks.is_paused else "")
-
-
-def _drafts(settings: Settings, name: str, record: SyncRecord | None) -> Iterator[Finding]:
-    """Say what came of an LLM's drafts, once people answered texts that have one."""
-    drafts = record.drafts if record and settings.llm_provider else None
-    if drafts is None or not drafts.blind + drafts.shown:
-        return
-    near = f", {drafts.similarity:.2f} alike" if drafts.similarity is not None else ""
-    yield Finding(
-        name,
-        f"{drafts.kept} of {drafts.shown} drafts of the LLM were kept unchanged; {drafts.blind} answers were written "
-        f"without seeing the draft{near}",
-    )
+    drafts = record.drafts
+    if drafts is not None and drafts.blind + drafts.shown:
+        near = f", {drafts.similarity:.2f} alike" if drafts.similarity is not None else ""
+        yield Finding(
+            name,
+            f"{drafts.kept} of {drafts.shown} drafts of the LLM were kept unchanged; {drafts.blind} answers were "
+            f"written without seeing the draft{near}",
+        )
 
 
 def _waiting(name: str, folder: ProjectFolder) -> Iterator[Finding]:

@@ -1,6 +1,5 @@
 """Read the drafts that an answer gives. A draft that is empty, cut or too long is none."""
 
-import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,10 +11,11 @@ from model.llm.reading import check_length, entry_number, json_values, parts_of,
 
 # Upper limit of a draft, about 350 English words: longer ones cost more to correct than to write.
 MOST_TOKENS = 512
+# Many blanks are few tokens.
+MOST_CHARACTERS = 8 * MOST_TOKENS
 EMPTY, TOO_LONG = "empty", "too long"
 
 _TEXT_KEYS = ("text", "draft")
-_BLANKS_AT_ENDS = re.compile(r"[ \t]+$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,12 @@ def _checked(text: str) -> Drafted:
     draft = _storable(text)
     if not draft:
         return Drafted("", EMPTY)
-    return Drafted(draft) if count_tokens(draft) <= MOST_TOKENS else Drafted("", TOO_LONG)
+    is_too_long = len(draft) > MOST_CHARACTERS or count_tokens(draft) > MOST_TOKENS
+    return Drafted("", TOO_LONG) if is_too_long else Drafted(draft)
 
 
 def _storable(text: str) -> str:
     """A text without what databases and browsers do not take: control characters and halves of surrogate pairs."""
     whole = text.encode("utf-8", "replace").decode("utf-8")
     kept = "".join(character for character in whole if character in "\n\t" or unicodedata.category(character) != "Cc")
-    return _BLANKS_AT_ENDS.sub("", kept).strip()
+    return "\n".join(line.rstrip() for line in kept.split("\n")).strip()

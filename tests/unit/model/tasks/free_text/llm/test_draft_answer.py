@@ -1,4 +1,5 @@
 import json
+import time
 
 import pytest
 
@@ -65,3 +66,16 @@ def test_the_end_of_an_answer_that_was_cut_is_no_draft():
 def test_an_answer_without_any_draft_is_an_error_that_quotes_nothing(answer):
     with pytest.raises(UnreadableAnswerError, match="no drafts behind the numbers"):
         read_drafts(answer, 2)
+
+
+@pytest.mark.parametrize(
+    "text", ["a" + " " * 90_000 + "b", "a\n" * 40_000, "{" * 90_000, '"' * 40_000, "<think>" * 12_000]
+)
+def test_the_longest_answer_is_read_in_seconds_whatever_it_says(text):
+    began = time.perf_counter()
+    for answer in (entries((0, text)), f'{{"drafts": [{{"number": 0, "text": "{text}'):
+        try:
+            assert read_drafts(answer, 1)[0].text == ""
+        except UnreadableAnswerError:
+            continue
+    assert time.perf_counter() - began < 10
