@@ -34,7 +34,8 @@ def _row(service: Service, project_id: int) -> list[str]:
     if isinstance(row, Exception):
         unknown = ("" for _ in _COLUMNS[2:])
         return [str(project_id), "unknown", *unknown, "", f"status unreadable: {type(row).__name__}"]
-    return [*(str(row[name]) for name in _COLUMNS), _llm_in_a_word(row["llm"]), _problem(row)]
+    shown = {**row, "state": "paused"} if row["paused_at"] else row
+    return [*(str(shown[name]) for name in _COLUMNS), _llm_in_a_word(row["llm"]), _problem(row)]
 
 
 def _problem(row: dict[str, Any]) -> str:

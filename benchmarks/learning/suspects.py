@@ -30,11 +30,12 @@ Line = dict[str, Any]
 
 def run(data: Path, sets: Sequence[str], labels: int, seeds: Sequence[int], recipe: Recipe) -> None:
     """Flip labels, train, and look at the first suspects, for every combination that has no line yet."""
+    texts = {name: Texts(read_set(data, name)) for name in sets}
     done = {_cell(line) for line in read_lines()}
     with Progress() as progress:
         for name, seed in progress.track(list(product(sets, seeds))):
             if (name, labels, seed, recipe.value) not in done:
-                line = _measure(Texts(read_set(data, name)), labels, seed, recipe)
+                line = _measure(texts[name], labels, seed, recipe)
                 with LINES.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(line) + "\n")
 

@@ -149,6 +149,11 @@ class Project:
         assert len(answer.json["results"]) == len(tasks)
         return answer.json["results"]
 
+    def page(self) -> str:
+        answer = self.browser.get(f"/projects/{HARMED}", headers={"Accept": "text/html"})
+        assert answer.status_code == 200
+        return answer.text
+
     def metrics(self) -> str:
         answer = self.browser.get("/metrics")
         assert answer.status_code == 200
@@ -232,6 +237,7 @@ def test_a_damaged_file_costs_no_label_and_no_other_project_and_is_told(project,
     DAMAGES[damage](project.file(file))
 
     assert project.status()["project"] == HARMED
+    assert "What comes next" in project.page()
     project.predict()
     assert f'shortlist_labels{{project="{UNHARMED}"}} {LABELLED}.0' in project.metrics()
     assert project.status(UNHARMED) == unharmed

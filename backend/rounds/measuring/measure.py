@@ -1,6 +1,5 @@
 """Measure a project's questions after a round, and keep the figures for its page."""
 
-import logging
 from collections.abc import Sequence
 
 from backend.rounds.measuring.people import people_of
@@ -11,11 +10,9 @@ from backend.store.tasks import TaskStore
 from model.tasks.votes import counting
 from model.types import AnnotatedText
 
-log = logging.getLogger(__name__)
-
 
 def measure(standings: Sequence[Standing]) -> None:
-    """Measure every question. A figure that cannot be computed ends no round: annotators have their order already.
+    """Measure every question, and keep the figures.
 
     Args:
         standings: the project's questions, once the new order is published.

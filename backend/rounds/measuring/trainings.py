@@ -1,7 +1,5 @@
 """A line for each training: what it was worth, and what as many random labels would have given."""
 
-import logging
-import time
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
@@ -21,8 +19,6 @@ from model.learner.model_version import ModelVersion
 from model.learner.refitting import HeadData
 from model.types import IntArray, LabelledEmbeddings
 
-log = logging.getLogger(__name__)
-
 
 def record_trainings(standing: Standing, fair: Collection[int], labelled_at: Sequence[int]) -> None:
     """Write a line for each version that has none: of this round's training, and of one that was killed before.
@@ -33,13 +29,14 @@ def record_trainings(standing: Standing, fair: Collection[int], labelled_at: Seq
         labelled_at: the labelled tasks in the order in which people labelled them.
     """
     folder = standing.context.folder
-    written = {record.version for record in folder.trainings.read()}
+    # If versions are lost, so may be the counter: then a number is given once more.
+    written = {(record.version, record.at) for record in folder.trainings.read()}
     for number in folder.registry.numbers():
-        if number in written:
-            continue
         try:
             version = folder.registry.find(number)
         except VersionError:
+            continue
+        if (number, _seconds(version.created_at)) in written:
             continue
         is_newest = number == folder.registry.numbers()[-1]
         random = _compare(standing, fair, labelled_at) if is_newest else None
@@ -71,10 +68,8 @@ def _record(
 
 
 def _seconds(iso: str) -> float:
-    try:
-        return datetime.fromisoformat(iso).timestamp()
-    except ValueError:
-        return time.time()
+    """A time in seconds since 1970; 0 if the manifest does not say."""
+    return datetime.fromisoformat(iso).timestamp() if iso else 0.0
 
 
 def _compare(standing: Standing, fair: Collection[int], labelled_at: Sequence[int]) -> RandomLabels | None:

@@ -17,6 +17,7 @@ def test_a_project_whose_status_cannot_be_read_leaves_the_others_their_rows(tmp_
             "project": 3,
             **row,
             "llm": None,
+            "paused_at": 5.0,
             "last_error": "",
             "ordering_hook": None,
             "set_aside": damage,
@@ -38,3 +39,4 @@ def test_a_project_whose_status_cannot_be_read_leaves_the_others_their_rows(tmp_
     assert "status unreadable: RuntimeError" in rows[0]
     assert "status unreadable: UnknownProjectError" in rows[1]
     assert "versions/3" in rows[2]
+    assert "paused" in rows[2]
