@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from benchmarks import house, load
-from benchmarks.choosing import coverage, large_pool, order, queries, strategies
+from benchmarks.choosing import coverage, large_pool, order, queries, several_questions, strategies
 from benchmarks.learning import busy, learner, names, questions, suspects
 from benchmarks.llm import llm
 from benchmarks.llm import table as llm_table
@@ -97,6 +97,18 @@ def measure_coverage(
     use_available_cores()
     coverage.run(data, sets, seeds)
     coverage.write_table()
+
+
+@app.command("several-questions")
+def measure_several_questions(
+    data: Annotated[Path, typer.Option(help="A folder of sets as of the others, whose lines have `answers`.")],
+    seeds: Annotated[list[int], typer.Option("--seed", help="Which starts.")] = list(strategies.SEEDS),  # noqa: B006
+    recipe: Annotated[Recipe, typer.Option(help="The learner.")] = Recipe.HEAD,
+) -> None:
+    """How the orders of two questions become one: half an hour with the head alone; goes on where it was."""
+    use_available_cores()
+    several_questions.run(data, seeds, recipe)
+    several_questions.write_table()
 
 
 @app.command("suspects")

@@ -15,6 +15,9 @@ from model.query.uncertainty import margin_scores
 from model.query.unlabelled import Need, Unlabelled, check_embeddings, check_proba
 from model.types import BoolArray, FloatArray, IntArray
 
+Merge = Callable[[Sequence[IntArray]], tuple[IntArray, IntArray]]
+"""Arguments and results as of `merge_orders`."""
+
 
 @dataclass(frozen=True)
 class Ranking:

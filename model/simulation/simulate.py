@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.query.ranking import merge_orders
+from model.query.ranking import Merge, merge_orders
 from model.query.strategies import Strategy
 from model.query.unlabelled import Need
 from model.simulation.learning_curves import FULL_POOL, Point
@@ -78,8 +78,16 @@ class _State:
 class Simulation:
     """One seed's pool and held-out texts, and the untrained encoder; strategies are run on them in turn."""
 
-    def __init__(self, setup: Setup, seed: int) -> None:
+    def __init__(self, setup: Setup, seed: int, merge: Merge = merge_orders) -> None:
+        """Draw the texts.
+
+        Args:
+            setup: texts and learner.
+            seed: of all randomness.
+            merge: makes one order of those of several questions.
+        """
         split = draw_split(setup, seed)
+        self._merge = merge
         self.pool = split.pool
         self._seed = seed
         # The temperature moves no predicted class, and its folds take as long as the training itself.
@@ -134,7 +142,7 @@ class Simulation:
             self.questions[place].order(strategy, state.standings[place], texts, batch_size, rng)
             for place in self._asking
         ]
-        order_N, _ = merge_orders(orders)
+        order_N, _ = self._merge(orders)
         return waiting_N[order_N[:batch_size]]
 
     def _measure(self, name: str, state: _State, query_s: float) -> Iterator[Point]:
