@@ -218,10 +218,13 @@ def _print_table(points: Sequence[Point], title: str) -> None:
     found = curves(points)
     # A question's name comes from a file, and rich would read "[/b]" in it as markup.
     table = Table(title=Text(title) if title else None, title_justify="left")
-    for heading in ("strategy", "area, %", f"against {BASELINE} (95 %)", "s a query"):
+    rows = list(table_rows(found, BASELINE, full_pool_accuracy(points)))
+    # Of stars, how far the median is off at the last budget.
+    off = ["stars off at last"] if any(row.errors for row in rows) else []
+    for heading in ("strategy", "area, %", f"against {BASELINE} (95 %)", "s a query", *off):
         table.add_column(heading, no_wrap=True)
-    for row in table_rows(found, BASELINE, full_pool_accuracy(points)):
-        table.add_row(row.name, row.area, row.ahead, row.query_s)
+    for row in rows:
+        table.add_row(row.name, row.area, row.ahead, row.query_s, *row.errors[-1:])
     console.print(table)
     console.print(recommend(found, BASELINE, DEFAULT), soft_wrap=True)
 

@@ -220,6 +220,7 @@ def test_several_questions_have_a_line_each_with_their_name_and_stars_their_erro
         ("full_pool", "urgency"),
     ]
     assert ["mood" in result.stderr, "all questions together" in result.stderr] == [True, True]
+    assert result.stderr.count("stars off at last") == 1
     assert '<h2 id="question-2">urgency</h2>' in report.read_text(encoding="utf-8")
 
 
