@@ -8,7 +8,7 @@ from rich.console import Console
 
 from benchmarks import house, load
 from benchmarks.choosing import coverage, large_pool, order, queries, several_questions, strategies
-from benchmarks.learning import busy, learner, names, questions, suspects
+from benchmarks.learning import busy, learner, names, questions, stopping, stopping_table, suspects
 from benchmarks.llm import llm
 from benchmarks.llm import table as llm_table
 from benchmarks.loop import loop, workers
@@ -123,6 +123,19 @@ def measure_suspects(
     use_available_cores()
     suspects.run(data, sets, labels, range(seeds), recipe)
     suspects.write_table()
+
+
+@app.command("stopping")
+def measure_stopping(
+    data: Data,
+    sets: Sets = list(stopping.SETS),  # noqa: B006
+    seeds: Annotated[list[int], typer.Option("--seed", help="Which starts.")] = list(stopping.SEEDS),  # noqa: B006
+    recipe: Annotated[Recipe, typer.Option(help="The learner.")] = Recipe.HEAD,
+) -> None:
+    """When the advice says that labels are enough: minutes with the head, a day with BERT; goes on where it was."""
+    use_available_cores()
+    stopping.run(data, sets, seeds, recipe)
+    stopping_table.write_table()
 
 
 @app.command("strategies")

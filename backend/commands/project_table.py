@@ -19,7 +19,7 @@ def status() -> None:
     with settings_of_command() as settings:
         check_model_dir(settings.model_dir, may_write=False)
         service = open_service(settings)
-        table = Table(*(name.replace("_", " ") for name in _COLUMNS), "LLM", "last error")
+        table = Table(*(name.replace("_", " ") for name in _COLUMNS), "more labels", "LLM", "last error")
         for project_id in known_projects(settings.model_dir):
             table.add_row(*map(plain, _row(service, project_id)))
         if table.row_count:
@@ -33,9 +33,10 @@ def _row(service: Service, project_id: int) -> list[str]:
     row = status_or_fault(service, project_id)
     if isinstance(row, Exception):
         unknown = ("" for _ in _COLUMNS[2:])
-        return [str(project_id), "unknown", *unknown, "", f"status unreadable: {type(row).__name__}"]
+        return [str(project_id), "unknown", *unknown, "", "", f"status unreadable: {type(row).__name__}"]
     shown = {**row, "state": "paused"} if row["paused_at"] else row
-    return [*(str(shown[name]) for name in _COLUMNS), _llm_in_a_word(row["llm"]), _problem(row)]
+    facts = (str(shown[name]) for name in _COLUMNS)
+    return [*facts, row["stopping"]["state"], _llm_in_a_word(row["llm"]), _problem(row)]
 
 
 def _problem(row: dict[str, Any]) -> str:

@@ -10,12 +10,12 @@ from model.types import FloatArray
 
 # The next labels whose worth is told.
 NEXT_LABELS = 100
-# Exponents of the power law; learning curves of classifiers were found between a straight line and about 1.
-EXPONENTS_K = np.linspace(0.1, 1.5, 15)
-# Gains that are tried, as shares of all texts, and the prior on them: normal around 0, cut at 0. Of the four sets, none
-# gained more than ten points by 100 labels once it had 48.
+# Exponents of the power law: from almost a straight line, as where label names gave a good start and many classes are
+# learned one by one, to a curve that flattens soon. 0, a logarithm, stands between two of them.
+EXPONENTS_K = np.linspace(-0.75, 1.05, 19)
+# Gains that are tried, as shares of all texts, and the prior on them: normal around 0, cut at 0.
 GAINS_G = np.linspace(0.0, 0.3, 601)
-PRIOR_SPREAD = 0.05
+PRIOR_SPREAD = 0.03
 # Fewer steps, or steps with fewer texts, say little more than the prior.
 LEAST_STEPS, LEAST_TEXTS = 2, 30
 # The interval holds the gain with this probability.
@@ -76,7 +76,7 @@ def gain_of_next(steps: Sequence[Step], labels: int, more: int = NEXT_LABELS) ->
 
 
 def _shrinking(before: int, after: int) -> FloatArray:
-    """How much n^-c shrinks between two numbers of labels, for each exponent."""
+    """How much n^-c shrinks between two numbers of labels, for each exponent; negative where c is."""
     shrinking_K: FloatArray = float(before) ** -EXPONENTS_K - float(after) ** -EXPONENTS_K
     return shrinking_K
 

@@ -36,6 +36,7 @@ class VersionRecord:
         paired: out of fold, this version and the one before on texts that both learned from.
         random_paired: the same on the fair sample alone.
         kappa: agreement with the version before on the stop set; None for the first.
+        classes: number of classes that it tells apart.
     """
 
     version: int
@@ -48,6 +49,7 @@ class VersionRecord:
     paired: Paired = NO_PAIRS
     random_paired: Paired = NO_PAIRS
     kappa: float | None = None
+    classes: int = 0
 
 
 Records = Sequence[VersionRecord]

@@ -55,7 +55,8 @@ def remember(context: RoundContext, synced: Synced, version: ModelVersion) -> No
 def _compared(registry: Registry, before: int, version: ModelVersion, synced: Synced) -> VersionRecord:
     """The version's estimates, and those beside the version before it on shared texts."""
     folds = TrainingConfig().folds
-    record = VersionRecord(version.number, version.labels, version.labels * (folds - 1) // folds, at=time.time())
+    classes, learned = len(version.label_set.labels), version.labels * (folds - 1) // folds
+    record = VersionRecord(version.number, version.labels, learned, at=time.time(), classes=classes)
     if version.out_of_fold is not None:
         record = replace(record, accuracy=version.out_of_fold.accuracy, macro_f1=version.out_of_fold.macro_f1)
     now, older = held_out_of(version, synced), _held_out_before(registry, before, synced)

@@ -87,3 +87,12 @@ def test_of_two_questions_in_one_state_the_one_with_more_to_gain_decides():
     slow, slower = advise(grown(9, 1, 0.99)), advise(grown(12, 1, 0.99))
     assert slow.state == slower.state == SLOWING
     assert least_finished([("slow", slow), ("slower", slower)])[0] == "slower"
+
+
+def test_many_classes_need_more_labels_before_anybody_can_tell():
+    advice = advise(grown(1, 1, 0.99, classes=77))
+    assert advice.state == TOO_EARLY
+    assert "there are 305 labels; advice takes 616" in advice.reason
+    assert advise(grown(1, 1, 0.99, classes=20)).state == ENOUGH
+    # Most of a taxonomy's paths are never given.
+    assert advise(grown(1, 1, 0.99, classes=5_000)).least_labels == 1_000

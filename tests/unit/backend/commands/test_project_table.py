@@ -22,6 +22,7 @@ def test_a_project_whose_status_cannot_be_read_leaves_the_others_their_rows(tmp_
             "ordering_hook": None,
             "set_aside": damage,
             "left_out": [],
+            "stopping": {"state": "go on"},
             "waiting": [],
         }
 
@@ -40,3 +41,4 @@ def test_a_project_whose_status_cannot_be_read_leaves_the_others_their_rows(tmp_
     assert "status unreadable: UnknownProjectError" in rows[1]
     assert "versions/3" in rows[2]
     assert "paused" in rows[2]
+    assert "go on" in rows[2]
