@@ -20,8 +20,8 @@ WINDOW = 3
 # 1,000 labels give.
 STABLE_KAPPA, SMALL_GAIN = 0.9, 0.013
 # With fewer labels than this, three versions that agree may agree on what they all have not seen. Many classes need
-# more: from 64 to 247 labels Banking77 (77 classes) gained hardly 3 points on its labelled texts, and by 1,000 ten points
-# on test texts. From 8 labels a class on, the learner also trains BERT instead of the head alone.
+# more: from 64 to 247 labels Banking77 (77 classes) gained hardly 3 points on its labelled texts, and by 1,000 ten
+# points on test texts. From 8 labels a class on, the learner also trains BERT instead of the head alone.
 LEAST_LABELS, LABELS_A_CLASS, MOST_LEAST_LABELS = 100, 8, 1_000
 # Growth of macro F1 over a doubling of the labels that matters where accuracy hardly grows.
 F1_GROWTH = 0.03
