@@ -69,6 +69,19 @@ class PausedError(ShortlistError):
     code = "paused"
 
 
+class UnknownQuestionError(ShortlistError):
+    """The project asks no question of that name."""
+
+    code = "unknown_question"
+
+
+class NoModelError(ShortlistError):
+    """The project has no model version yet; the first training makes one."""
+
+    code = "no_model"
+    is_passing = True
+
+
 class RedisUnavailableError(ShortlistError):
     """Redis does not answer."""
 
@@ -161,11 +174,18 @@ class BackupError(ShortlistError):
     code = "backup"
 
 
+class TableError(ShortlistError):
+    """A file of texts cannot be read, or its result cannot be put where it should go."""
+
+    code = "table"
+
+
 HTTP_STATUS: dict[type[ShortlistError], int] = {
     InvalidRequestError: 400,
     WrongSecretError: 401,
     ForeignRequestError: 403,
     UnknownProjectError: 404,
+    NoModelError: 409,
     UnsupportedConfigError: 422,
     WrongContentTypeError: 415,
     ConfigurationError: 422,

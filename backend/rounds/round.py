@@ -307,6 +307,7 @@ class Round:
         self._turn.check()
         left_out = summarise(left for standing in standings for left in standing.synced.left_out)
         _warn_of(left_out, self._folder.project_id)
+        self._folder.label_config.write(synced.project.label_config)
         source = self._context.settings.llm_name
         checks = [checks_so_far(standing.context.folder, standing.synced, source) for standing in standings]
         names = Agreed(agreement.agreed, agreement.of) if agreement else last.names if last else None

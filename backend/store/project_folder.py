@@ -100,6 +100,7 @@ _SETUP = TypeAdapter[Setup | None](Setup | None)
 _CONNECTION = TypeAdapter(Connection)
 _WEBHOOK_SECRET = TypeAdapter(WebhookSecret)
 _PROOF = TypeAdapter(str)
+_LABEL_CONFIG = TypeAdapter(str)
 _IDENTITY = TypeAdapter[Identity | None](Identity | None)
 _SELECTION = TypeAdapter[Selection | None](Selection | None)
 _LLM_LABELS = TypeAdapter(dict[int, LLMLabel])
@@ -164,6 +165,11 @@ class ProjectFolder:
     def proof(self) -> Document[str]:
         """The answer to /setup by which a round recognizes this backend; empty unless a round is asking."""
         return Document(self.path / "proof.json", _PROOF, "")
+
+    @property
+    def label_config(self) -> Document[str]:
+        """The labeling config of the last full round, as XML; empty before the first."""
+        return Document(self.path / "labeling.json", _LABEL_CONFIG, "")
 
     @property
     def selection(self) -> Document[Selection | None]:

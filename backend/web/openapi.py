@@ -3,6 +3,7 @@
 from typing import Any
 
 from backend.settings import VERSION
+from backend.web.answering import MOST_TEXTS
 
 _TEXT = {"type": "string"}
 _OBJECT = {"type": "object"}
@@ -77,7 +78,7 @@ _REFUSALS = {
     403: "a page of another site, or a name that is not this backend's",
     404: "no such project or path",
     405: "another method is wanted",
-    409: "not what is so now: load the page again",
+    409: "the project does not stand so now: it has no model version yet, is paused, or the page is older than it",
     413: "more than the endpoint reads",
     415: "JSON is wanted",
     422: "a labeling config, setting or answer that cannot be used",
@@ -139,6 +140,14 @@ _PATHS = {
         "post": _says("The same, of the project in the body", 200, requestBody=_json_body({"project": _PROJECT})),
     },
     "/projects/{project_id}/status": {"get": _says("Where a project stands", 200, parameters=[_PROJECT_ID])},
+    "/projects/{project_id}/classify": {
+        "post": _says(
+            "The answer of the model in use to each text",
+            200,
+            parameters=[_PROJECT_ID],
+            requestBody=_json_body({"texts": {"type": "array", "items": _TEXT, "maxItems": MOST_TEXTS}}),
+        )
+    },
     "/projects/{project_id}/prompt": {
         "get": _says("The prompt for a chat window, as a page", 200, content="text/html", parameters=[_PROJECT_ID]),
         "post": _says(

@@ -15,6 +15,7 @@ from backend.store.project_folder import ProjectFolder
 from backend.store.waiting import promote
 from backend.studio.config.kinds import check_asked_for, labels_of, read_tasks
 from backend.studio.contract import START_TRAINING, Event, parse_event, parse_predict, parse_project_id, parse_setup
+from backend.web.answering import answer_texts, parse_texts
 from backend.web.entrance.forms import check_token, form_token, give_token
 from backend.web.entrance.limits import read_body, read_json, refuse_endless_ids
 from backend.web.events import note_setup, take_event, take_too_large_event
@@ -126,6 +127,13 @@ def versions() -> Response:
 def status(project_id: int) -> Response:
     """Where a project stands."""
     return jsonify(project_status(_service(), project_id))
+
+
+@routes.post("/projects/<int:project_id>/classify")
+def classify(project_id: int) -> Response:
+    """The answer of the model in use to each text."""
+    texts = parse_texts(read_json())
+    return jsonify(answer_texts(_service(), _connected_folder(project_id), texts))
 
 
 @routes.get("/projects/<int:project_id>/prompt")

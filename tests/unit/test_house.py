@@ -45,6 +45,7 @@ MAY_IMPORT = {
     "model.llm.provider": (),
     "model.llm.asking": ("model.llm.reading", "model.query"),
     "model.llm.memory": ("model.llm.provider", "model.llm.asking"),
+    "model.export": ("model.encoder", "model.learner", "model.tasks"),
     "model.simulation": ("model",),
     "model.commands": ("model",),
     "model.__main__": ("model.commands",),

@@ -22,6 +22,7 @@ MAX_BODY_BYTES = {
     "shortlist.setup": 2 * _MIB,
     "shortlist.take_pasted_answer": 1 * _MIB,
     "shortlist.promote_waiting": 4 * 1024,
+    "shortlist.classify": 2 * _MIB,
 }
 OTHER_MAX_BODY_BYTES = 64 * 1024
 LARGE_BODY_BYTES = 2 * _MIB
@@ -51,7 +52,7 @@ def refuse_endless_ids() -> None:
 def too_large() -> str:
     """Say how much the present request may hold."""
     limit = request.max_content_length or OTHER_MAX_BODY_BYTES
-    return f"a request to {request.path} may have {limit:,} bytes: send less at once, for example fewer tasks"
+    return f"a request to {request.path} may have {limit:,} bytes: send less at once, for example fewer tasks or texts"
 
 
 def read_body() -> bytes:

@@ -296,3 +296,10 @@ def test_texts_to_write_about_are_put_in_an_order_that_covers_them_and_nothing_i
         assert {place.task_id for place in order.places(0)} == {*range(1, len(FILMS) + 1)} - {
             place.task_id for place in first[:16]
         }
+
+
+def test_the_labeling_config_is_kept_to_answer_questions_without_label_studio(run, folder):
+    config = count_config("stars")
+    assert folder.label_config.read() == ""
+    run(WholeLabelStudio(FILMS, label_config=config))
+    assert folder.label_config.read() == config
