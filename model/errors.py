@@ -95,6 +95,12 @@ class DamagedVersionError(VersionError):
     """The files of a model version are damaged; the version was set aside, so that the one before it serves."""
 
 
+class ExportError(ShortlistError):
+    """A model version cannot be written to the folder that was asked for."""
+
+    code = "export"
+
+
 class InvalidGoldError(ShortlistError):
     """Gold labels cannot be read, or are too few for the simulation."""
 

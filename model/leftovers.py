@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,20 @@ def sweep(folder: Path) -> int:
     if swept:
         log.info("event=swept folder=%s leftovers=%d", folder, swept)
     return swept
+
+
+def sweep_beside(path: Path) -> None:
+    """Delete what killed processes left of one file or folder outside MODEL_DIR; whoever writes it again calls this.
+
+    Args:
+        path: the file or folder; it may not exist.
+    """
+    named = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{32}}{re.escape(UNFINISHED)}")
+    if not path.parent.is_dir():
+        return
+    for found in path.parent.iterdir():
+        if named.fullmatch(found.name) and not is_being_written(found):
+            _is_discarded(found)
 
 
 def _leftovers(folder: Path) -> Iterator[Path]:

@@ -56,6 +56,9 @@ class CountingEncoder:
         folder.mkdir()
         (folder / "counting.json").write_text(json.dumps({"name": self.name}))
 
+    def write_onnx(self, tail: nn.Module, folder: Path) -> None:
+        raise EncoderError("an abacus cannot be written as ONNX: export it with --format sentence-transformers")
+
     def _states(self, text: str) -> TokenStates:
         words = list(re.finditer(r"\S+", text))
         states = [self._state(word.group()) for word in words]

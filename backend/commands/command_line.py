@@ -19,6 +19,8 @@ COMMANDS = {
     "prompt": "chat_window:prompt",
     "paste": "chat_window:paste",
     "export": "annotations:export",
+    "export-model": "models.export_model:export_model",
+    "classify": "models.classify:classify",
     "backup": "backup:backup",
     "restore": "backup:restore",
     "forget": "forgetting:forget",

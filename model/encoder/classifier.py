@@ -1,5 +1,6 @@
 """A text classifier: an encoder and a head. Make, save and load one."""
 
+import copy
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -57,6 +58,27 @@ class TextClassifier:
     def proba(self, logits_N_C: Tensor) -> Tensor:
         """Calibrated class probabilities, proba_N_C."""
         return activation_of(self.link).proba(logits_N_C / self.config.temperature)
+
+    def write_onnx(self, folder: Path) -> None:
+        """Write encoder, head, temperature and link as one ONNX graph; files and errors as of `Encoder.write_onnx`."""
+        self.encoder.write_onnx(self.tail(), folder)
+
+    def tail(self) -> nn.Module:
+        """Head, temperature and link as a module: embeddings_N_D → proba_N_C."""
+        return _Tail(self)
+
+
+class _Tail(nn.Module):
+    """All that follows a classifier's encoder, as a module: embeddings_N_D → proba_N_C."""
+
+    def __init__(self, classifier: TextClassifier) -> None:
+        super().__init__()
+        self.head = copy.deepcopy(classifier.head)
+        self._proba = classifier.proba
+
+    def forward(self, embeddings_N_D: Tensor) -> Tensor:
+        """Calibrated class probabilities."""
+        return self._proba(self.head(embeddings_N_D))
 
 
 def new_classifier(encoder: str, label_set: LabelSet) -> TextClassifier:

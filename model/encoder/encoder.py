@@ -133,6 +133,23 @@ class Encoder(Protocol):
         """Write the encoder into a folder; an encoder always gives the same files."""
         ...
 
+    def write_onnx(self, tail: nn.Module, folder: Path) -> None:
+        """Write the encoder and all that follows it as one ONNX graph, `model.onnx`, with its tokenizer beside it.
+
+        `tokenizer.json` cuts a text into pieces of the window's size and pads them. The graph's inputs are the pieces'
+        `input_ids` and `attention_mask` (M pieces, T tokens; int64) and `pieces_of_texts` (N texts, M pieces; float32):
+        1 where a piece belongs to a text. Its output is `probabilities` (N texts, C classes).
+
+        Args:
+            tail: embeddings_N_D → proba_N_C.
+            folder: where to write; it exists.
+
+        Raises:
+            EncoderError: this encoder cannot be written as ONNX.
+            OSError: the disk refuses.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class FineTuned:

@@ -48,6 +48,7 @@ class ModelVersion:
         sha256: checksum of each file, by its path in `folder`; empty for a version of an early release.
         question: control of the labeling config whose question it answers; empty for a version of an early release.
         created_at: ISO time of the training's end; empty if the manifest does not say.
+        labels_by_class: number of labelled texts of each class; empty for a version of an early release.
     """
 
     number: int
@@ -67,6 +68,7 @@ class ModelVersion:
     sha256: Mapping[str, str] = field(default_factory=dict, compare=False)
     question: str = ""
     created_at: str = ""
+    labels_by_class: tuple[int, ...] = ()
 
     def fits(self, question: str, label_set: LabelSet) -> bool:
         """Whether it answers a question as the labeling config asks it now.
@@ -183,4 +185,5 @@ def _parsed(folder: Path) -> ModelVersion:
         sha256=dict(manifest.get("sha256", {})),
         question=manifest.get("question", ""),
         created_at=manifest.get("created_at", ""),
+        labels_by_class=tuple(manifest.get("labels_by_class", ())),
     )

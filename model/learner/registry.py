@@ -25,6 +25,7 @@ from model.learner.held_out import HELD_OUT
 from model.learner.model_version import ModelVersion, read_version
 from model.learner.recipes import TrainingConfig
 from model.learner.training import Trained
+from model.links import link_of
 from model.seals import sealed, unsealed
 from model.text_digests import text_digest
 from model.types import IntArray, LabelTexts, Targets
@@ -192,6 +193,7 @@ def _manifest(trained: Trained, targets: Targets, config: TrainingConfig, more: 
         "labels": len(targets),
         "weak_labels": trained.weak_labels,
         "label_set": asdict(targets.label_set),
+        "labels_by_class": link_of(targets.label_set).decide(targets.targets_N_C).sum(axis=0).tolist(),
         "label_digests": label_digests(targets).tolist(),
         "data_sha256": data_sha256(targets),
         "config": asdict(config),

@@ -14,6 +14,7 @@ from model.encoder.stages import Stage, Steps
 from model.encoder.torch_runtime.body import Body
 from model.encoder.torch_runtime.embedding import embed_texts, token_states
 from model.encoder.torch_runtime.fine_tuning import fine_tune
+from model.encoder.torch_runtime.onnx_graph import write_onnx
 from model.encoder.torch_runtime.pretrained import BUNDLED_ENCODER, load_module, load_pretrained, window_tokens
 from model.progress import Progress, ignore_progress
 from model.types import FloatArray, Targets
@@ -73,6 +74,10 @@ class TorchEncoder:
         _forget_last_call(self.body.tokenizer)
         self.body.module.save_pretrained(folder)
         self.body.tokenizer.save_pretrained(folder)
+
+    def write_onnx(self, tail: nn.Module, folder: Path) -> None:
+        """Write `model.onnx` and `tokenizer.json`."""
+        write_onnx(self.body, tail, folder)
 
 
 def _forget_last_call(tokenizer: Any) -> None:
