@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from model.learner.evaluation import median_classes
 from model.links import link_of
-from model.tasks.rating.task import median_classes
 from model.types import FloatArray, IntArray, LabelSet
 
 
