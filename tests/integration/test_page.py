@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.skipif(
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 # Axe's levels that a person who needs them cannot work with.
 SERIOUS = ("serious", "critical")
+LABELLED = 24
 BUSY = RoundState(TRAINING, {"done": 20, "total": 60, "seconds_left": 8.1}, "", "")
 
 
@@ -151,7 +153,7 @@ def test_a_real_projects_page_has_its_figures_and_its_buttons_work(
     project_id = owner.create_project(title, choices_config(["neg", "pos"]), list(texts), maximum_annotations=2)
     owner.connect(project_id, quick.url, retrain_every=8, query_size=8, explore=0.5)
     until_published(owner, quick, project_id)
-    for count in range(24):
+    for count in range(LABELLED):
         for person in (owner, colleague):
             task = person.next_task(project_id)
             assert task is not None
@@ -160,9 +162,13 @@ def test_a_real_projects_page_has_its_figures_and_its_buttons_work(
             person.annotate(
                 task["id"], {"pos": "neg", "neg": "pos"}[label] if person is colleague and count % 4 == 0 else label
             )
-    until_published(owner, quick, project_id, model=1)
     folder = quick.folder(project_id)
-    quick.until(project_id, lambda _: folder.figures.read(), "figures")
+
+    def has_figures(_: dict[str, Any]) -> bool:
+        figures = folder.figures.read()
+        return figures is not None and figures.version > 0 and figures.labels == LABELLED
+
+    quick.until(project_id, has_figures, "the figures of all labels")
 
     with _window(browser, viewport=DESK) as page:
         page.goto(f"{quick.url}/projects/{project_id}")
@@ -184,7 +190,7 @@ def test_a_real_projects_page_has_its_figures_and_its_buttons_work(
         before = quick.status(project_id)["model"]
         page.get_by_role("button", name="Train now").click()
         expect(page.get_by_role("status")).to_contain_text("A training was asked for")
-        until_published(owner, quick, project_id, model=before + 1)
+        quick.until(project_id, lambda status: status["model"] == before + 1, "the training")
         page.goto(f"{quick.url}/projects/{project_id}")
         page.get_by_role("button", name=f"Roll back to {before}").click()
         expect(page.get_by_role("status")).to_contain_text("Another model version is in use")
