@@ -4,7 +4,7 @@ import sys
 
 from backend.commands.model_dir import check_model_dir
 from backend.commands.terminal import ProjectOption, say, settings_of_command
-from backend.web.pasting import prompt_of, take_answer
+from backend.web.pages.pasting import prompt_of, take_answer
 from backend.web.service import open_service
 
 

@@ -16,7 +16,7 @@ from backend.studio.webhooks import HEADER
 from backend.web.entrance.authentication import is_admitted, signed_project
 from backend.web.entrance.door import Door
 from backend.web.entrance.limits import let_next_in, limit_body, too_large
-from backend.web.project_pages import pages, wants_page
+from backend.web.pages.project_pages import pages, wants_page
 from backend.web.readiness import Readiness
 from backend.web.routes import routes
 from backend.web.service import Service, open_service

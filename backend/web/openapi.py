@@ -154,14 +154,6 @@ _PATHS = {
             "The answer of a chat window", 200, content="text/html", parameters=[_PROJECT_ID], requestBody=_FORM
         ),
     },
-    "/projects/{project_id}/promote": {
-        "post": _says(
-            "Use a model version that waits because it is clearly worse",
-            200,
-            parameters=[_PROJECT_ID],
-            requestBody=_form({"version": _TEXT}),
-        )
-    },
     "/projects/{project_id}": {
         "get": _says("Where a project stands, as a page", 200, content="text/html", parameters=[_PROJECT_ID])
     },

@@ -12,7 +12,6 @@ from backend.errors import (
     WrongSecretError,
 )
 from backend.store.project_folder import ProjectFolder
-from backend.store.waiting import promote
 from backend.studio.config.kinds import check_asked_for, labels_of, read_tasks
 from backend.studio.contract import START_TRAINING, Event, parse_event, parse_predict, parse_project_id, parse_setup
 from backend.web.answering import answer_texts, parse_texts
@@ -21,9 +20,9 @@ from backend.web.entrance.limits import read_body, read_json, refuse_endless_ids
 from backend.web.events import note_setup, take_event, take_too_large_event
 from backend.web.metrics import metrics_text
 from backend.web.openapi import openapi
-from backend.web.pasting import prompt_of, take_answer
+from backend.web.pages.pasting import prompt_of, take_answer
+from backend.web.pages.project_pages import alive
 from backend.web.predicting import predict as answer_tasks
-from backend.web.project_pages import alive
 from backend.web.readiness import Part
 from backend.web.service import Service
 from backend.web.status import project_status
@@ -33,8 +32,6 @@ from model.tasks.label_names import check_described
 # Connecting makes Label Studio create a webhook, and set the project's model version, right after it called /setup: a
 # second round finds the one and fixes the other.
 AFTER_SETUP_S = 5.0
-# A version's number never has so many.
-_MOST_DIGITS = 10
 
 routes = Blueprint("shortlist", __name__)
 routes.before_request(refuse_endless_ids)
@@ -158,15 +155,6 @@ def take_pasted_answer(project_id: int) -> tuple[Response, int]:
     return _paste_page(project_id, said=f"{len(selection.picks)} texts are asked for first, in a moment."), 200
 
 
-@routes.post("/projects/<int:project_id>/promote")
-def promote_waiting(project_id: int) -> Response:
-    """Use a model version that waits; the next round publishes its order."""
-    check_token(request)
-    promoted = promote(_connected_folder(project_id), _version(request.form.get("version", "")))
-    _service().rounds.request(project_id)
-    return jsonify({"promoted": promoted, "status": "queued"})
-
-
 @routes.get("/metrics")
 def metrics() -> Response:
     """Prometheus' text format."""
@@ -198,13 +186,6 @@ def _is_vouched_for(event: Event) -> bool:
     if g.signed_project not in (None, event.project_id):
         raise WrongSecretError("the webhook has the secret of another project")
     return g.signed_project is not None or g.has_password
-
-
-def _version(raw: str) -> int:
-    """The number of a model version in a form; 0 if it names none."""
-    if raw and not (raw.isascii() and raw.isdigit() and len(raw) < _MOST_DIGITS):
-        raise InvalidRequestError("the form's 'version' is no number: load the page again")
-    return int(raw or 0)
 
 
 def _made_at(raw: str | None) -> float | None:

@@ -20,7 +20,6 @@ _OWN_NAMES = ("localhost", "host.docker.internal")
 _FORMS = frozenset(
     {
         "shortlist.take_pasted_answer",
-        "shortlist.promote_waiting",
         *("pages.train", "pages.pause_project", "pages.resume_project", "pages.choose_version"),
     }
 )

@@ -21,7 +21,6 @@ MAX_BODY_BYTES = {
     "shortlist.receive_event": 2 * _MIB,
     "shortlist.setup": 2 * _MIB,
     "shortlist.take_pasted_answer": 1 * _MIB,
-    "shortlist.promote_waiting": 4 * 1024,
     "shortlist.classify": 2 * _MIB,
 }
 OTHER_MAX_BODY_BYTES = 64 * 1024

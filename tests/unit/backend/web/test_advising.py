@@ -6,7 +6,6 @@ import pytest
 
 from backend.store.judging import Comparison, Decision, History
 from backend.store.project_folder import Connection
-from backend.store.selections import PastePrompt
 from model.encoder.classifier import new_classifier
 from model.judging.comparison import Paired
 from model.judging.pace import Pace
@@ -108,56 +107,6 @@ def test_a_version_that_waits_is_told_with_its_reason_and_figures(browser, waiti
     assert compared["p_worse"] == pytest.approx(14 / 2**13, abs=1e-6)
     assert told["model"] == 1
     assert metric(browser, "shortlist_versions_waiting") == "1.0"
-
-
-def the_form(browser, folder) -> dict[str, str]:
-    """The token that the browser has from a page of ours."""
-    folder.paste_prompt.write(PastePrompt("choose", (10, 11), 1, ("neg", "pos"), 7.5))
-    (token,) = re.findall(r'name="form_token" value="(\w+)"', browser.get("/projects/1/prompt").text)
-    return {"form_token": token}
-
-
-def test_one_click_promotes_a_version_that_waits(browser, waiting, service):
-    answer = browser.post("/projects/1/promote", data={**the_form(browser, waiting), "version": "2"})
-    assert (answer.status_code, answer.get_json()) == (200, {"promoted": [2], "status": "queued"})
-    assert waiting.registry.current().number == 2
-    assert [request["project"] for request in service.rounds.requests] == [1]
-    assert status(browser)["waiting"] == []
-
-
-@pytest.mark.parametrize(("version", "code"), [("1", 409), ("7", 409), ("x", 400), ("9" * 400, 400), ("-2", 400)])
-def test_another_version_is_not_promoted_by_a_page_that_is_older_than_the_project(browser, waiting, version, code):
-    answer = browser.post("/projects/1/promote", data={**the_form(browser, waiting), "version": version})
-    assert answer.status_code == code
-    assert waiting.registry.current().number == 1
-    assert status(browser)["waiting"]
-
-
-def test_where_nothing_waits_nothing_is_promoted(browser, connected, service):
-    answer = browser.post("/projects/1/promote", data=the_form(browser, connected))
-    assert (answer.status_code, answer.get_json()["error"]["code"]) == (409, "not_waiting")
-    assert service.rounds.requests == []
-
-
-def test_nobody_promotes_without_the_token_of_a_page(browser, waiting):
-    the_form(browser, waiting)
-    assert browser.post("/projects/1/promote", data={"version": "2"}).status_code == 403
-    assert browser.post("/projects/1/promote", json={"version": "2"}).status_code in (403, 415)
-    assert waiting.registry.current().number == 1
-
-
-def test_all_questions_of_a_project_that_wait_are_promoted_at_once(browser, waiting, encoder):
-    question = waiting.of_question(1)
-    for number in (1, 2, 3):
-        made = Trained(new_classifier(encoder, SENTIMENT))
-        question.registry.write(made, TARGETS, TrainingConfig(encoder=encoder))
-        if number == 2:
-            question.registry.point(2)
-    decision = Decision(3, question.registry.find(3).fingerprint, 2, True, "worse")
-    question.gate.write(decision)
-    answer = browser.post("/projects/1/promote", data=the_form(browser, waiting))
-    assert answer.get_json()["promoted"] == [2, 3]
-    assert (waiting.registry.current().number, question.registry.current().number) == (2, 3)
 
 
 def test_a_decision_about_other_versions_makes_nothing_wait(browser, waiting):
