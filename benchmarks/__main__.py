@@ -214,9 +214,10 @@ def measure_load(
     people: Annotated[int, typer.Option(help="How many label at once.")] = load.PEOPLE,
     minutes: Annotated[float, typer.Option(help="How long they label each project.")] = load.MINUTES,
     texts: Annotated[int, typer.Option(help="Tasks of each project.")] = load.TEXTS,
+    parts: Annotated[list[str], typer.Option("--part", help="Which projects.")] = list(load.PARTS),  # noqa: B006
 ) -> None:
     """Fifty people who label at once, with the backend and without it, on a real Label Studio: half an hour."""
-    if not load.run(load.Plan(people, minutes, texts), data, label_studio, Console()):
+    if not load.run(load.Plan(people, minutes, texts), parts, data, label_studio, Console()):
         raise typer.Exit(1)
 
 

@@ -34,6 +34,7 @@ PEOPLE, MINUTES, TEXTS = 50, 10.0, 2500
 # Labels already there let BERT train from the start, as in a project that has run for a while.
 LABELLED = 128
 PAGE = 1000
+WITHOUT, WITH = PARTS = ("without", "with")
 
 Line = dict[str, Any]
 
@@ -47,8 +48,15 @@ class Plan:
     texts: int
 
 
-def run(plan: Plan, data: Path, label_studio: Path, console: Console) -> bool:
-    """Start servers, let people label a project without the backend and one with it, and stop the servers.
+def run(plan: Plan, parts: Sequence[str], data: Path, label_studio: Path, console: Console) -> bool:
+    """Start servers, let people label a project for each part, and stop the servers.
+
+    Args:
+        plan: the crowd.
+        parts: of PARTS: a project without the backend, and one with it.
+        data: a folder of sets.
+        label_studio: the label-studio program.
+        console: prints what happens.
 
     Returns:
         Whether every label was learned and no task was served to two people.
@@ -70,7 +78,8 @@ def run(plan: Plan, data: Path, label_studio: Path, console: Console) -> bool:
         signed_up_people(servers.label_studio.url, plan.people) as people,
     ):
         crowd = Crowd(plan, gold, servers, people, console)
-        lines = [_recorded(part(), about) for part in (crowd.without_backend, crowd.with_backend)]
+        label = {WITHOUT: crowd.without_backend, WITH: crowd.with_backend}
+        lines = [_recorded(label[part](), about) for part in parts]
     write_table()
     console.print(TABLE.read_text(encoding="utf-8"), markup=False, highlight=False, soft_wrap=True)
     return all(not line["problems"] and not line["labelled_twice"] and not line.get("not_learned") for line in lines)
@@ -104,7 +113,7 @@ class Crowd:
         """Label a project that no backend is connected to."""
         project = self._project()
         done, memory_mb = self._label(project, "without the backend")
-        return {"part": "without", **_figures(done, self._answers(project)), **memory_mb}
+        return {"part": WITHOUT, **_figures(done, self._answers(project)), **memory_mb}
 
     def with_backend(self) -> Line:
         """Label a connected project, which trains meanwhile; at the end, train on everything and compare."""
@@ -116,7 +125,7 @@ class Crowd:
             project.rounds.await_rest(REST_AFTER_CONNECTING_S)
             webhook_s.clear()
             done, memory_mb = self._label(project, "with the backend")
-            line = {"part": "with", **_figures(done, self._answers(project)), **memory_mb}
+            line = {"part": WITH, **_figures(done, self._answers(project)), **memory_mb}
             line |= {"webhook_s": list(webhook_s), "versions": len(self._folder(project).registry.numbers())}
             began = time.monotonic()
             project.rounds.await_rest()
@@ -193,14 +202,16 @@ def _figures(done: Labelled, answers: Mapping[int, tuple[str, list[str]]]) -> Li
 
 
 def write_table() -> None:
-    """Write load.md from the newest run of load.jsonl."""
+    """Write load.md from the newest line of each part in load.jsonl."""
     lines = [json.loads(line) for line in RECORDS.read_text(encoding="utf-8").splitlines()]
-    newest = {line["part"]: line for line in lines if line["run"] == lines[-1]["run"]}
+    newest = {line["part"]: line for line in lines}
+    if set(newest) != set(PARTS):
+        return
     TABLE.write_text("\n".join(_table(newest)) + "\n", encoding="utf-8")
 
 
 def _table(newest: Mapping[str, Line]) -> Iterator[str]:
-    line = newest["with"]
+    line = newest[WITH]
     least_s, most_s = PACE_S
     yield "# Fifty people at once\n" if line["people"] == PEOPLE else f"# {line['people']} people at once\n"
     yield (
@@ -213,7 +224,7 @@ def _table(newest: Mapping[str, Line]) -> Iterator[str]:
     yield ""
     yield "| | without the backend | with it |"
     yield "|---|---|---|"
-    both = (newest["without"], line)
+    both = (newest[WITHOUT], line)
     yield _row("labels given", *(f"{one['labels']:,}" for one in both))
     for key, name in (("next_s", "`/next`"), ("annotation_s", "an annotation")):
         for quantile, title in ((0.5, "p50"), (0.99, "p99")):
@@ -230,7 +241,8 @@ def _table(newest: Mapping[str, Line]) -> Iterator[str]:
     yield _row("memory of Label Studio at its peak, MB", *(f"{one['studio_mb']:,.0f}" for one in both))
     yield _row("memory of the backend at its peak, MB", *(f"{one['backend_mb']:,.0f}" for one in both))
     yield ""
-    yield f"{line['run']}, {line['machine']}, load of others {line['load']}."
+    for one in both:
+        yield f"{one['part'].capitalize()}: {one['run']}, {one['machine']}, load of others {one['load']}."
 
 
 def _row(name: str, *cells: str) -> str:
