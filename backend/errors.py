@@ -168,6 +168,12 @@ class NotWaitingError(ShortlistError):
     code = "not_waiting"
 
 
+class CannotPromiseError(ShortlistError):
+    """A precision cannot be promised of labels, by what people labelled so far."""
+
+    code = "cannot_promise"
+
+
 class BackupError(ShortlistError):
     """A backup cannot be made, is none, is damaged, or may not be put in place."""
 
@@ -189,6 +195,7 @@ HTTP_STATUS: dict[type[ShortlistError], int] = {
     UnsupportedConfigError: 422,
     WrongContentTypeError: 415,
     ConfigurationError: 422,
+    CannotPromiseError: 422,
     LabelDescriptionError: 422,
     NotWaitingError: 409,
     PausedError: 409,

@@ -64,6 +64,7 @@ class Annotation:
         is_ground_truth: whether the annotation is marked as ground truth.
         is_skipped: whether the person skipped the text.
         updated_at: ISO time of the last change; later times compare greater.
+        is_applied: whether this backend gave the annotation, and nobody changed it; no person said any of it.
     """
 
     annotator: str
@@ -71,6 +72,7 @@ class Annotation:
     is_ground_truth: bool = False
     is_skipped: bool = False
     updated_at: str = ""
+    is_applied: bool = False
 
 
 @dataclass(frozen=True)

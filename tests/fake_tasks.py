@@ -1,15 +1,17 @@
 """A fake Label Studio whose tasks a test adds, edits, annotates and deletes; it has a clock and counters."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from backend.studio.contract import Project, Task
+from backend.studio.contract import Project, Task, read_annotations
 from model.types import Annotation, ResultItem
 from tests.fakes import FakeLabelStudio, a_project, chosen
 
 TASKS_A_PAGE = 4
+# Names of the controls in the labeling configs of tests.
+CONTROLS = ("sentiment", "stars", "pace")
 
 
 class TaskedLabelStudio:
@@ -21,6 +23,7 @@ class TaskedLabelStudio:
         self.tasks_now: dict[int, Task] = {}
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.uncounted = 0
+        self.given: dict[str, int] = {}
         self.while_reading: list[Callable[[], None]] = []
         self.add(*texts)
 
@@ -94,6 +97,28 @@ class TaskedLabelStudio:
             yield [replace(task, annotations=None) for task in found[start : start + TASKS_A_PAGE]]
             while self.while_reading:
                 self.while_reading.pop()()
+
+    def annotate_as_us(self, task_id: int, result: Sequence[Mapping[str, Any]], unique_id: str) -> bool:
+        """The client's `annotate`, whose name is taken by what people do."""
+        if task_id not in self.tasks_now:
+            return False
+        if unique_id not in self.given:
+            self.given[unique_id] = task_id
+            annotation = read_annotations([{"completed_by": 1, "result": list(result)}], CONTROLS)[0]
+            self._annotations(task_id, (*self._given(task_id), replace(annotation, updated_at=str(self.now))))
+        return True
+
+    def applied_annotations(self, project_id: int) -> dict[int, str]:
+        return {
+            task_id: "a run"
+            for task_id in self.tasks_now
+            if any(annotation.is_applied for annotation in self._given(task_id))
+        }
+
+    def delete_annotation(self, annotation_id: int) -> None:
+        """Delete ours; a task's id stands for the annotation that we gave it."""
+        self.given = {unique_id: task_id for unique_id, task_id in self.given.items() if task_id != annotation_id}
+        self._annotations(annotation_id, tuple(a for a in self._given(annotation_id) if not a.is_applied))
 
     def tasks_by_id(
         self, project_id: int, task_ids: Collection[int], controls: Collection[str]

@@ -186,6 +186,9 @@ class FakeLabelStudio:
     def prediction_ids(self, project_id: int, model_versions: Collection[str]) -> list[int]:
         return [id_ for id_, raw in self.predictions.items() if raw["model_version"] in model_versions]
 
+    def predicted_tasks(self, project_id: int, model_version: str) -> set[int]:
+        return {raw["task"] for raw in self.predictions.values() if raw["model_version"] == model_version}
+
     def delete_predictions(self, project_id: int, model_version: str) -> None:
         self.calls.append(f"delete {model_version}")
         for id_ in self.prediction_ids(project_id, [model_version]):

@@ -24,6 +24,7 @@ COMMANDS = {
     "backup": "backup:backup",
     "restore": "backup:restore",
     "forget": "forgetting:forget",
+    "apply": "rest.apply:apply",
 }
 
 

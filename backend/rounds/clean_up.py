@@ -47,13 +47,13 @@ def clean_up(
     stale = _stale(folder, stored)
     removed, to_remove = 0, sum(stale.values())
     in_small = sum(size for size in stale.values() if size <= REMOVED_AT_ONCE)
-    removals = _removals(client, folder.project_id, stale)
+    steps = removals(client, folder.project_id, stale)
     while removed < to_remove:
         are_too_many = in_small - removed > MAX_STALE_IN_SMALL or to_remove - removed > MAX_STALE
         if not are_too_many and not may_linger():
             return False
-        # If another process deleted predictions meanwhile, the removals end early; count these as removed.
-        removed += next(removals, to_remove - removed)
+        # If another process deleted predictions meanwhile, the steps end early; count these as removed.
+        removed += next(steps, to_remove - removed)
         on_progress(removed, to_remove)
     if stale:
         folder.started_publications.write([name for name in started if name not in stale])
@@ -62,7 +62,7 @@ def clean_up(
 
 
 def remove_all(client: LabelStudioClient, folder: ProjectFolder) -> int:
-    """Delete all of our publications in Label Studio, the order in use among them.
+    """Delete all of our predictions in Label Studio: the order in use, earlier ones, and those of `apply`.
 
     Args:
         client: the client for Label Studio.
@@ -72,8 +72,9 @@ def remove_all(client: LabelStudioClient, folder: ProjectFolder) -> int:
         The number of predictions that were deleted.
     """
     stored = client.prediction_counts(folder.project_id)
-    names = dict.fromkeys([*folder.started_publications.read(), folder.publications.name()])
-    return sum(_removals(client, folder.project_id, {name: stored[name] for name in names if stored.get(name)}))
+    applied = [run.name for run in folder.applied.read()]
+    names = dict.fromkeys([*folder.started_publications.read(), folder.publications.name(), *applied])
+    return sum(removals(client, folder.project_id, {name: stored[name] for name in names if stored.get(name)}))
 
 
 def _stale(folder: ProjectFolder, stored: Mapping[str, int]) -> dict[str, int]:
@@ -84,8 +85,14 @@ def _stale(folder: ProjectFolder, stored: Mapping[str, int]) -> dict[str, int]:
     return {name: stored[name] for name in sorted(stale, key=lambda name: stored[name])}
 
 
-def _removals(client: LabelStudioClient, project_id: int, stale: Mapping[str, int]) -> Iterator[int]:
-    """Delete publications, one request in each step; yield the number of predictions that a request deleted."""
+def removals(client: LabelStudioClient, project_id: int, stale: Mapping[str, int]) -> Iterator[int]:
+    """Delete model versions, one request in each step; yield the number of predictions that a request deleted.
+
+    Args:
+        client: the client for Label Studio.
+        project_id: the project.
+        stale: number of stored predictions of each model version.
+    """
     for name, size in stale.items():
         if size <= REMOVED_AT_ONCE:
             client.delete_predictions(project_id, name)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from backend.errors import DamagedOrderError
+from backend.rounds.asking.wishes import read_wishes
 from backend.rounds.context import InUse, RoundContext
 from backend.rounds.llm.choosing import has_a_say, retry_at
 from backend.rounds.order import strategy_for
@@ -87,10 +88,12 @@ def with_order(facts: Facts, standing: Standing, published: PublishedTexts | Non
     facts = replace(facts, ask_llm_at=retry_at(choice.read()) if has_say and standing.leads else None)
     if published is None:
         return facts
+    # Wishes are the project's, and stand in its own folder.
+    wished = read_wishes(context.folder.of_project).stamp
     head, pool_ids_N = published.head, np.array([text.task_id for text in synced.pool], dtype=np.int64)
     order = OrderFacts(
         model_fits=head.model == in_use.model,
-        settings_fit=head.settings_digest == order_digest(synced.project.label_config, synced.settings),
+        settings_fit=head.settings_digest == order_digest(synced.project.label_config, synced.settings, wished),
         tasks_fit=_knows_texts(published, pool_ids_N, synced.text_digests_N),
         labels_since=len(synced.targets) - head.labelled_tasks,
         llm_reason=_llm_reason(head, synced, in_use, standing.selection),
@@ -162,7 +165,13 @@ def reorders_on_every_label(folder: ProjectFolder, settings: ProjectSettings, in
     return not is_set_back and find_strategy(settings.strategy).needs_classifier
 
 
-def order_digest(label_config: str, settings: ProjectSettings) -> str:
-    """Stands for everything that shapes an order besides texts and labels."""
-    text = json.dumps([label_config, settings.model_dump(mode="json")])
+def order_digest(label_config: str, settings: ProjectSettings, wished: tuple[float, ...] = ()) -> str:
+    """Stands for everything that shapes an order besides texts and labels.
+
+    Args:
+        label_config: the labeling config.
+        settings: the project's settings.
+        wished: the stamp of what is asked for first; see `Wishes`.
+    """
+    text = json.dumps([label_config, settings.model_dump(mode="json"), *wished])
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from backend.rounds.asking.copies import find_copies, put_copies_last
+from backend.rounds.asking.wishes import put_first, read_wishes
 from backend.rounds.facts import order_digest
 from backend.rounds.llm.answered import LabelledOrder
 from backend.rounds.llm.choosing import LLMContext, may_paste, write_paste_prompt
@@ -75,14 +77,17 @@ def make_order(standings: Sequence[Standing], number: int) -> Ordered:
     first, rng = standings[0], np.random.default_rng(number)
     first.context.turn.step(SCORING)
     parts = [_order_or_fall_back(standing, rng) for standing in standings]
-    labelled = _with_answers_of_llm(parts, rng)
-    synced = first.synced
+    synced, wishes = first.synced, read_wishes(first.context.folder)
+    copies = find_copies(standing.synced for standing in standings)
+    order = put_first(put_copies_last(_merged(parts), synced.pool, copies), synced.pool, wishes)
+    labelled = _with_answers_of_llm(parts, order, rng)
     chosen = [standing.selection for standing in standings if standing.selection and standing.selection.picks]
     publication = Publication(
         number=number,
         queued=min(synced.settings.queue_size, len(synced.pool)),
         size=len(synced.pool),
-        settings_digest=order_digest(synced.project.label_config, synced.settings),
+        settings_digest=order_digest(synced.project.label_config, synced.settings, wishes.stamp),
+        copies=len(copies.twin_of),
         selected_at=chosen[0].at if chosen else 0.0,
         further=tuple(FurtherQuestion(**_about(part)) for part in parts[1:]),
         **_about(parts[0]),
@@ -90,11 +95,15 @@ def make_order(standings: Sequence[Standing], number: int) -> Ordered:
     return Ordered(publication, _places(parts, labelled))
 
 
-def _with_answers_of_llm(parts: Sequence[_Part], rng: np.random.Generator) -> LabelledOrder:
-    """Merge the orders of the questions that say which text comes next, and add what an LLM answers."""
+def _merged(parts: Sequence[_Part]) -> Order:
+    """Merge the orders of the questions that say which text comes next."""
+    asked = {standing.synced.place for standing in asked_for([part.standing for part in parts])}
+    return take_turns([part.order for part in parts if part.standing.synced.place in asked])
+
+
+def _with_answers_of_llm(parts: Sequence[_Part], order: Order, rng: np.random.Generator) -> LabelledOrder:
+    """Add what an LLM answers to the texts that come next."""
     standings = [part.standing for part in parts]
-    asked = {standing.synced.place for standing in asked_for(standings)}
-    order = take_turns([part.order for part in parts if part.standing.synced.place in asked])
     if not standings[0].synced.task.is_learned:
         return with_drafts(standings[0], order, rng)
 

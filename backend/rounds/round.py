@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 
 from backend.errors import DamagedOrderError, PublicationError
+from backend.rounds.asking.wishes import read_wishes
 from backend.rounds.clean_up import KEPT_PUBLICATIONS, clean_up
 from backend.rounds.connection import confirm_connection
 from backend.rounds.context import InUse, RoundContext
@@ -169,7 +170,7 @@ class Round:
         # An LLM's failure changes nothing by itself.
         chosen_at = selection.at if selection is not None and not selection.has_failed else 0.0
         return (
-            order_digest(self._project.label_config, self._settings),
+            order_digest(self._project.label_config, self._settings, read_wishes(self._folder).stamp),
             self._context.settings.bert_model,
             str(self._project.tasks),
             first,
@@ -332,6 +333,7 @@ class Round:
                 no_text=synced.no_text,
                 pace=synced.pace,
                 unlearned=tuple(one.synced.task.control for one in standings if not one.synced.task.is_learned),
+                applied=len(synced.applied),
             )
         )
 

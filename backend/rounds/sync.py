@@ -50,6 +50,7 @@ class Synced:
         no_text: set for the first question if most of the waiting tasks have no text.
         written: what each person wrote about a text, by task id; of a question that is answered in free text.
         pace: how fast people label, whatever the question; None while nobody can tell.
+        applied: texts whose only labels this backend gave, by task id.
     """
 
     project: Project
@@ -65,6 +66,7 @@ class Synced:
     no_text: NoText | None = None
     written: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     pace: Pace | None = None
+    applied: tuple[PoolText, ...] = ()
 
     @cached_property
     def text_digests_N(self) -> IntArray:
@@ -99,31 +101,13 @@ def sync(
         UnsupportedConfigError: the labeling config asks nothing that we can learn.
     """
     unread, file = unread_changes(context), context.folder.tasks_file
-    tasks, encoder = read_tasks(project.label_config), context.settings.bert_model
-    meanings = [_meanings(task, project, settings) for task in tasks]
+    tasks = read_tasks(project.label_config)
 
     def read() -> tuple[Synced, ...]:
         with TaskStore(file) as store:
             reading = Reading(context.client, store, project, tasks, context.turn.progress)
             reading.catch_up(unread.tasks, unread.are_all_named, is_thorough)
-            pool, annotated = tuple(store.pool()), tuple(store.annotated())
-        asked = [task.as_answered(annotated) for task in tasks]
-        labelled = [_read(task, annotated, len(asked)) for task in asked]
-        written = [task.written(annotated) for task in asked]
-        pace = pace_of(_times(annotated))
-        of_project = partial(Synced, project=project, settings=settings, pool=pool, encoder=encoder, pace=pace)
-        return tuple(
-            of_project(
-                task=task,
-                targets=given.targets,
-                label_texts=meanings[place],
-                place=place,
-                questions=len(asked),
-                left_out=given.left_out,
-                written=written[place],
-            )
-            for place, (task, given) in enumerate(zip(asked, labelled, strict=True))
-        )
+            return read_stored(store, project, settings, context.settings.bert_model)
 
     try:
         synced = read()
@@ -145,6 +129,48 @@ def _read(task: Task, annotated: Iterable[AnnotatedText], questions: int) -> Rea
     return replace(given, left_out=tuple(left))
 
 
+def read_stored(store: TaskStore, project: Project, settings: ProjectSettings, encoder: str) -> tuple[Synced, ...]:
+    """Reduce the stored tasks of a project to a pool of texts and to targets.
+
+    Args:
+        store: the store of the project's tasks.
+        project: the project.
+        settings: the project's settings.
+        encoder: BERT_MODEL.
+
+    Returns:
+        The project for each of its questions, at least one; all share the pool.
+
+    Raises:
+        UnsupportedConfigError: the labeling config asks nothing that we can learn.
+    """
+    tasks = read_tasks(project.label_config)
+    pool, annotated = tuple(store.pool()), tuple(store.annotated())
+    asked = [task.as_answered(annotated) for task in tasks]
+    labelled = [_read(task, annotated, len(asked)) for task in asked]
+    of_project = partial(
+        Synced,
+        project=project,
+        settings=settings,
+        pool=pool,
+        encoder=encoder,
+        questions=len(asked),
+        pace=pace_of(_times(annotated)),
+        applied=_applied(annotated),
+    )
+    return tuple(
+        of_project(
+            task=task,
+            targets=given.targets,
+            label_texts=_meanings(task, project, settings),
+            place=place,
+            left_out=given.left_out,
+            written=task.written(annotated),
+        )
+        for place, (task, given) in enumerate(zip(asked, labelled, strict=True))
+    )
+
+
 def _no_text(context: RoundContext, tasks: Sequence[Task], pool: Sequence[PoolText]) -> NoText | None:
     """Find out whether most tasks have no text, and which keys their data has instead."""
     empty = [text.task_id for text in pool if not text.text]
@@ -160,12 +186,22 @@ def _no_text(context: RoundContext, tasks: Sequence[Task], pool: Sequence[PoolTe
 def _times(annotated: Sequence[AnnotatedText]) -> list[list[float]]:
     """When each annotator gave labels, in seconds since 1970."""
     by_person: dict[str, list[float]] = {}
-    for annotation in (one for text in annotated for one in text.annotations if not one.is_skipped):
+    for annotation in (
+        one for text in annotated for one in text.annotations if not one.is_skipped and not one.is_applied
+    ):
         # Files of other tools may bring annotations whose time nobody can read.
         with suppress(ValueError):
             at = datetime.fromisoformat(annotation.updated_at).timestamp()
             by_person.setdefault(annotation.annotator, []).append(at)
     return list(by_person.values())
+
+
+def _applied(annotated: Iterable[AnnotatedText]) -> tuple[PoolText, ...]:
+    """The texts that have a label, and all of whose labels this backend gave."""
+    labels = ((text, [one for one in text.annotations if not one.is_skipped]) for text in annotated)
+    return tuple(
+        PoolText(text.task_id, text.text) for text, given in labels if given and all(one.is_applied for one in given)
+    )
 
 
 def _meanings(task: Task, project: Project, settings: ProjectSettings) -> LabelTexts:

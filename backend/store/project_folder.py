@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from backend.store.applied import Run, Sample, Wish
 from backend.store.documents import Document, Journal
 from backend.store.figures import Pause, QuestionFigures, TrainingRecord
 from backend.store.judging import Decision, History, StopAnswers
@@ -115,6 +116,9 @@ _ROUND = TypeAdapter(RoundRecord)
 _PAUSE = TypeAdapter[Pause | None](Pause | None)
 _TRAINING = TypeAdapter(TrainingRecord)
 _FIGURES = TypeAdapter[QuestionFigures | None](QuestionFigures | None)
+_RUNS = TypeAdapter(list[Run])
+_SAMPLE = TypeAdapter[Sample | None](Sample | None)
+_WISH = TypeAdapter[Wish | None](Wish | None)
 _QUESTIONS, _EMBEDDINGS = "questions", "embeddings"
 PUBLICATION_NAME = re.compile(r"^(\d+)\.(\d+)$")
 
@@ -248,6 +252,21 @@ class ProjectFolder:
     def figures(self) -> Document[QuestionFigures | None]:
         """The question's figures after the last round that changed anything; None before the first."""
         return Document(self.path / "figures.json", _FIGURES, None)
+
+    @property
+    def applied(self) -> Document[list[Run]]:
+        """The runs of `apply` whose labels Label Studio has, or whose writing was begun, oldest first."""
+        return Document(self.path / "applied.json", _RUNS, [])
+
+    @property
+    def sample(self) -> Document[Sample | None]:
+        """Labels of `apply` that wait for people to look at a sample; None without any."""
+        return Document(self.path / "sample.json", _SAMPLE, None)
+
+    @property
+    def wish(self) -> Document[Wish | None]:
+        """The texts that somebody looked for last; None before the first search."""
+        return Document(self.path / "wish.json", _WISH, None)
 
     def of_question(self, place: int) -> "ProjectFolder":
         """The folder of one of the project's questions; the first question has the project's own."""

@@ -129,6 +129,7 @@ class Publication:
         next: the first tasks and their reasons, at most SHOWN_NEXT.
         hook_failure: the ordering hook in whose place `strategy` made the order; None if no hook failed.
         further: the project's further questions.
+        copies: number of ordered texts that are the same as another one.
         table_sha256: checksum of the table of places; empty in an order of an earlier release.
     """
 
@@ -146,6 +147,7 @@ class Publication:
     next: tuple[NextTask, ...] = ()
     hook_failure: HookFailure | None = None
     further: tuple[FurtherQuestion, ...] = ()
+    copies: int = 0
     table_sha256: str = ""
 
     @property

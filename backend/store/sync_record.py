@@ -234,6 +234,7 @@ class SyncRecord:
         drafts: what came of an LLM's drafts; None unless the project's question is answered in free text.
         pace: how fast people label; None while nobody can tell.
         unlearned: controls of the questions that no classifier learns.
+        applied: number of tasks whose only labels this backend gave.
     """
 
     identity: tuple[str, ...]
@@ -260,6 +261,8 @@ class SyncRecord:
     def llm_checks_by_question(self) -> dict[str, Checks]:
         """How often people agreed with the LLM's labels for each question, by its control, at the last full round."""
         return dict(zip(self.questions, (self.llm_checks, *self.further_llm_checks), strict=False))
+
+    applied: int = 0
 
     @property
     def labels_by_question(self) -> dict[str, int]:

@@ -7,7 +7,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -150,6 +150,11 @@ class TaskStore:
         )
         both = ((_checked(row[:_TASK_WIDTH]), _checked(row[_TASK_WIDTH:])) for row in rows)
         return (AnnotatedText(task[0], task[1], _annotations(annotated[2])) for task, annotated in both)
+
+    def copy_to(self, file: Path) -> None:
+        """Copy the store as it is at this moment, also while a round writes it."""
+        with closing(sqlite3.connect(file)) as copy:
+            self._db.backup(copy)
 
     def knows_annotations(self, task_id: int, updated_at: str, count: int) -> bool:
         """Whether the store has the present annotations of a task.

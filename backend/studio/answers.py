@@ -58,6 +58,7 @@ class StoredPrediction(BaseModel):
     """A prediction that Label Studio holds."""
 
     id: int
+    task: int | None = None
     model_version: str | None = None
 
 

@@ -33,6 +33,7 @@ from backend.studio.answers import (
 )
 from backend.studio.contract import AnnotatedTask, MLBackend, Project, Task, read_annotations, read_backend, read_task
 from backend.studio.faults import KEY_MEND, Address, own_words, token_fault, unknown_project
+from backend.studio.marks import run_of
 from backend.studio.opening import named_faults, open_http, read_answer, timeouts
 
 TASKS_A_PAGE = 1000
@@ -211,6 +212,44 @@ class LabelStudioClient:
         what = f"predictions of project {project_id}"
         stored = self._read(f"api/predictions/?project={project_id}", what, PREDICTIONS)
         return [prediction.id for prediction in stored if prediction.model_version in model_versions]
+
+    def predicted_tasks(self, project_id: int, model_version: str) -> set[int]:
+        """Return the ids of the tasks that have a prediction of a model version; see `prediction_ids` for the time."""
+        what = f"predictions of project {project_id}"
+        stored = self._read(f"api/predictions/?project={project_id}", what, PREDICTIONS)
+        return {found.task for found in stored if found.model_version == model_version and found.task is not None}
+
+    def annotate_as_us(self, task_id: int, result: Sequence[Mapping[str, Any]], unique_id: str) -> bool:
+        """Give a task an annotation, as the owner of the API key.
+
+        Args:
+            task_id: the task.
+            result: result items.
+            unique_id: a UUID that no other annotation has: a repeated request gives the task no second annotation.
+
+        Returns:
+            False if the task was deleted meanwhile.
+        """
+        body = {"result": list(result), "was_cancelled": False, "ground_truth": False, "unique_id": unique_id}
+        what = f"an annotation of task {task_id}"
+        response = self._send("POST", f"api/tasks/{task_id}/annotations/", what, body)
+        if response.status_code == HTTPStatus.NOT_FOUND and own_words(response):
+            return False
+        # The first of two requests was taken, and its answer was lost.
+        if response.status_code != HTTPStatus.CONFLICT:
+            read_answer(self._address, what, response, IDENTIFIED)
+        return True
+
+    def applied_annotations(self, project_id: int) -> dict[int, str]:
+        """Export the annotations that this backend gave and nobody changed: the run of each, by annotation id."""
+        path = f"api/projects/{project_id}/export?export_type=JSON&download_all_tasks=false"
+        exported = self._read(path, f"the export of project {project_id}", EXPORT)
+        given = [annotation for task in exported for annotation in task.get("annotations") or []]
+        return {annotation["id"]: run for annotation in given if (run := run_of(annotation.get("result")))}
+
+    def delete_annotation(self, annotation_id: int) -> None:
+        """Delete an annotation, unless it is deleted already."""
+        self._delete(f"api/annotations/{annotation_id}/", "an annotation")
 
     def delete_predictions(self, project_id: int, model_version: str) -> None:
         """Delete a model version's predictions in one request, which locks Label Studio's database until it ends.

@@ -7,6 +7,7 @@ from typing import Any
 from backend.errors import InvalidRequestError
 from backend.settings import parse_extra_params
 from backend.studio.answers import MLBackendAnswer
+from backend.studio.marks import run_of
 from model.types import Annotation, ResultItem
 
 START_TRAINING = "START_TRAINING"
@@ -322,6 +323,7 @@ def _read_annotation(raw: Mapping[str, Any], controls: Collection[str]) -> Annot
         is_ground_truth=bool(raw.get("ground_truth")),
         is_skipped=bool(raw.get("was_cancelled")),
         updated_at=str(raw.get("updated_at") or ""),
+        is_applied=bool(run_of(raw.get("result"))),
     )
 
 

@@ -62,6 +62,8 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
         "questions": _questions(service.settings, folder, last),
         "no_text": {**asdict(last.no_text), "sentence": last.no_text.sentence} if last and last.no_text else None,
         "left_out": [asdict(tasks) for tasks in last.left_out] if last else [],
+        "applied": {"tasks": last.applied if last else 0, "runs": [asdict(run) for run in folder.applied.read()]},
+        "copies": published.copies if published else 0,
         "labels_in_order": published.labelled_tasks if published else 0,
         "unlabelled": last.left if last else 0,
         "rounds": len(rounds),

@@ -80,6 +80,11 @@ class AnyOf:
         decided_N_C: BoolArray = values_N_C >= 0.5
         return decided_N_C
 
+    def certainty(self, decided_N_C: BoolArray, proba_N_C: FloatArray) -> FloatArray:
+        """The product over classes, as if they were independent."""
+        certainty_N: FloatArray = np.where(decided_N_C, proba_N_C, 1.0 - proba_N_C).prod(axis=1)
+        return certainty_N
+
     def majority(self, shares_C: FloatArray) -> IntArray | None:
         """All classes with more than half, perhaps none; None where a class has exactly half."""
         return None if np.isclose(shares_C, 0.5).any() else np.flatnonzero(shares_C > 0.5)

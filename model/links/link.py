@@ -79,6 +79,9 @@ class Link(Protocol):
     def decide(self, values_N_C: FloatArray) -> BoolArray:
         """Whether each class holds, by probabilities or shares: is_held_N_C."""
 
+    def certainty(self, decided_N_C: BoolArray, proba_N_C: FloatArray) -> FloatArray:
+        """The probability that exactly the decided classes of a text hold: certainty_N, in [0, 1]."""
+
     def majority(self, shares_C: FloatArray) -> IntArray | None:
         """Positions of the classes that most annotators give; None where annotators are evenly split."""
 

@@ -69,6 +69,11 @@ class OneOf:
         decided_N_C = np.eye(values_N_C.shape[1], dtype=bool)[np.argmax(values_N_C, axis=1)]
         return np.asarray(decided_N_C)
 
+    def certainty(self, decided_N_C: BoolArray, proba_N_C: FloatArray) -> FloatArray:
+        """The probability of the decided class."""
+        certainty_N: FloatArray = np.where(decided_N_C, proba_N_C, 0.0).sum(axis=1)
+        return certainty_N
+
     def majority(self, shares_C: FloatArray) -> IntArray | None:
         """The class with the largest share; None where two have it."""
         most = np.flatnonzero(np.isclose(shares_C, shares_C.max()))

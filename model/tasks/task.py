@@ -11,7 +11,7 @@ from model.learner.evaluation import Evaluation, evaluate, seen_classes
 from model.learner.recipes import TrainingConfig
 from model.learner.training import Start, StepProgress, Trained, train
 from model.links import Answers, Link, link_of
-from model.types import AnnotatedText, FloatArray, LabelSet, LabelTexts, ReadTargets, Targets, TrainingData
+from model.types import AnnotatedText, BoolArray, FloatArray, LabelSet, LabelTexts, ReadTargets, Targets, TrainingData
 
 GoldAnswer = str | int | list[str]
 """What people say of a text, for a file of gold answers: a label, stars, or several labels."""
@@ -204,3 +204,11 @@ class Task(ABC):
             targets_N_C: people's shares.
         """
         return evaluate(proba_N_C, targets_N_C, self.link)
+
+    def decided(self, values_N_C: FloatArray) -> BoolArray:
+        """The classes that the question's answer gives each text, by probabilities or by people's shares.
+
+        Args:
+            values_N_C: a number for each class of N texts.
+        """
+        return self.link.decide(values_N_C)

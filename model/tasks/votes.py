@@ -57,8 +57,11 @@ def _votes_on(text: AnnotatedText, read: Callable[[Annotation], V | None]) -> tu
 
 
 def counting(annotations: Sequence[Annotation]) -> list[Annotation]:
-    """The annotations that count: ground truth if there is any, else each annotator's latest; skipped ones never do."""
-    given = [annotation for annotation in annotations if not annotation.is_skipped]
+    """The annotations that count: ground truth if there is any, else each annotator's latest.
+
+    Skipped ones never count, nor do those that this backend gave: a classifier must not learn from itself.
+    """
+    given = [annotation for annotation in annotations if not annotation.is_skipped and not annotation.is_applied]
     truth = [annotation for annotation in given if annotation.is_ground_truth]
     latest = {annotation.annotator: annotation for annotation in sorted(truth or given, key=lambda a: a.updated_at)}
     return list(latest.values())

@@ -21,6 +21,7 @@ from flask.testing import FlaskClient
 from backend.commands.doctor import look_at_files
 from backend.rounds.round import Round
 from backend.settings import Settings
+from backend.store.applied import Form, Given, Run, Sample, Wish
 from backend.store.project_folder import Connection, ProjectFolder, Setup
 from backend.store.selections import LLMLabel, Picked, Selection
 from backend.studio.config.kinds import KINDS
@@ -84,6 +85,8 @@ DOCUMENTS = (
     *("connection.json", "identity.json", "published.json", "publications.json", "synced.json"),
     *("setup.json", "webhook.json", "selection.json", "llm_labels.json", "figures.json"),
     *("history.json", "stop_answers.json", "gate.json"),
+    *("setup.json", "webhook.json", "selection.json", "llm_labels.json"),
+    *("applied.json", "sample.json", "wish.json"),
 )
 FILES = {
     **{name: name for name in DOCUMENTS},
@@ -193,6 +196,10 @@ def grown(tmp_path_factory: pytest.TempPathFactory, small_encoder: str) -> Proje
     project.label(LABELLED, trains=True)
     folder.selection.write(Selection("activellm", "mistral x", 5.0, (Picked(40, "", 1, 1),)))
     folder.llm_labels.write({40: LLMLabel(("pos",), True, False, 1, "mistral x")})
+    folder.applied.write([Run("2.apply-1", Form.PREDICTIONS, "digest", 1, 0.9, 5.0)])
+    # Of tasks that people labelled, so that they change no order.
+    folder.sample.write(Sample(5.0, 2, "stars", 0.9, 0.8, 1, 1, {1: Given(("2 or more",), 0.9)}, (1,)))
+    folder.wish.write(Wish(5.0, "find: film", (1,)))
     Ledger(folder.llm_folder / "ledger.json").add(Reply("1", prompt_tokens=10, completion_tokens=2))
     project.label()
     shutil.copytree(folder.path, folder.path.with_name(str(UNHARMED)))

@@ -22,7 +22,8 @@ MAY_IMPORT = {
     "backend.studio": ("backend.store",),
     "backend.work": ("backend.store", "backend.studio"),
     "backend.rounds": ("backend.store", "backend.studio", "backend.work"),
-    "backend.web": ("backend.store", "backend.studio", "backend.work", "backend.rounds"),
+    "backend.applying": ("backend.store", "backend.studio", "backend.work", "backend.rounds"),
+    "backend.web": ("backend.store", "backend.studio", "backend.work", "backend.rounds", "backend.applying"),
     "backend.plugin": ("backend.store", "backend.studio", "backend.work", "backend.rounds", "backend.web"),
     "backend.commands": ("backend",),
     "backend.__main__": ("backend.commands",),
@@ -38,6 +39,8 @@ MAY_IMPORT = {
     "model.stopping": ("model.judging",),
     "model.encoder": (),
     "model.query": (),
+    "model.applying": ("model.encoder", "model.learner", "model.query"),
+    "model.texts": (),
     "model.learner": ("model.encoder", "model.query"),
     "model.figures": ("model.encoder", "model.learner"),
     "model.llm": (),
@@ -71,6 +74,7 @@ GROUND = (
 PURE = (
     *("model.links", "model.query", "model.llm.reading", "model.llm.asking"),
     *("model.tasks.classification.llm", "model.learner.evaluation", "model.judging", "model.stopping"),
+    *("model.tasks.classification.llm", "model.learner.evaluation", "model.applying.promise", "model.texts"),
 )
 RECORDS = (
     *("model.types", "model.errors", "model.progress", "model.links", "model.query", "model.llm", "model.judging"),

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from backend.rounds.asking.fair import fair_labels
 from backend.rounds.context import RoundContext
 from backend.rounds.score import embedder
 from backend.rounds.sync import Synced
 from backend.work.sources import Source
 from model.encoder.inference import head_proba
 from model.judging.comparison import HeldOut
-from model.judging.fair_sample import fair_sample
 from model.learner.held_out import HeldOutAnswers
 from model.learner.model_version import ModelVersion
 from model.learner.registry import label_digests
@@ -58,7 +58,5 @@ def held_out_of(version: ModelVersion | None, synced: Synced) -> HeldOut | None:
 
 def fair_digests(synced: Synced) -> IntArray:
     """Digests of the labelled texts that are a fair sample of all: digests_M, uint64."""
-    waiting = [text.task_id for text in synced.pool if text.text and not text.is_skipped]
-    ids_L, waiting_N = (np.array(ids, dtype=np.int64) for ids in (synced.targets.task_ids, waiting))
-    fair: IntArray = label_digests(synced.targets)[fair_sample(ids_L, waiting_N)]
+    fair: IntArray = label_digests(synced.targets)[fair_labels([synced], synced.targets.task_ids)]
     return fair

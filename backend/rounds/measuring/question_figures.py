@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from backend.rounds.asking.fair import fair_labels
 from backend.rounds.standing import Standing
 from backend.store.figures import ClassCount, QuestionFigures
 from model.errors import DamagedVersionError
@@ -11,7 +12,6 @@ from model.figures.annotators import People
 from model.figures.held_out import calibration, class_figures, confusions, mean_error, right_answers
 from model.figures.label_errors import MOST_SUSPECTS, Suspect, find_label_errors
 from model.figures.shares import Share
-from model.judging.fair_sample import fair_sample
 from model.learner.held_out import HeldOutAnswers
 from model.learner.model_version import ModelVersion
 from model.links import link_of
@@ -22,9 +22,8 @@ from model.types import BoolArray, Targets
 def fair_tasks(standings: Sequence[Standing]) -> frozenset[int]:
     """The labelled tasks that are a random sample of all tasks, whichever question they answer."""
     labelled = sorted({task_id for standing in standings for task_id in standing.synced.targets.task_ids})
-    labelled_L = np.array(labelled, dtype=np.int64)
-    waiting_N = np.array([text.task_id for text in standings[0].synced.pool], dtype=np.int64)
-    return frozenset(labelled_L[fair_sample(labelled_L, waiting_N)].tolist())
+    is_fair_L = fair_labels([standing.synced for standing in standings], labelled)
+    return frozenset(np.array(labelled, dtype=np.int64)[is_fair_L].tolist())
 
 
 def held_out_of(version: ModelVersion | None, task: Task) -> HeldOutAnswers | None:

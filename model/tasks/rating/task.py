@@ -5,13 +5,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import numpy as np
+
 from model.errors import UnusableAnswerError
 from model.learner.evaluation import Evaluation, evaluate_ordered, median_classes
 from model.links import Answers
 from model.tasks.label_names import Meaning
 from model.tasks.shares import form_of, quoted, read_shares
 from model.tasks.task import Condition, Task, TextField
-from model.types import AnnotatedText, Annotation, FloatArray, LabelSet, ReadTargets, ResultItem, Targets
+from model.types import (
+    AnnotatedText,
+    Annotation,
+    BoolArray,
+    FloatArray,
+    LabelSet,
+    ReadTargets,
+    ResultItem,
+    Targets,
+)
 
 
 @dataclass(frozen=True)
@@ -74,6 +85,11 @@ class Rating(Task):
     def labels_of_guess(self, guess: str) -> tuple[str, ...]:
         """The guess itself."""
         return (guess,) if guess in self.label_set.labels else ()
+
+    def decided(self, values_N_C: FloatArray) -> BoolArray:
+        """The median of the stars."""
+        decided_N_C: BoolArray = np.eye(values_N_C.shape[1], dtype=bool)[median_classes(values_N_C)]
+        return decided_N_C
 
     def _stars(self, annotation: Annotation) -> tuple[str, ...]:
         items = [item for item in annotation.result if item.control == self.control]

@@ -58,7 +58,7 @@ class Taxonomy(Task):
             max((len(_values(item, self.kind)) for item in self._items(annotation)), default=0)
             for text in annotated
             for annotation in text.annotations
-            if not annotation.is_skipped
+            if not annotation.is_skipped and not annotation.is_applied
         ]
         several, given = sum(paths > 1 for paths in chosen), sum(paths > 0 for paths in chosen)
         has_several = several >= SEVERAL_TEXTS and several >= SEVERAL_SHARE * given

@@ -1,0 +1,237 @@
+"""Plan which texts get a label, and say what can be known of these labels, or why nothing can."""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from backend.applying.reading import Rest
+from backend.errors import CannotPromiseError
+from backend.store.applied import Given, Sample
+from model.applying.promise import (
+    Evidence,
+    Promise,
+    choose_promise,
+    fewest_tested,
+    interval_of_rest,
+    likely_threshold,
+    promise_at,
+)
+from model.judging.fair_sample import draw_numbers
+from model.types import FloatArray, IntArray
+
+# Precisions that are tried where the one that was asked for cannot be promised.
+_LOWER = tuple(np.arange(0.99, 0.49, -0.01).round(2).tolist())
+
+
+@dataclass(frozen=True)
+class ApplyPlan:
+    """The labels that may be given, and what is known of them.
+
+    Attributes:
+        question: control of the question that they answer.
+        model: number of the model version that gives them.
+        others: number of texts that could get a predicted label.
+        precision: what was asked to be promised.
+        predicted: the label that the model version gives each task, by id.
+        copied: the label of each copy of a text that people labelled, by task id.
+        promise: what is known of the predicted labels.
+    """
+
+    question: str
+    model: int
+    others: int
+    precision: float
+    predicted: Mapping[int, Given]
+    copied: Mapping[int, Given]
+    promise: Promise
+
+    @property
+    def labels(self) -> dict[int, Given]:
+        """All labels, by task id."""
+        return {**self.predicted, **self.copied}
+
+    @property
+    def unlabelled(self) -> int:
+        """Number of texts without a label of a person."""
+        return self.others + len(self.copied)
+
+    @property
+    def share(self) -> float:
+        """The share of the unlabelled texts that get a label."""
+        return len(self.labels) / self.unlabelled if self.unlabelled else 0.0
+
+    @property
+    def holds(self) -> bool:
+        """Whether the precision can be promised."""
+        return not self.predicted or self.promise.holds(self.precision)
+
+    @property
+    def digest(self) -> str:
+        """Stands for every label."""
+        said = json.dumps([self.question, sorted((task, given.labels) for task, given in self.labels.items())])
+        return hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def plan_labels(rest: Rest, evidence: Evidence, precision: float) -> ApplyPlan:
+    """Plan labels of a precision that can be promised.
+
+    Args:
+        rest: the question and its unlabelled texts.
+        evidence: the random sample that people labelled.
+        precision: what is to be promised, in (0, 1).
+
+    Raises:
+        CannotPromiseError: it cannot be promised; says why, and what to do.
+    """
+    confidence_N = rest.answered.confidence_N
+    promise = choose_promise(evidence, confidence_N, precision)
+    if promise is None:
+        raise CannotPromiseError(_refusal(evidence, confidence_N, precision))
+    return _plan(rest, promise, precision)
+
+
+def plan_likely(rest: Rest, evidence: Evidence, precision: float) -> ApplyPlan:
+    """Plan labels that the calibrated probabilities alone say to have a precision; a sample can show whether they do.
+
+    Args:
+        rest: the question and its unlabelled texts.
+        evidence: the random sample that people labelled.
+        precision: what is wanted, in (0, 1).
+
+    Raises:
+        CannotPromiseError: the classifier is too unsure of every text.
+    """
+    confidence_N = rest.answered.confidence_N
+    promise = choose_promise(evidence, confidence_N, precision)
+    if promise is None:
+        threshold = likely_threshold(confidence_N, precision)
+        if threshold is None:
+            raise CannotPromiseError(
+                f"the classifier is not sure enough of any text for a precision of {precision:.0%}: label more texts"
+            )
+        promise = promise_at(evidence, confidence_N, threshold)
+    return _plan(rest, promise, precision)
+
+
+def _plan(rest: Rest, promise: Promise, precision: float) -> ApplyPlan:
+    answered, pool = rest.answered, rest.synced.pool
+    above_M = np.flatnonzero(answered.confidence_N >= promise.threshold)
+    labels = {
+        pool[row].task_id: Given(rest.labels_of(answered.decided_N_C[at]), round(float(answered.confidence_N[at]), 6))
+        for at, row in zip(above_M.tolist(), rest.rows_N[above_M].tolist(), strict=True)
+    }
+    question, model = rest.synced.task.control, rest.version.number
+    return ApplyPlan(question, model, len(rest.rows_N), precision, labels, rest.copied, promise)
+
+
+def _refusal(evidence: Evidence, confidence_N: FloatArray, precision: float) -> str:
+    """Say why a precision cannot be promised, and what to do."""
+    tested, texts = len(evidence.confidence_R), len(confidence_N)
+    needed = fewest_tested(precision, texts)
+    asked = f"a precision of {precision:.0%} cannot be promised"
+    lower = next(
+        (lower for lower in _LOWER if lower < precision and choose_promise(evidence, confidence_N, lower)), None
+    )
+    instead = (
+        f"--precision {lower:.2f} can be promised now" if lower else "a lower --precision cannot be promised either"
+    )
+    sample = (
+        f"--sample {needed} has people label {needed} of the texts that would get a label, which is the shortest way"
+    )
+    if tested < needed:
+        return (
+            f"{asked}: it needs at least {needed} labels of the random sample, all predicted rightly, and there are "
+            f"{tested}; {needed - tested} more come with the order as people label (EXPLORE). {sample}; {instead}"
+        )
+    right = int(evidence.is_right_R.sum())
+    return (
+        f"{asked}: of {tested} texts of the random sample the classifier was right on {right}, and it was not right "
+        f"often enough on those that it was surest of. Label more texts; {sample}; {instead}"
+    )
+
+
+def draw_sample(plan: ApplyPlan, size: int) -> Sample:
+    """Draw the texts of a plan that people look at.
+
+    Args:
+        plan: the labels.
+        size: number of texts to look at.
+    """
+    ids = np.array(list(plan.predicted), dtype=np.int64)
+    shown = ids[_places_in_draw(ids)][:size]
+    promise = plan.promise
+    return Sample(
+        at=time.time(),
+        model=plan.model,
+        question=plan.question,
+        precision=plan.precision,
+        threshold=promise.threshold,
+        right=promise.right,
+        tested=promise.tested,
+        labels=plan.predicted,
+        shown=tuple(shown.tolist()),
+    )
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What people said of a sample.
+
+    Attributes:
+        plan: the labels that are left, with all that is known of them.
+        agreed: number of texts on which people gave the predicted label.
+        answered: number of texts that people labelled.
+        skipped: number of texts that people skipped, or that were deleted.
+        waiting: number of texts that nobody looked at yet.
+    """
+
+    plan: ApplyPlan
+    agreed: int
+    answered: int
+    skipped: int
+    waiting: int
+
+
+def read_sample(rest: Rest, sample: Sample) -> Seen:
+    """Compare what people said of a sample with the labels that wait for it.
+
+    The random tenth counts too: both are draws from the texts above one threshold.
+
+    Args:
+        rest: the question and its unlabelled texts.
+        sample: the labels.
+    """
+    targets, pool = rest.synced.targets, rest.synced.pool
+    said = dict(zip(targets.task_ids, rest.synced.task.decided(targets.targets_N_C), strict=True))
+    answered = [task_id for task_id in sample.shown if task_id in said]
+    agreed = sum(rest.labels_of(said[task_id]) == sample.labels[task_id].labels for task_id in answered)
+    waiting = {text.task_id for text in pool if not text.is_skipped} & set(sample.shown) - set(answered)
+    may = {pool[row].task_id for row in rest.rows_N.tolist()} - set(sample.shown)
+    left = {task_id: given for task_id, given in sample.labels.items() if task_id in may}
+    right, tested = sample.right + agreed, sample.tested + len(answered)
+    interval = interval_of_rest(right, tested, len(left)) if left else (0.0, 1.0)
+    promise = Promise(sample.threshold, len(left), right, tested, interval)
+    others = len(rest.rows_N)
+    plan = ApplyPlan(sample.question, sample.model, others, sample.precision, left, rest.copied, promise)
+    skipped = len(sample.shown) - len(answered) - len(waiting)
+    return Seen(plan, agreed, len(answered), skipped, len(waiting))
+
+
+def widened(sample: Sample, size: int) -> Sample:
+    """The same labels with a larger sample: further texts of the same draw."""
+    ids = np.array([task_id for task_id in sample.labels if task_id not in sample.shown], dtype=np.int64)
+    more = ids[_places_in_draw(ids)][: max(0, size - len(sample.shown))]
+    return replace(sample, shown=(*sample.shown, *more.tolist()))
+
+
+def _places_in_draw(task_ids_N: IntArray) -> IntArray:
+    """The order in which tasks are drawn for a sample.
+
+    The tasks have other numbers than for the random places of orders: with the same, a sample of sure texts would
+    lengthen the fair sample of all texts.
+    """
+    return np.argsort(draw_numbers(draw_numbers(task_ids_N)))

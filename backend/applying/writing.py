@@ -1,0 +1,167 @@
+"""Write planned labels to Label Studio, as predictions or as annotations, and take them back.
+
+A run is recorded before its first label is written. A run with the same labels as the last one goes on where that was
+killed, or finds that nothing is left to do.
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from backend.applying.planning import ApplyPlan
+from backend.rounds.clean_up import removals
+from backend.store.applied import Form, Given, Run
+from backend.store.project_folder import ProjectFolder
+from backend.studio.client import LabelStudioClient
+from backend.studio.marks import marked
+from model.tasks.task import Task
+
+# Tasks that are looked at before they get an annotation, so that none is written beside a person's.
+LOOKED_AT = 200
+Progress = Callable[[int, int], None]
+
+
+def write_predictions(
+    client: LabelStudioClient, folder: ProjectFolder, task: Task, plan: ApplyPlan, on_progress: Progress
+) -> Run:
+    """Write labels as predictions of a model version of their own, then delete those of earlier runs.
+
+    The project's order and model version stay as they are.
+
+    Args:
+        client: the client for Label Studio.
+        folder: the project's folder.
+        task: the question.
+        plan: the labels.
+        on_progress: called with (labels written, labels to write).
+
+    Raises:
+        PublicationError: Label Studio stored fewer; run again, it goes on.
+    """
+    run = _begin(client, folder, plan, Form.PREDICTIONS)
+    if not run.is_done:
+        has = client.predicted_tasks(folder.project_id, run.name)
+        missing = {task_id: given for task_id, given in plan.labels.items() if task_id not in has}
+        predictions = [_prediction(run.name, task, task_id, given) for task_id, given in missing.items()]
+        client.import_predictions(folder.project_id, predictions, on_progress)
+        run = _end(folder, run)
+    earlier = [old for old in folder.applied.read() if old.form is Form.PREDICTIONS and old.name != run.name]
+    _remove_predictions(client, folder, [old.name for old in earlier], lambda done, total: None)
+    _forget(folder, earlier)
+    return run
+
+
+def write_annotations(
+    client: LabelStudioClient, folder: ProjectFolder, task: Task, plan: ApplyPlan, on_progress: Progress
+) -> tuple[Run, int]:
+    """Write labels as annotations of the API key's owner, marked as the backend's.
+
+    A task that has an annotation gets none, whoever gave it.
+
+    Args:
+        client: the client for Label Studio.
+        folder: the project's folder.
+        task: the question.
+        plan: the labels.
+        on_progress: called with (labels written, labels to write).
+
+    Returns:
+        The run, and how many annotations it wrote now.
+    """
+    run = _begin(client, folder, plan, Form.ANNOTATIONS)
+    written = 0
+    wanted = sorted(plan.labels)
+    for start in range(0, len(wanted), LOOKED_AT):
+        for task_id in _without_annotation(client, folder, task, wanted[start : start + LOOKED_AT]):
+            result = marked(_items(task, plan.labels[task_id]), run.name)
+            unique_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"shortlist/{folder.project_id}/{task_id}/{run.name}"))
+            written += client.annotate_as_us(task_id, result, unique_id)
+            on_progress(written, len(plan.labels))
+    return _end(folder, run), written
+
+
+def undo(client: LabelStudioClient, folder: ProjectFolder, on_progress: Progress) -> tuple[int, int]:
+    """Delete all labels that `apply` wrote in a project; those that somebody changed are theirs, and stay.
+
+    Args:
+        client: the client for Label Studio.
+        folder: the project's folder.
+        on_progress: called with (labels deleted, labels to delete).
+
+    Returns:
+        The numbers of deleted predictions and annotations.
+    """
+    runs = folder.applied.read()
+    predictions = _remove_predictions(client, folder, [run.name for run in runs], on_progress)
+    annotations = list(client.applied_annotations(folder.project_id))
+    for done, annotation_id in enumerate(annotations, start=1):
+        client.delete_annotation(annotation_id)
+        on_progress(done, len(annotations))
+    _forget(folder, runs)
+    folder.sample.remove()
+    return predictions, len(annotations)
+
+
+def _begin(client: LabelStudioClient, folder: ProjectFolder, plan: ApplyPlan, form: Form) -> Run:
+    """Return the run of these labels: one that has the same or was cut short, else a new one, which is recorded."""
+    runs = folder.applied.read()
+    same = next((run for run in runs if run.form is form and _goes_on(run, plan)), None)
+    if same is not None:
+        # Its predictions may have been deleted in Label Studio.
+        stored = client.prediction_counts(folder.project_id).get(same.name, 0)
+        is_whole = form is Form.ANNOTATIONS or stored >= same.tasks
+        return same if is_whole else replace(same, is_done=False)
+    number = 1 + max((int(run.name.rsplit("-", 1)[1]) for run in runs), default=0)
+    name = f"{plan.model}.apply-{number}"
+    run = Run(name, form, plan.digest, len(plan.labels), plan.precision, time.time())
+    folder.applied.write([*runs, run])
+    return run
+
+
+def _goes_on(run: Run, plan: ApplyPlan) -> bool:
+    """Whether a run is that of a plan; one of annotations that was cut short has labelled a part of the texts."""
+    is_cut = run.form is Form.ANNOTATIONS and not run.is_done and run.name.startswith(f"{plan.model}.")
+    return is_cut or run.digest == plan.digest
+
+
+def _end(folder: ProjectFolder, run: Run) -> Run:
+    done = replace(run, is_done=True)
+    folder.applied.write([done if one.name == run.name else one for one in folder.applied.read()])
+    return done
+
+
+def _forget(folder: ProjectFolder, runs: Sequence[Run]) -> None:
+    gone = {run.name for run in runs}
+    folder.applied.write([run for run in folder.applied.read() if run.name not in gone])
+
+
+def _remove_predictions(
+    client: LabelStudioClient, folder: ProjectFolder, names: Sequence[str], on_progress: Progress
+) -> int:
+    stored = client.prediction_counts(folder.project_id)
+    stale = {name: stored[name] for name in names if stored.get(name)}
+    removed = 0
+    for count in removals(client, folder.project_id, stale):
+        removed += count
+        on_progress(removed, sum(stale.values()))
+    return removed
+
+
+def _prediction(name: str, task: Task, task_id: int, given: Given) -> Mapping[str, Any]:
+    # These predictions are in no order, so that their score is free for the probability.
+    return {"task": task_id, "model_version": name, "score": given.confidence, "result": _items(task, given)}
+
+
+def _items(task: Task, given: Given) -> list[dict[str, Any]]:
+    return [{**item, "score": given.confidence} for item in json.loads(task.label_result(given.labels))]
+
+
+def _without_annotation(
+    client: LabelStudioClient, folder: ProjectFolder, task: Task, task_ids: Sequence[int]
+) -> list[int]:
+    """The tasks that Label Studio has now, and that have no annotation, in order of their ids."""
+    pages = client.tasks_by_id(folder.project_id, task_ids, [task.control])
+    return [found.task_id for page in pages for found in page if not found.annotations]

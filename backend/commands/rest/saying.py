@@ -1,0 +1,76 @@
+"""What `apply` says: sentences for people, and JSON."""
+
+from typing import Any
+
+from backend.applying.planning import ApplyPlan, Seen
+from backend.commands.terminal import say
+from model.learner.evaluation import Evaluation
+
+
+def as_json(plan: ApplyPlan) -> dict[str, Any]:
+    """What would be labelled, as JSON values."""
+    return {
+        "tasks": len(plan.labels),
+        "copies": len(plan.copied),
+        "share": round(plan.share, 4),
+        "expected_precision": None if plan.promise.expected is None else round(plan.promise.expected, 4),
+        "interval": [round(bound, 4) for bound in plan.promise.interval],
+        "precision": plan.precision,
+        "is_promised": plan.holds,
+        "threshold": round(plan.promise.threshold, 4),
+        "tested": plan.promise.tested,
+        "right": plan.promise.right,
+        "question": plan.question,
+        "model": plan.model,
+    }
+
+
+def refused(reason: str) -> dict[str, Any]:
+    """That nothing can be promised, as JSON values."""
+    nothing = {"tasks": 0, "share": 0.0, "expected_precision": None, "interval": None}
+    return {**nothing, "is_promised": False, "reason": reason}
+
+
+def counts(seen: Seen) -> dict[str, int]:
+    """How far people are with a sample, as JSON values."""
+    return {"agreed": seen.agreed, "answered": seen.answered, "skipped": seen.skipped, "waiting": seen.waiting}
+
+
+def say_plan(plan: ApplyPlan, known: Evaluation | None) -> None:
+    """Say what would be labelled.
+
+    Args:
+        plan: the labels.
+        known: evaluation of the model version on all labelled texts.
+    """
+    low, high = plan.promise.interval
+    say(
+        f"{len(plan.predicted)} of {plan.others} unlabelled texts get a label: those of which model version "
+        f"{plan.model} is sure by {plan.promise.threshold:.1%} or more."
+    )
+    if plan.copied:
+        say(f"{len(plan.copied)} more are copies of texts that people labelled, and get the same label.")
+    say(
+        f"Of {plan.promise.tested} such texts that people labelled in a random sample it is right on "
+        f"{plan.promise.right}: between {low:.1%} and {high:.1%} of the labels are right, with 95 % certainty."
+    )
+    if known is not None:
+        say(
+            f"For comparison: it is right on {known.accuracy:.0%} of all {known.texts} labelled texts that it had not "
+            "seen. Most of them were chosen for being hard, so this promises nothing."
+        )
+
+
+def say_seen(seen: Seen) -> None:
+    """Say what people said of a sample."""
+    low, high = seen.plan.promise.interval
+    rest = f"; {seen.skipped} were skipped" if seen.skipped else ""
+    say(f"People labelled {seen.answered} texts of the sample and agreed on {seen.agreed}; {seen.waiting} wait{rest}.")
+    if seen.answered:
+        say(
+            f"With the random sample of the order, {seen.plan.promise.right} of {seen.plan.promise.tested} are right: "
+            f"between {low:.1%} and {high:.1%} of the {len(seen.plan.predicted)} other labels are, with 95 % certainty."
+        )
+    if not seen.waiting:
+        can = "can" if seen.plan.holds else "cannot"
+        say(f"A precision of {seen.plan.precision:.0%} {can} be promised.")

@@ -1,0 +1,82 @@
+"""Copies in an order: texts that are the same as another one are asked for last."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from backend.rounds.order import Order
+from backend.rounds.sync import Synced
+from model.texts.copies import first_of_each
+from model.types import IntArray, PoolText
+
+SAME_AS = "same as task {}"
+
+
+@dataclass(frozen=True)
+class Copies:
+    """The copies among a project's unlabelled texts.
+
+    Attributes:
+        twin_of: the task that each copy is the same as, by task id: one that people labelled, or that is asked first.
+        labelled: the copies of texts that people labelled.
+    """
+
+    twin_of: dict[int, int]
+    labelled: frozenset[int]
+
+
+def find_copies(questions: Iterable[Synced]) -> Copies:
+    """Find the copies among a project's unlabelled texts. Skipped texts and texts without words are no copies.
+
+    Args:
+        questions: the project for each of its questions.
+    """
+    questions = tuple(questions)
+    labelled = {
+        task_id: text
+        for synced in questions
+        for task_id, text in zip(synced.targets.task_ids, synced.targets.texts, strict=True)
+    }
+    waiting = [one for one in questions[0].pool if one.text and not one.is_skipped and one.task_id not in labelled]
+    # Sorted, so that the same texts are asked about again and again: those that are labelled only change their side.
+    known = sorted({**labelled, **{one.task_id: one.text for one in waiting}}.items())
+    ids_N = np.array([task_id for task_id, _ in known], dtype=np.int64)
+    first_N = first_of_each(tuple(text for _, text in known))
+    twin_of: dict[int, int] = {}
+    for rows in _groups(first_N):
+        ids = ids_N[rows].tolist()
+        asked = next((id_ for id_ in ids if id_ in labelled), ids[0])
+        twin_of |= {id_: asked for id_ in ids if id_ not in labelled and id_ != asked}
+    return Copies(twin_of, frozenset(id_ for id_, twin in twin_of.items() if twin in labelled))
+
+
+def put_copies_last(order: Order, pool: Sequence[PoolText], copies: Copies) -> Order:
+    """Put copies last, each with the task that it is the same as.
+
+    Args:
+        order: the order of the pool.
+        pool: the texts.
+        copies: see `find_copies`.
+    """
+    twins_N = [copies.twin_of.get(pool[row].task_id) for row in order.rows_N.tolist()]
+    is_copy_N = np.array([twin is not None for twin in twins_N], dtype=bool)
+    if not is_copy_N.any():
+        return order
+    places_N = np.concatenate([np.flatnonzero(~is_copy_N), np.flatnonzero(is_copy_N)])
+    reasons = [
+        SAME_AS.format(twin) if twin is not None else reason
+        for twin, reason in zip(twins_N, order.reasons_N, strict=True)
+    ]
+    return Order(
+        order.rows_N[places_N],
+        (order.is_explore_N & ~is_copy_N)[places_N],
+        tuple(reasons[place] for place in places_N.tolist()),
+    )
+
+
+def _groups(first_N: IntArray) -> Iterable[IntArray]:
+    """Rows of texts that are the same, ascending, for every text that has a copy."""
+    by_first = np.argsort(first_N, kind="stable")
+    _, starts = np.unique(first_N[by_first], return_index=True)
+    return (rows for rows in np.split(by_first, starts[1:]) if len(rows) > 1)

@@ -1,0 +1,64 @@
+"""Texts that come first whatever a strategy says: a sample that people look at for `apply`, and texts of `find`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from backend.rounds.order import Order
+from backend.store.project_folder import ProjectFolder
+from model.types import IntArray, PoolText
+
+SAMPLED = "sample of what apply would label"
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """Tasks that are asked for first.
+
+    Attributes:
+        blind: tasks that come before all others, without a pre-annotation, first = next.
+        found: tasks that come after these, first = next.
+        reason: why the found tasks come, for people.
+        stamp: changes with every new wish; empty without any.
+    """
+
+    blind: tuple[int, ...] = ()
+    found: tuple[int, ...] = ()
+    reason: str = ""
+    stamp: tuple[float, ...] = ()
+
+
+def read_wishes(folder: ProjectFolder) -> Wishes:
+    """Read what is asked for first in a project."""
+    sample, wish = folder.sample.read(), folder.wish.read()
+    stamp = ((sample.at, len(sample.shown)) if sample else ()) + ((wish.at,) if wish else ())
+    return Wishes(sample.shown if sample else (), wish.task_ids if wish else (), wish.reason if wish else "", stamp)
+
+
+def put_first(order: Order, pool: Sequence[PoolText], wishes: Wishes) -> Order:
+    """Put wished texts first; texts that were drawn at random keep their places, so that they stay a fair sample.
+
+    Args:
+        order: the order without wishes.
+        pool: the texts.
+        wishes: the wished tasks; those outside the pool were labelled meanwhile.
+    """
+    row_of = {text.task_id: row for row, text in enumerate(pool)}
+    blind_M, found_M = (_rows(task_ids, row_of) for task_ids in (wishes.blind, wishes.found))
+    if not len(blind_M) and not len(found_M):
+        return order
+    reason_of = dict(zip(order.rows_N.tolist(), order.reasons_N, strict=True))
+    stays_N = ~np.isin(order.rows_N, blind_M)
+    rest_M, is_drawn_M = order.rows_N[stays_N].copy(), order.is_explore_N[stays_N]
+    others_M = rest_M[~is_drawn_M]
+    first_M = found_M[np.isin(found_M, others_M)]
+    rest_M[~is_drawn_M] = np.concatenate([first_M, others_M[~np.isin(others_M, first_M)]])
+    reason_of |= dict.fromkeys(first_M.tolist(), wishes.reason) | dict.fromkeys(blind_M.tolist(), SAMPLED)
+    rows_N = np.concatenate([blind_M, rest_M])
+    is_blind_N = np.concatenate([np.ones(len(blind_M), dtype=bool), is_drawn_M])
+    return Order(rows_N, is_blind_N, tuple(reason_of[row] for row in rows_N.tolist()))
+
+
+def _rows(task_ids: Sequence[int], row_of: dict[int, int]) -> IntArray:
+    return np.array([row_of[id_] for id_ in task_ids if id_ in row_of], dtype=np.int64)

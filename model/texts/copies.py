@@ -1,0 +1,117 @@
+"""Copies: texts that are the same but for case, spaces and punctuation, or nearly so."""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from model.types import IntArray
+
+# Texts are nearly the same from this Jaccard similarity of their shingles on (pieces of so many bytes). One word more
+# in a text of less than about 60 letters makes another text of it.
+NEARLY = 0.9
+SHINGLE_BYTES = 5
+# Candidates have the same minima of hashed shingles in one band at least (Broder, 1997). Of pairs at NEARLY one in
+# 30,000 is missed.
+_BANDS, _ROWS = 8, 3
+# Other signs may be all that tells two texts apart: :) and :(, C and C++.
+_SPACE_OR_SIGN = re.compile("[\\s.,!?\u2026\u3002\"'\u2018-\u201f\u00ab\u00bb]+")
+_NUMBER = re.compile(r"\d+")
+
+
+def plain_form(text: str) -> str:
+    """A text without differences of case, spaces, punctuation and compatible characters."""
+    return _SPACE_OR_SIGN.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+
+
+@lru_cache(maxsize=2)
+def first_of_each(texts: tuple[str, ...]) -> IntArray:
+    """Find for each of N texts the first text that is the same: first_N, rows in 0 … N - 1.
+
+    A text that is like no earlier one is its own first. Texts without a letter or digit are like no other. The last
+    results are kept: orders of one project ask for the same texts again and again.
+
+    Args:
+        texts: N texts.
+    """
+    forms = [plain_form(text) for text in texts]
+    first_of: dict[str, int] = {}
+    first_N = np.array(
+        [first_of.setdefault(form, row) if form else row for row, form in enumerate(forms)], dtype=np.int64
+    )
+    different_M = np.array(sorted(first_of.values()), dtype=np.int64)
+    if len(different_M) > 1:
+        to_M = _nearly([forms[row] for row in different_M.tolist()])
+        moved_N = np.arange(len(texts))
+        moved_N[different_M] = different_M[to_M]
+        first_N = moved_N[first_N]
+    return first_N
+
+
+def _nearly(forms: Sequence[str]) -> IntArray:
+    """For each of M different forms the first that is nearly the same: to_M."""
+    encoded = [form.encode("utf-8", "surrogatepass") for form in forms]
+    to_M = np.arange(len(forms))
+    for bucket in _buckets(encoded):
+        for row in bucket[1:]:
+            first = to_M[bucket[0]]
+            if to_M[row] == row and first != row and _are_near(encoded[first], encoded[row]):
+                to_M[row] = first
+    # A first text of one band may turn out a copy in a later band.
+    while (to_M[to_M] != to_M).any():
+        to_M = to_M[to_M]
+    return to_M
+
+
+def _are_near(one: bytes, other: bytes) -> bool:
+    """Whether two texts have nearly the same shingles and the very same numbers."""
+    if _NUMBER.findall(one.decode("utf-8", "surrogatepass")) != _NUMBER.findall(other.decode("utf-8", "surrogatepass")):
+        return False
+    first, second = _shingles(one), _shingles(other)
+    return len(first & second) >= NEARLY * len(first | second)
+
+
+def _shingles(text: bytes) -> set[bytes]:
+    return {text[start : start + SHINGLE_BYTES] for start in range(max(1, len(text) - SHINGLE_BYTES + 1))}
+
+
+def _buckets(encoded: Sequence[bytes]) -> Iterator[list[int]]:
+    """Rows of texts that may be nearly the same, ascending in each bucket."""
+    minima_H_M = _minima(encoded)
+    for band in range(_BANDS):
+        keys_M = minima_H_M[band * _ROWS : (band + 1) * _ROWS].T.copy().view(f"V{8 * _ROWS}").ravel()
+        _, bucket_M, sizes = np.unique(keys_M, return_inverse=True, return_counts=True)
+        by_bucket = np.argsort(bucket_M, kind="stable")
+        ends = np.cumsum(sizes)
+        for at in np.flatnonzero(sizes > 1).tolist():
+            yield by_bucket[ends[at] - sizes[at] : ends[at]].tolist()
+
+
+def _minima(encoded: Sequence[bytes]) -> IntArray:
+    """The smallest hash of each text's shingles under each of H hash functions: minima_H_M, uint64."""
+    # Every text ends in a run of zeros, so that a short one has a shingle too.
+    end = bytes(SHINGLE_BYTES)
+    letters_L = np.frombuffer(end.join(encoded) + end, dtype=np.uint8).astype(np.uint64)
+    lengths_M = np.array([len(text) for text in encoded])
+    starts_M = np.concatenate([[0], np.cumsum(lengths_M + SHINGLE_BYTES)[:-1]])
+    hashes_L: IntArray = np.zeros(len(letters_L) - SHINGLE_BYTES + 1, dtype=np.uint64)
+    for place in range(SHINGLE_BYTES):
+        hashes_L = hashes_L * np.uint64(257) + letters_L[place : place + len(hashes_L)]
+    # A text's own shingles alone: those that reach into the next text are as large as can be.
+    is_own_L: IntArray = np.zeros(len(hashes_L), dtype=np.int64)
+    np.add.at(is_own_L, starts_M, 1)
+    np.add.at(is_own_L, starts_M + np.maximum(1, lengths_M - SHINGLE_BYTES + 1), -1)
+    is_own_L = np.cumsum(is_own_L)
+    rng = np.random.default_rng(0)
+    minima = []
+    for _ in range(_BANDS * _ROWS):
+        odd, shift = rng.integers(1, 2**63, dtype=np.uint64) | np.uint64(1), rng.integers(2**63, dtype=np.uint64)
+        mixed_L = (hashes_L ^ shift) * odd
+        mixed_L ^= mixed_L >> np.uint64(29)
+        mixed_L *= np.uint64(0xBF58476D1CE4E5B9)
+        mixed_L ^= mixed_L >> np.uint64(32)
+        mixed_L[is_own_L == 0] = np.uint64(2**64 - 1)
+        minima.append(np.minimum.reduceat(mixed_L, starts_M))
+    return np.stack(minima)
