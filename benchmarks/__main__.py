@@ -7,8 +7,8 @@ import typer
 from rich.console import Console
 
 from benchmarks import house, load
-from benchmarks.choosing import coverage, large_pool, order, queries, several_questions, strategies
-from benchmarks.learning import busy, learner, names, questions, stopping, stopping_table, suspects
+from benchmarks.choosing import coverage, finding, large_pool, order, queries, several_questions, strategies
+from benchmarks.learning import applying, busy, learner, names, questions, stopping, stopping_table, suspects
 from benchmarks.llm import llm
 from benchmarks.llm import table as llm_table
 from benchmarks.loop import loop, workers
@@ -136,6 +136,25 @@ def measure_stopping(
     use_available_cores()
     stopping.run(data, sets, seeds, recipe)
     stopping_table.write_table()
+
+
+@app.command("apply")
+def measure_apply(
+    data: Data,
+    sets: Sets = list(learner.SETS),  # noqa: B006
+    seeds: Annotated[int, typer.Option(help="Random draws of each.")] = applying.SEEDS,
+) -> None:
+    """What `apply` promises and what comes of it: half an hour on a core; goes on where it was cut short."""
+    use_available_cores()
+    applying.run(data, sets, range(seeds))
+    applying.write_table()
+
+
+@app.command("find")
+def measure_find(data: Data, sets: Sets = ["banking77"]) -> None:  # noqa: B006
+    """How many texts of a rare label `find` puts first: a minute."""
+    use_available_cores()
+    finding.run(data, sets)
 
 
 @app.command("strategies")

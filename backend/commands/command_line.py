@@ -25,6 +25,7 @@ COMMANDS = {
     "restore": "backup:restore",
     "forget": "forgetting:forget",
     "apply": "rest.apply:apply",
+    "find": "rest.find:find",
 }
 
 

@@ -1,0 +1,174 @@
+"""What `apply` promises and what comes of it: four sets, random samples of several sizes, a sample people look at."""
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.progress import Progress
+
+from benchmarks.learning import learner
+from benchmarks.learning.gold import Gold, GoldSet, read_set
+from benchmarks.learning.names import Texts
+from benchmarks.machine import described
+from model.applying.held_out import held_out_proba
+from model.applying.promise import Evidence, Promise, choose_promise, interval_of_rest, likely_threshold, promise_at
+from model.encoder.inference import head_proba
+from model.learner.recipes import TrainingConfig
+from model.learner.training import train
+from model.query.uncertainty import margin_scores
+from model.tasks.label_names import label_texts
+from model.types import Background, FloatArray, IntArray, Recipe, TrainingData
+
+PRECISION = 0.95
+SEEDS = 20
+# Texts of each set that make its pool, and unlabelled texts that teach.
+POOL, TAUGHT = 3_000, 500
+# Labels, how many of them are of the random sample, and how many more people are asked for by --sample.
+VARIANTS = ((256, 26, 0), (256, 26, 72), (256, 128, 0), (800, 80, 0))
+# A strategy chooses the labels that are not random in so many batches.
+BATCHES = 4
+LINES = Path(__file__).with_name("applying.jsonl")
+TABLE = Path(__file__).with_name("applying.md")
+
+Line = dict[str, Any]
+Cell = tuple[str, int, int, int, int]
+
+
+class Pool:
+    """A set's pool with its gold labels, embedded once."""
+
+    def __init__(self, gold: GoldSet) -> None:
+        drawn = gold.draw(POOL, 0)
+        self.gold = gold
+        self.targets = learner.as_targets(gold, Gold(drawn.texts, drawn.labels_N))
+        self.texts = Texts(gold)
+        self.embeddings_N_D = self.texts.embed(drawn.texts)
+
+    def measure(self, labels: int, drawn: int, sampled: int, seed: int) -> Line:
+        """Label as people do, plan as `apply` does, and look at the gold labels of what would be labelled."""
+        rng = np.random.default_rng(seed)
+        config = TrainingConfig(recipe=Recipe.HEAD, seed=seed)
+        mixed_N = rng.permutation(len(self.targets))
+        random_R, rows_L = mixed_N[:drawn], mixed_N[:drawn]
+        for batch in range(BATCHES):
+            proba_N_C = self._proba(rows_L, TrainingConfig(recipe=Recipe.HEAD, seed=seed, folds=0))
+            scores_N = margin_scores(proba_N_C)
+            scores_N[rows_L] = -np.inf
+            more = (labels - drawn) * (batch + 1) // BATCHES - (len(rows_L) - drawn)
+            rows_L = np.concatenate([rows_L, np.argsort(-scores_N, kind="stable")[:more]])
+        return self._plan(rows_L, random_R, sampled, config)
+
+    def _data(self, rows_L: IntArray) -> TrainingData:
+        pool = tuple(self.targets.texts[row] for row in range(TAUGHT))
+        return TrainingData(self.targets.some(rows_L), background=Background(label_texts(self.gold.labels), pool))
+
+    def _proba(self, rows_L: IntArray, config: TrainingConfig) -> FloatArray:
+        version = train(self._data(rows_L), config, self.texts.start).classifier
+        return head_proba(version, version.head, self.embeddings_N_D)
+
+    def _plan(self, rows_L: IntArray, random_R: IntArray, sampled: int, config: TrainingConfig) -> Line:
+        version = train(self._data(rows_L), config, self.texts.start).classifier
+        gold_N = self.targets.targets_N_C.argmax(axis=1)
+        # The random sample comes first among the labels.
+        held_R_C = held_out_proba(self._data(rows_L), np.arange(len(random_R)), config, self.texts.start, version)
+        evidence = Evidence(held_R_C.max(axis=1), held_R_C.argmax(axis=1) == gold_N[random_R])
+        rest_N = np.setdiff1d(np.arange(len(gold_N)), rows_L)
+        proba_N_C = head_proba(version, version.head, self.embeddings_N_D[rest_N])
+        confidence_N, is_right_N = proba_N_C.max(axis=1), proba_N_C.argmax(axis=1) == gold_N[rest_N]
+        promise = choose_promise(evidence, confidence_N, PRECISION)
+        if sampled:
+            promise, is_right_N, confidence_N = _with_sample(promise, evidence, confidence_N, is_right_N, sampled)
+        line: Line = {"set": self.gold.name, "labels": len(rows_L), "random": len(random_R), "sample": sampled}
+        line |= {"seed": config.seed, "pool_accuracy": round(float(is_right_N.mean()), 4)}
+        if promise is None or not promise.holds(PRECISION):
+            return {**line, "is_promised": False}
+        truth = float(is_right_N[confidence_N >= promise.threshold].mean())
+        share = promise.texts / len(rest_N)
+        told = {"share": round(share, 4), "interval": promise.interval, "precision": round(truth, 4)}
+        return {**line, "is_promised": True, **told}
+
+
+def _with_sample(
+    promise: Promise | None, evidence: Evidence, confidence_N: FloatArray, is_right_N: Any, sampled: int
+) -> tuple[Promise | None, Any, FloatArray]:
+    """People look at the first texts above the threshold, which stand in random order here."""
+    threshold = promise.threshold if promise else likely_threshold(confidence_N, PRECISION)
+    if threshold is None:
+        return None, is_right_N, confidence_N
+    shown = np.flatnonzero(confidence_N >= threshold)
+    shown = np.random.default_rng(len(shown)).permutation(shown)[:sampled]
+    left = np.setdiff1d(np.arange(len(confidence_N)), shown)
+    before = promise_at(evidence, confidence_N, threshold)
+    right, tested = before.right + int(is_right_N[shown].sum()), before.tested + len(shown)
+    texts = int((confidence_N[left] >= threshold).sum())
+    interval = interval_of_rest(right, tested, texts) if texts else (0.0, 1.0)
+    return Promise(threshold, texts, right, tested, interval), is_right_N[left], confidence_N[left]
+
+
+def run(data: Path, sets: Sequence[str], seeds: Sequence[int]) -> None:
+    """Measure every combination that has no line yet, and write one for each."""
+    done = {_cell(line) for line in read_lines()}
+    pools: dict[str, Pool] = {}
+    with Progress() as progress:
+        for seed, (labels, drawn, sampled), name in progress.track(list(product(seeds, VARIANTS, sets))):
+            if (name, labels, drawn, sampled, seed) in done:
+                continue
+            if name not in pools:
+                pools[name] = Pool(read_set(data, name))
+            with LINES.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(pools[name].measure(labels, drawn, sampled, seed)) + "\n")
+
+
+def read_lines() -> list[Line]:
+    """What was measured so far."""
+    return [json.loads(line) for line in LINES.read_text(encoding="utf-8").splitlines()] if LINES.exists() else []
+
+
+def _cell(line: Line) -> Cell:
+    return line["set"], line["labels"], line["random"], line["sample"], line["seed"]
+
+
+def write_table() -> None:
+    """Write applying.md from the lines."""
+    lines = read_lines()
+    text = [
+        "# What `apply` promises, and what comes of it",
+        "",
+        f'`make bench ARGS="apply --data FOLDER"` on {described("torch", "transformers")}; every figure from '
+        "`applying.jsonl`, one line a seed.",
+        "",
+        f"Pools of {POOL} texts, `RECIPE=head`, bundled encoder; the labels that are not random were chosen by their "
+        f"margin. A precision of {PRECISION:.0%} is asked for. *promised*: seeds in which it could be. Of these seeds, "
+        "*share*: the mean share of the unlabelled texts that got a label; *true*: the mean of their true precision, "
+        "and the lowest; *held*: it was at least the promised one; *within*: it was within the interval.",
+        "",
+        "| labels | random | `--sample` | set | right on all | promised | share | true (lowest) | held | within |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+        *_rows(lines),
+        "",
+    ]
+    TABLE.write_text("\n".join(text), encoding="utf-8")
+
+
+def _rows(lines: Sequence[Line]) -> Iterator[str]:
+    for labels, drawn, sampled in VARIANTS:
+        for name in learner.SETS:
+            here = [line for line in lines if _cell(line)[:4] == (name, labels, drawn, sampled)]
+            if here:
+                yield f"| {labels} | {drawn} | {sampled or ''} | {name} | {_figures(here)} |"
+
+
+def _figures(here: Sequence[Line]) -> str:
+    accuracy = f"{100 * np.mean([line['pool_accuracy'] for line in here]):.0f} %"
+    promised = [line for line in here if line["is_promised"]]
+    if not promised:
+        return f"{accuracy} | 0 of {len(here)} | | | |"
+    truths = [line["precision"] for line in promised]
+    held = sum(truth >= PRECISION for truth in truths)
+    within = sum(line["interval"][0] <= line["precision"] <= line["interval"][1] for line in promised)
+    share, true = np.mean([line["share"] for line in promised]), f"{np.mean(truths):.1%} ({min(truths):.1%})"
+    counted = f"{held} of {len(promised)} | {within} of {len(promised)}"
+    return f"{accuracy} | {len(promised)} of {len(here)} | {share:.0%} | {true} | {counted}"
