@@ -87,6 +87,8 @@ def plan_labels(rest: Rest, evidence: Evidence, precision: float) -> ApplyPlan:
     Raises:
         CannotPromiseError: it cannot be promised; says why, and what to do.
     """
+    if not len(rest.rows_N):
+        return _plan(rest, Promise(1.0, 0, 0, 0, (0.0, 1.0)), precision)
     confidence_N = rest.answered.confidence_N
     promise = choose_promise(evidence, confidence_N, precision)
     if promise is None:

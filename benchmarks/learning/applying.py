@@ -25,16 +25,17 @@ from model.types import Background, FloatArray, IntArray, Recipe, TrainingData
 PRECISION = 0.95
 SEEDS = 20
 # Texts of each set that make its pool, and unlabelled texts that teach.
-POOL, TAUGHT = 3_000, 500
-# Labels, how many of them are of the random sample, and how many more people are asked for by --sample.
-VARIANTS = ((256, 26, 0), (256, 26, 72), (256, 128, 0), (800, 80, 0))
+POOL, TAUGHT = 2_000, 300
+# Labels, and how many of them are of the random sample; and how many more people are asked for by --sample.
+VARIANTS = ((256, 26), (800, 80))
+SAMPLES = (0, 72)
 # A strategy chooses the labels that are not random in so many batches.
-BATCHES = 4
+BATCHES = 3
 LINES = Path(__file__).with_name("applying.jsonl")
 TABLE = Path(__file__).with_name("applying.md")
 
 Line = dict[str, Any]
-Cell = tuple[str, int, int, int, int]
+Cell = tuple[str, int, int, int]
 
 
 class Pool:
@@ -47,7 +48,7 @@ class Pool:
         self.texts = Texts(gold)
         self.embeddings_N_D = self.texts.embed(drawn.texts)
 
-    def measure(self, labels: int, drawn: int, sampled: int, seed: int) -> Line:
+    def measure(self, labels: int, drawn: int, seed: int) -> list[Line]:
         """Label as people do, plan as `apply` does, and look at the gold labels of what would be labelled."""
         rng = np.random.default_rng(seed)
         config = TrainingConfig(recipe=Recipe.HEAD, seed=seed)
@@ -59,7 +60,7 @@ class Pool:
             scores_N[rows_L] = -np.inf
             more = (labels - drawn) * (batch + 1) // BATCHES - (len(rows_L) - drawn)
             rows_L = np.concatenate([rows_L, np.argsort(-scores_N, kind="stable")[:more]])
-        return self._plan(rows_L, random_R, sampled, config)
+        return self._plan(rows_L, random_R, config)
 
     def _data(self, rows_L: IntArray) -> TrainingData:
         pool = tuple(self.targets.texts[row] for row in range(TAUGHT))
@@ -69,7 +70,7 @@ class Pool:
         version = train(self._data(rows_L), config, self.texts.start).classifier
         return head_proba(version, version.head, self.embeddings_N_D)
 
-    def _plan(self, rows_L: IntArray, random_R: IntArray, sampled: int, config: TrainingConfig) -> Line:
+    def _plan(self, rows_L: IntArray, random_R: IntArray, config: TrainingConfig) -> list[Line]:
         version = train(self._data(rows_L), config, self.texts.start).classifier
         gold_N = self.targets.targets_N_C.argmax(axis=1)
         # The random sample comes first among the labels.
@@ -77,35 +78,40 @@ class Pool:
         evidence = Evidence(held_R_C.max(axis=1), held_R_C.argmax(axis=1) == gold_N[random_R])
         rest_N = np.setdiff1d(np.arange(len(gold_N)), rows_L)
         proba_N_C = head_proba(version, version.head, self.embeddings_N_D[rest_N])
-        confidence_N, is_right_N = proba_N_C.max(axis=1), proba_N_C.argmax(axis=1) == gold_N[rest_N]
-        promise = choose_promise(evidence, confidence_N, PRECISION)
-        if sampled:
-            promise, is_right_N, confidence_N = _with_sample(promise, evidence, confidence_N, is_right_N, sampled)
-        line: Line = {"set": self.gold.name, "labels": len(rows_L), "random": len(random_R), "sample": sampled}
-        line |= {"seed": config.seed, "pool_accuracy": round(float(is_right_N.mean()), 4)}
-        if promise is None or not promise.holds(PRECISION):
-            return {**line, "is_promised": False}
-        truth = float(is_right_N[confidence_N >= promise.threshold].mean())
-        share = promise.texts / len(rest_N)
-        told = {"share": round(share, 4), "interval": promise.interval, "precision": round(truth, 4)}
-        return {**line, "is_promised": True, **told}
+        rest = Evidence(proba_N_C.max(axis=1), proba_N_C.argmax(axis=1) == gold_N[rest_N])
+        about = {"set": self.gold.name, "labels": len(rows_L), "random": len(random_R), "seed": config.seed}
+        return [{**about, "sample": sampled, **_outcome(evidence, rest, sampled)} for sampled in SAMPLES]
+
+
+def _outcome(evidence: Evidence, rest: Evidence, sampled: int) -> Line:
+    """What is promised, and the truth of it."""
+    texts, promise = len(rest.confidence_R), choose_promise(evidence, rest.confidence_R, PRECISION)
+    if sampled:
+        promise, rest = _with_sample(promise, evidence, rest, sampled)
+    line: Line = {"pool_accuracy": round(float(rest.is_right_R.mean()), 4)}
+    if promise is None or not promise.holds(PRECISION):
+        return {**line, "is_promised": False}
+    right, applied = rest.above(promise.threshold)
+    told = {"share": round(applied / texts, 4), "interval": promise.interval, "precision": round(right / applied, 4)}
+    return {**line, "is_promised": True, **told}
 
 
 def _with_sample(
-    promise: Promise | None, evidence: Evidence, confidence_N: FloatArray, is_right_N: Any, sampled: int
-) -> tuple[Promise | None, Any, FloatArray]:
-    """People look at the first texts above the threshold, which stand in random order here."""
-    threshold = promise.threshold if promise else likely_threshold(confidence_N, PRECISION)
+    promise: Promise | None, evidence: Evidence, rest: Evidence, sampled: int
+) -> tuple[Promise | None, Evidence]:
+    """People look at so many texts above the threshold, drawn at random; returns what is left, too."""
+    threshold = promise.threshold if promise else likely_threshold(rest.confidence_R, PRECISION)
     if threshold is None:
-        return None, is_right_N, confidence_N
-    shown = np.flatnonzero(confidence_N >= threshold)
-    shown = np.random.default_rng(len(shown)).permutation(shown)[:sampled]
-    left = np.setdiff1d(np.arange(len(confidence_N)), shown)
-    before = promise_at(evidence, confidence_N, threshold)
-    right, tested = before.right + int(is_right_N[shown].sum()), before.tested + len(shown)
-    texts = int((confidence_N[left] >= threshold).sum())
+        return None, rest
+    above = np.flatnonzero(rest.confidence_R >= threshold)
+    shown = np.random.default_rng(len(above)).permutation(above)[:sampled]
+    left = np.setdiff1d(np.arange(len(rest.confidence_R)), shown)
+    before = promise_at(evidence, rest.confidence_R, threshold)
+    right, tested = before.right + int(rest.is_right_R[shown].sum()), before.tested + len(shown)
+    rest = Evidence(rest.confidence_R[left], rest.is_right_R[left])
+    _, texts = rest.above(threshold)
     interval = interval_of_rest(right, tested, texts) if texts else (0.0, 1.0)
-    return Promise(threshold, texts, right, tested, interval), is_right_N[left], confidence_N[left]
+    return Promise(threshold, texts, right, tested, interval), rest
 
 
 def run(data: Path, sets: Sequence[str], seeds: Sequence[int]) -> None:
@@ -113,13 +119,13 @@ def run(data: Path, sets: Sequence[str], seeds: Sequence[int]) -> None:
     done = {_cell(line) for line in read_lines()}
     pools: dict[str, Pool] = {}
     with Progress() as progress:
-        for seed, (labels, drawn, sampled), name in progress.track(list(product(seeds, VARIANTS, sets))):
-            if (name, labels, drawn, sampled, seed) in done:
+        for seed, (labels, drawn), name in progress.track(list(product(seeds, VARIANTS, sets))):
+            if (name, labels, drawn, seed) in done:
                 continue
             if name not in pools:
                 pools[name] = Pool(read_set(data, name))
             with LINES.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(pools[name].measure(labels, drawn, sampled, seed)) + "\n")
+                file.writelines(json.dumps(line) + "\n" for line in pools[name].measure(labels, drawn, seed))
 
 
 def read_lines() -> list[Line]:
@@ -128,7 +134,7 @@ def read_lines() -> list[Line]:
 
 
 def _cell(line: Line) -> Cell:
-    return line["set"], line["labels"], line["random"], line["sample"], line["seed"]
+    return line["set"], line["labels"], line["random"], line["seed"]
 
 
 def write_table() -> None:
@@ -154,11 +160,10 @@ def write_table() -> None:
 
 
 def _rows(lines: Sequence[Line]) -> Iterator[str]:
-    for labels, drawn, sampled in VARIANTS:
-        for name in learner.SETS:
-            here = [line for line in lines if _cell(line)[:4] == (name, labels, drawn, sampled)]
-            if here:
-                yield f"| {labels} | {drawn} | {sampled or ''} | {name} | {_figures(here)} |"
+    for (labels, drawn), sampled, name in product(VARIANTS, SAMPLES, learner.SETS):
+        here = [line for line in lines if (*_cell(line)[:3], line["sample"]) == (name, labels, drawn, sampled)]
+        if here:
+            yield f"| {labels} | {drawn} | {sampled or ''} | {name} | {_figures(here)} |"
 
 
 def _figures(here: Sequence[Line]) -> str:

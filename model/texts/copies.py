@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from model.types import IntArray
+from model.types import BoolArray, IntArray
 
 # Texts are nearly the same from this Jaccard similarity of their shingles on (pieces of so many bytes). One word more
 # in a text of less than about 60 letters makes another text of it.
@@ -16,6 +16,9 @@ SHINGLE_BYTES = 5
 # Candidates have the same minima of hashed shingles in one band at least (Broder, 1997). Of pairs at NEARLY one in
 # 30,000 is missed.
 _BANDS, _ROWS = 8, 3
+# So many bytes of a text find candidates; the whole texts are compared then. So many texts are hashed at once: a hash
+# takes eight bytes a letter.
+_HASHED_BYTES, _PART = 1_000, 10_000
 # Other signs may be all that tells two texts apart: :) and :(, C and C++.
 _SPACE_OR_SIGN = re.compile("[\\s.,!?\u2026\u3002\"'\u2018-\u201f\u00ab\u00bb]+")
 _NUMBER = re.compile(r"\d+")
@@ -90,7 +93,13 @@ def _buckets(encoded: Sequence[bytes]) -> Iterator[list[int]]:
 
 
 def _minima(encoded: Sequence[bytes]) -> IntArray:
-    """The smallest hash of each text's shingles under each of H hash functions: minima_H_M, uint64."""
+    """The smallest hash of each text's shingles under each of H hash functions: minima_H_M, uint64; part by part."""
+    beginnings = [text[:_HASHED_BYTES] for text in encoded]
+    parts = [_minima_of_part(beginnings[start : start + _PART]) for start in range(0, len(beginnings), _PART)]
+    return np.concatenate(parts, axis=1)
+
+
+def _minima_of_part(encoded: Sequence[bytes]) -> IntArray:
     # Every text ends in a run of zeros, so that a short one has a shingle too.
     end = bytes(SHINGLE_BYTES)
     letters_L = np.frombuffer(end.join(encoded) + end, dtype=np.uint8).astype(np.uint64)
@@ -99,11 +108,7 @@ def _minima(encoded: Sequence[bytes]) -> IntArray:
     hashes_L: IntArray = np.zeros(len(letters_L) - SHINGLE_BYTES + 1, dtype=np.uint64)
     for place in range(SHINGLE_BYTES):
         hashes_L = hashes_L * np.uint64(257) + letters_L[place : place + len(hashes_L)]
-    # A text's own shingles alone: those that reach into the next text are as large as can be.
-    is_own_L: IntArray = np.zeros(len(hashes_L), dtype=np.int64)
-    np.add.at(is_own_L, starts_M, 1)
-    np.add.at(is_own_L, starts_M + np.maximum(1, lengths_M - SHINGLE_BYTES + 1), -1)
-    is_own_L = np.cumsum(is_own_L)
+    is_own_L = _own_shingles(starts_M, lengths_M, len(hashes_L))
     rng = np.random.default_rng(0)
     minima = []
     for _ in range(_BANDS * _ROWS):
@@ -112,6 +117,15 @@ def _minima(encoded: Sequence[bytes]) -> IntArray:
         mixed_L ^= mixed_L >> np.uint64(29)
         mixed_L *= np.uint64(0xBF58476D1CE4E5B9)
         mixed_L ^= mixed_L >> np.uint64(32)
-        mixed_L[is_own_L == 0] = np.uint64(2**64 - 1)
+        mixed_L[~is_own_L] = np.uint64(2**64 - 1)
         minima.append(np.minimum.reduceat(mixed_L, starts_M))
     return np.stack(minima)
+
+
+def _own_shingles(starts_M: IntArray, lengths_M: IntArray, size: int) -> BoolArray:
+    """Which shingles lie within one text; the others reach into the next one: is_own_L."""
+    changes_L = np.zeros(size + 1, dtype=np.int64)
+    np.add.at(changes_L, starts_M, 1)
+    np.add.at(changes_L, starts_M + np.maximum(1, lengths_M - SHINGLE_BYTES + 1), -1)
+    is_own_L: BoolArray = np.cumsum(changes_L)[:size] > 0
+    return is_own_L

@@ -124,12 +124,16 @@ class Apply:
 
     def undo(self) -> None:
         """Delete everything that was written."""
-        if not self._wanted.yes:
-            typer.confirm(f"Delete all labels that apply wrote in project {self._wanted.project}?", abort=True)
+        self._confirm(f"Delete all labels that apply wrote in project {self._wanted.project}?")
         predictions, annotations = undo_all(self._client, self._folder, self._bar)
         self._queue.request(self._wanted.project, changes=annotations, are_all_named=False)
         deleted = f"{predictions} predictions and {annotations} annotations"
         say(f"Deleted {deleted} of apply in project {self._wanted.project}.")
+
+    def _confirm(self, question: str) -> None:
+        """Ask on the error output: the other one may hold JSON."""
+        if not self._wanted.yes:
+            typer.confirm(question, abort=True, err=True)
 
     def _rest(self) -> Rest:
         """Read the project as it is now."""
@@ -172,8 +176,7 @@ class Apply:
 
     def _write(self, rest: Rest, plan: ApplyPlan) -> None:
         form = "annotations" if self._wanted.as_annotations else "predictions"
-        if not self._wanted.yes:
-            typer.confirm(f"Write {len(plan.labels)} labels as {form} to project {self._wanted.project}?", abort=True)
+        self._confirm(f"Write {len(plan.labels)} labels as {form} to project {self._wanted.project}?")
         write = self._write_annotations if self._wanted.as_annotations else self._write_predictions
         said = write(rest, plan)
         self._folder.sample.remove()

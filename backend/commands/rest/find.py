@@ -56,7 +56,7 @@ def find(
                 context.folder.wish.remove()
                 found = None
             else:
-                found = look_for(context, _sought(read_now(context), words, like, label), count)
+                found = look_for(context, sought(read_now(context), words, like, label), count)
         if found is not None:
             _show(found, as_json=json_out)
             if dry_run:
@@ -110,7 +110,18 @@ def look_for(context: RoundContext, sought: Sought, count: int) -> Found:
     return Found(sought.reason, {pool[row].task_id: pool[row].text for row in rows.tolist()})
 
 
-def _sought(questions: Sequence[Synced], words: str, like: int, label: str) -> Sought:
+def sought(questions: Sequence[Synced], words: str, like: int, label: str) -> Sought:
+    """Read what is looked for: words, texts like that of a task, or a label.
+
+    Args:
+        questions: the project.
+        words: words; empty for one of the others.
+        like: a task; 0 for one of the others.
+        label: a label; empty for one of the others.
+
+    Raises:
+        ConfigurationError: there is nothing to look for, or the project has no such task or label.
+    """
     if label:
         return _of_label(questions, label)
     if like:

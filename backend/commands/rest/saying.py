@@ -43,6 +43,9 @@ def say_plan(plan: ApplyPlan, known: Evaluation | None) -> None:
         plan: the labels.
         known: evaluation of the model version on all labelled texts.
     """
+    if not plan.labels:
+        say("No text waits for a label.")
+        return
     low, high = plan.promise.interval
     say(
         f"{len(plan.predicted)} of {plan.others} unlabelled texts get a label: those of which model version "

@@ -295,3 +295,24 @@ def test_a_sample_can_be_widened_and_keeps_its_texts(project):
     assert wider.shown[:10] == sample.shown
     assert len(set(wider.shown)) == 25
     assert widened(sample, 5) == sample
+
+
+def test_where_everything_is_labelled_nothing_is_left_to_promise(project):
+    for task_id, task in project.studio.tasks_now.items():
+        if not task.is_done:
+            project.studio.annotate(task_id, gold(task.data["text"]))
+    _, plan = project.plan()
+    assert (plan.labels, plan.share, plan.holds) == ({}, 0.0, True)
+
+
+def test_copies_of_labelled_texts_get_the_label_of_their_twin(project):
+    twin = next(task_id for task_id, task in project.studio.tasks_now.items() if task.is_done)
+    (copy,) = project.studio.add(project.studio.tasks_now[twin].data["text"].upper() + " !")
+    project.round()
+    _, plan = project.plan()
+    assert plan.copied[copy].labels == (gold(project.studio.tasks_now[twin].data["text"]),)
+    assert copy not in plan.predicted
+    assert plan.labels[copy].confidence == 1.0
+    with project.folder.publications.open() as order:
+        assert order.find([copy])[copy].reason == f"same as task {twin}"
+        assert order.head.copies == 1
