@@ -52,6 +52,9 @@ def strategy_for(
     if has_model:
         return find_strategy(settings.strategy)
     start = find_strategy(settings.cold_start)
+    if start.asks_llm:
+        # With an LLM it is the default to ask it; here nothing is learned, so that it is not asked.
+        start = find_strategy(ProjectSettings().cold_start)
     return find_strategy(start.start) if start.needs_classifier and not has_names else start
 
 
@@ -75,8 +78,7 @@ def order_pool(
 ) -> Order:
     """Order the pool for annotators.
 
-    A share `explore` of the places goes to texts drawn uniformly at random, by a fixed number of each task: these are
-    our only unbiased sample of the pool (`model/judging/fair_sample.py`). Skipped and empty texts come last.
+    A share `explore` of the places goes to texts drawn at random. Skipped and empty texts come last.
 
     Args:
         pool: N texts.
@@ -99,22 +101,45 @@ def order_pool(
     # Skipped texts come before empty texts: a person can still label a skipped text.
     last = sorted(np.flatnonzero(~is_wanted_N).tolist(), key=lambda row: not pool[row].is_skipped)
     ranking = rank(strategy, unlabelled, settings.query_size, rng, wanted)
-    drawn = wanted[np.argsort(draw_numbers(np.array([pool[row].task_id for row in wanted], dtype=np.int64)))]
-    rows, is_explore = mix_in_random(wanted[ranking.indices_N], settings.explore, rng, drawn)
-    reason_of = dict(zip(wanted[ranking.indices_N].tolist(), _reasons(strategy, ranking), strict=True))
+    ranked = wanted[ranking.indices_N]
+    reason_of = dict(zip(ranked.tolist(), _reasons(strategy, ranking), strict=True))
     reason_of.update({row: picked[pool[row].task_id].reason for row in reason_of if pool[row].task_id in picked})
-    chosen = [
-        RANDOM_SAMPLE if explore else reason_of[row] for row, explore in zip(rows.tolist(), is_explore, strict=True)
-    ]
     unwanted = [SKIPPED if pool[row].is_skipped else NO_TEXT for row in last]
+    order = Order(
+        np.concatenate([ranked, np.array(last, dtype=np.int64)]),
+        np.zeros(len(pool), dtype=bool),
+        (*reason_of.values(), *unwanted),
+    )
+    return mix_in_random_texts(order, pool, settings.explore, rng)
+
+
+def mix_in_random_texts(order: Order, pool: Sequence[PoolText], share: float, rng: np.random.Generator) -> Order:
+    """Give a share of the places to texts drawn uniformly at random, by a fixed number of each task.
+
+    These are our only unbiased sample of the pool (`model/judging/fair_sample.py`). Skipped and empty texts stay last.
+
+    Args:
+        order: an order without random texts, skipped and empty texts last.
+        pool: the texts.
+        share: in [0, 1].
+        rng: draws the places.
+    """
+    is_wanted_N = np.array([bool(pool[row].text) and not pool[row].is_skipped for row in order.rows_N], dtype=bool)
+    ranked, last = order.rows_N[is_wanted_N], order.rows_N[~is_wanted_N]
+    drawn = ranked[np.argsort(draw_numbers(np.array([pool[row].task_id for row in ranked], dtype=np.int64)))]
+    rows, is_explore = mix_in_random(ranked, share, rng, drawn)
+    rows_N = np.concatenate([rows, last])
     is_explore_N = np.concatenate([is_explore, np.zeros(len(last), dtype=bool)])
-    return Order(np.concatenate([rows, np.array(last, dtype=np.int64)]), is_explore_N, (*chosen, *unwanted))
+    reason_of = dict(zip(order.rows_N.tolist(), order.reasons_N, strict=True))
+    reasons = (
+        RANDOM_SAMPLE if is_drawn else reason_of[row]
+        for row, is_drawn in zip(rows_N.tolist(), is_explore_N.tolist(), strict=True)
+    )
+    return Order(rows_N, is_explore_N, tuple(reasons))
 
 
 def take_turns(orders: Sequence[Order]) -> Order:
-    """Merge orders of the same pool: each in turn gives its next text that has no place yet.
-
-    A text counts as drawn at random if the order that gives it drew it at random.
+    """Merge orders of the same pool without random texts: each in turn gives its next text that has no place yet.
 
     Args:
         orders: at least one; a single order stays as it is.
@@ -123,9 +148,9 @@ def take_turns(orders: Sequence[Order]) -> Order:
         return orders[0]
     rows_N, givers_N = merge_orders([order.rows_N for order in orders])
     places_N = np.stack([np.argsort(order.rows_N) for order in orders])[givers_N, rows_N]
-    given = [(orders[giver], place) for giver, place in zip(givers_N.tolist(), places_N.tolist(), strict=True)]
-    is_explore_N = np.array([order.is_explore_N[place] for order, place in given], dtype=bool)
-    return Order(rows_N, is_explore_N, tuple(order.reasons_N[place] for order, place in given))
+    given = zip(givers_N.tolist(), places_N.tolist(), strict=True)
+    reasons = tuple(orders[giver].reasons_N[place] for giver, place in given)
+    return Order(rows_N, np.zeros(len(rows_N), dtype=bool), reasons)
 
 
 def _rows_of(task_ids: Iterable[int], pool: Sequence[PoolText]) -> IntArray:

@@ -15,7 +15,14 @@ from backend.rounds.llm.answered import LabelledOrder
 from backend.rounds.llm.choosing import LLMContext, may_paste, write_paste_prompt
 from backend.rounds.llm.drafting import with_drafts
 from backend.rounds.llm.labelling import with_llm_labels
-from backend.rounds.order import Order, order_pool, strategy_for, strategy_instead, take_turns
+from backend.rounds.order import (
+    Order,
+    mix_in_random_texts,
+    order_pool,
+    strategy_for,
+    strategy_instead,
+    take_turns,
+)
 from backend.rounds.score import compute_pool_features
 from backend.rounds.standing import Standing, asked_for
 from backend.store.publications import FurtherQuestion, HookFailure, Places, Publication
@@ -79,7 +86,7 @@ def make_order(standings: Sequence[Standing], number: int) -> Ordered:
     parts = [_order_or_fall_back(standing, rng) for standing in standings]
     synced, wishes = first.synced, read_wishes(first.context.folder)
     copies = find_copies(standing.synced for standing in standings)
-    order = put_first(put_copies_last(_merged(parts), synced.pool, copies), synced.pool, wishes)
+    order = put_first(put_copies_last(_merged(parts, rng), synced.pool, copies), synced.pool, wishes)
     labelled = _with_answers_of_llm(parts, order, rng)
     chosen = [standing.selection for standing in standings if standing.selection and standing.selection.picks]
     publication = Publication(
@@ -95,10 +102,14 @@ def make_order(standings: Sequence[Standing], number: int) -> Ordered:
     return Ordered(publication, _places(parts, labelled))
 
 
-def _merged(parts: Sequence[_Part]) -> Order:
-    """Merge the orders of the questions that say which text comes next."""
+def _merged(parts: Sequence[_Part], rng: np.random.Generator) -> Order:
+    """Merge the orders of the questions that say which text comes next, and mix random texts into the one order."""
+    synced = parts[0].standing.synced
+    if synced.questions == 1:
+        return parts[0].order
     asked = {standing.synced.place for standing in asked_for([part.standing for part in parts])}
-    return take_turns([part.order for part in parts if part.standing.synced.place in asked])
+    merged = take_turns([part.order for part in parts if part.standing.synced.place in asked])
+    return mix_in_random_texts(merged, synced.pool, synced.settings.explore, rng)
 
 
 def _with_answers_of_llm(parts: Sequence[_Part], order: Order, rng: np.random.Generator) -> LabelledOrder:
@@ -146,7 +157,9 @@ def _order_by(strategy: Strategy, standing: Standing, rng: np.random.Generator) 
     """
     llm, synced, in_use, selection = standing.llm, standing.synced, standing.in_use, standing.selection
     features = compute_pool_features(llm.round, synced, in_use, strategy, rng)
-    order = order_pool(synced.pool, features, strategy, synced.settings, rng, selection)
+    # Every question would draw the same texts: of several, the merged order draws them once.
+    own = synced.settings if synced.questions == 1 else synced.settings.model_copy(update={"explore": 0.0})
+    order = order_pool(synced.pool, features, strategy, own, rng, selection)
     return _Part(standing, strategy, order, features.proba_N_C if in_use.shows_answers else None)
 
 

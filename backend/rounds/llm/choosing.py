@@ -174,11 +174,13 @@ def chosen_for(context: LLMContext, chosen: Selection | None) -> Selection | Non
         chosen: the project's choice; None without one.
 
     Returns:
-        The choice; a failure without a reason where an LLM would choose and did not; None where no LLM chooses.
+        The choice; a failure without a reason where an LLM would choose and did not; None where no LLM chooses, and
+        where nothing is learned.
     """
     if chosen is not None and may_be_used(chosen, context):
         return chosen
-    return Selection(strategy="", source="", at=0.0) if context.has_a_say else None
+    would_choose = context.has_a_say and context.synced.task.is_learned
+    return Selection(strategy="", source="", at=0.0) if would_choose else None
 
 
 def retry_at(stored: Selection | None) -> float | None:

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from backend.rounds.order import Order, order_pool, strategy_for, strategy_instead, take_turns
+from backend.rounds.order import (
+    RANDOM_SAMPLE,
+    Order,
+    mix_in_random_texts,
+    order_pool,
+    strategy_for,
+    strategy_instead,
+    take_turns,
+)
 from backend.settings import ProjectSettings, Settings
 from model.query.unlabelled import Unlabelled
 from model.types import PoolText
@@ -173,10 +181,31 @@ def test_an_empty_pool_has_an_empty_order():
 
 
 def test_the_orders_of_several_questions_take_turns():
-    first = Order(np.array([3, 1, 0, 2]), np.array([False, True, False, False]), ("a", "b", "c", "d"))
-    second = Order(np.array([3, 0, 2, 1]), np.array([False, False, True, False]), ("e", "f", "g", "h"))
+    nothing_drawn_N = np.zeros(4, dtype=bool)
+    first = Order(np.array([3, 1, 0, 2]), nothing_drawn_N, ("a", "b", "c", "d"))
+    second = Order(np.array([3, 0, 2, 1]), nothing_drawn_N, ("e", "f", "g", "h"))
     merged = take_turns([first, second])
     assert merged.rows_N.tolist() == [3, 0, 1, 2]
-    assert merged.is_explore_N.tolist() == [False, False, True, True]
+    assert not merged.is_explore_N.any()
     assert merged.reasons_N == ("a", "f", "b", "g")
     assert take_turns([first]) is first
+
+
+def test_random_texts_are_mixed_into_an_order_and_skipped_ones_stay_last():
+    texts = [*pool(200), replace(pool(1)[0], task_id=900, is_skipped=True)]
+    order = Order(np.arange(201), np.zeros(201, dtype=bool), tuple(f"place {place}" for place in range(201)))
+    mixed = mix_in_random_texts(order, texts, 0.25, np.random.default_rng(0))
+    assert sorted(mixed.rows_N.tolist()) == list(range(201))
+    assert 35 <= mixed.is_explore_N.sum() <= 65
+    assert (mixed.rows_N[-1], mixed.reasons_N[-1]) == (200, "place 200")
+    for row, is_drawn, reason in zip(mixed.rows_N, mixed.is_explore_N, mixed.reasons_N, strict=True):
+        assert reason == (RANDOM_SAMPLE if is_drawn else f"place {row}")
+    again = mix_in_random_texts(order, texts, 0.25, np.random.default_rng(1))
+    drawn, drawn_again = (set(one.rows_N[one.is_explore_N].tolist()) for one in (mixed, again))
+    assert drawn <= drawn_again or drawn_again <= drawn, "the same texts are drawn in every order"
+
+
+def test_where_nobody_asks_the_llm_of_the_settings_the_default_orders():
+    own = ProjectSettings(cold_start="activellm")
+    assert strategy_for(own, has_model=False).name == "maxherding"
+    assert strategy_for(own, has_model=False, has_names=True).name == "hybrid"
