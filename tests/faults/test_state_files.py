@@ -84,10 +84,12 @@ DAMAGES: dict[str, Callable[[Path], Any]] = {
 DOCUMENTS = (
     *("connection.json", "identity.json", "published.json", "publications.json", "synced.json"),
     *("setup.json", "webhook.json", "selection.json", "llm_labels.json", "figures.json"),
+    "labeling.json",
     *("history.json", "stop_answers.json", "gate.json"),
-    *("setup.json", "webhook.json", "selection.json", "llm_labels.json"),
     *("applied.json", "sample.json", "wish.json"),
 )
+# Only an answer to POST classify reads it, and every round writes it anew.
+UNREAD = "labeling.json"
 FILES = {
     **{name: name for name in DOCUMENTS},
     "rounds.jsonl": "rounds.jsonl",
@@ -219,6 +221,8 @@ def is_told(project: Project, pattern: str) -> bool:
 
 
 def must_be_told(file: str, damage: str) -> bool:
+    if file == UNREAD:
+        return damage == "unreadable"
     if damage == "removed" or file in READ_BY_TRAININGS:
         return file in TOLD_WHEN_REMOVED
     if damage == "emptied":

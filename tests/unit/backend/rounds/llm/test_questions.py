@@ -12,14 +12,16 @@ from backend.rounds.llm.choosing import LLMContext, choose, chosen_for
 from backend.rounds.llm.conditions import by_dependency
 from backend.rounds.llm.labelling import CHECKED, SURE, UNSURE, with_llm_labels
 from backend.rounds.order import Order
+from backend.rounds.ordering import make_order
 from backend.rounds.standing import Standing, asked_for
 from backend.rounds.sync import Synced
 from backend.settings import LLMLabels
+from backend.store.applied import Wish
 from backend.store.selections import LLMLabel, Picked, Selection
 from backend.studio.config.kinds import read_tasks
 from model.errors import LLMContextError, LLMUnavailableError
 from model.text_digests import text_digest
-from model.types import Targets
+from model.types import PoolText, Targets
 from tests.fake_chats import ScriptedChat, labelling, picking, shown_texts
 from tests.fakes import a_context, a_project
 from tests.unit.backend.films import EMBEDDINGS, FILMS, POOL, sentiment
@@ -358,3 +360,24 @@ def test_answers_that_hide_a_question_hide_those_that_depend_on_it_too(project):
     bad = {100 + row for row in range(6) if sentiment(FILMS[row]) == "neg"}
     assert set(shown[0]) == set(shown[2]) == bad
     assert set(shown[1]) == {100 + row for row in range(6)}
+
+
+def test_the_llm_answers_what_somebody_looked_for_first_and_copies_last(project):
+    asked = project(by_question(), query_size=4, cold_start="random", explore=0.0)
+    # Tasks 1 to 20 have the texts of 100 to 119.
+    copies = tuple(PoolText(1 + row, text) for row, text in enumerate(FILMS[:20]))
+    pool = (*copies, *POOL)
+    standings = [
+        replace(standing, llm=replace(standing.llm, synced=replace(standing.synced, pool=pool)))
+        for standing in asked.standings
+    ]
+    standings[0].context.folder.wish.write(Wish(5.0, "find: cast", (139, 138)))
+    places = make_order(standings, 1).places
+    served = places.task_ids_N.tolist()
+    assert served[:2] == [139, 138]
+    assert places.reasons_N[:2] == ("find: cast", "find: cast")
+    assert set(served[40:]) == set(range(100, 120))
+    assert {text for messages in asked.chat.asked for text in shown_texts(messages).values()} == {
+        text.text for text in pool if text.task_id in served[:4]
+    }
+    assert all(result != "[]" for result in places.results_N[:4])
