@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from pathlib import Path
 from typing import Any
 
 from tests.annotators import Person, choices_config, until_published
@@ -18,7 +19,9 @@ def _wished(status: dict[str, Any]) -> list[str]:
     return [task["reason"] for task in status["next"] if task["reason"] != "random sample"]
 
 
-def test_what_nobody_labelled_is_labelled_found_and_taken_back(owner: Person, quick: BackendServer, title: str) -> None:
+def test_what_nobody_labelled_is_labelled_found_and_taken_back(
+    owner: Person, quick: BackendServer, title: str, tmp_path: Path
+) -> None:
     project_id = owner.create_project(title, CONFIG, list(GOLD))
     # One training, and one order after it.
     own = {"retrain_every": 40, "query_size": 50, "recipe": "head", "names": "off", "pool": "off"}
@@ -53,8 +56,12 @@ def test_what_nobody_labelled_is_labelled_found_and_taken_back(owner: Person, qu
 
     annotated = quick.command("apply", *asked, "--precision", "0.8", "--as-annotations", "--yes", timeout_s=600)
     assert annotated.returncode == 0, annotated.stderr
-    status = quick.until(project_id, lambda s: s["applied"]["tasks"] == told["tasks"], "the annotations to be counted")
-    assert status["labels"] == 40
+    quick.until(project_id, lambda s: s["applied"]["tasks"] == told["tasks"], "the annotations to be counted")
+    exported = quick.command("export", *asked, "--out", str(tmp_path / "labels.jsonl"), timeout_s=600)
+    assert exported.returncode == 0, exported.stderr
+    assert len((tmp_path / "labels.jsonl").read_text().splitlines()) == 40, (
+        "a label of the backend counts as a person's"
+    )
     by_id = {task["id"]: task for task in owner.tasks(project_id)}
     right = [
         item["value"]["choices"] == [GOLD[by_id[raw["task"]]["data"]["text"]]]
@@ -66,6 +73,5 @@ def test_what_nobody_labelled_is_labelled_found_and_taken_back(owner: Person, qu
     undone = quick.command("apply", *asked, "--undo", "--yes", timeout_s=600)
     assert undone.returncode == 0, undone.stderr
     assert [raw for raw in owner.predictions(project_id) if ".apply-" in raw["model_version"]] == []
-    status = quick.until(project_id, lambda s: s["applied"]["tasks"] == 0, "the annotations to be gone")
-    assert status["labels"] == 40
-    assert status["unlabelled"] == len(GOLD) - 40
+    quick.until(project_id, lambda s: s["applied"]["tasks"] == 0, "the annotations to be gone")
+    assert owner.project(project_id)["num_tasks_with_annotations"] == 40
