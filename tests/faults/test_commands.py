@@ -203,6 +203,8 @@ def test_what_nobody_foresaw_ends_with_a_sentence_that_shows_no_text(environment
 def test_promote_uses_the_version_that_waits_and_says_so_where_none_does(
     environment, run_command, module_redis, tmp_path, small_encoder
 ):
+    # Other tests of this module leave errors of rounds there.
+    module_redis.flushall()
     environment(REDIS_URL=f"unix://{module_redis.connection_pool.connection_kwargs['path']}")
     folder = ProjectFolder(tmp_path / "data", 1)
     folder.connection.write(Connection("http://localhost:9090"))
