@@ -12,12 +12,13 @@ from rich.progress import Progress
 from benchmarks.learning import learner
 from benchmarks.learning.gold import TEST_TEXTS, GoldSet, read_set
 from benchmarks.machine import described
-from model.encoder.classifier import new_classifier
+from model.encoder.classifier import with_new_head
 from model.encoder.inference import head_proba
 from model.learner.evaluation import evaluate
 from model.learner.knowledge import MOST_POOL
 from model.learner.recipes import TrainingConfig
 from model.learner.training import Start, Trained, train, train_on_names
+from model.simulation.question import UntrainedEncoder
 from model.tasks.label_names import label_texts
 from model.types import Background, FloatArray, LabelSet, LabelTexts, Recipe, Targets, TrainingData
 
@@ -39,16 +40,9 @@ class Texts:
     def __init__(self, gold: GoldSet) -> None:
         self.gold = gold
         self.label_set = LabelSet(gold.labels)
-        self._known: dict[str, FloatArray] = {}
-        self.start = Start(new_classifier("", self.label_set), self.embed)
-
-    def embed(self, texts: Sequence[str]) -> FloatArray:
-        """Embeddings of the encoder as it came, embeddings_N_D."""
-        missing = [text for text in dict.fromkeys(texts) if text not in self._known]
-        if missing:
-            self._known.update(zip(missing, self.start.classifier.encoder.embed(missing), strict=True))
-        rows = [self._known[text] for text in texts]
-        return np.stack(rows) if rows else np.zeros((0, self.start.classifier.encoder.dimensions), dtype=np.float32)
+        untrained = UntrainedEncoder("")
+        self.embed = untrained.embed
+        self.start = Start(with_new_head(untrained.encoder, self.label_set), untrained.embed)
 
     def measure(self, variant: str, labels: int, seed: int) -> Line:
         """One training, and what it gives on held-out texts."""

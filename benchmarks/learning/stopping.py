@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from rich.progress import Progress
 
-from model.encoder.classifier import new_classifier
+from model.encoder.classifier import with_new_head
 from model.encoder.inference import head_proba
 from model.judging.agreement import kappa
 from model.judging.comparison import HeldOut, compare_shared
@@ -33,6 +33,7 @@ from model.query.ranking import mix_in_random, rank
 from model.query.strategies import find_strategy
 from model.query.unlabelled import GIVEN, Unlabelled
 from model.simulation.gold import read_gold
+from model.simulation.question import UntrainedEncoder
 from model.tasks.label_names import label_texts
 from model.text_digests import text_digests
 from model.types import Background, BoolArray, FloatArray, IntArray, Recipe, Targets, TrainingData
@@ -77,16 +78,9 @@ class Texts:
 
     def __init__(self, gold: Targets, test: Targets) -> None:
         self.gold, self.test = gold, test
-        self._known: dict[str, FloatArray] = {}
-        self.start = Start(new_classifier("", gold.label_set), self.embed)
-
-    def embed(self, texts: Sequence[str]) -> FloatArray:
-        """Embeddings of the encoder as it came: embeddings_N_D."""
-        missing = [text for text in dict.fromkeys(texts) if text not in self._known]
-        if missing:
-            self._known.update(zip(missing, self.start.classifier.encoder.embed(missing), strict=True))
-        rows = [self._known[text] for text in texts]
-        return np.stack(rows) if rows else np.zeros((0, self.start.classifier.encoder.dimensions), dtype=np.float32)
+        untrained = UntrainedEncoder("")
+        self.embed = untrained.embed
+        self.start = Start(with_new_head(untrained.encoder, gold.label_set), untrained.embed)
 
 
 @dataclass(frozen=True)
