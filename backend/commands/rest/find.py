@@ -40,7 +40,7 @@ def find(
 ) -> None:
     """Put the unlabelled texts that are nearest to words, to a task or to a label next in the order.
 
-    For labels that are rare. Random texts keep their places. A new search takes the place of the last one.
+    For labels that are rare. A new search takes the place of the last one.
     Example: python -m backend find --project 3 "my card was stolen"
     """
     with settings_of_command() as settings:

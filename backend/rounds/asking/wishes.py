@@ -37,7 +37,10 @@ def read_wishes(folder: ProjectFolder) -> Wishes:
 
 
 def put_first(order: Order, pool: Sequence[PoolText], wishes: Wishes) -> Order:
-    """Put wished texts first; texts that were drawn at random keep their places, so that they stay a fair sample.
+    """Put wished texts before all others.
+
+    A wished text that was drawn at random stays in the fair sample, which goes by the number of each task
+    (`model/judging/fair_sample.py`), and comes without a pre-annotation, as any text of the sample does.
 
     Args:
         order: the order without wishes.
@@ -46,17 +49,14 @@ def put_first(order: Order, pool: Sequence[PoolText], wishes: Wishes) -> Order:
     """
     row_of = {text.task_id: row for row, text in enumerate(pool)}
     blind_M, found_M = (_rows(task_ids, row_of) for task_ids in (wishes.blind, wishes.found))
+    found_M = found_M[~np.isin(found_M, blind_M)]
     if not len(blind_M) and not len(found_M):
         return order
+    first_M = np.concatenate([blind_M, found_M])
+    rows_N = np.concatenate([first_M, order.rows_N[~np.isin(order.rows_N, first_M)]])
+    is_blind_N = np.isin(rows_N, np.concatenate([blind_M, order.rows_N[order.is_explore_N]]))
     reason_of = dict(zip(order.rows_N.tolist(), order.reasons_N, strict=True))
-    stays_N = ~np.isin(order.rows_N, blind_M)
-    rest_M, is_drawn_M = order.rows_N[stays_N].copy(), order.is_explore_N[stays_N]
-    others_M = rest_M[~is_drawn_M]
-    first_M = found_M[np.isin(found_M, others_M)]
-    rest_M[~is_drawn_M] = np.concatenate([first_M, others_M[~np.isin(others_M, first_M)]])
-    reason_of |= dict.fromkeys(first_M.tolist(), wishes.reason) | dict.fromkeys(blind_M.tolist(), SAMPLED)
-    rows_N = np.concatenate([blind_M, rest_M])
-    is_blind_N = np.concatenate([np.ones(len(blind_M), dtype=bool), is_drawn_M])
+    reason_of |= dict.fromkeys(found_M.tolist(), wishes.reason) | dict.fromkeys(blind_M.tolist(), SAMPLED)
     return Order(rows_N, is_blind_N, tuple(reason_of[row] for row in rows_N.tolist()))
 
 

@@ -69,16 +69,11 @@ def test_a_label_is_known_by_what_people_labelled(project):
     assert all("awful" in text for text in found.texts.values())
 
 
-def test_found_texts_come_next_and_random_texts_keep_their_places(project):
-    drawn = [id_ for id_, reason in project.next_reasons().items() if reason == "random sample"]
+def test_found_texts_come_next_until_the_search_ends(project):
     found = project.find("lovely", count=3)
     project.folder.wish.write(Wish(5.0, found.reason, tuple(found.texts)))
     project.round()
-    reasons = project.next_reasons()
-    first = [task_id for task_id, reason in reasons.items() if reason != "random sample"][:3]
-    wished = [task_id for task_id in found.texts if task_id not in drawn]
-    assert first[: len(wished)] == wished
-    assert {reasons[task_id] for task_id in wished} == {"find: lovely"}
+    assert list(project.next_reasons().items())[:3] == [(task_id, "find: lovely") for task_id in found.texts]
     project.folder.wish.remove()
     project.round()
     assert "find: lovely" not in project.next_reasons().values()

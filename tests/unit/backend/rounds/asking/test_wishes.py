@@ -17,15 +17,16 @@ def tasks(order: Order) -> list[int]:
 
 def test_found_texts_come_first_and_say_why():
     order = put_first(ORDER, POOL, Wishes(found=(102, 100), reason='find: "lost card"'))
-    assert tasks(order) == [102, 101, 100, 105, 104, 103]
-    assert order.reasons_N == ('find: "lost card"', "random sample", 'find: "lost card"', "a", "b", "c")
-    assert order.is_explore_N.tolist() == [False, True, False, False, False, False]
+    assert tasks(order) == [102, 100, 105, 101, 104, 103]
+    assert order.reasons_N == ('find: "lost card"', 'find: "lost card"', "a", "random sample", "b", "c")
+    assert order.is_explore_N.tolist() == [False, False, False, True, False, False]
 
 
-def test_a_text_drawn_at_random_keeps_its_place_though_somebody_looked_for_it():
-    order = put_first(ORDER, POOL, Wishes(found=(101, 100), reason="find"))
+def test_a_text_drawn_at_random_that_somebody_looked_for_comes_first_too_and_shows_no_answer():
+    order = put_first(ORDER, POOL, Wishes(found=(100, 101), reason="find"))
     assert tasks(order) == [100, 101, 105, 104, 103, 102]
-    assert order.reasons_N[1] == "random sample"
+    assert order.reasons_N[:2] == ("find", "find")
+    assert order.is_explore_N.tolist() == [False, True, False, False, False, False]
 
 
 def test_a_sample_comes_before_all_and_shows_no_answer():
