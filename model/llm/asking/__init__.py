@@ -5,6 +5,7 @@ This folder may import `reading` and `model.query`. `memory`, `tasks`, `simulati
 
 from model.llm.asking.candidates import Candidates
 from model.llm.asking.framing import MARK, count_tokens, numbered_line, quoted, quoted_lines, shorten
+from model.llm.asking.json_answers import AGAIN_TOKENS, ask_twice, asking_again, exact_object
 from model.llm.asking.nearest import group_alike, nearest_examples
 from model.llm.asking.picks import read_picks
 from model.llm.asking.question import Question, describe_project
@@ -21,6 +22,7 @@ from model.llm.asking.selector import (
 )
 
 __all__ = [
+    "AGAIN_TOKENS",
     "MARK",
     "MOST_PICKS",
     "SHOWN_PER_PICK",
@@ -29,10 +31,13 @@ __all__ = [
     "Question",
     "SelectedTexts",
     "as_text",
+    "ask_twice",
+    "asking_again",
     "balanced",
     "build_selection_prompt",
     "count_tokens",
     "describe_project",
+    "exact_object",
     "group_alike",
     "nearest_examples",
     "numbered_line",

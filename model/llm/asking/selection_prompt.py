@@ -9,6 +9,7 @@ from typing import Any
 
 from model.errors import LLMContextError
 from model.llm.asking.framing import count_tokens, numbered_line, quoted, shorten
+from model.llm.asking.json_answers import exact_object
 from model.llm.asking.question import Question, describe_balance, describe_labelled, describe_labels, describe_project
 from model.llm.chat import Message
 
@@ -171,14 +172,5 @@ def _end_of(text: str, max_tokens: int) -> str:
 def _schema(labels: Sequence[str]) -> dict[str, Any]:
     """The JSON schema of an answer: thoughts first, so that the picks can follow from them."""
     label: dict[str, Any] = {"type": "string", **({"enum": list(labels)} if labels else {})}
-    pick = _object({"number": {"type": "integer"}, "label": label})
-    return _object({"reasoning": {"type": "string"}, "picks": {"type": "array", "items": pick}})
-
-
-def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": dict(properties),
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+    pick = exact_object({"number": {"type": "integer"}, "label": label})
+    return exact_object({"reasoning": {"type": "string"}, "picks": {"type": "array", "items": pick}})

@@ -8,7 +8,16 @@ from string import Template
 from typing import Any
 
 from model.errors import LLMContextError, LLMError
-from model.llm.asking import Question, count_tokens, describe_project, numbered_line, quoted, shorten
+from model.llm.asking import (
+    AGAIN_TOKENS,
+    Question,
+    count_tokens,
+    describe_project,
+    exact_object,
+    numbered_line,
+    quoted,
+    shorten,
+)
 from model.llm.chat import Message
 
 LABEL_WORDINGS = ("label_v1", "label_v2")
@@ -18,8 +27,6 @@ TEXT_TOKENS = (512, 256, 128, 64, 32)
 # Tokens of one entry of the answer without its labels, and of the words that some models write around all entries.
 _ENTRY_TOKENS = 20
 _AROUND_TOKENS = 200
-# Tokens that asking again adds: the repeated beginning of the answer, and its faults.
-_REPEATED_TOKENS, _REASON_TOKENS = 150, 100
 # Some providers refuse schemas that list hundreds of values. The labels of an answer are checked in any case.
 _MOST_LISTED = 200
 _FOLDER = Path(__file__).parent / "prompts"
@@ -77,20 +84,6 @@ def build_label_prompt(
     return LabelPrompt(messages, _schema(question), version)
 
 
-def repeat_label_prompt(prompt: LabelPrompt, answer: str, reason: str) -> tuple[Message, ...]:
-    """The conversation that asks again after an unusable answer.
-
-    Args:
-        prompt: the first prompt.
-        answer: the unusable answer; the conversation repeats its beginning.
-        reason: the fault of the answer.
-    """
-    # Providers refuse an empty turn.
-    beginning = shorten(answer, _REPEATED_TOKENS) or "(nothing)"
-    wrong = f"That cannot be used: {reason}. Answer again, with the JSON object alone."
-    return (*prompt.messages, Message("assistant", beginning), Message("user", wrong))
-
-
 def _instructions(question: Question, version: str) -> str:
     if version not in LABEL_WORDINGS:
         raise LLMError(f"unknown label prompt {version!r}: choose one of {', '.join(LABEL_WORDINGS)}")
@@ -115,12 +108,8 @@ def _entry(question: Question, number: int, is_sure: bool) -> dict[str, Any]:
 
 def _answer_tokens(question: Question, count: int) -> int:
     longest = max(map(count_tokens, question.labels))
-    asking_again = _REPEATED_TOKENS + _REASON_TOKENS
-    return (
-        _AROUND_TOKENS
-        + asking_again
-        + count * (_ENTRY_TOKENS + longest * (3 if question.label_set.is_multilabel else 1))
-    )
+    entry = _ENTRY_TOKENS + longest * (3 if question.label_set.is_multilabel else 1)
+    return _AROUND_TOKENS + AGAIN_TOKENS + count * entry
 
 
 def _fitting(question: Question, texts: Sequence[str], examples: Sequence[Example], room: int) -> str | None:
@@ -151,10 +140,5 @@ def _schema(question: Question) -> dict[str, Any]:
     if len(question.labels) <= _MOST_LISTED:
         label["enum"] = list(question.labels)
     labels = {"labels": {"type": "array", "items": label}} if question.label_set.is_multilabel else {"label": label}
-    entry = _object({"number": {"type": "integer"}, **labels, "sure": {"type": "boolean"}})
-    return _object({"labels": {"type": "array", "items": entry}})
-
-
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    """The schema of an object with exactly these properties, since providers refuse looser schemas."""
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    entry = exact_object({"number": {"type": "integer"}, **labels, "sure": {"type": "boolean"}})
+    return exact_object({"labels": {"type": "array", "items": entry}})

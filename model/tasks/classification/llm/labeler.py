@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.errors import LLMError, UnreadableAnswerError
+from model.errors import LLMError
 from model.links.label_rows import majority
-from model.llm.asking import Candidates, Question, group_alike, nearest_examples
+from model.llm.asking import Candidates, Question, ask_twice, group_alike, nearest_examples
 from model.llm.chat import Chat
 from model.progress import Progress, ignore_progress
 from model.tasks.classification.llm.label_answer import Guess, read_labels
@@ -15,7 +15,6 @@ from model.tasks.classification.llm.label_prompt import (
     Example,
     LabelPrompt,
     build_label_prompt,
-    repeat_label_prompt,
 )
 from model.types import Targets
 
@@ -83,13 +82,10 @@ def _example_of(labelled: Targets, row: int) -> Example | None:
 
 
 def _ask(chat: Chat, prompt: LabelPrompt, question: Question, count: int) -> list[Guess | None]:
-    """Ask, and ask again with the reason where the answer is unreadable; all guesses are None if both answers are."""
-    reply = chat.ask(prompt.messages, prompt.schema)
-    try:
-        return read_labels(reply.text, question.labels, count, question.label_set.is_multilabel)
-    except UnreadableAnswerError as error:
-        repeated = chat.ask(repeat_label_prompt(prompt, reply.text, str(error)), prompt.schema)
-    try:
-        return read_labels(repeated.text, question.labels, count, question.label_set.is_multilabel)
-    except UnreadableAnswerError:
-        return [None] * count
+    """Ask for labels; all guesses are None where no answer can be read."""
+
+    def read(answer: str) -> list[Guess | None]:
+        return read_labels(answer, question.labels, count, question.label_set.is_multilabel)
+
+    guesses = ask_twice(chat, prompt.messages, prompt.schema, read)
+    return [None] * count if guesses is None else guesses

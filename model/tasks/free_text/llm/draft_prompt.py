@@ -7,19 +7,18 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from model.llm.asking import Question, count_tokens, describe_project, quoted_lines, shorten
+from model.llm.asking import AGAIN_TOKENS, Question, count_tokens, describe_project, exact_object, quoted_lines
 from model.llm.chat import Message
 from model.tasks.free_text.llm.draft_answer import MOST_TOKENS
 
 VERSION = "draft_v1"
 MOST_WORDS = 250
 
-# Tokens of an entry of the answer without its draft, of the words around all entries, and of asking again.
-ENTRY_TOKENS, AROUND_TOKENS, REPEATED_TOKENS = 20, 200, 250
+# Tokens of an entry of the answer without its draft, and of the words around all entries.
+ENTRY_TOKENS, AROUND_TOKENS = 20, 200
 # Upper limit of an example; a cut one would teach to write half a text.
 EXAMPLE_TOKENS = 600
 MOST_EXAMPLES = 4
-_BEGINNING_TOKENS = 150
 _FOLDER = Path(__file__).parent / "prompts"
 
 Example = tuple[str, str]
@@ -46,7 +45,7 @@ def room_for_texts(question: Question, context_tokens: int) -> int:
         question: what annotators are asked.
         context_tokens: upper limit of question and answer together.
     """
-    return context_tokens - count_tokens(_instructions(question)) - AROUND_TOKENS - REPEATED_TOKENS
+    return context_tokens - count_tokens(_instructions(question)) - AROUND_TOKENS - AGAIN_TOKENS
 
 
 def tokens_with_draft(text: str) -> int:
@@ -73,20 +72,6 @@ def build_draft_prompt(
     return DraftPrompt((Message("system", _instructions(question)), Message("user", material)), _SCHEMA)
 
 
-def repeat_draft_prompt(prompt: DraftPrompt, answer: str, reason: str) -> tuple[Message, ...]:
-    """The conversation that asks again after an unusable answer.
-
-    Args:
-        prompt: the first prompt.
-        answer: the unusable answer; the conversation repeats its beginning.
-        reason: the fault of the answer.
-    """
-    # Providers refuse an empty turn.
-    beginning = shorten(answer, _BEGINNING_TOKENS) or "(nothing)"
-    wrong = f"That cannot be used: {reason}. Answer again, with the JSON object alone."
-    return (*prompt.messages, Message("assistant", beginning), Message("user", wrong))
-
-
 def _instructions(question: Question) -> str:
     template = Template((_FOLDER / f"{VERSION}.txt").read_text(encoding="utf-8"))
     answer = json.dumps({"drafts": [{"number": number, "text": "…"} for number in range(2)]}, ensure_ascii=False)
@@ -108,9 +93,5 @@ def _line(number: int, text: str) -> str:
     return f"{number}: {quoted_lines(text)}"
 
 
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
-
-
-_ENTRY = _object({"number": {"type": "integer"}, "text": {"type": "string"}})
-_SCHEMA = _object({"drafts": {"type": "array", "items": _ENTRY}})
+_ENTRY = exact_object({"number": {"type": "integer"}, "text": {"type": "string"}})
+_SCHEMA = exact_object({"drafts": {"type": "array", "items": _ENTRY}})

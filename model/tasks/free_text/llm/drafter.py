@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from model.errors import LLMContextError, LLMError, UnreadableAnswerError
-from model.llm.asking import Question, group_alike, nearest_examples
+from model.errors import LLMContextError, LLMError
+from model.llm.asking import Question, ask_twice, group_alike, nearest_examples
 from model.llm.chat import Chat
 from model.progress import Progress, ignore_progress
 from model.tasks.free_text.llm.draft_answer import EMPTY, TOO_LONG, Drafted, read_drafts
@@ -14,7 +15,6 @@ from model.tasks.free_text.llm.draft_prompt import (
     DraftPrompt,
     Example,
     build_draft_prompt,
-    repeat_draft_prompt,
     room_for_texts,
     tokens_with_draft,
 )
@@ -113,13 +113,6 @@ def _prompt(asked: AskedTexts, rows: Sequence[int], context_tokens: int) -> Draf
 
 
 def _ask(chat: Chat, prompt: DraftPrompt, count: int) -> list[Drafted]:
-    """Ask, and ask again with the reason where the answer is unreadable; all drafts are empty if both answers are."""
-    reply = chat.ask(prompt.messages, prompt.schema)
-    try:
-        return read_drafts(reply.text, count)
-    except UnreadableAnswerError as error:
-        repeated = chat.ask(repeat_draft_prompt(prompt, reply.text, str(error)), prompt.schema)
-    try:
-        return read_drafts(repeated.text, count)
-    except UnreadableAnswerError:
-        return [Drafted("", EMPTY)] * count
+    """Ask for drafts; all are empty where no answer can be read."""
+    drafts = ask_twice(chat, prompt.messages, prompt.schema, partial(read_drafts, count=count))
+    return [Drafted("", EMPTY)] * count if drafts is None else drafts

@@ -6,7 +6,7 @@ from model.errors import LLMContextError, LLMError
 from model.llm.asking.framing import count_tokens, numbered_line, quoted
 from model.llm.asking.question import Question
 from model.tasks.classification.llm.label_answer import Guess, read_labels
-from model.tasks.classification.llm.label_prompt import LABEL_WORDINGS, build_label_prompt, repeat_label_prompt
+from model.tasks.classification.llm.label_prompt import LABEL_WORDINGS, build_label_prompt
 from model.types import LabelSet
 
 FILMS = Question("Films", "What critics think of them.", LabelSet(("positive", "negative")))
@@ -134,19 +134,3 @@ def test_texts_that_do_not_fit_however_short_are_refused():
 def test_an_unknown_wording_is_refused():
     with pytest.raises(LLMError, match="unknown label prompt 'label_v9': choose one of label_v1, label_v2"):
         build_label_prompt(FILMS, TEXTS, (), 8_000, "label_v9")
-
-
-def test_asking_again_shows_the_beginning_of_the_answer_and_says_what_is_wrong_with_it():
-    prompt = build_label_prompt(FILMS, TEXTS, (), 8_000)
-    conversation = repeat_label_prompt(prompt, "blah " * 5_000, "the answer is too long")
-    assert conversation[:2] == prompt.messages
-    assert [message.role for message in conversation[2:]] == ["assistant", "user"]
-    assert "the answer is too long" in conversation[3].content
-    assert count_tokens("".join(message.content for message in conversation[2:])) < 250
-
-
-def test_an_empty_answer_is_no_empty_turn():
-    assert all(
-        message.content
-        for message in repeat_label_prompt(build_label_prompt(FILMS, TEXTS, (), 8_000), " ", "it is empty")
-    )
