@@ -256,13 +256,12 @@ class SyncRecord:
     drafts: DraftFigures | None = None
     pace: Pace | None = None
     unlearned: tuple[str, ...] = ()
+    applied: int = 0
 
     @property
     def llm_checks_by_question(self) -> dict[str, Checks]:
         """How often people agreed with the LLM's labels for each question, by its control, at the last full round."""
         return dict(zip(self.questions, (self.llm_checks, *self.further_llm_checks), strict=False))
-
-    applied: int = 0
 
     @property
     def labels_by_question(self) -> dict[str, int]:
