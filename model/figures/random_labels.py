@@ -8,7 +8,7 @@ by both, and the two accuracies are compared text by text.
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from model.encoder.inference import head_proba
 from model.learner.refitting import HeadData, fit_new_head
@@ -90,5 +90,5 @@ def _is_right(data: HeadData, taught_L: IntArray, held_M: IntArray) -> FloatArra
 def _interval(difference_M: FloatArray) -> tuple[float, float]:
     """Student's t interval of a mean of paired differences."""
     mean, error = float(difference_M.mean()), float(difference_M.std(ddof=1) / np.sqrt(len(difference_M)))
-    half = float(stats.t.ppf((1 + _CONFIDENCE) / 2, len(difference_M) - 1)) * error
+    half = float(scipy.stats.t.ppf((1 + _CONFIDENCE) / 2, len(difference_M) - 1)) * error
     return max(-1.0, mean - half), min(1.0, mean + half)

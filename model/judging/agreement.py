@@ -1,6 +1,6 @@
 """Agreement of two model versions on texts whose labels nobody knows."""
 
-from sklearn.metrics import cohen_kappa_score
+from importlib import import_module
 
 from model.links import ONE_OF, Link
 from model.types import BoolArray, IntArray
@@ -20,7 +20,9 @@ def kappa(one_M_C: BoolArray, other_M_C: BoolArray, link: Link = ONE_OF) -> floa
     if (one_M_C == other_M_C).all():
         # Two versions that give every text the same one label leave kappa undefined.
         return 1.0
-    return float(cohen_kappa_score(_decisions(one_M_C, link), _decisions(other_M_C, link)))
+    # At its first use: web processes and most commands read what a round measured.
+    metrics = import_module("sklearn.metrics")
+    return float(metrics.cohen_kappa_score(_decisions(one_M_C, link), _decisions(other_M_C, link)))
 
 
 def _decisions(decided_M_C: BoolArray, link: Link) -> IntArray:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest
+import scipy
 
 from model.types import BoolArray, IntArray
 
@@ -43,7 +43,7 @@ class Paired:
         The exact one-sided sign test on the texts where the two differ (McNemar, 1947, in its exact form).
         """
         changed = self.better + self.worse
-        return float(binomtest(self.worse, changed, 0.5, alternative="greater").pvalue) if changed else 1.0
+        return float(scipy.stats.binomtest(self.worse, changed, 0.5, alternative="greater").pvalue) if changed else 1.0
 
     @property
     def p_better(self) -> float:

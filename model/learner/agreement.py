@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binom
+import scipy
 
 from model.types import FloatArray
 
@@ -34,7 +34,7 @@ class Agreement:
         """
         if self.of < LEAST_LABELS:
             return False
-        by_luck = float(binom.sf(self.agreed - 1, self.of, self.commonest / self.of))
+        by_luck = float(scipy.stats.binom.sf(self.agreed - 1, self.of, self.commonest / self.of))
         return self.agreed > self.commonest and by_luck < SIGNIFICANCE
 
 

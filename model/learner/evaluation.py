@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
 import numpy as np
-from sklearn.metrics import accuracy_score, f1_score
 
 from model.links import ONE_OF, Link, link_of
 from model.types import FloatArray, IntArray, Targets
@@ -96,7 +97,7 @@ def mean_absolute_error(proba_N_C: FloatArray, targets_N_C: FloatArray) -> float
 def accuracy(proba_N_C: FloatArray, targets_N_C: FloatArray, link: Link = ONE_OF) -> float:
     """Share of texts that got the gold label, or with several labels a text exactly the gold ones, in [0, 1]."""
     gold_N_C, predicted_N_C = link.decide(targets_N_C), link.decide(proba_N_C)
-    return float(accuracy_score(gold_N_C, predicted_N_C))
+    return float(_metrics().accuracy_score(gold_N_C, predicted_N_C))
 
 
 def macro_f1(proba_N_C: FloatArray, targets_N_C: FloatArray, link: Link = ONE_OF) -> float:
@@ -105,7 +106,12 @@ def macro_f1(proba_N_C: FloatArray, targets_N_C: FloatArray, link: Link = ONE_OF
     occurring = np.flatnonzero(gold_N_C.any(axis=0))
     if not len(occurring):
         return 0.0
-    return float(f1_score(gold_N_C, predicted_N_C, labels=occurring, average="macro", zero_division=0.0))
+    return float(_metrics().f1_score(gold_N_C, predicted_N_C, labels=occurring, average="macro", zero_division=0.0))
+
+
+def _metrics() -> Any:
+    """scikit-learn's metrics, at their first use: web processes and most commands measure nothing."""
+    return import_module("sklearn.metrics")
 
 
 def calibration_error(

@@ -1,8 +1,9 @@
 """CAL: ask for texts whose predictions differ from the predictions of labelled texts nearby."""
 
+from importlib import import_module
+
 import numpy as np
 from scipy.special import rel_entr
-from sklearn.neighbors import NearestNeighbors
 
 from model.types import FloatArray
 
@@ -33,7 +34,8 @@ def contrastive_scores(
     scores_N = np.zeros(len(proba_N_C))
     if not neighbours or not len(proba_N_C):
         return scores_N
-    index = NearestNeighbors(n_neighbors=neighbours).fit(labelled_L_D)
+    # At its first use: every command imports this file, and few compute with scikit-learn.
+    index = import_module("sklearn.neighbors").NearestNeighbors(n_neighbors=neighbours).fit(labelled_L_D)
     for start in range(0, len(proba_N_C), _PART):
         part = slice(start, start + _PART)
         nearest_M_K = index.kneighbors(embeddings_N_D[part], return_distance=False)

@@ -1,12 +1,11 @@
 """Diversity: choose a batch that covers the pool instead of repeating one question."""
 
 from collections.abc import Sequence
+from importlib import import_module
 from itertools import islice
+from typing import Any
 
 import numpy as np
-from sklearn.cluster import KMeans, MiniBatchKMeans
-from sklearn.metrics import pairwise_distances_argmin_min
-from sklearn.neighbors import NearestNeighbors
 
 from model.query.large_pools import PART
 from model.types import FloatArray, IntArray
@@ -88,7 +87,8 @@ def typicality(embeddings_N_D: FloatArray) -> FloatArray:
     neighbours = min(NEIGHBOURS, len(embeddings_N_D) - 1)
     if neighbours < 1:
         return np.ones(len(embeddings_N_D))
-    distances_N_K, _ = NearestNeighbors(n_neighbors=neighbours + 1).fit(embeddings_N_D).kneighbors(embeddings_N_D)
+    index = _sklearn("neighbors").NearestNeighbors(n_neighbors=neighbours + 1).fit(embeddings_N_D)
+    distances_N_K, _ = index.kneighbors(embeddings_N_D)
     scores_N: FloatArray = 1.0 / (distances_N_K[:, 1:].mean(axis=1) + 1e-5)
     return scores_N
 
@@ -115,7 +115,7 @@ def kcenter(
         return np.zeros(0, dtype=np.int64)
     nearest_N = np.full(size, np.inf)
     if len(labelled_L_D):
-        nearest_N = np.square(pairwise_distances_argmin_min(embeddings_N_D, labelled_L_D)[1])
+        nearest_N = np.square(_sklearn("metrics").pairwise_distances_argmin_min(embeddings_N_D, labelled_L_D)[1])
     square_N = np.square(embeddings_N_D).sum(axis=1)
     picked: list[int] = []
     while len(picked) < batch_size:
@@ -168,10 +168,16 @@ def _nearest_to_mean_first(unit_N_D: FloatArray, rows: IntArray) -> IntArray:
 def cluster(embeddings_N_D: FloatArray, count: int, rng: np.random.Generator) -> IntArray:
     """Cluster N texts by k-means: cluster_N in 0 … count-1; fewer clusters where there are fewer different texts."""
     count = max(1, _distinct(embeddings_N_D, count))
-    kind = KMeans if len(embeddings_N_D) <= _MINI_BATCH_FROM else MiniBatchKMeans
+    kinds = _sklearn("cluster")
+    kind = kinds.KMeans if len(embeddings_N_D) <= _MINI_BATCH_FROM else kinds.MiniBatchKMeans
     fitted = kind(n_clusters=count, n_init=1, random_state=int(rng.integers(2**31))).fit(embeddings_N_D)
     labels_N: IntArray = fitted.labels_
     return labels_N
+
+
+def _sklearn(name: str) -> Any:
+    """A module of scikit-learn, at its first use: every command imports this file, and few compute with it."""
+    return import_module(f"sklearn.{name}")
 
 
 def _distinct(embeddings_N_D: FloatArray, most: int) -> int:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from pickle import UnpicklingError
@@ -10,9 +11,6 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoModel, AutoTokenizer
-from transformers.utils import cached_file
-from transformers.utils import logging as transformers_logging
 
 from model.encoder.encoder import Pooling
 from model.errors import EncoderError
@@ -56,9 +54,10 @@ def load_module(source: str, *, is_saved: bool = False) -> tuple[nn.Module, Any]
         ValueError: the model is not an encoder of texts.
         OSError: the files cannot be found.
     """
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    transformers = _transformers()
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     body = _load_body(source, use_safetensors=True if is_saved else None)
     if tokenizer.pad_token is None or body.config.is_encoder_decoder or not hasattr(body.config, "hidden_size"):
         raise ValueError(f"{body.config.model_type} is not an encoder of texts")
@@ -68,9 +67,14 @@ def load_module(source: str, *, is_saved: bool = False) -> tuple[nn.Module, Any]
     return body, tokenizer
 
 
+def _transformers() -> Any:
+    """The library, from the first encoder on: its import takes seconds, and web processes and commands do without."""
+    return import_module("transformers")
+
+
 def _load_body(source: str, use_safetensors: bool | None) -> Any:
     try:
-        return AutoModel.from_pretrained(
+        return _transformers().AutoModel.from_pretrained(
             source,
             dtype=torch.float32,
             trust_remote_code=False,
@@ -99,7 +103,7 @@ def _pooling(source: str, body: Any) -> Pooling:
     Raises:
         EncoderError: the encoder was made for another pooling than these.
     """
-    file = cached_file(
+    file = _transformers().utils.cached_file(
         source,
         "config.json",
         subfolder="1_Pooling",
