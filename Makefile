@@ -3,7 +3,8 @@
 #   make demo            a real Label Studio, the backend, a project with example texts, and the loop to watch
 #   make demo ARGS=--exit   the same, and it ends by itself
 #   make test            every test: unit, integration, acceptance
-#   make check           format, lint, types and unit tests, in under two minutes
+#   make lint            format, lint and types
+#   make check           the same, and unit tests
 #   make soak            10,000 made-up requests, 200 rounds, the longest answers: tests that take minutes
 #   make run             the backend alone, for your own Label Studio
 #   make bench           what the order is worth; ARGS="learner --data FOLDER" measures the learner, ARGS=--help lists all
@@ -44,7 +45,7 @@ ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: install run demo test check soak bench bench-setfit bench-active-learning secrets digests lock supply
+.PHONY: install run demo test lint check soak bench bench-setfit bench-active-learning secrets digests lock supply
 
 install: $(STAMPS)/app
 
@@ -57,11 +58,13 @@ demo: $(STAMPS)/app $(STAMPS)/label-studio
 test: $(STAMPS)/dev $(STAMPS)/label-studio
 	$(PYTEST) $(ARGS)
 
-check: $(STAMPS)/dev
+check: lint
+	$(PYTEST) tests/unit $(ARGS)
+
+lint: $(STAMPS)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(PYTEST) tests/unit $(ARGS)
 
 soak: $(STAMPS)/dev
 	$(PYTEST) tests -m soak $(ARGS)
