@@ -174,6 +174,12 @@ class CannotPromiseError(ShortlistError):
     code = "cannot_promise"
 
 
+class ErrandUnderWayError(ShortlistError):
+    """A worker still does what somebody asked for on the project's page."""
+
+    code = "errand_under_way"
+
+
 class BackupError(ShortlistError):
     """A backup cannot be made, is none, is damaged, or may not be put in place."""
 
@@ -198,6 +204,7 @@ HTTP_STATUS: dict[type[ShortlistError], int] = {
     CannotPromiseError: 422,
     LabelDescriptionError: 422,
     NotWaitingError: 409,
+    ErrandUnderWayError: 409,
     PausedError: 409,
     TooManyRequestsError: 429,
     RedisUnavailableError: 503,

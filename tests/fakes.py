@@ -207,6 +207,8 @@ class FakeRounds:
         self.named: list[tuple[set[int], bool]] = []
         self.later: list[tuple[int, float]] = []
         self.forgotten: list[int] = []
+        # Projects whose errand waits or runs.
+        self.errands: set[int] = set()
         self.current = RoundState(IDLE, {}, "", "")
         # While a round runs, a request is scored on one core; tests should take no more.
         self.is_running = True
@@ -233,6 +235,17 @@ class FakeRounds:
 
     def forget(self, project_id: int) -> None:
         self.forgotten.append(project_id)
+
+    def request_errand(self, project_id: int) -> bool:
+        is_new = not self.has_errand(project_id)
+        self.errands.add(project_id)
+        return is_new
+
+    def has_errand(self, project_id: int) -> bool:
+        return project_id in self.errands
+
+    def drop_errand(self, project_id: int) -> None:
+        self.errands.discard(project_id)
 
     def state(self, project_id: int) -> RoundState:
         return self.current

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from backend.store.applied import Checked, Errand, ErrandKind, ErrandReport, Form, Run, Wish
 from backend.store.figures import ClassCount, QuestionFigures, TrainingRecord
 from backend.store.project_folder import Connection, ProjectFolder, RoundRecord
 from backend.store.sync_record import Failure
@@ -53,7 +54,8 @@ def grown(folder: ProjectFolder, classes: int = 4, texts: int = 400, people: Peo
         tasks.put(
             StoredTask(id_, f"I paid by card, and the amount is wrong. Text number {id_}.") for id_ in range(1, texts)
         )
-    folder.sync_record.write(a_sync_record(questions=("intent",), labels=texts, left=9_600))
+    folder.sync_record.write(a_sync_record(questions=("intent",), labels=texts, left=9_600, applied=120))
+    what_nobody_labelled(folder)
     folder.figures.write(figures_of(answers, people))
     now = time.time()
     for version, count in enumerate((32, 64, 100, 160, 256, 400), 1):
@@ -70,6 +72,27 @@ def grown(folder: ProjectFolder, classes: int = 4, texts: int = 400, people: Peo
             RoundRecord(at, count, version, f"{version}.{version + 1}", "hybrid", 10_000 - count, 42.5)
         )
     return folder
+
+
+def what_nobody_labelled(folder: ProjectFolder) -> None:
+    """A promise, a search, labels that were written, and the end of an errand."""
+    now = time.time()
+    folder.checked.write(
+        Checked(
+            *(now, 0.95, "intent", 6),
+            is_promised=True,
+            tasks=5_840,
+            copies=12,
+            share=0.608,
+            expected=0.982,
+            interval=(0.952, 0.996),
+            said=("5828 of 9588 unlabelled texts get a label.",),
+        )
+    )
+    folder.wish.write(Wish(now, "find: my card was stolen", tuple(range(20, 50))))
+    folder.applied.write([Run("5.apply-1", Form.ANNOTATIONS, "", 300, 0.95, now - DAY_S, is_done=True)])
+    folder.errand.write(Errand(ErrandKind.CHECK, now - 60))
+    folder.errand_report.write(ErrandReport(now - 60, ended_at=now, said=("What can be promised was checked.",)))
 
 
 def some_answers(labels: LabelSet, texts: int) -> HeldOutAnswers:

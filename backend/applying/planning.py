@@ -139,20 +139,23 @@ def _refusal(evidence: Evidence, confidence_N: FloatArray, precision: float) -> 
         (lower for lower in _LOWER if lower < precision and choose_promise(evidence, confidence_N, lower)), None
     )
     instead = (
-        f"--precision {lower:.2f} can be promised now" if lower else "a lower --precision cannot be promised either"
+        f"{lower:.2f} can be promised now (--precision {lower:.2f})"
+        if lower
+        else "a lower precision (--precision) cannot be promised either"
     )
     sample = (
-        f"--sample {needed} has people label {needed} of the texts that would get a label, which is the shortest way"
+        f"a sample of {needed} of the texts that would get a label, which people then look at, is the shortest way "
+        f"(--sample {needed})"
     )
     if tested < needed:
         return (
             f"{asked}: it needs at least {needed} labels of the random sample, all predicted rightly, and there are "
-            f"{tested}; {needed - tested} more come with the order as people label (EXPLORE). {sample}; {instead}"
+            f"{tested}; {needed - tested} more come with the order as people label (EXPLORE). Or: {sample}; {instead}"
         )
     right = int(evidence.is_right_R.sum())
     return (
         f"{asked}: of {tested} texts of the random sample the classifier was right on {right}, and it was not right "
-        f"often enough on those that it was surest of. Label more texts; {sample}; {instead}"
+        f"often enough on those that it was surest of. Label more texts; or {sample}; {instead}"
     )
 
 

@@ -55,7 +55,12 @@ class Onlooker:
 
 
 def look_on(
-    settings: Settings, client: LabelStudioClient, queue: RoundQueue, project_id: int, on_progress: Progress
+    settings: Settings,
+    client: LabelStudioClient,
+    queue: RoundQueue,
+    project_id: int,
+    on_progress: Progress,
+    classifiers: Classifiers | None = None,
 ) -> RoundContext:
     """Make the context of a project's rounds, for somebody who reads beside them.
 
@@ -65,6 +70,7 @@ def look_on(
         queue: the queue of rounds.
         project_id: the project.
         on_progress: called with (done, total) in long work.
+        classifiers: those that the process keeps in memory; None for a process that keeps none.
 
     Raises:
         NotConnectedError: the project is not connected here.
@@ -74,7 +80,9 @@ def look_on(
         raise NotConnectedError(
             f"project {project_id} is not connected here: python -m backend connect --project {project_id}"
         )
-    return RoundContext(settings, folder, client, queue, cast("Turn", Onlooker(on_progress)), Classifiers(2))
+    return RoundContext(
+        settings, folder, client, queue, cast("Turn", Onlooker(on_progress)), classifiers or Classifiers(2)
+    )
 
 
 def read_now(context: RoundContext) -> tuple[Synced, ...]:

@@ -54,6 +54,8 @@ def forget(
             typer.confirm(f"Delete all that is kept of project {project}? Nothing brings it back", abort=True)
         if ours:
             _disconnect(settings, folder, ours)
+        # A worker that does an errand ends it when it is taken back.
+        folder.errand.remove()
         with _nobody_works(settings, queue, project):
             _delete(settings, project, is_redis_running=queue is not None and settings.redis_url is None)
         if queue is not None:

@@ -1,4 +1,4 @@
-"""Records of `apply` and `find`: what was written to Label Studio, what people are shown first, and why."""
+"""Records of `apply` and `find`: what was asked, found out, written to Label Studio, and put first, and why."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -90,3 +90,99 @@ class Wish:
     at: float
     reason: str
     task_ids: tuple[int, ...]
+
+
+class ErrandKind(StrEnum):
+    """What a page can ask of a worker."""
+
+    CHECK = "check"
+    """Say what can be promised."""
+    WRITE = "write"
+    """Label the rest."""
+    SAMPLE = "sample"
+    """Have people look at a sample of what would be labelled."""
+    UNDO = "undo"
+    """Delete all labels of `apply`."""
+    FIND = "find"
+    """Put texts that somebody looks for next."""
+
+
+@dataclass(frozen=True)
+class Errand:
+    """Work that somebody asked for on a project's page, and that a worker does beside the rounds.
+
+    Attributes:
+        kind: what to do.
+        at: when it was asked for, in seconds since 1970; tells it from every other errand.
+        precision: what is to be promised.
+        question: control of the question; empty for the first.
+        form: in which form labels are written.
+        count: number of texts to show, or to find.
+        words: words to look for; empty for one of the others.
+        like: task whose text is looked for; 0 for one of the others.
+        label: label that is looked for; empty for one of the others.
+    """
+
+    kind: ErrandKind
+    at: float
+    precision: float = 0.95
+    question: str = ""
+    form: Form = Form.PREDICTIONS
+    count: int = 30
+    words: str = ""
+    like: int = 0
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class ErrandReport:
+    """How far a worker is with an errand, or how it ended.
+
+    Attributes:
+        of: the errand's `at`.
+        done: items done in the present step.
+        total: items to do in it; 0 before any are counted.
+        ended_at: when it ended, in seconds since 1970; 0 while it goes on.
+        said: what was done, in sentences.
+        wrong: why it could not be done; empty if it was.
+    """
+
+    of: float
+    done: int = 0
+    total: int = 0
+    ended_at: float = 0.0
+    said: tuple[str, ...] = ()
+    wrong: str = ""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was found out the last time that somebody checked what can be promised.
+
+    Attributes:
+        at: when, in seconds since 1970.
+        precision: what was to be promised.
+        question: control of the question.
+        model: number of the model version.
+        is_promised: whether the precision can be promised.
+        reason: why it cannot, and what to do; empty if it can.
+        tasks: number of texts that would get a label.
+        copies: number of those that are copies of labelled texts.
+        share: the part of the unlabelled texts that would get a label.
+        expected: the share of right labels in the random sample; None without any.
+        interval: bounds of the share of right labels; None where nothing can be said.
+        said: all of it, in sentences.
+    """
+
+    at: float
+    precision: float
+    question: str
+    model: int
+    is_promised: bool
+    reason: str = ""
+    tasks: int = 0
+    copies: int = 0
+    share: float = 0.0
+    expected: float | None = None
+    interval: tuple[float, float] | None = None
+    said: tuple[str, ...] = ()

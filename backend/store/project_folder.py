@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from backend.store.applied import Run, Sample, Wish
+from backend.store.applied import Checked, Errand, ErrandReport, Run, Sample, Wish
 from backend.store.documents import Document, Journal
 from backend.store.figures import Pause, QuestionFigures, TrainingRecord
 from backend.store.judging import Decision, History, StopAnswers
@@ -119,6 +119,9 @@ _FIGURES = TypeAdapter[QuestionFigures | None](QuestionFigures | None)
 _RUNS = TypeAdapter(list[Run])
 _SAMPLE = TypeAdapter[Sample | None](Sample | None)
 _WISH = TypeAdapter[Wish | None](Wish | None)
+_ERRAND = TypeAdapter[Errand | None](Errand | None)
+_ERRAND_REPORT = TypeAdapter[ErrandReport | None](ErrandReport | None)
+_CHECKED = TypeAdapter[Checked | None](Checked | None)
 _QUESTIONS, _EMBEDDINGS = "questions", "embeddings"
 PUBLICATION_NAME = re.compile(r"^(\d+)\.(\d+)$")
 
@@ -267,6 +270,21 @@ class ProjectFolder:
     def wish(self) -> Document[Wish | None]:
         """The texts that somebody looked for last; None before the first search."""
         return Document(self.path / "wish.json", _WISH, None)
+
+    @property
+    def errand(self) -> Document[Errand | None]:
+        """What somebody asked for last on the project's page; only web processes write it."""
+        return Document(self.path / "errand.json", _ERRAND, None)
+
+    @property
+    def errand_report(self) -> Document[ErrandReport | None]:
+        """How a worker is getting on with an errand; only workers write it."""
+        return Document(self.path / "errand_report.json", _ERRAND_REPORT, None)
+
+    @property
+    def checked(self) -> Document[Checked | None]:
+        """What `apply` could promise when somebody checked it on the page; None before."""
+        return Document(self.path / "checked.json", _CHECKED, None)
 
     def of_question(self, place: int) -> "ProjectFolder":
         """The folder of one of the project's questions; the first question has the project's own."""

@@ -1,9 +1,10 @@
-"""What people decide about a project: train now, pause and resume, and which model version is in use."""
+"""What people decide about a project: train, pause, resume, which model version is in use, and errands of workers."""
 
 import logging
 import time
 
-from backend.errors import PausedError
+from backend.errors import ErrandUnderWayError, PausedError
+from backend.store.applied import Errand
 from backend.store.figures import Pause
 from backend.store.project_folder import ProjectFolder
 from backend.web.service import Service
@@ -64,6 +65,37 @@ def use_version(service: Service, folder: ProjectFolder, number: int = 0) -> int
     folder.registry.point(number)
     service.rounds.request(folder.project_id)
     return number
+
+
+def ask_errand(service: Service, folder: ProjectFolder, errand: Errand) -> None:
+    """Have a worker do something beside the project's rounds; one thing at a time.
+
+    Args:
+        service: its queue takes the errand.
+        folder: the project's own.
+        errand: what to do.
+
+    Raises:
+        ErrandUnderWayError: a worker still does the last one.
+        RedisUnavailableError: there is no queue to ask; nothing was changed.
+    """
+    project_id = folder.project_id
+    if service.rounds.has_errand(project_id):
+        raise ErrandUnderWayError("a worker still does what was asked before: wait for its end, or stop it")
+    folder.errand.write(errand)
+    service.rounds.request_errand(project_id)
+    log.info("event=errand_asked project=%d kind=%s", project_id, errand.kind.value)
+
+
+def stop_errand(service: Service, folder: ProjectFolder) -> None:
+    """Take back what a worker was asked to do. One that does it already ends within seconds.
+
+    Raises:
+        RedisUnavailableError: there is no queue to ask; the worker ends it all the same.
+    """
+    folder.errand.remove()
+    service.rounds.drop_errand(folder.project_id)
+    log.info("event=errand_stopped project=%d", folder.project_id)
 
 
 def _before_current(folder: ProjectFolder) -> int:

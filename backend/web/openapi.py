@@ -97,6 +97,16 @@ def _form(optional: dict[str, Any], required: dict[str, Any] | None = None) -> d
 _FORM = _form({"made_at": _TEXT}, {"answer": _TEXT})
 _VERSION_FORM = _form({}, {"question": {"type": "integer"}, "version": {"type": "integer"}})
 
+_COUNT = {"type": "integer", "minimum": 1, "maximum": 1000}
+_APPLY_FORM = _form(
+    {"precision": {"type": "number", "minimum": 0.5, "maximum": 0.999}, "question": _TEXT, "count": _COUNT},
+    {"do": {"type": "string", "enum": ["check", "predictions", "annotations", "sample", "undo"]}},
+)
+_FIND_FORM = _form(
+    {"by": {"type": "string", "enum": ["words", "like", "label"]}, "count": _COUNT},
+    {"sought": {"type": "string", "minLength": 1, "maxLength": 1000}},
+)
+
 
 def _button(summary: str, **more: Any) -> dict[str, Any]:
     """A button of a project's page; its form carries the token of the page."""
@@ -161,5 +171,9 @@ _PATHS = {
     "/projects/{project_id}/pause": _button("Rounds neither train nor publish from now on"),
     "/projects/{project_id}/resume": _button("Rounds train and publish again"),
     "/projects/{project_id}/version": _button("Use another model version", requestBody=_VERSION_FORM),
+    "/projects/{project_id}/apply": _button("Label the rest, as far as it can be promised", requestBody=_APPLY_FORM),
+    "/projects/{project_id}/find": _button("Have people label what somebody looks for next", requestBody=_FIND_FORM),
+    "/projects/{project_id}/find/end": _button("End the search"),
+    "/projects/{project_id}/stop": _button("Stop what a worker was asked to do on the page"),
     "/metrics": {"get": _says("Prometheus' text format", 200, content="text/plain")},
 }

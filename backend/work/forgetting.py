@@ -12,7 +12,7 @@ from rq.job import Job
 from rq.registry import BaseRegistry
 
 from backend.errors import BusyError
-from backend.work.queue import RoundQueue, job_ids
+from backend.work.queue import RoundQueue, errand_id, job_ids
 from backend.work.redis_access import redis_errors, redis_key
 from backend.work.turn import record_key, turn_key
 
@@ -44,8 +44,8 @@ def without_rounds(queue: RoundQueue, project_id: int) -> Iterator[None]:
         redis.hincrby(record_key(project_id), "turns", 1)
     try:
         with redis_errors():
-            _delete_jobs(queue, job_ids(project_id))
-            is_over = _until(lambda: not (_running(queue) & {*job_ids(project_id)}), WAIT_S)
+            _delete_jobs(queue, _jobs(project_id))
+            is_over = _until(lambda: not (_running(queue) & {*_jobs(project_id)}), WAIT_S)
             # The job of a worker that was killed stays in RQ's list until another worker looks.
             if not is_over and queue.workers.others():
                 raise BusyError(
@@ -67,7 +67,7 @@ def knows(queue: RoundQueue, project_id: int) -> bool:
     """
     keys = [redis_key("requests", project_id), record_key(project_id), turn_key(project_id)]
     with redis_errors():
-        return bool(queue.redis.exists(*keys, *map(Job.key_for, job_ids(project_id))))
+        return bool(queue.redis.exists(*keys, *map(Job.key_for, _jobs(project_id))))
 
 
 def _delete_all(queue: RoundQueue, project_id: int) -> None:
@@ -76,7 +76,7 @@ def _delete_all(queue: RoundQueue, project_id: int) -> None:
     Nobody can tell from a part whose texts it has, or whose encoder was offered. The rounds of other projects embed a
     part that is gone themselves, and offer an encoder that is gone again.
     """
-    _delete_jobs(queue, job_ids(project_id))
+    _delete_jobs(queue, _jobs(project_id))
     queue.redis.delete(redis_key("requests", project_id), record_key(project_id))
     _until(lambda: not any(job_id.startswith("part-") for job_id in _running(queue)), WAIT_S)
     parts = [key.decode().removeprefix(Job.redis_job_namespace_prefix) for key in _keys(queue.redis, "rq:job:part-*")]
@@ -114,6 +114,10 @@ def _is_rewriting(redis: Redis) -> bool:
 
 def _persistence(redis: Redis) -> Any:
     return redis.info("persistence")
+
+
+def _jobs(project_id: int) -> tuple[str, ...]:
+    return (*job_ids(project_id), errand_id(project_id))
 
 
 def _delete_jobs(queue: RoundQueue, ids: Iterable[str]) -> None:

@@ -1,6 +1,7 @@
 """The functions that jobs may name, and the form of their arguments and results. Everything here is plain JSON.
 
-Redis is no place to trust: whoever can write to it can ask for a round or for embeddings, and for nothing else.
+Redis is no place to trust: whoever can write to it can ask for a round, for embeddings, or for the errand that a
+project's folder describes, and for nothing else.
 """
 
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, InstanceOf, TypeAdapter
 
 PERFORM_ROUND = "backend.rounds.performing.perform_round"
 PERFORM_PART = "backend.rounds.performing.perform_part"
+PERFORM_ERRAND = "backend.applying.errands.perform_errand"
 _MOST_ID = 2**63 - 1
 
 
@@ -48,4 +50,5 @@ ProjectId = Annotated[int, Field(strict=True, gt=0, le=_MOST_ID)]
 ARGUMENTS: dict[str, TypeAdapter[Any]] = {
     PERFORM_ROUND: TypeAdapter(tuple[ProjectId]),
     PERFORM_PART: TypeAdapter(tuple[PartTask]),
+    PERFORM_ERRAND: TypeAdapter(tuple[ProjectId]),
 }

@@ -3,6 +3,8 @@
 For each project at most one round runs and at most one round waits. RQ refuses a job whose id it knows, and a project
 has two job ids: while one job runs, the other waits. Two further ids are for rounds after a delay. A job carries only
 the project's id and may run twice: each round reads the project's state itself.
+
+A project's errand, which somebody asked for on its page, waits in the same queue; there is one at most.
 """
 
 import re
@@ -18,7 +20,7 @@ from rq.exceptions import DuplicateJobError, NoSuchJobError
 from rq.job import Job, JobStatus
 
 from backend.errors import UnknownProjectError
-from backend.work.forms import PERFORM_ROUND
+from backend.work.forms import PERFORM_ERRAND, PERFORM_ROUND
 from backend.work.jobs import JsonJob, JsonQueue
 from backend.work.redis_access import redis_errors
 from backend.work.requests import Requested, Requests
@@ -33,6 +35,8 @@ ROUND_TIMEOUT_S = 6 * 3600
 MAX_DEATHS = 3
 _STATUSES = {status.value.encode(): status for status in JobStatus}
 _JOB_ID = re.compile(r"(?:round|later)-(\d+)-[ab]")
+_ERRAND_ID = re.compile(r"errand-\d+")
+_ALIVE = frozenset({JobStatus.QUEUED, JobStatus.STARTED, JobStatus.SCHEDULED})
 
 
 class RoundQueue:
@@ -109,9 +113,9 @@ class RoundQueue:
         self.redis.zadd(self.queue.scheduled_job_registry.key, dict.fromkeys(now_or_next, 0.0), xx=True)
         return now_or_next[1]
 
-    def _job(self, job_id: str, project_id: int) -> Job:
+    def _job(self, job_id: str, project_id: int, function: str = "") -> Job:
         return self.queue.create_job(
-            self._function,
+            function or self._function,
             args=(project_id,),
             job_id=job_id,
             retry=Retry(MAX_DEATHS),
@@ -140,6 +144,49 @@ class RoundQueue:
                     self.redis.zadd(key, {job_id: int(due.timestamp())}, xx=True, lt=True)
                     return
 
+    def request_errand(self, project_id: int) -> bool:
+        """Have a worker do the errand that the project's folder describes.
+
+        Args:
+            project_id: the project.
+
+        Returns:
+            False if an errand of the project waits or runs already.
+
+        Raises:
+            RedisUnavailableError: Redis does not answer.
+        """
+        if self.has_errand(project_id):
+            return False
+        job_id = errand_id(project_id)
+        with redis_errors(), suppress(DuplicateJobError):
+            # The record of a job that nobody will run would keep its id.
+            self.redis.delete(Job.key_for(job_id))
+            self.queue.enqueue_job(self._job(job_id, project_id, PERFORM_ERRAND), unique=True)
+            return True
+        return False
+
+    def has_errand(self, project_id: int) -> bool:
+        """Whether an errand of the project waits or runs."""
+        with redis_errors():
+            (status,) = self.statuses([errand_id(project_id)])
+        return status in _ALIVE
+
+    def drop_errand(self, project_id: int) -> None:
+        """Drop an errand that waits; a worker that does one notices by the project's folder.
+
+        Args:
+            project_id: the project.
+
+        Raises:
+            RedisUnavailableError: Redis does not answer.
+        """
+        job_id = errand_id(project_id)
+        with redis_errors():
+            self.queue.remove(job_id)
+            if job_id not in {started for started, _ in self.queue.started()}:
+                self.redis.delete(Job.key_for(job_id))
+
     def enqueue_due(self) -> None:
         """Queue the delayed rounds whose time has come. Only the worker that has the scheduler's lock may call this."""
         self.queue.enqueue_due(time.time())
@@ -156,8 +203,7 @@ class RoundQueue:
         Raises:
             RedisUnavailableError: Redis does not answer.
         """
-        deaths = MAX_DEATHS - (job.retries_left if job.retries_left is not None else MAX_DEATHS)
-        turn = Turn(self.redis, int(job.args[0]), job, deaths)
+        turn = Turn(self.redis, int(job.args[0]), job, deaths_of(job))
         with redis_errors():
             return turn if turn.take() else None
 
@@ -288,9 +334,12 @@ class RoundQueue:
         return self.length() > 0
 
     def anybody_runs(self) -> bool:
-        """Whether a round of any project runs."""
+        """Whether a round or an errand of any project runs."""
         with redis_errors():
-            started = [found for job_id, _ in self.queue.started() if (found := _JOB_ID.fullmatch(job_id))]
+            ids = [job_id for job_id, _ in self.queue.started()]
+            if any(map(_ERRAND_ID.fullmatch, ids)):
+                return True
+            started = [found for job_id in ids if (found := _JOB_ID.fullmatch(job_id))]
             # The job of a killed worker stays started for seconds; its turn expires as soon.
             return bool(started and self.redis.exists(*(turn_key(int(found[1])) for found in started)))
 
@@ -303,6 +352,16 @@ class RoundQueue:
         """Number of rounds that wait for a worker."""
         with redis_errors():
             return len(self.queue)
+
+
+def deaths_of(job: Job) -> int:
+    """Return the number of workers that died over a job."""
+    return MAX_DEATHS - (job.retries_left if job.retries_left is not None else MAX_DEATHS)
+
+
+def errand_id(project_id: int) -> str:
+    """Return the id of the job of a project's errand."""
+    return f"errand-{project_id}"
 
 
 def job_ids(project_id: int) -> tuple[str, str, str, str]:

@@ -18,13 +18,15 @@ from redis import Redis
 from rq import Queue, Retry, get_current_job
 from rq.job import Job, JobStatus
 
+from backend.applying import errands
 from backend.rounds import performing
 from backend.settings import Settings
 from backend.store.sync_record import MOST_NAMED
 from backend.work.classifiers import Classifiers
+from backend.work.forgetting import knows, without_rounds
 from backend.work.forms import ARGUMENTS, PERFORM_ROUND
 from backend.work.jobs import JsonJob, JsonWorker
-from backend.work.queue import RoundQueue
+from backend.work.queue import RoundQueue, deaths_of
 from backend.work.redis_access import open_redis
 from backend.work.requests import Requested, Requests
 from backend.work.turn import RETRY_DELAYS_S, Turn
@@ -217,6 +219,57 @@ def test_whether_anybody_runs_is_known_to_all(redis: Redis) -> None:
     _work_off(queue)
     assert _performed == [7]
     assert not queue.anybody_runs()
+
+
+def test_a_project_has_one_errand_at_a_time_beside_its_rounds(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, bool, bool]] = []
+
+    def perform_errand(project_id: int) -> None:
+        seen.append((project_id, queue.has_errand(project_id), queue.anybody_runs()))
+        assert not queue.request_errand(project_id)
+
+    queue = _queue(redis)
+    monkeypatch.setattr(errands, "perform_errand", perform_errand)
+
+    assert [queue.request_errand(7), queue.request_errand(7), queue.request_errand(8)] == [True, False, True]
+    queue.request(7)
+    assert queue.length() == 3
+    queue.drop_errand(8)
+    assert not queue.has_errand(8)
+    _work_off(queue)
+
+    assert seen == [(7, True, True)]
+    assert _performed == [7]
+    assert not queue.has_errand(7)
+    assert queue.request_errand(7), "the next one can be asked for"
+
+
+def test_an_errand_is_done_by_the_next_worker_if_one_was_killed_over_it(redis: Redis) -> None:
+    queue = _queue(redis)
+    queue.request_errand(7)
+    job = queue.queue.fetch_job("errand-7")
+    assert job is not None
+    assert deaths_of(job) == 0
+    queue.queue.remove(job)
+    # RQ's entry of a job that a worker began and never ended.
+    job.set_status(JobStatus.STARTED)
+    redis.zadd(queue.queue.started_job_registry.key, {"errand-7:gone": time.time() + 3600})
+
+    queue.look_after([7])
+
+    again = queue.queue.fetch_job("errand-7")
+    assert again is not None
+    assert queue.queue.job_ids == ["errand-7"]
+    assert deaths_of(again) == 1
+
+
+def test_forgetting_a_project_forgets_its_errand(redis: Redis) -> None:
+    queue = _queue(redis)
+    queue.request_errand(7)
+    assert knows(queue, 7)
+    with without_rounds(queue, 7):
+        assert not queue.has_errand(7)
+    assert not knows(queue, 7)
 
 
 def test_retries_come_later_each_time_until_a_round_goes_well(redis: Redis) -> None:

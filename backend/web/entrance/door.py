@@ -21,6 +21,7 @@ _FORMS = frozenset(
     {
         "shortlist.take_pasted_answer",
         *("pages.train", "pages.pause_project", "pages.resume_project", "pages.choose_version"),
+        *("pages.apply", "pages.find", "pages.end_find", "pages.stop"),
     }
 )
 # The length of an IPv6 network that belongs to one client, who may use any address in it.

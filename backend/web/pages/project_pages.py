@@ -1,15 +1,18 @@
 """The pages for people: all projects, one project, and its buttons."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from flask import Blueprint, Response, current_app, g, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from backend.applying.finding import end_search
 from backend.errors import InvalidRequestError, NotConnectedError, RedisUnavailableError
 from backend.store.project_folder import ProjectFolder, known_projects
-from backend.web.deciding import pause, resume, train_now, use_version
+from backend.web.deciding import ask_errand, pause, resume, stop_errand, train_now, use_version
 from backend.web.entrance.forms import check_token, form_token, give_token
 from backend.web.entrance.limits import refuse_endless_ids
+from backend.web.pages.rest_forms import read_apply, read_find
 from backend.web.report.charts import percent, random_accuracy
 from backend.web.report.project_report import SHOWN_SUSPECTS, project_report
 from backend.web.service import Service
@@ -28,10 +31,20 @@ _DONE = {
     "pause": "The project is paused: a round that runs now ends as usual, and no later one trains or publishes.",
     "resume": "The project goes on: a round looks at everything that changed meanwhile.",
     "version": "Another model version is in use. A new order by it is published in a moment.",
+    "errand": "A worker does it as soon as one is free, and this page shows how far it is.",
+    "stop": "It is stopped. Labels that were written already can be taken back.",
+    "end": "The search is ended: the order is as it was before, in a moment.",
 }
 
 pages = Blueprint("pages", __name__)
 pages.before_request(refuse_endless_ids)
+
+
+@pages.before_request
+def _check_form() -> None:
+    """Every form of these pages has a button of ours."""
+    if request.method == "POST":
+        check_token(request)
 
 
 def wants_page() -> bool:
@@ -65,41 +78,58 @@ def project(project_id: int) -> Response:
 @pages.post("/projects/<int:project_id>/train")
 def train(project_id: int) -> AnyResponse:
     """The button Train now."""
-    return _decide(project_id, "train")
+    return _decide(project_id, "train", train_now)
 
 
 @pages.post("/projects/<int:project_id>/pause")
 def pause_project(project_id: int) -> AnyResponse:
     """The button Pause."""
-    return _decide(project_id, "pause")
+    return _decide(project_id, "pause", lambda _, folder: pause(folder))
 
 
 @pages.post("/projects/<int:project_id>/resume")
 def resume_project(project_id: int) -> AnyResponse:
     """The button Resume."""
-    return _decide(project_id, "resume")
+    return _decide(project_id, "resume", resume)
 
 
 @pages.post("/projects/<int:project_id>/version")
 def choose_version(project_id: int) -> AnyResponse:
     """The buttons that roll back to a model version, or promote one."""
-    return _decide(project_id, "version")
+    place, number = _number("question"), _number("version")
+    use = lambda service, folder: use_version(service, folder.of_question(place), number)  # noqa: E731
+    return _decide(project_id, "version", use)
 
 
-def _decide(project_id: int, what: str) -> AnyResponse:
+@pages.post("/projects/<int:project_id>/apply")
+def apply(project_id: int) -> AnyResponse:
+    """The buttons that label the rest: check what can be promised, write, undo, have people look at a sample."""
+    return _decide(project_id, "errand", lambda service, folder: ask_errand(service, folder, read_apply(request.form)))
+
+
+@pages.post("/projects/<int:project_id>/find")
+def find(project_id: int) -> AnyResponse:
+    """The search: texts that are nearest come next."""
+    return _decide(project_id, "errand", lambda service, folder: ask_errand(service, folder, read_find(request.form)))
+
+
+@pages.post("/projects/<int:project_id>/find/end")
+def end_find(project_id: int) -> AnyResponse:
+    """The button that ends a search."""
+    return _decide(project_id, "end", lambda service, folder: end_search(folder, service.rounds))
+
+
+@pages.post("/projects/<int:project_id>/stop")
+def stop(project_id: int) -> AnyResponse:
+    """The button that stops what a worker was asked to do here."""
+    return _decide(project_id, "stop", stop_errand)
+
+
+def _decide(project_id: int, what: str, decide: Callable[[Service, ProjectFolder], object]) -> AnyResponse:
     """Do what a button says, and show the page anew; what cannot be done is shown on it with the reason."""
-    check_token(request)
-    folder, service = _connected_folder(project_id), _service()
-    place, number = (_number("question"), _number("version")) if what == "version" else (0, 0)
+    folder = _connected_folder(project_id)
     try:
-        if what == "train":
-            train_now(service, folder)
-        elif what == "pause":
-            pause(folder)
-        elif what == "resume":
-            resume(service, folder)
-        else:
-            use_version(service, folder.of_question(place), number)
+        decide(_service(), folder)
     except RedisUnavailableError:
         raise
     except ShortlistError as error:
@@ -119,7 +149,7 @@ def _number(field: str) -> int:
 
 def _project_page(project_id: int, **said: str) -> Response:
     report = project_report(_service(), project_id)
-    is_busy = report.status["state"] not in (IDLE, FAILED)
+    is_busy = report.status["state"] not in (IDLE, FAILED) or report.rest.is_under_way
     bounds = {"most_suspects": SHOWN_SUSPECTS, "least_random": LEAST_TEXTS}
     return _page("project.html", report=report, is_busy=is_busy, **bounds, **said)
 

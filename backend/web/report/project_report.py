@@ -9,6 +9,7 @@ from backend.store.figures import QuestionFigures, TrainingRecord
 from backend.store.project_folder import ProjectFolder, RoundRecord
 from backend.store.sync_record import LeftOutTasks, SyncRecord
 from backend.web.report.charts import Chart, calibration_chart, learning_curve
+from backend.web.report.rest_report import RestReport, rest_report
 from backend.web.report.snippets import snippets_of
 from backend.web.service import Service
 from backend.web.status import project_status
@@ -116,6 +117,7 @@ class ProjectReport:
         until_training: labels until the next training, by the question that needs fewest; None before the first round.
         label_studio: the project's address in Label Studio.
         has_prompt: there is a question for a chat with an LLM.
+        rest: the texts that nobody labelled.
     """
 
     project: int
@@ -127,6 +129,7 @@ class ProjectReport:
     until_training: int | None
     label_studio: str
     has_prompt: bool
+    rest: RestReport
 
 
 def project_report(service: Service, project_id: int) -> ProjectReport:
@@ -140,17 +143,19 @@ def project_report(service: Service, project_id: int) -> ProjectReport:
     questions = tuple(
         _question(folder.of_question(place), place, each) for place, each in enumerate(status["questions"])
     )
-    last = folder.sync_record.read()
+    last, rest = folder.sync_record.read(), rest_report(service, folder)
+    label_studio = f"{service.settings.label_studio_url}/projects/{project_id}"
     return ProjectReport(
         project=project_id,
         status=status,
         questions=questions,
         rounds=tuple(reversed(folder.rounds.read()[-SHOWN_ROUNDS:])),
-        snippets=snippets_of(folder.tasks_file, _named_tasks(status, questions)),
+        snippets=snippets_of(folder.tasks_file, _named_tasks(status, questions) | rest.named_tasks),
         left_out=tuple(LeftOutTasks(**left).sentence for left in status["left_out"]),
         until_training=_until_training(last),
-        label_studio=f"{service.settings.label_studio_url}/projects/{project_id}",
+        label_studio=label_studio,
         has_prompt=folder.paste_prompt.exists(),
+        rest=rest,
     )
 
 

@@ -34,6 +34,8 @@ def test_without_redis_url_and_serve_the_error_names_both(tmp_path):
         lambda rounds: rounds.length(),
         lambda rounds: rounds.anybody_runs(),
         lambda rounds: rounds.look_after([1]),
+        lambda rounds: rounds.request_errand(1),
+        lambda rounds: rounds.drop_errand(1),
     ],
     ids=[
         "ping",
@@ -45,6 +47,8 @@ def test_without_redis_url_and_serve_the_error_names_both(tmp_path):
         "length",
         "anybody_runs",
         "look_after",
+        "request_errand",
+        "drop_errand",
     ],
 )
 def test_every_method_names_a_redis_that_does_not_answer(tmp_path, ask):

@@ -2,8 +2,8 @@
 
 import pytest
 
+from backend.applying.finding import Found, look_for, sought
 from backend.applying.reading import look_on, read_now
-from backend.commands.rest.find import Found, look_for, sought
 from backend.errors import ConfigurationError
 from backend.rounds.round import Round
 from backend.settings import Settings

@@ -1,9 +1,8 @@
-"""What `apply` says: sentences for people, and JSON."""
+"""What `apply` tells: sentences for people, and JSON values."""
 
 from typing import Any
 
 from backend.applying.planning import ApplyPlan, Seen
-from backend.commands.terminal import say
 from model.learner.evaluation import Evaluation
 
 
@@ -36,44 +35,47 @@ def counts(seen: Seen) -> dict[str, int]:
     return {"agreed": seen.agreed, "answered": seen.answered, "skipped": seen.skipped, "waiting": seen.waiting}
 
 
-def say_plan(plan: ApplyPlan, known: Evaluation | None) -> None:
-    """Say what would be labelled.
+def tell_plan(plan: ApplyPlan, known: Evaluation | None) -> list[str]:
+    """Tell what would be labelled, in sentences.
 
     Args:
         plan: the labels.
         known: evaluation of the model version on all labelled texts.
     """
     if not plan.labels:
-        say("No text waits for a label.")
-        return
+        return ["No text waits for a label."]
     low, high = plan.promise.interval
-    say(
+    told = [
         f"{len(plan.predicted)} of {plan.others} unlabelled texts get a label: those of which model version "
         f"{plan.model} is sure by {plan.promise.threshold:.1%} or more."
-    )
+    ]
     if plan.copied:
-        say(f"{len(plan.copied)} more are copies of texts that people labelled, and get the same label.")
-    say(
+        told.append(f"{len(plan.copied)} more are copies of texts that people labelled, and get the same label.")
+    told.append(
         f"Of {plan.promise.tested} such texts that people labelled in a random sample it is right on "
         f"{plan.promise.right}: between {low:.1%} and {high:.1%} of the labels are right, with 95 % certainty."
     )
     if known is not None:
-        say(
+        told.append(
             f"For comparison: it is right on {known.accuracy:.0%} of all {known.texts} labelled texts that it had not "
             "seen. Most of them were chosen for being hard, so this promises nothing."
         )
+    return told
 
 
-def say_seen(seen: Seen) -> None:
-    """Say what people said of a sample."""
+def tell_seen(seen: Seen) -> list[str]:
+    """Tell what people said of a sample, in sentences."""
     low, high = seen.plan.promise.interval
     rest = f"; {seen.skipped} were skipped" if seen.skipped else ""
-    say(f"People labelled {seen.answered} texts of the sample and agreed on {seen.agreed}; {seen.waiting} wait{rest}.")
+    told = [
+        f"People labelled {seen.answered} texts of the sample and agreed on {seen.agreed}; {seen.waiting} wait{rest}."
+    ]
     if seen.answered:
-        say(
+        told.append(
             f"With the random sample of the order, {seen.plan.promise.right} of {seen.plan.promise.tested} are right: "
             f"between {low:.1%} and {high:.1%} of the {len(seen.plan.predicted)} other labels are, with 95 % certainty."
         )
     if not seen.waiting:
         can = "can" if seen.plan.holds else "cannot"
-        say(f"A precision of {seen.plan.precision:.0%} {can} be promised.")
+        told.append(f"A precision of {seen.plan.precision:.0%} {can} be promised.")
+    return told

@@ -1,0 +1,125 @@
+"""Find unlabelled texts that are nearest to what somebody looks for, and put them next."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from backend.errors import ConfigurationError
+from backend.rounds.asking.copies import find_copies
+from backend.rounds.context import RoundContext
+from backend.rounds.score import embedder
+from backend.rounds.sync import Synced
+from backend.store.applied import Wish
+from backend.store.project_folder import ProjectFolder
+from backend.work.queue import RoundQueue
+from model.texts.search import nearest
+
+# How many texts are found, unless somebody says another number, and at most.
+COUNT, MOST = 30, 1_000
+
+
+@dataclass(frozen=True)
+class Sought:
+    """What somebody looks for.
+
+    Attributes:
+        examples: texts to look for.
+        reason: what is looked for, for people.
+        questions: the project.
+        left_out: tasks that are not found: the example itself.
+    """
+
+    examples: Sequence[str]
+    reason: str
+    questions: Sequence[Synced]
+    left_out: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Found:
+    """The nearest texts, by task id, nearest first; and what was looked for, for people."""
+
+    reason: str
+    texts: dict[int, str]
+
+
+def look_for(context: RoundContext, sought: Sought, count: int) -> Found:
+    """Find the unlabelled texts that are nearest to what is looked for; copies are found once.
+
+    Args:
+        context: see `look_on`.
+        sought: what is looked for.
+        count: how many texts.
+    """
+    copies = find_copies(sought.questions)
+    out = {*sought.left_out, *copies.twin_of, *(id_ for one in sought.questions for id_ in one.targets.task_ids)}
+    pool = [one for one in sought.questions[0].pool if one.text and not one.is_skipped and one.task_id not in out]
+    texts = [one.text for one in pool]
+    # The encoder before any training: it knows more of the language than one that was tuned on few labels.
+    embeddings = embedder(context, None)([*texts, *sought.examples])
+    rows = nearest(sought.examples, texts, embeddings[len(texts) :], embeddings[: len(texts)])[:count]
+    return Found(sought.reason, {pool[row].task_id: pool[row].text for row in rows.tolist()})
+
+
+def put_next(folder: ProjectFolder, queue: RoundQueue, found: Found) -> None:
+    """Have people label found texts next; the texts of an earlier search lose their places."""
+    folder.wish.write(Wish(time.time(), found.reason, tuple(found.texts)))
+    queue.request(folder.project_id)
+
+
+def end_search(folder: ProjectFolder, queue: RoundQueue) -> None:
+    """End the last search: the order is as it was."""
+    folder.wish.remove()
+    queue.request(folder.project_id)
+
+
+def sought(questions: Sequence[Synced], words: str, like: int, label: str) -> Sought:
+    """Read what is looked for: words, texts like that of a task, or a label.
+
+    Args:
+        questions: the project.
+        words: words; empty for one of the others.
+        like: a task; 0 for one of the others.
+        label: a label; empty for one of the others.
+
+    Raises:
+        ConfigurationError: there is nothing to look for, or the project has no such task or label.
+    """
+    if label:
+        return _of_label(questions, label)
+    if like:
+        return _of_task(questions, like)
+    if not words.strip():
+        raise ConfigurationError("there is no word to look for")
+    return Sought([words], f"find: {shortened(words)}", questions)
+
+
+def _of_task(questions: Sequence[Synced], task_id: int) -> Sought:
+    texts = {one.task_id: one.text for one in questions[0].pool}
+    for synced in questions:
+        texts |= dict(zip(synced.targets.task_ids, synced.targets.texts, strict=True))
+    if not texts.get(task_id, "").strip():
+        raise ConfigurationError(f"like task {task_id}: the project has no such task with a text")
+    return Sought([texts[task_id]], f"find: like task {task_id}", questions, frozenset([task_id]))
+
+
+def _of_label(questions: Sequence[Synced], label: str) -> Sought:
+    """The texts that people gave the label, and the words that say what it means."""
+    for synced in questions:
+        labels = synced.task.label_set.labels
+        if label in labels:
+            position = labels.index(label)
+            given_M = np.flatnonzero(synced.task.decided(synced.targets.targets_N_C)[:, position]).tolist()
+            meaning = synced.label_texts[position] if synced.label_texts else ()
+            examples = [*(meaning or (label,)), *(synced.targets.texts[row] for row in given_M)]
+            return Sought(examples, f"find: label {shortened(label)}", questions)
+    known = ", ".join(repr(label) for synced in questions for label in synced.task.label_set.labels[:20])
+    raise ConfigurationError(f"label {label!r}: the project has no such label; it has {known}")
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """The beginning of a text, in one line."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[:most]}…"

@@ -1,0 +1,185 @@
+"""Label the rest of a project, for the command `apply` and the buttons of the page: plan, sample, write, undo."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from backend.applying.planning import (
+    ApplyPlan,
+    Seen,
+    draw_sample,
+    plan_labels,
+    plan_likely,
+    read_sample,
+    widened,
+)
+from backend.applying.reading import Rest, find_question, read_now
+from backend.applying.writing import undo, write_annotations, write_predictions
+from backend.errors import CannotPromiseError, ConfigurationError
+from backend.rounds.context import RoundContext
+from backend.store.applied import Form, Sample
+from model.tasks.task import Task
+
+# What is promised unless somebody says another share, and the shares that can be asked for.
+PRECISION, LEAST, MOST = 0.95, 0.5, 0.999
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of `apply`.
+
+    Attributes:
+        precision: the share of right labels that is to be promised.
+        question: control of the question; empty for the first.
+        form: in which form labels are written.
+    """
+
+    precision: float = PRECISION
+    question: str = ""
+    form: Form = Form.PREDICTIONS
+
+
+class Labelling:
+    """One call of `apply` for a project."""
+
+    def __init__(self, context: RoundContext, wanted: Wanted, on_progress: Callable[[int, int], None]) -> None:
+        """Say what is wanted; nothing is read yet.
+
+        Args:
+            context: see `look_on`.
+            wanted: what is asked for.
+            on_progress: called with (done, total) while labels are written or deleted.
+
+        Raises:
+            ConfigurationError: such a precision cannot be asked for.
+        """
+        if not LEAST <= wanted.precision <= MOST:
+            raise ConfigurationError(
+                f"a precision (--precision) is a share from {LEAST} to {MOST}, not {wanted.precision:g}"
+            )
+        self._context = context
+        self._client, self._queue, self._folder = context.client, context.queue, context.folder
+        self._wanted = wanted
+        self._on_progress = on_progress
+
+    def rest(self) -> Rest:
+        """Read the project as it is now.
+
+        Raises:
+            ConfigurationError: annotations are wanted where a task has several questions.
+            UnsupportedConfigError: there is no such question.
+            NoModelError: the question has no model version.
+        """
+        questions = read_now(self._context)
+        synced = find_question(questions, self._wanted.question)
+        if self._wanted.form is Form.ANNOTATIONS and len(questions) > 1:
+            raise ConfigurationError(
+                f"annotations (--as-annotations) would leave {len(questions) - 1} of the project's {len(questions)} "
+                "questions unanswered, and Label Studio would call the tasks done: write predictions instead"
+            )
+        return Rest(self._context, synced)
+
+    def plan(self, rest: Rest) -> ApplyPlan:
+        """Plan labels by the sample that people looked at, if there is one, else by the random tenth alone.
+
+        Raises:
+            CannotPromiseError: the precision cannot be promised by any labels, or the sample waits for people.
+        """
+        waiting = self._waiting_sample(rest)
+        if waiting is not None:
+            seen = read_sample(rest, waiting)
+            if seen.waiting:
+                raise CannotPromiseError(
+                    f"{seen.waiting} of the {len(waiting.shown)} texts of the sample wait for people: they come next "
+                    "in the order. Ask again when they are labelled, or take the sample back (--undo)"
+                )
+            return seen.plan
+        return plan_labels(rest, rest.evidence(), self._wanted.precision)
+
+    def show_sample(self, size: int) -> Sample | Seen:
+        """Have people look at a sample of what would be labelled, or read what they said so far.
+
+        Args:
+            size: number of texts to look at; a larger number than before widens the sample.
+
+        Returns:
+            The sample that was put first in the order; or what people said of the one that is there.
+
+        Raises:
+            CannotPromiseError: the classifier is too unsure of every text.
+        """
+        rest = self.rest()
+        waiting = self._waiting_sample(rest)
+        if waiting is None:
+            return self._put_first(draw_sample(plan_likely(rest, rest.evidence(), self._wanted.precision), size))
+        if size > len(waiting.shown):
+            return self._put_first(widened(waiting, size))
+        return read_sample(rest, waiting)
+
+    def write(self, task: Task, plan: ApplyPlan) -> str:
+        """Write planned labels to Label Studio.
+
+        Args:
+            task: the question.
+            plan: the labels; their promise holds.
+
+        Returns:
+            What was written, in a sentence.
+
+        Raises:
+            PublicationError: Label Studio stored fewer; call again, it goes on.
+        """
+        to = self._client, self._folder
+        if self._wanted.form is Form.ANNOTATIONS:
+            run, _ = write_annotations(*to, task, plan, self._on_progress)
+            said = (
+                f"{run.tasks} texts have an annotation now. Those of Shortlist are marked {run.name}, and nothing is "
+                "learned from them."
+            )
+        else:
+            run = write_predictions(*to, task, plan, self._on_progress)
+            said = (
+                f"Label Studio has {run.tasks} predictions of the model version {run.name}: filter by it in the Data "
+                "Manager. The order stays as it is."
+            )
+        self._folder.sample.remove()
+        self._queue.request(self._folder.project_id, are_all_named=False)
+        return said
+
+    def undo(self) -> str:
+        """Delete all labels that `apply` wrote in the project.
+
+        Returns:
+            What was deleted, in a sentence.
+        """
+        predictions, annotations = undo(self._client, self._folder, self._on_progress)
+        self._queue.request(self._folder.project_id, changes=annotations, are_all_named=False)
+        deleted = f"{predictions} predictions and {annotations} annotations"
+        return f"Deleted {deleted} of apply in project {self._folder.project_id}."
+
+    def _waiting_sample(self, rest: Rest) -> Sample | None:
+        """The labels that wait for people to look at a sample, if they are those that are asked about."""
+        sample, asked = self._folder.sample.read(), (rest.synced.task.control, self._wanted.precision)
+        return sample if sample and (sample.question, sample.precision) == asked else None
+
+    def _put_first(self, sample: Sample) -> Sample:
+        self._folder.sample.write(sample)
+        self._queue.request(self._folder.project_id)
+        return sample
+
+
+def check_promise(plan: ApplyPlan) -> None:
+    """See that a plan keeps the precision that was asked for.
+
+    Raises:
+        CannotPromiseError: it does not.
+    """
+    if not plan.holds:
+        raise CannotPromiseError(broken_promise(plan))
+
+
+def broken_promise(plan: ApplyPlan) -> str:
+    """Say that a plan does not keep the precision that was asked for, and what to do."""
+    return (
+        f"a precision of {plan.precision:.0%} cannot be promised by this sample: try a larger sample (--sample) or "
+        "a lower precision (--precision)"
+    )
