@@ -203,8 +203,8 @@ def carry_out(context: RoundContext, errand: Errand, watch: Watch) -> list[str]:
     if errand.kind is ErrandKind.WRITE:
         return _write(context, labelling, errand, watch)
     watch.may_make_way()
-    said = labelling.undo()
-    return ["The rest of what was labelled is deleted, too." if watch.has_made_way else said]
+    deleted = labelling.undo()
+    return ["The rest of what was labelled is deleted, too." if watch.has_made_way else deleted.said]
 
 
 def _check(folder: ProjectFolder, labelling: Labelling, errand: Errand) -> list[str]:
@@ -256,11 +256,11 @@ def _write(context: RoundContext, labelling: Labelling, errand: Errand, watch: W
     if not plan.labels:
         return ["No text waits for a label."]
     watch.may_make_way()
-    said = labelling.write(task, plan)
+    written = labelling.write(task, plan)
     document.remove()
     # The labels that were promised are written.
     context.folder.checked.remove()
-    return [said]
+    return [written.said]
 
 
 def _find(context: RoundContext, errand: Errand) -> list[str]:

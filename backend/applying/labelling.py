@@ -38,6 +38,49 @@ class Wanted:
     form: Form = Form.PREDICTIONS
 
 
+@dataclass(frozen=True)
+class Written:
+    """Labels that Label Studio has now.
+
+    Attributes:
+        name: of the run of `apply`, which filters find.
+        form: in which form they were written.
+        tasks: number of tasks that have one.
+    """
+
+    name: str
+    form: Form
+    tasks: int
+
+    @property
+    def said(self) -> str:
+        """The same in a sentence."""
+        if self.form is Form.ANNOTATIONS:
+            return (
+                f"{self.tasks} texts have an annotation now. Those of Shortlist are marked {self.name}, and nothing is "
+                "learned from them."
+            )
+        return (
+            f"Label Studio has {self.tasks} predictions of the model version {self.name}: filter by it in the Data "
+            "Manager. The order stays as it is."
+        )
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """Numbers of predictions and annotations of `apply` that were deleted in a project."""
+
+    project: int
+    predictions: int
+    annotations: int
+
+    @property
+    def said(self) -> str:
+        """The same in a sentence."""
+        deleted = f"{self.predictions} predictions and {self.annotations} annotations"
+        return f"Deleted {deleted} of apply in project {self.project}."
+
+
 class Labelling:
     """One call of `apply` for a project."""
 
@@ -115,15 +158,12 @@ class Labelling:
             return self._put_first(widened(waiting, size))
         return read_sample(rest, waiting)
 
-    def write(self, task: Task, plan: ApplyPlan) -> str:
+    def write(self, task: Task, plan: ApplyPlan) -> Written:
         """Write planned labels to Label Studio.
 
         Args:
             task: the question.
             plan: the labels; their promise holds.
-
-        Returns:
-            What was written, in a sentence.
 
         Raises:
             PublicationError: Label Studio stored fewer; call again, it goes on.
@@ -131,30 +171,17 @@ class Labelling:
         to = self._client, self._folder
         if self._wanted.form is Form.ANNOTATIONS:
             run, _ = write_annotations(*to, task, plan, self._on_progress)
-            said = (
-                f"{run.tasks} texts have an annotation now. Those of Shortlist are marked {run.name}, and nothing is "
-                "learned from them."
-            )
         else:
             run = write_predictions(*to, task, plan, self._on_progress)
-            said = (
-                f"Label Studio has {run.tasks} predictions of the model version {run.name}: filter by it in the Data "
-                "Manager. The order stays as it is."
-            )
         self._folder.sample.remove()
         self._queue.request(self._folder.project_id, are_all_named=False)
-        return said
+        return Written(run.name, run.form, run.tasks)
 
-    def undo(self) -> str:
-        """Delete all labels that `apply` wrote in the project.
-
-        Returns:
-            What was deleted, in a sentence.
-        """
+    def undo(self) -> Deleted:
+        """Delete all labels that `apply` wrote in the project."""
         predictions, annotations = undo(self._client, self._folder, self._on_progress)
         self._queue.request(self._folder.project_id, changes=annotations, are_all_named=False)
-        deleted = f"{predictions} predictions and {annotations} annotations"
-        return f"Deleted {deleted} of apply in project {self._folder.project_id}."
+        return Deleted(self._folder.project_id, predictions, annotations)
 
     def _waiting_sample(self, rest: Rest) -> Sample | None:
         """The labels that wait for people to look at a sample, if they are those that are asked about."""

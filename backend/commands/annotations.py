@@ -1,13 +1,13 @@
 """`export`: a project's annotations as gold answers in a file, for `python -m model simulate`."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from backend.commands.terminal import ProjectOption, say, settings_of_command
+from backend.commands.terminal import JsonOption, ProjectOption, answer, settings_of_command
 from backend.errors import UnsupportedConfigError
 from backend.rounds.sync import read_targets
 from backend.settings import Settings
@@ -22,15 +22,13 @@ def export(
     out: Annotated[
         Path, typer.Option(help="Where to: a text and its label, or its answer to each question, a line, as JSON.")
     ],
+    *,
+    json_out: JsonOption = False,
 ) -> None:
     """Write a project's annotations to a file, to simulate query strategies on: python -m model simulate."""
     with settings_of_command() as settings:
         exported = export_annotations(settings, project, out)
-        say(f"Wrote {exported.texts} labelled texts to {out}")
-        if len(exported.answers) > 1:
-            say("Answers: " + ", ".join(f"{name} {count}" for name, count in exported.answers.items()))
-        for left in exported.left_out:
-            say(left.sentence)
+        answer({"project": project, "file": str(out), **asdict(exported)}, *_in_words(exported, out), as_json=json_out)
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,13 @@ class Exported:
     texts: int
     answers: Mapping[str, int]
     left_out: tuple[LeftOutTasks, ...]
+
+
+def _in_words(exported: Exported, out: Path) -> Iterator[str]:
+    yield f"Wrote {exported.texts} labelled texts to {out}"
+    if len(exported.answers) > 1:
+        yield "Answers: " + ", ".join(f"{name} {count}" for name, count in exported.answers.items())
+    yield from (left.sentence for left in exported.left_out)
 
 
 def export_annotations(settings: Settings, project_id: int, file: Path) -> Exported:

@@ -4,13 +4,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from backend.commands.model_dir import check_model_dir
-from backend.commands.terminal import errors, say, settings_of_command
+from backend.commands.terminal import JsonOption, answer, errors, settings_of_command
 from backend.errors import BackupError, ConfigurationError, RedisUnavailableError
 from backend.settings import Settings
 from backend.store.backup.archive import Manifest, OnFile, write_backup
@@ -28,6 +28,7 @@ def backup(
     with_caches: Annotated[
         bool, typer.Option("--all", help="With embeddings, which a round would compute anew.")
     ] = False,
+    json_out: JsonOption = False,
 ) -> None:
     """Write all that is under MODEL_DIR into one archive, also while rounds run.
 
@@ -39,17 +40,22 @@ def backup(
         _check_place(file, settings.model_dir)
         with _progress("Packing") as on_file:
             manifest, left_out = write_backup(settings.model_dir, file, has_caches=with_caches, on_file=on_file)
-        say(f"Wrote {file}: {_megabytes(file.stat().st_size)}")
-        _say_content(manifest)
-        for name in left_out:
-            say(f"Left out, because it cannot be read; a round makes it anew: {name}")
-        say("It holds texts, labels and the secrets of webhooks: keep it where only you can read it.")
+        size_bytes = file.stat().st_size
+        answer(
+            {"file": str(file), "bytes": size_bytes, **_content(manifest), "left_out": list(left_out)},
+            f"Wrote {file}: {_megabytes(size_bytes)}",
+            *_content_in_words(manifest),
+            *(f"Left out, because it cannot be read; a round makes it anew: {name}" for name in left_out),
+            "It holds texts, labels and the secrets of webhooks: keep it where only you can read it.",
+            as_json=json_out,
+        )
 
 
 def restore(
     file: Annotated[Path, typer.Argument(help="An archive that `backup` wrote.")],
     *,
     force: Annotated[bool, typer.Option("--force", help="Set the projects that are in MODEL_DIR now aside.")] = False,
+    json_out: JsonOption = False,
 ) -> None:
     """Put a backup in place; serve and workers must not run. A killed restore leaves the old state or the new one.
 
@@ -61,11 +67,14 @@ def restore(
             _check_nobody_works(settings)
             with _progress("Unpacking") as on_file:
                 manifest, before = restore_backup(file, settings.model_dir, is_forced=force, on_file=on_file)
-        say(f"Restored {file} to {settings.model_dir}, as of {manifest.at} (release {manifest.shortlist})")
-        _say_content(manifest)
-        if before is not None:
-            say(f"The state before is in {before}: delete that folder when all is well.")
-        say("Start the backend: its first rounds ask Label Studio which projects are still connected.")
+        answer(
+            {"file": str(file), "model_dir": str(settings.model_dir), **_content(manifest), "before": _named(before)},
+            f"Restored {file} to {settings.model_dir}, as of {manifest.at} (release {manifest.shortlist})",
+            *_content_in_words(manifest),
+            *([f"The state before is in {before}: delete that folder when all is well."] if before else []),
+            "Start the backend: its first rounds ask Label Studio which projects are still connected.",
+            as_json=json_out,
+        )
 
 
 def _check_place(file: Path, model_dir: Path) -> None:
@@ -114,13 +123,32 @@ def _progress(verb: str) -> Iterator[OnFile]:
         yield on_file
 
 
-def _say_content(manifest: Manifest) -> None:
+def _content(manifest: Manifest) -> dict[str, Any]:
+    """What an archive holds, as JSON values."""
+    projects = [
+        {"project": int(project), "versions": _versions(manifest, project), "bytes": size_bytes}
+        for project, size_bytes in manifest.projects.items()
+    ]
+    about = {"at": manifest.at, "shortlist": manifest.shortlist, "has_embeddings": manifest.has_caches}
+    return {**about, "files": len(manifest.files), "projects": projects}
+
+
+def _content_in_words(manifest: Manifest) -> Iterator[str]:
     caches = "with embeddings" if manifest.has_caches else "without embeddings, which a round computes anew"
-    say(f"{len(manifest.files)} files of {len(manifest.projects)} projects, {caches}:")
+    yield f"{len(manifest.files)} files of {len(manifest.projects)} projects, {caches}:"
     for project, size_bytes in manifest.projects.items():
-        versions = {name.split("/")[3] for name in manifest.files if name.startswith(f"projects/{project}/versions/")}
-        models = len([version for version in versions if version.isdigit()])
-        say(f"  project {project}: {models} model version{'' if models == 1 else 's'}, {_megabytes(size_bytes)}")
+        models = _versions(manifest, project)
+        yield f"  project {project}: {models} model version{'' if models == 1 else 's'}, {_megabytes(size_bytes)}"
+
+
+def _versions(manifest: Manifest, project: str) -> int:
+    """Number of model versions of a project in an archive."""
+    versions = {name.split("/")[3] for name in manifest.files if name.startswith(f"projects/{project}/versions/")}
+    return len([version for version in versions if version.isdigit()])
+
+
+def _named(folder: Path | None) -> str | None:
+    return None if folder is None else str(folder)
 
 
 def _megabytes(size_bytes: int) -> str:

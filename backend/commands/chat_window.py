@@ -3,19 +3,24 @@
 import sys
 
 from backend.commands.model_dir import check_model_dir
-from backend.commands.terminal import ProjectOption, say, settings_of_command
+from backend.commands.terminal import JsonOption, ProjectOption, answer, settings_of_command
 from backend.web.pages.pasting import prompt_of, take_answer
 from backend.web.service import open_service
 
 
-def prompt(project: ProjectOption) -> None:
+def prompt(project: ProjectOption, *, json_out: JsonOption = False) -> None:
     """Print what to paste into a chat window that is to choose what is labelled first; no API key needed."""
     with settings_of_command() as settings:
         check_model_dir(settings.model_dir, may_write=True)
-        print(prompt_of(open_service(settings).folder(project)).text)
+        asked = prompt_of(open_service(settings).folder(project))
+        if json_out:
+            answer({"project": project, "prompt": asked.text, "select": asked.select}, as_json=True)
+        else:
+            # As it is: the question has lines.
+            print(asked.text)
 
 
-def paste(project: ProjectOption) -> None:
+def paste(project: ProjectOption, *, json_out: JsonOption = False) -> None:
     """Take a chat window's answer from stdin; what it picked is asked for first."""
     with settings_of_command() as settings:
         check_model_dir(settings.model_dir, may_write=True)
@@ -23,4 +28,8 @@ def paste(project: ProjectOption) -> None:
         service.rounds.ping()
         selection = take_answer(service.folder(project), sys.stdin.read())
         service.rounds.request(project)
-        say(f"{len(selection.picks)} texts of project {project} are asked for first, in a moment.")
+        answer(
+            {"project": project, "picks": [pick.task_id for pick in selection.picks]},
+            f"{len(selection.picks)} texts of project {project} are asked for first, in a moment.",
+            as_json=json_out,
+        )

@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from backend.commands.terminal import BackendUrlOption, ProjectOption, backend_url, say, settings_of_command
+from backend.commands.terminal import (
+    BackendUrlOption,
+    JsonOption,
+    ProjectOption,
+    answer,
+    backend_url,
+    settings_of_command,
+)
 from backend.studio.connecting import connect_project
 from model.tasks.label_names import read_descriptions
 
@@ -16,8 +23,12 @@ def connect(
     describe: Annotated[
         Path | None, typer.Option(help="What labels mean: a JSON file with a text by label. Also once connected.")
     ] = None,
+    *,
+    json_out: JsonOption = False,
 ) -> None:
     """Connect a project to this backend, as Settings → Model → Connect Model does."""
     with settings_of_command() as settings:
         descriptions = read_descriptions(describe) if describe else None
-        say(connect_project(settings, project, backend_url(settings, url), descriptions))
+        ours = backend_url(settings, url)
+        said = connect_project(settings, project, ours, descriptions)
+        answer({"project": project, "url": ours, "said": said}, said, as_json=json_out)

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import typer
@@ -12,7 +12,15 @@ from rich.console import Console
 from rich.text import Text
 
 from backend.commands.model_dir import check_model_dir
-from backend.commands.terminal import BackendUrlOption, backend_url, console, plain, settings_of_command
+from backend.commands.terminal import (
+    BackendUrlOption,
+    JsonOption,
+    answer,
+    backend_url,
+    console,
+    plain,
+    settings_of_command,
+)
 from backend.errors import ConfigurationError, LabelStudioError, TokenRefusedError, UnknownProjectError
 from backend.rounds.llm.access import check_context, llm_config
 from backend.rounds.order import FALLBACK
@@ -66,12 +74,18 @@ class Finding:
 def doctor(
     project: Annotated[int, typer.Option("--project", help="Look at this project; default: all.")] = 0,
     url: BackendUrlOption = "",
+    *,
+    json_out: JsonOption = False,
 ) -> None:
     """Look at everything that has to work together; name what is wrong, and the fix. Exit code 1 if anything is."""
     with settings_of_command() as settings:
         findings = examine(settings, project or None, backend_url(settings, url))
-        print_findings(console, findings)
-        if any(not finding.is_well for finding in findings):
+        is_well = all(finding.is_well for finding in findings)
+        if json_out:
+            answer({"is_well": is_well, "findings": list(map(_as_dict, findings))}, as_json=True)
+        else:
+            print_findings(console, findings)
+        if not is_well:
             raise typer.Exit(1)
 
 
@@ -132,6 +146,10 @@ def _as_seen_by(client: LabelStudioClient, settings: Settings, project_id: int |
             yield from _project(settings, client, one, url)
         except UnknownProjectError as error:
             yield Finding("project", str(error), "give --project an id that the API key's owner can open")
+
+
+def _as_dict(finding: Finding) -> dict[str, Any]:
+    return {**asdict(finding), "is_well": finding.is_well}
 
 
 def print_findings(console: Console, findings: list[Finding]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from backend.commands.model_dir import check_model_dir
-from backend.commands.terminal import ProjectOption, say, settings_of_command
+from backend.commands.terminal import JsonOption, ProjectOption, answer, say, settings_of_command
 from backend.errors import (
     LabelStudioError,
     RedisUnavailableError,
@@ -38,6 +38,7 @@ def forget(
     offline: Annotated[
         bool, typer.Option("--offline", help="Ask Label Studio nothing, for instance because it is gone.")
     ] = False,
+    json_out: JsonOption = False,
 ) -> None:
     """Remove everything that Shortlist keeps about a project: texts, labels, models, answers of an LLM, waiting rounds.
 
@@ -51,18 +52,27 @@ def forget(
         folder = ProjectFolder(settings.model_dir, project)
         ours = [] if offline else _connected(settings, folder, may_disconnect=disconnect)
         if not yes:
-            typer.confirm(f"Delete all that is kept of project {project}? Nothing brings it back", abort=True)
+            typer.confirm(
+                f"Delete all that is kept of project {project}? Nothing brings it back", abort=True, err=json_out
+            )
+        removed = _disconnect(settings, folder, ours) if ours else 0
         if ours:
-            _disconnect(settings, folder, ours)
+            # Said at once: should the disk refuse, the project is disconnected all the same.
+            told = f"Disconnected project {project} in Label Studio, and deleted {removed} predictions there."
+            say(told, is_aside=json_out)
         # A worker that does an errand ends it when it is taken back.
         folder.errand.remove()
         with _nobody_works(settings, queue, project):
             _delete(settings, project, is_redis_running=queue is not None and settings.redis_url is None)
         if queue is not None:
             rewrite_files(queue.redis)
-        say(f"Project {project} is forgotten. Backups that you took still hold it, and so does Label Studio.")
-        if offline:
-            say("Label Studio was not asked: if the project is connected there, its next event brings it back.")
+        unasked = "Label Studio was not asked: if the project is connected there, its next event brings it back."
+        answer(
+            {"project": project, "is_disconnected": bool(ours), "predictions_deleted": removed},
+            f"Project {project} is forgotten. Backups that you took still hold it, and so does Label Studio.",
+            *([unasked] if offline else []),
+            as_json=json_out,
+        )
 
 
 def _queue(settings: Settings) -> RoundQueue | None:
@@ -118,15 +128,18 @@ def _connected(settings: Settings, folder: ProjectFolder, *, may_disconnect: boo
     return []
 
 
-def _disconnect(settings: Settings, folder: ProjectFolder, ours: list[MLBackend]) -> None:
-    """Disconnect the project in Label Studio; its events end before its predictions go."""
+def _disconnect(settings: Settings, folder: ProjectFolder, ours: list[MLBackend]) -> int:
+    """Disconnect the project in Label Studio; its events end before its predictions go.
+
+    Returns:
+        The number of deleted predictions.
+    """
     urls = {backend.webhook_url for backend in ours}
     with LabelStudioClient(settings) as client:
         client.delete_webhooks(folder.project_id, lambda url: url in urls)
         for backend in ours:
             client.delete_backend(backend.backend_id)
-        removed = remove_all(client, folder)
-    say(f"Disconnected project {folder.project_id} in Label Studio, and deleted {removed} predictions there.")
+        return remove_all(client, folder)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from backend.commands.model_dir import check_model_dir
-from backend.commands.terminal import ProjectOption, say, settings_of_command
+from backend.commands.terminal import JsonOption, ProjectOption, answer, settings_of_command
 from backend.store.waiting import promote as promote_waiting
 from backend.web.deciding import use_version
 from backend.web.service import open_service
@@ -14,18 +14,26 @@ from backend.web.service import open_service
 def rollback(
     project: ProjectOption,
     to: Annotated[int, typer.Option("--to", help="Model version to use; default: the one before the current.")] = 0,
+    *,
+    json_out: JsonOption = False,
 ) -> None:
     """Use an earlier model version again; its order is published at once, and the next training goes on from there."""
     with settings_of_command() as settings:
         check_model_dir(settings.model_dir, may_write=True)
         service = open_service(settings)
         number = use_version(service, service.folder(project), to)
-        say(f"Project {project} uses model version {number} again; its order is being published.")
+        answer(
+            {"project": project, "model": number},
+            f"Project {project} uses model version {number} again; its order is being published.",
+            as_json=json_out,
+        )
 
 
 def promote(
     project: ProjectOption,
     version: Annotated[int, typer.Option("--version", help="Only this model version; default: all that wait.")] = 0,
+    *,
+    json_out: JsonOption = False,
 ) -> None:
     """Use a model version that waits because it is clearly worse than the current one, and publish its order."""
     with settings_of_command() as settings:
@@ -35,4 +43,8 @@ def promote(
         promoted = promote_waiting(service.folder(project), version)
         service.rounds.request(project)
         numbers = " and ".join(map(str, promoted))
-        say(f"Project {project} uses model version {numbers} now; its order is being published.")
+        answer(
+            {"project": project, "models": promoted},
+            f"Project {project} uses model version {numbers} now; its order is being published.",
+            as_json=json_out,
+        )

@@ -1,14 +1,15 @@
-"""The console, the options, and the way errors end a command: common to every command."""
+"""The console, the options, and the ways a command answers and fails: common to every command."""
 
 import io
+import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from traceback import extract_tb
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -33,6 +34,9 @@ _EVERYWHERE = ("127.0.0.1", "0.0.0.0", "::")  # noqa: S104 - nothing listens her
 ProjectOption = Annotated[int, typer.Option("--project", help="Label Studio's project id.")]
 BackendUrlOption = Annotated[
     str, typer.Option("--url", help="Where Label Studio reaches this backend; default: http://localhost:PORT.")
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print the result as one JSON document; notes and errors go to stderr.")
 ]
 
 
@@ -64,13 +68,39 @@ def settings_of_command() -> Iterator[Settings]:
         )
 
 
-def say(text: str) -> None:
+def say(text: str, *, is_aside: bool = False) -> None:
     """Print a sentence, whatever titles and names it holds.
 
     Args:
         text: the sentence.
+        is_aside: print it on stderr, because stdout is for JSON.
     """
-    console.print(plain(text), soft_wrap=True)
+    (errors if is_aside else console).print(plain(text), soft_wrap=True)
+
+
+def answer(document: Mapping[str, Any], *sentences: str, as_json: bool) -> None:
+    """Print the result of a command.
+
+    Args:
+        document: the result as JSON values, for programs.
+        *sentences: the result in words, for people.
+        as_json: print the document, and not the sentences.
+    """
+    if as_json:
+        print(json.dumps(document), flush=True)
+        return
+    for sentence in sentences:
+        say(sentence)
+
+
+def complain(code: str, sentence: str) -> None:
+    """Print an error on stderr.
+
+    Args:
+        code: the error's code.
+        sentence: what happened, and what to do.
+    """
+    errors.print(Text.assemble((code, "bold red"), f": {plain(sentence)}"), soft_wrap=True)
 
 
 def plain(text: object) -> str:
@@ -99,7 +129,7 @@ def backend_url(settings: Settings, asked: str) -> str:
 
 
 def _end(code: str, sentence: str) -> NoReturn:
-    errors.print(Text.assemble((code, "bold red"), f": {plain(sentence)}"), soft_wrap=True)
+    complain(code, sentence)
     sys.exit(1)
 
 

@@ -2,17 +2,17 @@
 
 import typer
 
-from backend.commands.terminal import say, settings_of_command
+from backend.commands.terminal import JsonOption, answer, settings_of_command
 from backend.work.living import living_here
 from backend.work.redis_access import open_redis, redis_errors
 
 
-def check_worker() -> None:
+def check_worker(*, json_out: JsonOption = False) -> None:
     """Ask Redis for the heart beat of a worker on this machine or in this container. Exit code 1 if there is none."""
     with settings_of_command() as settings:
         with redis_errors():
             names = living_here(open_redis(settings))
+        dead = "no worker of this machine or container has told Redis in the last 15 s that it lives: see its log"
+        answer({"living": names}, f"living: {', '.join(names)}" if names else dead, as_json=json_out)
         if not names:
-            say("no worker of this machine or container has told Redis in the last 15 s that it lives: see its log")
             raise typer.Exit(1)
-        say(f"living: {', '.join(names)}")

@@ -1,5 +1,8 @@
 """Command line: strategies, simulate, prompt, parse."""
 
+import json
+from typing import Annotated
+
 import typer
 
 from model.commands.llm import parse, prompt
@@ -17,10 +20,11 @@ app.command()(parse)
 
 
 @app.command()
-def strategies() -> None:
+def strategies(
+    *, json_out: Annotated[bool, typer.Option("--json", help="Print the names as a JSON list.")] = False
+) -> None:
     """Name every query strategy, one a line."""
-    for name in STRATEGIES:
-        print(name)
+    print(json.dumps(list(STRATEGIES)) if json_out else "\n".join(STRATEGIES))
 
 
 app.command()(simulate)

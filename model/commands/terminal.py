@@ -16,7 +16,7 @@ console = Console(stderr=True)
 
 @contextmanager
 def errors_in_a_sentence() -> Iterator[None]:
-    """End the command on errors that we understand, with one sentence and exit code 1."""
+    """End the command on errors that we understand, with one sentence and exit code 1; 130 after Ctrl-C."""
     try:
         yield
     except ShortlistError as error:
@@ -24,9 +24,9 @@ def errors_in_a_sentence() -> Iterator[None]:
     except OSError as error:
         _end("file", f"{error.filename or ''}: {error.strerror or error}")
     except KeyboardInterrupt:
-        _end("stopped", "all points measured so far are in --out, if you gave it: --resume goes on from there")
+        _end("stopped", "all points measured so far are in --out, if you gave it: --resume goes on from there", 130)
 
 
-def _end(code: str, sentence: str) -> NoReturn:
+def _end(code: str, sentence: str, exit_code: int = 1) -> NoReturn:
     console.print(f"[bold red]{code}[/]: {escape(sentence)}", soft_wrap=True)
-    sys.exit(1)
+    sys.exit(exit_code)

@@ -78,7 +78,7 @@ def test_what_nobody_labelled_is_labelled_found_and_taken_back(
     page = Page(browser, project_id)
     assert "find: lovely" in page.words()
     page.do("find/end")
-    quick.until(project_id, lambda s: "find: lovely" not in _wished(s), "the search to be ended")
+    quick.until(project_id, lambda s: "find: lovely" not in _reasons(s), "the search to be ended")
     assert "99% cannot be promised" in page.do("apply", do="check", precision="0.99")
     checked = page.do("apply", do="check", precision="0.8")
 

@@ -17,7 +17,7 @@ from backend.commands.models.json_lines import classify_json_lines
 from backend.commands.models.loading import LoadedModel, load_model
 from backend.commands.models.parquet_files import classify_parquet
 from backend.commands.models.tables import Work
-from backend.commands.terminal import ProjectOption, errors, say, settings_of_command
+from backend.commands.terminal import JsonOption, ProjectOption, answer, errors, say, settings_of_command
 from backend.errors import RedisUnavailableError, TableError, UnknownQuestionError
 from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder
@@ -47,6 +47,8 @@ def classify(
     text_column: Annotated[str, typer.Option(help="The column, or JSON key, with the texts.")] = "text",
     question: Annotated[str, typer.Option(help="Name of a control; default: all questions of the project.")] = "",
     version: Annotated[int, typer.Option(min=0, help="Model version; default: the one in use.")] = 0,
+    *,
+    json_out: JsonOption = False,
 ) -> None:
     """Classify the texts of a file. All else that stands in the file stays.
 
@@ -56,16 +58,22 @@ def classify(
         check_model_dir(settings.model_dir, may_write=False)
         questions = questions_of(ProjectFolder(settings.model_dir, project))
         convert = _format(source, out)
-        models = _load(questions, question, version)
-        began, answer = time.monotonic(), _answerer(settings, questions, models)
+        models, missing = _load(questions, question, version)
+        if missing:
+            say(f"Left out, because it has no model version yet: {', '.join(missing)}", is_aside=json_out)
+        began, answerer = time.monotonic(), _answerer(settings, questions, models)
         sweep_beside(out)
         with replacing(out) as beside, _bar() as on_progress:
             forms = {model.question.name: model.form for model in models}
-            texts = convert(source, beside, Work(text_column, forms, answer, on_progress))
+            texts = convert(source, beside, Work(text_column, forms, answerer, on_progress))
         seconds = max(time.monotonic() - began, 0.001)
-        named = ", ".join(f"{model.version.number} ({model.question.name})" for model in models)
-        say(
-            f"Wrote {texts:,} texts to {out} in {seconds:.0f} s, {texts / seconds:,.0f} a second; model version {named}"
+        numbers = {model.question.name: model.version.number for model in models}
+        named = ", ".join(f"{number} ({name})" for name, number in numbers.items())
+        answer(
+            {"project": project, "file": str(out), "texts": texts, "models": numbers, "left_out": missing},
+            f"Wrote {texts:,} texts to {out} in {seconds:.0f} s, {texts / seconds:,.0f} a second; "
+            f"model version {named}",
+            as_json=json_out,
         )
 
 
@@ -89,8 +97,11 @@ def _format(source: Path, out: Path) -> Callable[[Path, Path, Work], int]:
     return FORMATS[source.suffix.lower()]
 
 
-def _load(questions: Questions, name: str, number: int) -> list[LoadedModel]:
+def _load(questions: Questions, name: str, number: int) -> tuple[list[LoadedModel], list[str]]:
     """Load the model version of one question, or of each that has one.
+
+    Returns:
+        The loaded models, and the names of the questions that have none.
 
     Raises:
         NoModelError: none has one.
@@ -105,23 +116,20 @@ def _load(questions: Questions, name: str, number: int) -> list[LoadedModel]:
     models = [model for model in found if model is not None]
     if not models:
         raise no_model(asked[0].folder)
-    missing = [each.name for each, model in zip(asked, found, strict=True) if model is None]
-    if missing:
-        say(f"Left out, because it has no model version yet: {', '.join(missing)}")
-    return models
+    return models, [each.name for each, model in zip(asked, found, strict=True) if model is None]
 
 
 def _answerer(
     settings: Settings, questions: Questions, models: Sequence[LoadedModel]
 ) -> Callable[[Sequence[str]], list[Answers]]:
-    def answer(texts: Sequence[str]) -> list[Answers]:
+    def answer_all(texts: Sequence[str]) -> list[Answers]:
         torch.set_num_threads(_threads(settings))
         read = questions.read(texts)
         by_question = [_answers(model, read) for model in models]
         names = [model.question.name for model in models]
         return [dict(zip(names, answers, strict=True)) for answers in zip(*by_question, strict=True)]
 
-    return answer
+    return answer_all
 
 
 def _answers(model: LoadedModel, read: Sequence[str]) -> list[dict[str, object]]:

@@ -8,7 +8,7 @@ import typer
 
 from backend.commands.model_dir import check_model_dir
 from backend.commands.models.loading import load_model
-from backend.commands.terminal import ProjectOption, errors, say, settings_of_command
+from backend.commands.terminal import JsonOption, ProjectOption, answer, errors, settings_of_command
 from backend.settings import VERSION
 from backend.store.project_folder import ProjectFolder
 from backend.web.questions import no_model, questions_of
@@ -26,6 +26,7 @@ def export_model(
     force: Annotated[
         bool, typer.Option("--force", help="Write into a folder that is not empty; other files in it stay.")
     ] = False,
+    json_out: JsonOption = False,
 ) -> None:
     """Write a model version with all that is needed to use it elsewhere, and a card that says what it is worth.
 
@@ -46,16 +47,21 @@ def export_model(
                 model.version, model.classifier, model.form, project, VERSION, is_markup=questions.is_markup
             )
             write_export(exported, out, format_, is_forced=force)
-        named = f", question {asked.name!r}" if len(questions.asked) > 1 else ""
-        say(
-            f"Wrote model version {model.version.number} of project {project}{named} to {out}: "
-            f"{_megabytes(out):,.1f} MB in {time.monotonic() - began:.0f} s. README.md in it says how to use it."
+        size_bytes, number = _size_bytes(out), model.version.number
+        others = [each.name for each in questions.asked if each.name != asked.name]
+        named = f", question {asked.name!r}" if others else ""
+        answer(
+            {"project": project, "question": asked.name, "model": number, "folder": str(out), "bytes": size_bytes},
+            f"Wrote model version {number} of project {project}{named} to {out}: {size_bytes / 1e6:,.1f} MB in "
+            f"{time.monotonic() - began:.0f} s. README.md in it says how to use it.",
+            *(
+                [f"The project's other questions, for --question: {', '.join(others)}"]
+                if others and not question
+                else []
+            ),
+            as_json=json_out,
         )
-        if not question and len(questions.asked) > 1:
-            say(
-                f"The project's other questions, for --question: {', '.join(each.name for each in questions.asked[1:])}"
-            )
 
 
-def _megabytes(folder: Path) -> float:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+def _size_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

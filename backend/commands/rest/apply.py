@@ -1,17 +1,16 @@
 """`apply`: label the rest, where a precision can be promised."""
 
-import json
 from typing import Annotated
 
 import typer
 
-from backend.applying.labelling import PRECISION, Labelling, Wanted, check_promise
-from backend.applying.planning import ApplyPlan, Seen
+from backend.applying.labelling import LEAST, MOST, PRECISION, Labelling, Wanted, Written, check_promise
+from backend.applying.planning import ApplyPlan
 from backend.applying.reading import look_on
 from backend.applying.telling import as_json, counts, refused, tell_plan, tell_seen
 from backend.commands.model_dir import check_model_dir
 from backend.commands.rest.bar import Bar
-from backend.commands.terminal import ProjectOption, say, settings_of_command
+from backend.commands.terminal import JsonOption, ProjectOption, answer, settings_of_command
 from backend.errors import CannotPromiseError
 from backend.store.applied import Form, Sample
 from backend.studio.client import LabelStudioClient
@@ -21,11 +20,13 @@ from model.tasks.task import Task
 
 def apply(
     project: ProjectOption,
-    precision: Annotated[float, typer.Option(help="The share of right labels to promise, 0.5 to 0.999.")] = PRECISION,
+    precision: Annotated[
+        float, typer.Option(min=LEAST, max=MOST, help="The share of right labels to promise.")
+    ] = PRECISION,
     *,
     question: Annotated[str, typer.Option(help="Control of the question to answer; default: the first.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be labelled, and write nothing.")] = False,
-    json_out: Annotated[bool, typer.Option("--json", help="Say it as JSON.")] = False,
+    json_out: JsonOption = False,
     as_annotations: Annotated[
         bool, typer.Option("--as-annotations", help="Write annotations, marked as the backend's; they teach nothing.")
     ] = False,
@@ -76,51 +77,45 @@ class Apply:
         try:
             plan = self._labelling.plan(rest)
         except CannotPromiseError as error:
-            if self._as_json:
-                print(json.dumps(refused(str(error))))
+            answer(refused(str(error)), as_json=self._as_json)
             raise
-        if self._as_json:
-            print(json.dumps(as_json(plan)))
-        else:
-            _say_all(tell_plan(plan, rest.version.out_of_fold))
+        if not self._as_json:
+            answer({}, *tell_plan(plan, rest.version.out_of_fold), as_json=False)
+        is_written = plan.holds and bool(plan.labels) and not dry_run
+        written = self._write(rest.synced.task, plan) if is_written else None
+        self._answer_written(plan, written)
         check_promise(plan)
-        if not dry_run and plan.labels:
-            self._write(rest.synced.task, plan)
+
+    def _answer_written(self, plan: ApplyPlan, written: Written | None) -> None:
+        as_values = {"name": written.name, "form": written.form.value, "tasks": written.tasks} if written else None
+        said = [f"{written.said} --undo takes them back."] if written else []
+        answer({**as_json(plan), "written": as_values}, *said, as_json=self._as_json)
 
     def show_sample(self, size: int) -> None:
         """Have people look at a sample of what would be labelled, or say what they said so far."""
         shown = self._labelling.show_sample(size)
         if isinstance(shown, Sample):
-            say(
+            answer(
+                {"project": self._project_id, "sample": len(shown.shown), "tasks": len(shown.labels)},
                 f"{len(shown.shown)} of {len(shown.labels)} texts that would get a label come next in project "
-                f"{self._project_id}, without the classifier's answer. Call this again when people have labelled them."
+                f"{self._project_id}, without the classifier's answer. Call this again when people have labelled them.",
+                as_json=self._as_json,
             )
         else:
-            self._say_seen(shown)
+            answer({**as_json(shown.plan), **counts(shown)}, *tell_seen(shown), as_json=self._as_json)
 
     def undo(self) -> None:
         """Delete everything that was written."""
         self._confirm(f"Delete all labels that apply wrote in project {self._project_id}?")
-        say(self._labelling.undo())
-
-    def _say_seen(self, seen: Seen) -> None:
-        if self._as_json:
-            print(json.dumps({**as_json(seen.plan), **counts(seen)}))
-        else:
-            _say_all(tell_seen(seen))
+        gone = self._labelling.undo()
+        values = {"predictions_deleted": gone.predictions, "annotations_deleted": gone.annotations}
+        answer({"project": self._project_id, **values}, gone.said, as_json=self._as_json)
 
     def _confirm(self, question: str) -> None:
         """Ask on the error output: the other one may hold JSON."""
         if not self._yes:
             typer.confirm(question, abort=True, err=True)
 
-    def _write(self, task: Task, plan: ApplyPlan) -> None:
+    def _write(self, task: Task, plan: ApplyPlan) -> Written:
         self._confirm(f"Write {len(plan.labels)} labels as {self._form.value} to project {self._project_id}?")
-        said = self._labelling.write(task, plan)
-        if not self._as_json:
-            say(f"{said} --undo takes them back.")
-
-
-def _say_all(sentences: list[str]) -> None:
-    for sentence in sentences:
-        say(sentence)
+        return self._labelling.write(task, plan)

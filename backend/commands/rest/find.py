@@ -1,7 +1,6 @@
 """`find`: have people label the texts that are nearest to what somebody looks for."""
 
-import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -9,8 +8,7 @@ from backend.applying.finding import COUNT, MOST, Found, end_search, look_for, p
 from backend.applying.reading import look_on, read_now
 from backend.commands.model_dir import check_model_dir
 from backend.commands.rest.bar import Bar
-from backend.commands.terminal import ProjectOption, say, settings_of_command
-from backend.errors import ConfigurationError
+from backend.commands.terminal import JsonOption, ProjectOption, answer, say, settings_of_command
 from backend.studio.client import LabelStudioClient
 from backend.web.service import open_service
 
@@ -26,17 +24,16 @@ def find(
     count: Annotated[int, typer.Option(min=1, max=MOST, help="How many come next.")] = COUNT,
     end: Annotated[bool, typer.Option("--end", help="End the last search: the order is as it was.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what is found, and change nothing.")] = False,
-    json_out: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    json_out: JsonOption = False,
 ) -> None:
     """Put the unlabelled texts that are nearest to words, to a task or to a label next in the order.
 
     For labels that are rare. A new search takes the place of the last one.
     Example: python -m backend find --project 3 "my card was stolen"
     """
+    if sum([bool(words), bool(like), bool(label), end]) != 1:
+        raise typer.BadParameter('say what to look for in one way: "words", --like TASK or --label NAME; or --end')
     with settings_of_command() as settings:
-        asked = [bool(words), bool(like), bool(label), end]
-        if sum(asked) != 1:
-            raise ConfigurationError('say what to look for in one way: "words", --like TASK or --label NAME; or --end')
         check_model_dir(settings.model_dir, may_write=True)
         queue = open_service(settings).rounds
         queue.ping()
@@ -46,19 +43,24 @@ def find(
         if found is None:
             end_search(context.folder, queue)
         else:
-            _show(found, as_json=json_out)
-            if dry_run:
-                return
-            put_next(context.folder, queue, found)
-        if not json_out:
-            say("The order is as it was before the search, in a moment." if end else "They come next, in a moment.")
+            if not json_out:
+                _say_found(found)
+            if not dry_run:
+                put_next(context.folder, queue, found)
+        told = "The order is as it was before the search, in a moment." if end else "They come next, in a moment."
+        is_written = end or not dry_run
+        answer({**_as_dict(found), "is_written": is_written}, *([told] if is_written else []), as_json=json_out)
 
 
-def _show(found: Found, *, as_json: bool) -> None:
-    if as_json:
-        rows: list[dict[str, Any]] = [{"task": task_id, "text": text} for task_id, text in found.texts.items()]
-        print(json.dumps({"reason": found.reason, "found": rows}))
-        return
+def _as_dict(found: Found | None) -> dict[str, object]:
+    texts = found.texts if found else {}
+    return {
+        "reason": found.reason if found else "",
+        "found": [{"task": task_id, "text": text} for task_id, text in texts.items()],
+    }
+
+
+def _say_found(found: Found) -> None:
     say(f"{found.reason}: {len(found.texts)} texts")
     for task_id, text in found.texts.items():
         say(f"{task_id:>8}  {shortened(text, _SHOWN_CHARACTERS)}")
