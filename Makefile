@@ -99,6 +99,7 @@ $(STAMPS)/app: requirements.lock requirements-cpu.lock requirements-cuda.lock
 # torch's own build says whether it needs CUDA's packages.
 	@if $(BIN)/python -m pip show torch | grep -q '^Requires:.*cuda'; then \
 		$(BIN)/python -m $(LOCKED) -r requirements-cuda.lock 2>&1 $(call PROGRESS,backend); fi
+	@ln -sf ../../shortlist $(BIN)/shortlist
 	@touch $@
 
 $(STAMPS)/dev: $(STAMPS)/app requirements-dev.lock

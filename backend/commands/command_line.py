@@ -1,6 +1,8 @@
 """The command line of `python -m backend`: every command by name. Each file beside this one holds a subject."""
 
+import os
 import sys
+from collections.abc import Callable
 from importlib import import_module
 
 import typer
@@ -27,28 +29,52 @@ COMMANDS = {
     "apply": "rest.apply:apply",
     "find": "rest.find:find",
 }
+# The program that a shell can complete: `python -m backend` has no name of its own.
+PROGRAM = "shortlist"
+# A shell that completes a command sets the first variable, and the command so far in one of the others: bash in
+# COMP_WORDS, a word a line.
+_COMPLETING, _SO_FAR = f"_{PROGRAM.upper()}_COMPLETE", ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")
 
 
-def command_line(asked: str) -> typer.Typer:
+def command_line(asked: str, *, is_program: bool = False, is_completing: bool = False) -> typer.Typer:
     """Build the command line with the command that is asked for; with all commands if there is no such command.
 
     Args:
         asked: the first word after the program.
+        is_program: it was called as the program `shortlist`, which can be completed.
+        is_completing: a shell asks how the command may go on: every command has its name, and only the one that is
+            asked for its options.
     """
     app = typer.Typer(
-        add_completion=False,
+        add_completion=is_program,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         help="Shortlist: an ML backend for Label Studio.",
     )
     # With one command alone, typer would not ask for its name.
     app.callback()(lambda: None)
-    for name in [asked] if asked in COMMANDS else COMMANDS:
-        module, function = COMMANDS[name].split(":")
-        app.command(name)(getattr(import_module(f"backend.commands.{module}"), function))
+    for name in [asked] if asked in COMMANDS and not is_completing else COMMANDS:
+        app.command(name)(_nothing if is_completing and name != asked else _function(name))
     return app
 
 
-def main() -> None:
-    """Run the command that the program's arguments name."""
-    command_line(sys.argv[1] if len(sys.argv) > 1 else "")()
+def main(*, is_program: bool = False) -> None:
+    """Run the command that the program's arguments name, or tell a shell how the command may go on.
+
+    Args:
+        is_program: see `command_line`.
+    """
+    is_completing = is_program and _COMPLETING in os.environ
+    words = next(filter(None, map(os.environ.get, _SO_FAR)), "").split() if is_completing else sys.argv
+    app = command_line(words[1] if len(words) > 1 else "", is_program=is_program, is_completing=is_completing)
+    app(prog_name=PROGRAM if is_program else None)
+
+
+def _function(name: str) -> Callable[..., None]:
+    module, function = COMMANDS[name].split(":")
+    found: Callable[..., None] = getattr(import_module(f"backend.commands.{module}"), function)
+    return found
+
+
+def _nothing() -> None:
+    """Stand for a command of which only the name is asked."""

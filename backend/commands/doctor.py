@@ -19,6 +19,7 @@ from backend.commands.terminal import (
     backend_url,
     console,
     plain,
+    projects_here,
     settings_of_command,
 )
 from backend.errors import ConfigurationError, LabelStudioError, TokenRefusedError, UnknownProjectError
@@ -72,7 +73,9 @@ class Finding:
 
 
 def doctor(
-    project: Annotated[int, typer.Option("--project", help="Look at this project; default: all.")] = 0,
+    project: Annotated[
+        int, typer.Option("--project", help="Look at this project; default: all.", autocompletion=projects_here)
+    ] = 0,
     url: BackendUrlOption = "",
     *,
     json_out: JsonOption = False,

@@ -27,6 +27,11 @@ def check_model_dir(model_dir: Path, *, may_write: bool) -> None:
             raise ConfigurationError(_another_users(folder, model_dir))
 
 
+def projects_in(model_dir: Path) -> list[int]:
+    """Return the ids of all projects of which MODEL_DIR has a folder, in order."""
+    return sorted(int(path.name) for path in (model_dir / "projects").glob("*") if path.name.isdigit())
+
+
 _EFFECTIVE = os.access in os.supports_effective_ids
 
 

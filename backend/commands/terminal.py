@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from traceback import extract_tb
 from typing import Annotated, Any, NoReturn
@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from backend.commands.model_dir import denied
+from backend.commands.model_dir import denied, projects_in
 from backend.errors import ConfigurationError
 from backend.logs import start_logging
 from backend.settings import Settings, http_url, load_settings
@@ -31,7 +31,17 @@ OWN_FILES = 0o077
 # Values of HOST with which `localhost` leads here: the default, and every address of the machine.
 _EVERYWHERE = ("127.0.0.1", "0.0.0.0", "::")  # noqa: S104 - nothing listens here
 
-ProjectOption = Annotated[int, typer.Option("--project", help="Label Studio's project id.")]
+
+def projects_here() -> list[str]:
+    """Return the ids of the projects in MODEL_DIR, for a shell that completes a command; never an error."""
+    with suppress(ShortlistError, OSError):
+        return list(map(str, projects_in(load_settings().model_dir)))
+    return []
+
+
+ProjectOption = Annotated[
+    int, typer.Option("--project", help="Label Studio's project id.", autocompletion=projects_here)
+]
 BackendUrlOption = Annotated[
     str, typer.Option("--url", help="Where Label Studio reaches this backend; default: http://localhost:PORT.")
 ]

@@ -1,12 +1,16 @@
-"""Every command: its help, its exit codes, and JSON where it prints a result."""
+"""Every command: its help, its exit codes, JSON where it prints a result, and how a shell completes it."""
 
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from backend.commands.command_line import COMMANDS, command_line
+from backend.commands.command_line import COMMANDS, command_line, main
+from tests.compose import ROOT
 
 # What each command needs, so that nothing is missing.
 NEEDED = {
@@ -84,10 +88,58 @@ def test_every_command_with_a_result_prints_it_as_json_on_demand(command):
     assert "--json" in run(command, "--help").stdout
 
 
+def completed(capsys, monkeypatch, *words: str) -> list[str]:
+    """What bash is told when somebody presses the tabulator behind these words; the last may be unfinished."""
+    asked = {"_SHORTLIST_COMPLETE": "complete_bash", "COMP_WORDS": "\n".join(words), "COMP_CWORD": str(len(words) - 1)}
+    for name, value in asked.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit, match="0"):
+        main(is_program=True)
+    return capsys.readouterr().out.split()
+
+
+def test_a_shell_completes_commands_their_options_and_the_projects_here(capsys, monkeypatch, tmp_path):
+    for project in (3, 12, 117):
+        (tmp_path / "projects" / str(project)).mkdir(parents=True)
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
+    assert completed(capsys, monkeypatch, "shortlist", "") == list(COMMANDS)
+    assert completed(capsys, monkeypatch, "shortlist", "export") == ["export", "export-model"]
+    options = completed(capsys, monkeypatch, "shortlist", "promote", "--")
+    assert {"--project", "--version", "--json"} <= set(options)
+    assert completed(capsys, monkeypatch, "shortlist", "promote", "--project", "") == ["3", "12", "117"]
+    assert completed(capsys, monkeypatch, "shortlist", "promote", "--project", "1") == ["12", "117"]
+
+
+def test_a_wrong_setting_completes_no_project_and_breaks_nothing(capsys, monkeypatch):
+    monkeypatch.setenv("STRATEGY", "no such strategy")
+    assert completed(capsys, monkeypatch, "shortlist", "promote", "--project", "") == []
+
+
+def test_bash_takes_the_completion_that_the_program_shows(tmp_path):
+    # The program as `make` leaves it: in a folder with the packages and their environment.
+    shutil.copy(ROOT / "shortlist", tmp_path / "shortlist")
+    for name, place in (("backend", ROOT / "backend"), ("model", ROOT / "model"), (".venv", Path(sys.prefix))):
+        (tmp_path / name).symlink_to(place)
+    script = (
+        "set -e; shortlist --show-completion > completion.sh; source completion.sh; complete -p shortlist;"
+        'COMP_WORDS=(shortlist exp); COMP_CWORD=1; _shortlist_completion shortlist; echo "${COMPREPLY[@]}"'
+    )
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    (tmp_path / "elsewhere").mkdir()
+    ended = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path / "elsewhere", env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.stdout.splitlines() == [
+        "complete -o default -F _shortlist_completion shortlist",
+        "export export-model",
+    ]
+
+
 def test_commands_do_not_wait_for_libraries_that_they_do_without():
-    """Each of these takes seconds. `serve` only watches other processes; an encoder is loaded by who reads texts."""
+    """Each of these takes seconds. `serve` only watches other processes, and completion names commands; an encoder is loaded by who reads texts."""
     program = (
         "import sys\nfrom backend.commands.command_line import command_line\n"
+        "command_line('', is_program=True, is_completing=True)\n"
         "for command in ('serve', 'connect'):\n"
         "    command_line(command)\n"
         "    print(*(name for name in ('torch', 'sklearn', 'transformers') if name in sys.modules))"
