@@ -20,6 +20,16 @@ _GAUGES: tuple[tuple[str, str, Callable[[Status], float | None]], ...] = (
     ("shortlist_model", "Number of the model version in use.", lambda status: status["model"]),
     ("shortlist_rounds", "Orders published so far.", lambda status: status["rounds"]),
     (
+        "shortlist_last_round_seconds",
+        "Duration of the last round that published an order.",
+        lambda status: _entry(status["last_round"], "seconds"),
+    ),
+    (
+        "shortlist_last_round_timestamp_seconds",
+        "End of the last round that published an order, in seconds since 1970.",
+        lambda status: _entry(status["last_round"], "at"),
+    ),
+    (
         "shortlist_out_of_fold_accuracy",
         "Share of labelled texts that classifiers which had not seen them got right.",
         lambda status: _entry(status["out_of_fold"], "accuracy"),
@@ -201,26 +211,26 @@ def metrics_text(service: Service) -> bytes:
         RedisUnavailableError: Redis does not answer.
     """
     registry = CollectorRegistry()
-    registry.register(_Collector(service))
+    registry.register(Collector(service))
     return generate_latest(registry)
 
 
-class _Collector:
+class Collector:
+    """Reads every metric when Prometheus asks."""
+
     def __init__(self, service: Service) -> None:
         self._service = service
 
     def collect(self) -> Iterator[Metric]:
-        waiting = GaugeMetricFamily("shortlist_rounds_waiting", "Rounds that wait for a worker.")
-        waiting.add_metric([], self._service.rounds.length())
-        yield waiting
+        """Yield every metric, also those that no project has a value of."""
+        rounds = self._service.rounds
+        yield GaugeMetricFamily("shortlist_rounds_waiting", "Rounds that wait for a worker.", rounds.length())
+        yield GaugeMetricFamily("shortlist_workers", "Workers that live, helpers among them.", rounds.living_workers())
         ids = known_projects(self._service.settings.model_dir)
         found = [status_or_fault(self._service, project_id) for project_id in ids]
         statuses = [status for status in found if not isinstance(status, Exception)]
-        unreadable = GaugeMetricFamily(
-            "shortlist_unreadable", "Projects whose status cannot be read; the log says why."
-        )
-        unreadable.add_metric([], len(ids) - len(statuses))
-        yield unreadable
+        told = "Projects whose status cannot be read; the log says why."
+        yield GaugeMetricFamily("shortlist_unreadable", told, len(ids) - len(statuses))
         yield from (_gauge(name, text, value, statuses) for name, text, value in _GAUGES)
         yield from (_question_gauge(name, text, value, statuses) for name, text, value in _QUESTION_GAUGES)
         yield _states(statuses)
