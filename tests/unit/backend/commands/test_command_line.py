@@ -136,7 +136,7 @@ def test_bash_takes_the_completion_that_the_program_shows(tmp_path):
 
 
 def test_commands_do_not_wait_for_libraries_that_they_do_without():
-    """Each of these takes seconds. `serve` only watches other processes, and completion names commands; an encoder is loaded by who reads texts."""
+    """Each takes seconds. `serve` only watches processes, completion names commands, and `connect` reads no text."""
     program = (
         "import sys\nfrom backend.commands.command_line import command_line\n"
         "command_line('', is_program=True, is_completing=True)\n"
