@@ -84,20 +84,22 @@ class Server:
             ServerError: the process ended, or START_TIMEOUT_S passed.
         """
         began = time.monotonic()
-        while not _is_healthy(self.url):
-            waited_s = time.monotonic() - began
-            if not self.is_alive():
-                raise ServerError(
-                    f"{self.name} ended with code {self.process.returncode} after {waited_s:.0f} s and never answered "
-                    f"at {self.url}: read {self.log}, which says why"
-                )
-            if waited_s > START_TIMEOUT_S:
-                raise ServerError(
-                    f"{self.name} runs but has not answered at {self.url} for {waited_s:.0f} s: read {self.log}, and "
-                    "try again when the machine has less to do"
-                )
-            on_wait(waited_s)
-            time.sleep(_POLL_S)
+        # One client for all looks: each new one would read all certificates.
+        with httpx.Client(timeout=2.0, trust_env=False) as http:
+            while not _is_healthy(http, self.url):
+                waited_s = time.monotonic() - began
+                if not self.is_alive():
+                    raise ServerError(
+                        f"{self.name} ended with code {self.process.returncode} after {waited_s:.0f} s and never "
+                        f"answered at {self.url}: read {self.log}, which says why"
+                    )
+                if waited_s > START_TIMEOUT_S:
+                    raise ServerError(
+                        f"{self.name} runs but has not answered at {self.url} for {waited_s:.0f} s: read {self.log}, "
+                        "and try again when the machine has less to do"
+                    )
+                on_wait(waited_s)
+                time.sleep(_POLL_S)
         return time.monotonic() - began
 
 
@@ -229,8 +231,8 @@ def tail(log: Path, characters: int = 3000) -> str:
     return log.read_text(encoding="utf-8", errors="replace")[-characters:]
 
 
-def _is_healthy(url: str) -> bool:
+def _is_healthy(http: httpx.Client, url: str) -> bool:
     try:
-        return httpx.get(f"{url}/health", timeout=2.0, trust_env=False).is_success
+        return http.get(f"{url}/health").is_success
     except httpx.HTTPError:
         return False

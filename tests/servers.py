@@ -27,6 +27,8 @@ LEGACY_TOKEN = "0123456789abcdef0123456789abcdef01234567"
 OWNER = Account("owner@example.com", "a-password-for-tests", LEGACY_TOKEN)
 # Generous: other programs may use the machine's cores. A wait ends as soon as its condition holds.
 ROUND_TIMEOUT_S = 400.0
+# The pause between looks at what takes long.
+SELDOM_S = 0.25
 # gunicorn closes idle connections; a request sent at that moment would be lost.
 NO_KEEPALIVE = httpx.Limits(max_keepalive_connections=0)
 
@@ -34,12 +36,16 @@ T = TypeVar("T")
 
 
 def eventually(look: Callable[[], T | None], what: str, timeout_s: float = ROUND_TIMEOUT_S, every_s: float = 0.05) -> T:
-    """Call `look` until its answer is true, and return the answer; fail after `timeout_s` with the last answer."""
+    """Call `look` until its answer is true, and return the answer; fail after `timeout_s` with the last answer.
+
+    The looks become rarer the longer it takes, up to SELDOM_S: a look takes time from what is waited for.
+    """
     deadline = time.monotonic() + timeout_s
     while not (found := look()):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {timeout_s:.0f} s for {what} without success; last answer: {found!r}")
         time.sleep(every_s)
+        every_s = max(every_s, min(every_s * 1.1, SELDOM_S))
     return found
 
 
@@ -140,12 +146,16 @@ class BackendServer:
 
     def until_settled(self, project_id: int, timeout_s: float = ROUND_TIMEOUT_S) -> dict[str, Any]:
         """Wait until no round runs or waits three times in a row; returns the status."""
-        resting = 0
+
+        def rests(status: dict[str, Any]) -> bool:
+            return status["state"] in ("idle", "failed")
+
+        def rests_a_moment_later() -> bool:
+            time.sleep(0.05)
+            return rests(self.status(project_id))
 
         def is_settled(status: dict[str, Any]) -> bool:
-            nonlocal resting
-            resting = resting + 1 if status["state"] in ("idle", "failed") else 0
-            return resting >= 3
+            return rests(status) and rests_a_moment_later() and rests_a_moment_later()
 
         return self.until(project_id, is_settled, f"project {project_id} to settle", timeout_s)
 
