@@ -36,12 +36,17 @@ def choices_config(labels: Sequence[str], *, choice: str = "single-radio") -> st
 
 
 class Person:
-    """Somebody who is signed in."""
+    """Somebody who is signed in.
+
+    Attributes:
+        projects: those that this person created and did not delete.
+    """
 
     def __init__(self, http: httpx.Client, email: str, password: str) -> None:
         self.http = http
         self.email = email
         self.password = password
+        self.projects: list[int] = []
         self._token = ""
 
     def call(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
@@ -60,6 +65,7 @@ class Person:
         project_id = int(
             self.call("POST", "/api/projects/", {"title": title[:50], "label_config": config, **fields})["id"]
         )
+        self.projects.append(project_id)
         if texts:
             self.import_texts(project_id, texts)
         return project_id
@@ -76,6 +82,7 @@ class Person:
     def delete_project(self, project_id: int) -> None:
         """Delete a project."""
         self.call("DELETE", f"/api/projects/{project_id}/")
+        self.projects.remove(project_id)
 
     def project(self, project_id: int) -> dict[str, Any]:
         """The project as Label Studio has it now."""
