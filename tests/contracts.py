@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from backend.studio.answers import Column, Tab
 from backend.studio.client import LabelStudioClient
 from backend.studio.contract import Project, Task
 from backend.work.queue import RoundQueue
@@ -98,6 +99,12 @@ class PredictionStore(Protocol):
     def delete_predictions(self, project_id: int, model_version: str) -> None: ...
 
     def delete_prediction(self, prediction_id: int) -> None: ...
+
+    def tabs(self, project_id: int) -> list[Tab]: ...
+
+    def columns(self, project_id: int) -> list[Column]: ...
+
+    def make_tab(self, project_id: int, data: Mapping[str, Any]) -> int: ...
 
 
 class TaskSource(Protocol):

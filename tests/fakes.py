@@ -17,6 +17,7 @@ from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder
 from backend.store.publications import Places, Publication
 from backend.store.sync_record import Facts, SyncRecord
+from backend.studio.answers import Column, Tab
 from backend.studio.client import SAMPLING
 from backend.studio.config.kinds import read_tasks
 from backend.studio.contract import MLBackend, Project
@@ -137,6 +138,7 @@ class FakeLabelStudio:
         self.reaches_us = {5}
         self.has_webhook = True
         self.webhook_headers: dict[str, str] = {}
+        self.shown_tabs: list[Tab] = []
         self.folder: ProjectFolder | None = None
         self._next_id = 1
         self.predictions: dict[int, dict[str, Any]] = {}
@@ -175,6 +177,21 @@ class FakeLabelStudio:
             raise PublicationError("stored 1")
         self._store(predictions)
         on_progress(len(predictions), len(predictions))
+
+    def tabs(self, project_id: int) -> list[Tab]:
+        return list(self.shown_tabs)
+
+    def columns(self, project_id: int) -> list[Column]:
+        return [
+            Column(id="text", parent="data", visibility_defaults={"explore": True, "labeling": True}),
+            Column(id="id", visibility_defaults={"explore": True, "labeling": False}),
+            Column(id="completed_at", visibility_defaults={"explore": True, "labeling": False}),
+            Column(id="predictions_score", visibility_defaults={"explore": False, "labeling": False}),
+        ]
+
+    def make_tab(self, project_id: int, data: Mapping[str, Any]) -> int:
+        self.shown_tabs.append(Tab(id=100 + len(self.shown_tabs), data=dict(data)))
+        return self.shown_tabs[-1].id
 
     def use_model_version(self, project_id: int, model_version: str) -> None:
         self.calls.append(f"use {model_version}")

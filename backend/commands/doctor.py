@@ -41,6 +41,7 @@ from backend.studio.connecting import (
     refusal_text,
     refused_name,
 )
+from backend.studio.next_up import TITLE
 from backend.studio.opening import certificates, check_answers
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis, server_version
@@ -299,6 +300,7 @@ def _project(settings: Settings, client: LabelStudioClient, project_id: int, url
     for left in record.left_out if record else ():
         yield Finding(name, left.sentence, "correct or delete these answers; all others are learned from")
     yield from _waiting(name, folder)
+    yield from look_at_tab(name, folder)
     yield from look_at_files(name, folder)
     published = folder.publications.name()
     if published and (project.model_version != published or project.sampling != SAMPLING):
@@ -341,6 +343,22 @@ def _waiting(name: str, folder: ProjectFolder) -> Iterator[Finding]:
         promote = f"python -m backend promote --project {folder.project_id} --version {waiting.version}"
         mend = f"look at the labels that came since; the next training is compared anew, and `{promote}` uses this one"
         yield Finding(name, waiting.decision.reason, mend)
+
+
+def look_at_tab(name: str, folder: ProjectFolder) -> Iterator[Finding]:
+    """Say why Label Studio made no tab that shows what comes next.
+
+    Args:
+        name: of the finding.
+        folder: the project's own.
+    """
+    tab = folder.next_up.read()
+    if tab is not None and tab.problem:
+        mend = (
+            "the order is right all the same; a round tries again each hour, or make a tab of that name in the Data "
+            "Manager, ordered by prediction score"
+        )
+        yield Finding(name, f"the Data Manager has no tab {TITLE!r}: {tab.problem}", mend)
 
 
 def _refused(name: str, backend: MLBackendAnswer) -> Iterator[Finding]:

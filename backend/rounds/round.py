@@ -36,6 +36,7 @@ from backend.store.publications import Publication
 from backend.store.sync_record import Agreed, Facts, Failure, LeftOutTasks, SyncRecord, Unread, summarise
 from backend.studio.client import SAMPLING, LabelStudioClient
 from backend.studio.contract import Project
+from backend.studio.next_up import show_next_up
 from backend.studio.webhooks import sign_webhook
 from backend.work.classifiers import Classifiers
 from backend.work.queue import RoundQueue
@@ -110,6 +111,7 @@ class Round:
         if self.is_anything_due():
             self._catch_up_past_damage()
         if self._is_connected():
+            show_next_up(self._context.client, self._folder)
             self._clean_up()
             self._look_again()
 

@@ -186,3 +186,18 @@ class Checked:
     expected: float | None = None
     interval: tuple[float, float] | None = None
     said: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NextUpTab:
+    """The Data Manager's tab that shows what annotators get next.
+
+    Attributes:
+        at: when Label Studio was asked for it, in seconds since 1970.
+        view_id: Label Studio's id of the tab; 0 if it made none.
+        problem: why it made none; empty if it did.
+    """
+
+    at: float
+    view_id: int = 0
+    problem: str = ""

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from backend.store.applied import Checked, Errand, ErrandReport, Run, Sample, Wish
+from backend.store.applied import Checked, Errand, ErrandReport, NextUpTab, Run, Sample, Wish
 from backend.store.documents import Document, Journal
 from backend.store.figures import Pause, QuestionFigures, TrainingRecord
 from backend.store.judging import Decision, History, StopAnswers
@@ -122,6 +122,7 @@ _WISH = TypeAdapter[Wish | None](Wish | None)
 _ERRAND = TypeAdapter[Errand | None](Errand | None)
 _ERRAND_REPORT = TypeAdapter[ErrandReport | None](ErrandReport | None)
 _CHECKED = TypeAdapter[Checked | None](Checked | None)
+_NEXT_UP = TypeAdapter[NextUpTab | None](NextUpTab | None)
 _QUESTIONS, _EMBEDDINGS = "questions", "embeddings"
 PUBLICATION_NAME = re.compile(r"^(\d+)\.(\d+)$")
 
@@ -285,6 +286,11 @@ class ProjectFolder:
     def checked(self) -> Document[Checked | None]:
         """What `apply` could promise when somebody checked it on the page; None before."""
         return Document(self.path / "checked.json", _CHECKED, None)
+
+    @property
+    def next_up(self) -> Document[NextUpTab | None]:
+        """The Data Manager's tab "Next up"; None before Label Studio was asked for it."""
+        return Document(self.path / "next_up.json", _NEXT_UP, None)
 
     def of_question(self, place: int) -> "ProjectFolder":
         """The folder of one of the project's questions; the first question has the project's own."""

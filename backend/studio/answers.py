@@ -94,6 +94,38 @@ class LiveBackends(BaseModel):
     live: list[MLBackendAnswer] | None
 
 
+class Tab(BaseModel):
+    """A tab of a project's Data Manager."""
+
+    id: int
+    data: dict[str, Any] | None = None
+
+    @property
+    def title(self) -> str:
+        """What people read on it; empty for a tab without a title."""
+        return str((self.data or {}).get("title", ""))
+
+
+class Column(BaseModel):
+    """A column that a project's Data Manager can show."""
+
+    id: str
+    target: str = "tasks"
+    parent: str | None = None
+    visibility_defaults: dict[str, bool] = {}
+
+    @property
+    def path(self) -> str:
+        """Its name in a tab."""
+        return f"{self.target}:{f'{self.parent}.' if self.parent else ''}{self.id}"
+
+
+class Columns(BaseModel):
+    """The columns of a project's Data Manager."""
+
+    columns: list[Column]
+
+
 OWNER = TypeAdapter(Owner)
 ACCESS_TOKEN = TypeAdapter(AccessToken)
 IDENTIFIED = TypeAdapter(Identified)
@@ -108,3 +140,5 @@ VERSION_COUNTS = TypeAdapter(dict[str, int])
 WEBHOOKS = TypeAdapter(list[Webhook])
 ML_BACKENDS = TypeAdapter(list[MLBackendAnswer])
 LIVE_BACKENDS = TypeAdapter(LiveBackends)
+TABS = TypeAdapter(list[Tab])
+COLUMNS = TypeAdapter(Columns)

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from backend.errors import PublicationError, TokenRefusedError
 from backend.settings import Settings
 from backend.studio.answers import (
+    COLUMNS,
     DELETED,
     EXPORT,
     IDENTIFIED,
@@ -25,10 +26,13 @@ from backend.studio.answers import (
     PREDICTIONS,
     PROJECT,
     PROJECT_PAGE,
+    TABS,
     TASK_PAGE,
     VERSION_COUNTS,
     WEBHOOKS,
+    Column,
     MLBackendAnswer,
+    Tab,
     TaskPage,
 )
 from backend.studio.contract import AnnotatedTask, MLBackend, Project, Task, read_annotations, read_backend, read_task
@@ -394,6 +398,27 @@ class LabelStudioClient:
         """
         # With a slash at the end Label Studio answers 404.
         return self._asked("PATCH", f"api/ml/{backend_id}", changes)
+
+    def tabs(self, project_id: int) -> list[Tab]:
+        """List the tabs of a project's Data Manager, from left to right."""
+        return self._read(f"api/dm/views/?project={project_id}", f"tabs of project {project_id}", TABS)
+
+    def columns(self, project_id: int) -> list[Column]:
+        """List the columns that a project's Data Manager can show; a parent of columns is none."""
+        path = f"api/dm/columns/?project={project_id}"
+        found = self._read(path, f"columns of project {project_id}", COLUMNS).columns
+        parents = {column.parent for column in found}
+        return [column for column in found if column.parent or column.id not in parents]
+
+    def make_tab(self, project_id: int, data: Mapping[str, Any]) -> int:
+        """Add a tab to a project's Data Manager, at the right end; return its id.
+
+        Args:
+            project_id: the project.
+            data: the tab, as Label Studio stores it.
+        """
+        body = {"project": project_id, "data": dict(data)}
+        return self._change("POST", "api/dm/views/", f"a tab of project {project_id}", body, IDENTIFIED).id
 
     def _asked(self, method: str, path: str, body: Mapping[str, Any]) -> httpx.Response:
         """Ask for a change of an ML backend; return Label Studio's own answer, which may be a refusal."""

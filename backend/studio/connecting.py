@@ -53,7 +53,10 @@ def connect_over(
     check_described(labels, descriptions or {})
     backend = {"url": url, **_credentials(settings)}
     connected = [found for found in client.backends(project_id) if found.url.rstrip("/") == url.rstrip("/")]
-    is_rotated = bool(connected) and rotate_secret(client, ProjectFolder(settings.model_dir, project_id))
+    folder = ProjectFolder(settings.model_dir, project_id)
+    is_rotated = bool(connected) and rotate_secret(client, folder)
+    # The next round looks whether the project has its tab, also where somebody deleted it.
+    folder.next_up.remove()
     rotated = " Its webhook has a new secret." if is_rotated else ""
     is_learned = any(question.is_learned for question in questions)
     if connected and descriptions is None:

@@ -3,10 +3,21 @@
 import itertools
 
 from tests.annotators import Person, choices_config, reviews, until_published
-from tests.servers import BackendServer
+from tests.servers import BackendServer, eventually
 
 CONFIG = choices_config(["neg", "pos"])
 TEXTS = list(reviews(24))
+
+
+def _tabs(person: Person, project_id: int) -> dict[str, int]:
+    """The tabs of the project's Data Manager from left to right: id by title."""
+    return {tab["data"]["title"]: tab["id"] for tab in person.call("GET", "/api/dm/views/", project=project_id)}
+
+
+def _listed(person: Person, project_id: int, tab: int) -> list[int]:
+    """The tasks of a tab, from top to bottom."""
+    answer = person.call("GET", "/api/tasks/", project=project_id, view=tab, page_size=100)
+    return [task["id"] for task in answer["tasks"]]
 
 
 def test_connecting_publishes_an_order_that_nobody_asked_for(owner: Person, quick: BackendServer, title: str) -> None:
@@ -35,6 +46,9 @@ def test_connecting_twice_changes_nothing(owner: Person, quick: BackendServer, t
     assert command.returncode == 0, command.stderr
     assert "already" in command.stdout
     assert len(owner.call("GET", "/api/ml/", project=project_id)) == 1
+    quick.until_settled(project_id)
+    tabs = owner.call("GET", "/api/dm/views/", project=project_id)
+    assert [tab["data"]["title"] for tab in tabs] == ["Default", "Next up"]
 
 
 def test_label_studio_serves_our_order_however_fast_it_was_published(
@@ -52,6 +66,10 @@ def test_an_annotator_gets_the_tasks_in_the_published_order(owner: Person, quick
     project_id = owner.create_project(title, CONFIG, TEXTS)
     owner.connect(project_id, quick.url, retrain_every=1000, query_size=1000)
     published = until_published(owner, quick, project_id).task_ids
+    tabs = eventually(lambda: _tabs(owner, project_id), "the Data Manager's tabs")
+    assert list(tabs) == ["Default", "Next up"]
+    assert quick.folder(project_id).next_up.read().view_id == tabs["Next up"]
+    assert _listed(owner, project_id, tabs["Next up"]) == published
 
     served, scores = [], []
     while (task := owner.next_task(project_id)) is not None:
@@ -64,6 +82,8 @@ def test_an_annotator_gets_the_tasks_in_the_published_order(owner: Person, quick
     assert scores[0] == 0
     assert len(scores) == len(TEXTS)
     assert all(earlier < later for earlier, later in itertools.pairwise(scores))
+    assert _listed(owner, project_id, tabs["Next up"]) == []
+    assert len(_listed(owner, project_id, tabs["Default"])) == len(TEXTS)
 
 
 def test_two_annotators_share_the_published_order_and_never_get_the_same_task(

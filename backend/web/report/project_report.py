@@ -116,6 +116,7 @@ class ProjectReport:
         left_out: sentences about answers that no training learns from.
         until_training: labels until the next training, by the question that needs fewest; None before the first round.
         label_studio: the project's address in Label Studio.
+        next_up: the address of the tab that shows what comes next; empty without one.
         has_prompt: there is a question for a chat with an LLM.
         rest: the texts that nobody labelled.
     """
@@ -128,6 +129,7 @@ class ProjectReport:
     left_out: tuple[str, ...]
     until_training: int | None
     label_studio: str
+    next_up: str
     has_prompt: bool
     rest: RestReport
 
@@ -143,7 +145,7 @@ def project_report(service: Service, project_id: int) -> ProjectReport:
     questions = tuple(
         _question(folder.of_question(place), place, each) for place, each in enumerate(status["questions"])
     )
-    last, rest = folder.sync_record.read(), rest_report(service, folder)
+    last, rest, tab = folder.sync_record.read(), rest_report(service, folder), folder.next_up.read()
     label_studio = f"{service.settings.label_studio_url}/projects/{project_id}"
     return ProjectReport(
         project=project_id,
@@ -154,6 +156,7 @@ def project_report(service: Service, project_id: int) -> ProjectReport:
         left_out=tuple(LeftOutTasks(**left).sentence for left in status["left_out"]),
         until_training=_until_training(last),
         label_studio=label_studio,
+        next_up=f"{label_studio}/data?tab={tab.view_id}" if tab is not None and tab.view_id else "",
         has_prompt=folder.paste_prompt.exists(),
         rest=rest,
     )
