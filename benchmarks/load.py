@@ -24,7 +24,7 @@ from benchmarks.loop.texts import read_texts
 from benchmarks.loop.watch import REST_AFTER_CONNECTING_S, LoopError
 from benchmarks.machine import described
 from examples.demo_servers import DemoServers, start_servers
-from model.learner.registry import label_digests
+from model.learner.registry import data_sha256
 from model.types import Targets
 
 FOLDER = Path("bench-data")
@@ -35,6 +35,8 @@ PEOPLE, MINUTES, TEXTS = 50, 10.0, 2500
 LABELLED = 128
 PAGE = 1000
 WITHOUT, WITH = PARTS = ("without", "with")
+# After the part with the backend.
+LEARNED = "learned"
 
 Line = dict[str, Any]
 
@@ -79,10 +81,12 @@ def run(plan: Plan, parts: Sequence[str], data: Path, label_studio: Path, consol
     ):
         crowd = Crowd(plan, gold, servers, people, console)
         label = {WITHOUT: crowd.without_backend, WITH: crowd.with_backend}
-        lines = [_recorded(label[part](), about) for part in parts]
+        lines = [_recorded(line, about) for part in parts for line in label[part]()]
     write_table()
     console.print(TABLE.read_text(encoding="utf-8"), markup=False, highlight=False, soft_wrap=True)
-    return all(not line["problems"] and not line["labelled_twice"] and not line.get("not_learned") for line in lines)
+    return all(
+        not line.get("problems") and not line.get("labelled_twice") and line.get("is_same", True) for line in lines
+    )
 
 
 def _recorded(line: Line, about: Line) -> Line:
@@ -109,14 +113,14 @@ class Crowd:
         self._people = people
         self._console = console
 
-    def without_backend(self) -> Line:
+    def without_backend(self) -> Iterator[Line]:
         """Label a project that no backend is connected to."""
         project = self._project()
         done, memory_mb = self._label(project, "without the backend")
-        return {"part": WITHOUT, **_figures(done, self._answers(project)), **memory_mb}
+        yield {"part": WITHOUT, **_figures(done, self._answers(project)), **memory_mb}
 
-    def with_backend(self) -> Line:
-        """Label a connected project, which trains meanwhile; at the end, train on everything and compare."""
+    def with_backend(self) -> Iterator[Line]:
+        """Label a connected project, which trains meanwhile; then compare with the labels that its order is made of."""
         project = self._project()
         with timed_relay(self._servers.backend.url) as (url, webhook_s):
             project.connect(url, retrain_every=LABELLED)
@@ -126,12 +130,9 @@ class Crowd:
             webhook_s.clear()
             done, memory_mb = self._label(project, "with the backend")
             line = {"part": WITH, **_figures(done, self._answers(project)), **memory_mb}
-            line |= {"webhook_s": list(webhook_s), "versions": len(self._folder(project).registry.numbers())}
-            began = time.monotonic()
+            yield line | {"webhook_s": list(webhook_s), "versions": len(self._folder(project).registry.numbers())}
             project.rounds.await_rest()
-            line["rest_s"] = time.monotonic() - began
-            self._train(project)
-        return {**line, "not_learned": self._not_learned(project)}
+        yield {"part": LEARNED, **self._learned(project)}
 
     def _project(self) -> BenchProject:
         return BenchProject(self._servers, self._console, self._gold, LABELLED)
@@ -150,15 +151,6 @@ class Crowd:
         self._console.print(f"{doing}, {len(done.given):,} labels")
         return done, {f"{name}_mb": max(mb) for name, mb in samples.items()}
 
-    def _train(self, project: BenchProject) -> None:
-        """Press Start Training, and wait for the order of a model that knows every label."""
-        registry = self._folder(project).registry
-        before = registry.numbers()[-1] if registry.numbers() else 0
-        began = time.monotonic()
-        project.start_training()
-        project.rounds.wait_for("The last training", lambda: project.serves(lambda order: order.model > before), began)
-        project.rounds.await_rest()
-
     def _answers(self, project: BenchProject) -> dict[int, tuple[str, list[str]]]:
         """The text and the labels of every labelled task, read from Label Studio past the backend."""
         answers: dict[int, tuple[str, list[str]]] = {}
@@ -172,20 +164,22 @@ class Crowd:
                     answers[task["id"]] = (task["data"]["text"], labels)
         return answers
 
-    def _not_learned(self, project: BenchProject) -> int:
-        """How many of Label Studio's labelled tasks the newest model version did not learn from."""
-        current = self._folder(project).registry.current()
-        if current is None:
+    def _learned(self, project: BenchProject) -> Line:
+        """How many of Label Studio's labelled tasks the order in use is made of, and whether task by task the same."""
+        folder = self._folder(project)
+        current, order = folder.registry.current(), folder.publications.current()
+        if current is None or order is None:
             raise LoopError("nothing was trained")
-        answers, label_set = self._answers(project), current.label_set
-        rows = [label_set.labels.index(labels[0]) for _, labels in answers.values()]
+        answers, label_set = sorted(self._answers(project).items()), current.label_set
+        rows = [label_set.labels.index(labels[0]) for _, (_, labels) in answers]
         given = Targets(
-            task_ids=tuple(answers),
-            texts=tuple(text for text, _ in answers.values()),
+            task_ids=tuple(task_id for task_id, _ in answers),
+            texts=tuple(text for _, (text, _) in answers),
             targets_N_C=np.eye(len(label_set.labels), dtype=np.float32)[rows],
             label_set=label_set,
         )
-        return len(set(label_digests(given).tolist()) - set(current.label_digests_N.tolist()))
+        is_same = order.labels_sha256 == data_sha256(given)
+        return {"in_studio": len(given), "in_order": order.labelled_tasks, "is_same": is_same}
 
 
 def _figures(done: Labelled, answers: Mapping[int, tuple[str, list[str]]]) -> Line:
@@ -202,16 +196,15 @@ def _figures(done: Labelled, answers: Mapping[int, tuple[str, list[str]]]) -> Li
 
 
 def write_table() -> None:
-    """Write load.md from the newest line of each part in load.jsonl."""
+    """Write load.md from the newest line of each part in load.jsonl, once there is one of each."""
     lines = [json.loads(line) for line in RECORDS.read_text(encoding="utf-8").splitlines()]
     newest = {line["part"]: line for line in lines}
-    if set(newest) != set(PARTS):
-        return
-    TABLE.write_text("\n".join(_table(newest)) + "\n", encoding="utf-8")
+    if set(newest) == {*PARTS, LEARNED}:
+        TABLE.write_text("\n".join(_table(newest)) + "\n", encoding="utf-8")
 
 
 def _table(newest: Mapping[str, Line]) -> Iterator[str]:
-    line = newest[WITH]
+    line, learned = newest[WITH], newest[LEARNED]
     least_s, most_s = PACE_S
     yield "# Fifty people at once\n" if line["people"] == PEOPLE else f"# {line['people']} people at once\n"
     yield (
@@ -236,8 +229,9 @@ def _table(newest: Mapping[str, Line]) -> Iterator[str]:
     yield _row("labels lost by Label Studio", *(str(one["lost"]) for one in both))
     yield _row("answers with an error", *(str(len(one["problems"])) for one in both))
     yield _row("model versions trained meanwhile", "", str(line["versions"]))
-    yield _row("labels that the last training did not learn from", "", str(line["not_learned"]))
-    yield _row("seconds until the backend rested afterwards", "", f"{line['rest_s']:.0f}")
+    yield _row("labelled tasks in Label Studio at the end", "", f"{learned['in_studio']:,}")
+    same = ", each with the same label" if learned["is_same"] else ", not all the same"
+    yield _row("labelled tasks that the order at the end is made of", "", f"{learned['in_order']:,}{same}")
     yield _row("memory of Label Studio at its peak, MB", *(f"{one['studio_mb']:,.0f}" for one in both))
     yield _row("memory of the backend at its peak, MB", *(f"{one['backend_mb']:,.0f}" for one in both))
     yield ""
