@@ -2,6 +2,7 @@
 #
 #   make demo            a real Label Studio, the backend, a project with example texts, and the loop to watch
 #   make demo ARGS=--exit   the same, and it ends by itself
+#   make screenshots     the pictures of docs/quickstart.md anew, in docs/pictures/; needs Debian's chromium
 #   make test            every test: unit, integration, acceptance
 #   make lint            format, lint and types
 #   make check           the same, and unit tests
@@ -45,7 +46,7 @@ ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: install run demo test lint check soak bench bench-setfit bench-active-learning secrets digests lock supply
+.PHONY: install run demo screenshots test lint check soak bench bench-setfit bench-active-learning secrets digests lock supply
 
 install: $(STAMPS)/app
 
@@ -54,6 +55,9 @@ run: $(STAMPS)/app
 
 demo: $(STAMPS)/app $(STAMPS)/label-studio
 	$(BIN)/python -m examples.demo --label-studio $(LS_VENV)/bin/label-studio $(ARGS)
+
+screenshots: $(STAMPS)/dev $(STAMPS)/label-studio
+	$(BIN)/python -m examples.screenshots --label-studio $(LS_VENV)/bin/label-studio
 
 test: $(STAMPS)/dev $(STAMPS)/label-studio
 	$(PYTEST) $(ARGS)

@@ -45,7 +45,7 @@ def run_demo(console: Console, label_studio: Path, exit_after: bool) -> None:
     label_set = LabelSet(tuple(sorted(set(pool.labels))))
     try:
         with start_servers(console, label_studio) as servers:
-            project_id = _create_project(console, servers, pool, label_set)
+            project_id = create_project(console, servers, pool, label_set)
             annotator = Annotator(servers, project_id, dict(zip(pool.texts, pool.labels, strict=True)))
             Story(console, annotator, Learner(pool, heldout, label_set)).tell()
             console.print(f"\nDone in {time.monotonic() - began:.0f} s.")
@@ -55,7 +55,7 @@ def run_demo(console: Console, label_studio: Path, exit_after: bool) -> None:
         console.print("\nStopped. What the demo made stays in demo-data/ until the next demo.")
 
 
-def _create_project(console: Console, servers: DemoServers, pool: Gold, label_set: LabelSet) -> int:
+def create_project(console: Console, servers: DemoServers, pool: Gold, label_set: LabelSet) -> int:
     """Create a project with the example texts and connect the backend to it."""
     choices = "".join(f'<Choice value="{label}"/>' for label in label_set.labels)
     config = f'<View><Text name="text" value="$text"/><Choices name="intent" toName="text">{choices}</Choices></View>'

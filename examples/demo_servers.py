@@ -3,7 +3,7 @@
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,9 +44,17 @@ class DemoServers:
 
     def get(self, path: str) -> Any:
         """Ask Label Studio for something that the SDK has no method for."""
+        return self._request("GET", path)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Have Label Studio make something that the SDK has no method for."""
+        return self._request("POST", path, body)
+
+    def _request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         headers = {"Authorization": f"Token {self.account.token}"}
         url = f"{self.label_studio.url}/{path}"
-        return httpx.get(url, headers=headers, timeout=60.0, trust_env=False).raise_for_status().json()
+        answer = httpx.request(method, url, json=body, headers=headers, timeout=60.0, trust_env=False)
+        return answer.raise_for_status().json()
 
     def wait(self) -> None:
         """Wait until one server ends; Ctrl-C ends both."""
