@@ -34,6 +34,7 @@ PROGRAM = "shortlist"
 # A shell that completes a command sets the first variable, and the command so far in one of the others: bash in
 # COMP_WORDS, a word a line.
 _COMPLETING, _SO_FAR = f"_{PROGRAM.upper()}_COMPLETE", ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")
+_ABOUT_COMPLETION = ("--install-completion", "--show-completion")
 
 
 def command_line(asked: str, *, is_program: bool = False, is_completing: bool = False) -> typer.Typer:
@@ -42,8 +43,8 @@ def command_line(asked: str, *, is_program: bool = False, is_completing: bool = 
     Args:
         asked: the first word after the program.
         is_program: it was called as the program `shortlist`, which can be completed.
-        is_completing: a shell asks how the command may go on: every command has its name, and only the one that is
-            asked for its options.
+        is_completing: a shell asks how the command may go on, or for its completion: every command has its name, and
+            only the one that is asked for its options.
     """
     app = typer.Typer(
         add_completion=is_program,
@@ -66,7 +67,9 @@ def main(*, is_program: bool = False) -> None:
     """
     is_completing = is_program and _COMPLETING in os.environ
     words = next(filter(None, map(os.environ.get, _SO_FAR)), "").split() if is_completing else sys.argv
-    app = command_line(words[1] if len(words) > 1 else "", is_program=is_program, is_completing=is_completing)
+    asked = words[1] if len(words) > 1 else ""
+    needs_names = is_completing or asked in _ABOUT_COMPLETION
+    app = command_line(asked, is_program=is_program, is_completing=needs_names)
     app(prog_name=PROGRAM if is_program else None)
 
 
