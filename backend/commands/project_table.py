@@ -114,6 +114,8 @@ def _table(rows: list[dict[str, Any]]) -> Table | Text:
     if not rows:
         return Text(_NO_PROJECT)
     table = Table(*(name.replace("_", " ") for name in _COLUMNS), "more labels", "LLM", "last error")
+    # A narrow terminal cuts other words first.
+    table.columns[_COLUMNS.index("state")].no_wrap = True
     for row in rows:
         table.add_row(*map(plain, _cells(row)))
     return table

@@ -93,6 +93,8 @@ def test_what_nobody_labelled_is_labelled_found_and_taken_back(
     assert f"between {low} and {high}" in checked
     applied = [raw for raw in owner.predictions(project_id) if ".apply-" in raw["model_version"]]
     assert len(applied) == len({raw["task"] for raw in applied}) == told["tasks"]
+    name = applied[0]["model_version"]
+    assert told["written"] == {"name": name, "form": "predictions", "tasks": told["tasks"]}
     assert owner.project(project_id)["model_version"] == quick.status(project_id)["model_version"]
     assert quick.publication(project_id).task_ids == order
 

@@ -40,6 +40,7 @@ def simulate(data, encoder, tmp_path):
 
 def test_strategies_are_named_one_a_line():
     assert run("strategies").stdout.split("\n") == [*STRATEGIES, ""]
+    assert json.loads(run("strategies", "--json").stdout) == list(STRATEGIES)
 
 
 def test_a_line_a_strategy_seed_and_budget_goes_to_stdout(simulate):
@@ -310,6 +311,14 @@ def test_texts_that_cannot_be_shown_are_named(tmp_path, content, told):
     assert result.exit_code == 1
     assert result.stdout == ""
     assert told in result.stderr
+
+
+def test_a_command_that_somebody_interrupts_says_so_by_130(texts, monkeypatch):
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("model.commands.llm._rows", interrupt)
+    assert run("prompt", "--data", texts).exit_code == 130
 
 
 def test_a_context_that_is_too_small_for_a_prompt_is_said(texts):
