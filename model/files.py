@@ -100,6 +100,22 @@ def passing_folder(parent: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def alone_with(folder: Path) -> Iterator[None]:
+    """Have other processes that ask for the same folder wait while the block runs, if the file system knows locks.
+
+    Args:
+        folder: it must exist.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def move(path: Path, to: Path) -> None:
     """Rename a file or folder; the new name is on the disk when this returns.
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from backend.applying.by_llm import LLMRest
 from backend.applying.planning import (
     ApplyPlan,
     Seen,
@@ -16,6 +17,7 @@ from backend.applying.reading import Rest, find_question, read_now
 from backend.applying.writing import undo, write_annotations, write_predictions
 from backend.errors import CannotPromiseError, ConfigurationError
 from backend.rounds.context import RoundContext
+from backend.rounds.sync import Synced
 from backend.store.applied import Form, Sample
 from model.tasks.task import Task
 
@@ -104,6 +106,11 @@ class Labelling:
         self._wanted = wanted
         self._on_progress = on_progress
 
+    @property
+    def precision(self) -> float:
+        """What is to be promised."""
+        return self._wanted.precision
+
     def rest(self) -> Rest:
         """Read the project as it is now.
 
@@ -112,14 +119,17 @@ class Labelling:
             UnsupportedConfigError: there is no such question.
             NoModelError: the question has no model version.
         """
-        questions = read_now(self._context)
-        synced = find_question(questions, self._wanted.question)
-        if self._wanted.form is Form.ANNOTATIONS and len(questions) > 1:
-            raise ConfigurationError(
-                f"annotations (--as-annotations) would leave {len(questions) - 1} of the project's {len(questions)} "
-                "questions unanswered, and Label Studio would call the tasks done: write predictions instead"
-            )
-        return Rest(self._context, synced)
+        return Rest(self._context, self._synced())
+
+    def llm_rest(self) -> LLMRest:
+        """Read the project as it is now, for an LLM.
+
+        Raises:
+            ConfigurationError: annotations are wanted where a task has several questions.
+            UnsupportedConfigError: there is no such question.
+            LLMError: there is no LLM in the settings, or no key for it.
+        """
+        return LLMRest(self._context, self._synced())
 
     def plan(self, rest: Rest) -> ApplyPlan:
         """Plan labels by the sample that people looked at, if there is one, else by the random tenth alone.
@@ -173,7 +183,8 @@ class Labelling:
             run, _ = write_annotations(*to, task, plan, self._on_progress)
         else:
             run = write_predictions(*to, task, plan, self._on_progress)
-        self._folder.sample.remove()
+        if not plan.llm:
+            self._folder.sample.remove()
         self._queue.request(self._folder.project_id, are_all_named=False)
         return Written(run.name, run.form, run.tasks)
 
@@ -182,6 +193,16 @@ class Labelling:
         predictions, annotations = undo(self._client, self._folder, self._on_progress)
         self._queue.request(self._folder.project_id, changes=annotations, are_all_named=False)
         return Deleted(self._folder.project_id, predictions, annotations)
+
+    def _synced(self) -> Synced:
+        questions = read_now(self._context)
+        synced = find_question(questions, self._wanted.question)
+        if self._wanted.form is Form.ANNOTATIONS and len(questions) > 1:
+            raise ConfigurationError(
+                f"annotations (--as-annotations) would leave {len(questions) - 1} of the project's {len(questions)} "
+                "questions unanswered, and Label Studio would call the tasks done: write predictions instead"
+            )
+        return synced
 
     def _waiting_sample(self, rest: Rest) -> Sample | None:
         """The labels that wait for people to look at a sample, if they are those that are asked about."""

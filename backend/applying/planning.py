@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from backend.applying.reading import Rest
+from backend.applying.reading import UnlabelledTexts
 from backend.errors import CannotPromiseError
 from backend.store.applied import Given, Sample
 from model.applying.promise import (
@@ -23,6 +23,8 @@ from model.applying.promise import (
 from model.judging.fair_sample import draw_numbers
 from model.types import FloatArray, IntArray
 
+# Where no text waits for a label.
+NOTHING_LEFT = Promise(1.0, 0, 0, 0, (0.0, 1.0))
 # Precisions that are tried where the one that was asked for cannot be promised.
 _LOWER = tuple(np.arange(0.99, 0.49, -0.01).round(2).tolist())
 
@@ -33,12 +35,13 @@ class ApplyPlan:
 
     Attributes:
         question: control of the question that they answer.
-        model: number of the model version that gives them.
+        model: number of the model version that gives them; 0 where an LLM does.
         others: number of texts that could get a predicted label.
         precision: what was asked to be promised.
         predicted: the label that the model version gives each task, by id.
         copied: the label of each copy of a text that people labelled, by task id.
         promise: what is known of the predicted labels.
+        llm: the LLM that gives them; empty where a model version does.
     """
 
     question: str
@@ -48,6 +51,12 @@ class ApplyPlan:
     predicted: Mapping[int, Given]
     copied: Mapping[int, Given]
     promise: Promise
+    llm: str = ""
+
+    @property
+    def giver(self) -> str:
+        """Who gives the labels, at the beginning of a run's name."""
+        return "llm" if self.llm else str(self.model)
 
     @property
     def labels(self) -> dict[int, Given]:
@@ -76,7 +85,7 @@ class ApplyPlan:
         return hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def plan_labels(rest: Rest, evidence: Evidence, precision: float) -> ApplyPlan:
+def plan_labels(rest: UnlabelledTexts, evidence: Evidence, precision: float) -> ApplyPlan:
     """Plan labels of a precision that can be promised.
 
     Args:
@@ -88,15 +97,15 @@ def plan_labels(rest: Rest, evidence: Evidence, precision: float) -> ApplyPlan:
         CannotPromiseError: it cannot be promised; says why, and what to do.
     """
     if not len(rest.rows_N):
-        return _plan(rest, Promise(1.0, 0, 0, 0, (0.0, 1.0)), precision)
+        return plan_at(rest, NOTHING_LEFT, precision)
     confidence_N = rest.answered.confidence_N
     promise = choose_promise(evidence, confidence_N, precision)
     if promise is None:
         raise CannotPromiseError(_refusal(evidence, confidence_N, precision))
-    return _plan(rest, promise, precision)
+    return plan_at(rest, promise, precision)
 
 
-def plan_likely(rest: Rest, evidence: Evidence, precision: float) -> ApplyPlan:
+def plan_likely(rest: UnlabelledTexts, evidence: Evidence, precision: float) -> ApplyPlan:
     """Plan labels that the calibrated probabilities alone say to have a precision; a sample can show whether they do.
 
     Args:
@@ -116,18 +125,25 @@ def plan_likely(rest: Rest, evidence: Evidence, precision: float) -> ApplyPlan:
                 f"the classifier is not sure enough of any text for a precision of {precision:.0%}: label more texts"
             )
         promise = promise_at(evidence, confidence_N, threshold)
-    return _plan(rest, promise, precision)
+    return plan_at(rest, promise, precision)
 
 
-def _plan(rest: Rest, promise: Promise, precision: float) -> ApplyPlan:
+def plan_at(rest: UnlabelledTexts, promise: Promise, precision: float) -> ApplyPlan:
+    """Plan the labels of all texts above a promise's threshold.
+
+    Args:
+        rest: the question and its unlabelled texts.
+        promise: the threshold, and what is known of it.
+        precision: what was asked to be promised.
+    """
     answered, pool = rest.answered, rest.synced.pool
     above_M = np.flatnonzero(answered.confidence_N >= promise.threshold)
     labels = {
         pool[row].task_id: Given(rest.labels_of(answered.decided_N_C[at]), round(float(answered.confidence_N[at]), 6))
         for at, row in zip(above_M.tolist(), rest.rows_N[above_M].tolist(), strict=True)
     }
-    question, model = rest.synced.task.control, rest.version.number
-    return ApplyPlan(question, model, len(rest.rows_N), precision, labels, rest.copied, promise)
+    question = rest.synced.task.control
+    return ApplyPlan(question, rest.model, len(rest.rows_N), precision, labels, rest.copied, promise, rest.llm)
 
 
 def _refusal(evidence: Evidence, confidence_N: FloatArray, precision: float) -> str:
@@ -201,7 +217,7 @@ class Seen:
     waiting: int
 
 
-def read_sample(rest: Rest, sample: Sample) -> Seen:
+def read_sample(rest: UnlabelledTexts, sample: Sample) -> Seen:
     """Compare what people said of a sample with the labels that wait for it.
 
     The random tenth counts too: both are draws from the texts above one threshold.

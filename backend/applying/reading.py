@@ -1,6 +1,7 @@
 """A project as it is now, read beside its rounds: texts, labels, and what the model version in use says of each."""
 
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -123,19 +124,28 @@ def find_question(questions: Sequence[Synced], name: str) -> Synced:
 
 @dataclass(frozen=True)
 class Answered:
-    """What a classifier says of N texts.
+    """What a classifier or an LLM says of N texts.
 
     Attributes:
         decided_N_C: the classes that its answer gives each text.
-        confidence_N: probability that the whole answer is right, calibrated; 0 where the answer is no class.
+        confidence_N: of a classifier the calibrated probability that the whole answer is right, of an LLM the share of
+            its answers that agree; 0 where the answer is no class.
     """
 
     decided_N_C: BoolArray
     confidence_N: FloatArray
 
 
-class Rest:
-    """One question of a project: its unlabelled texts, the model version in use, and the evidence on it."""
+class UnlabelledTexts(ABC):
+    """One question of a project, its texts that nobody labelled, and the evidence on whoever labels them.
+
+    Attributes:
+        model: number of the model version that gives labels; 0 where none does.
+        llm: the LLM that gives labels; empty where none does.
+    """
+
+    model = 0
+    llm = ""
 
     def __init__(self, context: RoundContext, synced: Synced) -> None:
         """Name the question; nothing is computed yet.
@@ -143,25 +153,18 @@ class Rest:
         Args:
             context: see `look_on`.
             synced: the question, as `read_now` read it.
-
-        Raises:
-            NoModelError: the question has no model version.
         """
         self.context = context.of_question(synced.place)
         self.synced = synced
-        version = usable(self.context.folder.registry.current(), synced)
-        if version is None:
-            raise NoModelError(
-                f"project {context.project_id} has no model version for the question {synced.task.control!r}: "
-                f"label {synced.settings.retrain_every} texts, of two labels at least, and wait for the training"
-            )
-        self.version: ModelVersion = version
 
-    @cached_property
-    def classifier(self) -> TextClassifier:
-        """The classifier of the version in use."""
-        source = Source(self.version.encoder, self.version.number)
-        return self.context.classifiers.get(self.context.folder, source)
+    @property
+    @abstractmethod
+    def answered(self) -> Answered:
+        """The labels of the texts of `rows_N`."""
+
+    @abstractmethod
+    def evidence(self) -> Evidence:
+        """What it says of the labels that are a fair sample of all texts, each predicted without its own label."""
 
     @cached_property
     def rows_N(self) -> IntArray:
@@ -181,6 +184,53 @@ class Rest:
         }
         return {id_: Given(said[twin], 1.0) for id_, twin in copies.twin_of.items() if said.get(twin)}
 
+    def labels_of(self, decided_C: BoolArray) -> tuple[str, ...]:
+        """The names of decided classes."""
+        labels = self.synced.task.label_set.labels
+        return tuple(labels[position] for position in np.flatnonzero(decided_C).tolist())
+
+    def evidence_of(self, rows_R: IntArray, answered: Answered) -> Evidence:
+        """Compare answers with people's labels.
+
+        Args:
+            rows_R: rows of labelled texts.
+            answered: what was said of them.
+        """
+        gold_R_C = self.synced.task.decided(self.synced.targets.targets_N_C[rows_R])
+        has_class_R = answered.decided_N_C.any(axis=1)
+        is_right_R = (answered.decided_N_C == gold_R_C).all(axis=1)
+        return Evidence(answered.confidence_N[has_class_R], is_right_R[has_class_R])
+
+
+class Rest(UnlabelledTexts):
+    """The texts that nobody labelled, as the model version in use answers them."""
+
+    def __init__(self, context: RoundContext, synced: Synced) -> None:
+        """Name the question; nothing is computed yet.
+
+        Args:
+            context: see `look_on`.
+            synced: the question, as `read_now` read it.
+
+        Raises:
+            NoModelError: the question has no model version.
+        """
+        super().__init__(context, synced)
+        version = usable(self.context.folder.registry.current(), synced)
+        if version is None:
+            raise NoModelError(
+                f"project {context.project_id} has no model version for the question {synced.task.control!r}: "
+                f"label {synced.settings.retrain_every} texts, of two labels at least, and wait for the training"
+            )
+        self.version: ModelVersion = version
+        self.model = version.number
+
+    @cached_property
+    def classifier(self) -> TextClassifier:
+        """The classifier of the version in use."""
+        source = Source(self.version.encoder, self.version.number)
+        return self.context.classifiers.get(self.context.folder, source)
+
     @cached_property
     def answered(self) -> Answered:
         """What the version says of the texts of `rows_N`."""
@@ -196,16 +246,7 @@ class Rest:
         proba_R_C = np.concatenate(
             [self._proba_without(np.flatnonzero(knows_L), old_M), self._proba(targets.some(new_M).texts)]
         )
-        answered = self._answer(proba_R_C)
-        gold_R_C = self.synced.task.decided(targets.targets_N_C[rows_R])
-        has_class_R = answered.decided_N_C.any(axis=1)
-        is_right_R = (answered.decided_N_C == gold_R_C).all(axis=1)
-        return Evidence(answered.confidence_N[has_class_R], is_right_R[has_class_R])
-
-    def labels_of(self, decided_C: BoolArray) -> tuple[str, ...]:
-        """The names of decided classes."""
-        labels = self.synced.task.label_set.labels
-        return tuple(labels[position] for position in np.flatnonzero(decided_C).tolist())
+        return self.evidence_of(rows_R, self._answer(proba_R_C))
 
     def _answer(self, proba_N_C: FloatArray) -> Answered:
         task = self.synced.task

@@ -21,6 +21,7 @@ def as_json(plan: ApplyPlan) -> dict[str, Any]:
         "right": plan.promise.right,
         "question": plan.question,
         "model": plan.model,
+        "llm": plan.llm,
     }
 
 
@@ -45,10 +46,12 @@ def tell_plan(plan: ApplyPlan, known: Evaluation | None) -> list[str]:
     if not plan.labels:
         return ["No text waits for a label."]
     low, high = plan.promise.interval
-    told = [
-        f"{len(plan.predicted)} of {plan.others} unlabelled texts get a label: those of which model version "
-        f"{plan.model} is sure by {plan.promise.threshold:.1%} or more."
-    ]
+    sure = (
+        f"those on which {plan.promise.threshold:.0%} or more of the answers of {plan.llm} agree"
+        if plan.llm
+        else f"those of which model version {plan.model} is sure by {plan.promise.threshold:.1%} or more"
+    )
+    told = [f"{len(plan.predicted)} of {plan.others} unlabelled texts get a label: {sure}."]
     if plan.copied:
         told.append(f"{len(plan.copied)} more are copies of texts that people labelled, and get the same label.")
     told.append(

@@ -115,7 +115,7 @@ def _begin(client: LabelStudioClient, folder: ProjectFolder, plan: ApplyPlan, fo
         is_whole = form is Form.ANNOTATIONS or stored >= same.tasks
         return same if is_whole else replace(same, is_done=False)
     number = 1 + max((int(run.name.rsplit("-", 1)[1]) for run in runs), default=0)
-    name = f"{plan.model}.apply-{number}"
+    name = f"{plan.giver}.apply-{number}"
     run = Run(name, form, plan.digest, len(plan.labels), plan.precision, time.time())
     folder.applied.write([*runs, run])
     return run
@@ -123,7 +123,7 @@ def _begin(client: LabelStudioClient, folder: ProjectFolder, plan: ApplyPlan, fo
 
 def _goes_on(run: Run, plan: ApplyPlan) -> bool:
     """Whether a run is that of a plan; one of annotations that was cut short has labelled a part of the texts."""
-    is_cut = run.form is Form.ANNOTATIONS and not run.is_done and run.name.startswith(f"{plan.model}.")
+    is_cut = run.form is Form.ANNOTATIONS and not run.is_done and run.name.startswith(f"{plan.giver}.")
     return is_cut or run.digest == plan.digest
 
 

@@ -1,9 +1,14 @@
 """`apply`: label the rest, where a precision can be promised."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from backend.applying.by_llm import check_sample, plan_by_llm
 from backend.applying.labelling import LEAST, MOST, PRECISION, Labelling, Wanted, Written, check_promise
 from backend.applying.planning import ApplyPlan
 from backend.applying.reading import look_on
@@ -11,11 +16,19 @@ from backend.applying.telling import as_json, counts, refused, tell_plan, tell_s
 from backend.commands.model_dir import check_model_dir
 from backend.commands.rest.bar import Bar
 from backend.commands.terminal import JsonOption, ProjectOption, answer, settings_of_command
-from backend.errors import CannotPromiseError
+from backend.errors import CannotPromiseError, ConfigurationError
 from backend.store.applied import Form, Sample
 from backend.studio.client import LabelStudioClient
 from backend.web.service import open_service
+from model.learner.evaluation import Evaluation
 from model.tasks.task import Task
+
+
+class Giver(StrEnum):
+    """Who gives the labels."""
+
+    CLASSIFIER = "classifier"
+    LLM = "llm"
 
 
 def apply(
@@ -34,6 +47,9 @@ def apply(
         int, typer.Option(min=0, help="First have people label so many of the texts, drawn at random; call again then.")
     ] = 0,
     undo: Annotated[bool, typer.Option("--undo", help="Delete everything that apply wrote in the project.")] = False,
+    giver: Annotated[
+        Giver, typer.Option("--with", help="Who gives the labels: the classifier, or the LLM of LLM_PROVIDER.")
+    ] = Giver.CLASSIFIER,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether it is meant.")] = False,
 ) -> None:
     """Label the texts that nobody labelled, where the classifier can promise a precision.
@@ -42,6 +58,8 @@ def apply(
     Example: python -m backend apply --project 3 --precision 0.95 --dry-run
     """
     with settings_of_command() as settings:
+        if giver is Giver.LLM and sample:
+            raise ConfigurationError("--sample is for the classifier: an LLM's labels are checked on the random tenth")
         check_model_dir(settings.model_dir, may_write=True)
         queue = open_service(settings).rounds
         queue.ping()
@@ -53,6 +71,8 @@ def apply(
                 command.undo()
             elif sample:
                 command.show_sample(sample)
+            elif giver is Giver.LLM:
+                command.label_by_llm(dry_run=dry_run)
             else:
                 command.label(dry_run=dry_run)
 
@@ -74,22 +94,29 @@ class Apply:
             CannotPromiseError: the precision cannot be promised.
         """
         rest = self._labelling.rest()
-        try:
+        with self._refusals():
             plan = self._labelling.plan(rest)
-        except CannotPromiseError as error:
-            answer(refused(str(error)), as_json=self._as_json)
-            raise
-        if not self._as_json:
-            answer({}, *tell_plan(plan, rest.version.out_of_fold), as_json=False)
-        is_written = plan.holds and bool(plan.labels) and not dry_run
-        written = self._write(rest.synced.task, plan) if is_written else None
-        self._answer_written(plan, written)
-        check_promise(plan)
+        self._say_and_write(plan, rest.version.out_of_fold, rest.synced.task, dry_run=dry_run)
 
-    def _answer_written(self, plan: ApplyPlan, written: Written | None) -> None:
-        as_values = {"name": written.name, "form": written.form.value, "tasks": written.tasks} if written else None
-        said = [f"{written.said} --undo takes them back."] if written else []
-        answer({**as_json(plan), "written": as_values}, *said, as_json=self._as_json)
+    def label_by_llm(self, *, dry_run: bool) -> None:
+        """Say what the LLM would cost, ask it, say what it would label, and label it.
+
+        Raises:
+            CannotPromiseError: the precision cannot be promised.
+            LLMError: the LLM does not answer; what it said is remembered.
+        """
+        rest, precision = self._labelling.llm_rest(), self._labelling.precision
+        with self._refusals():
+            check_sample(rest, precision)
+        if len(rest.rows_N):
+            cost = rest.cost()
+            if dry_run:
+                answer(asdict(cost), f"{cost.in_words()} Nothing was asked.", as_json=self._as_json)
+                return
+            self._confirm(f"{cost.in_words()} Ask {rest.llm}?")
+        with self._refusals():
+            plan = plan_by_llm(rest, precision)
+        self._say_and_write(plan, None, rest.synced.task, dry_run=dry_run)
 
     def show_sample(self, size: int) -> None:
         """Have people look at a sample of what would be labelled, or say what they said so far."""
@@ -110,6 +137,25 @@ class Apply:
         gone = self._labelling.undo()
         values = {"predictions_deleted": gone.predictions, "annotations_deleted": gone.annotations}
         answer({"project": self._project_id, **values}, gone.said, as_json=self._as_json)
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Say a refusal as JSON, too, where JSON is wanted."""
+        try:
+            yield
+        except CannotPromiseError as error:
+            answer(refused(str(error)), as_json=self._as_json)
+            raise
+
+    def _say_and_write(self, plan: ApplyPlan, known: Evaluation | None, task: Task, *, dry_run: bool) -> None:
+        if not self._as_json:
+            answer({}, *tell_plan(plan, known), as_json=False)
+        is_written = plan.holds and bool(plan.labels) and not dry_run
+        written = self._write(task, plan) if is_written else None
+        as_values = {"name": written.name, "form": written.form.value, "tasks": written.tasks} if written else None
+        said = [f"{written.said} --undo takes them back."] if written else []
+        answer({**as_json(plan), "written": as_values}, *said, as_json=self._as_json)
+        check_promise(plan)
 
     def _confirm(self, question: str) -> None:
         """Ask on the error output: the other one may hold JSON."""

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from model.errors import LLMBudgetError
-from model.files import read_or_set_aside, write_whole
+from model.files import alone_with, read_or_set_aside, write_whole
 from model.llm.chat import Reply
 from model.seals import sealed, unsealed
 
@@ -38,7 +38,8 @@ class Spent:
 class Ledger:
     """The account of one project, or of one of its questions. Every entry reads its file anew and replaces the file.
 
-    Threads of a process may share a ledger. Two processes never write at once, since rounds of a project take turns.
+    Threads of a process may share a ledger. A round and a command of the same project may write at once: each entry
+    locks the ledger's folder.
     """
 
     def __init__(
@@ -89,8 +90,15 @@ class Ledger:
         """The cost of all tokens so far, in the currency of the prices; None without prices."""
         if self._price_per_million is None:
             return None
-        spent, (prompt_price, completion_price) = self.read(), self._price_per_million
-        return (spent.prompt_tokens * prompt_price + spent.completion_tokens * completion_price) / 1e6
+        spent = self.read()
+        return self.price_of(spent.prompt_tokens, spent.completion_tokens)
+
+    def price_of(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """The cost of tokens of questions and answers, in the currency of the prices; None without prices."""
+        if self._price_per_million is None:
+            return None
+        prompt_price, completion_price = self._price_per_million
+        return (prompt_tokens * prompt_price + completion_tokens * completion_price) / 1e6
 
     def check(self, expected_tokens: int) -> None:
         """Refuse a question that would exceed the limit.
@@ -132,7 +140,8 @@ class Ledger:
     def _enter(self, entry: Spent) -> None:
         if self._part_of is not None:
             self._part_of._enter(entry)
-        with self._lock:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        with self._lock, alone_with(self._file.parent):
             before, more = asdict(self.read()), asdict(entry)
             after = {name: count + more[name] for name, count in before.items()}
             write_whole(self._file, sealed(json.dumps(after).encode()))

@@ -99,3 +99,11 @@ def test_what_one_question_costs_is_in_its_own_account_and_in_the_projects_whose
     assert whole.read() == Spent(asked=2, from_cache=1, prompt_tokens=80)
     with pytest.raises(LLMBudgetError, match="80 of LLM_MAX_TOKENS_TOTAL=100 are spent"):
         parts[0].check(21)
+
+
+def test_two_who_count_at_once_lose_nothing(file):
+    """Two ledgers of one file stand for two processes: a round, and a command beside it."""
+    ledgers = [Ledger(file), Ledger(file)]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda place: ledgers[place % 2].add(Reply("x", prompt_tokens=1)), range(100)))
+    assert Ledger(file).read() == Spent(asked=100, prompt_tokens=100)
