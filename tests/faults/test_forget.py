@@ -15,6 +15,7 @@ from rq.job import Job
 from backend.commands.processes.embedded_redis import embedded_redis
 from backend.rounds.round import Round
 from backend.settings import Settings
+from backend.store.applied import Errand, ErrandKind
 from backend.store.project_folder import Connection, ProjectFolder, Setup
 from backend.store.selections import Draft, LLMLabel, PastePrompt, Picked, Selection
 from backend.work.forms import PERFORM_PART, PartTask
@@ -59,6 +60,7 @@ def fill(model_dir: Path, encoder: str) -> None:
     folder = ProjectFolder(model_dir, MINE)
     folder.selection.write(Selection("activellm", "x", 1.0, (Picked(20, CANARY, 1, 1),)))
     folder.llm_labels.write({20: LLMLabel((CANARY,), True, False, 1)})
+    folder.errand.write(Errand(ErrandKind.FIND, 1.0, words=CANARY))
     folder.drafts.write({20: Draft(CANARY, "", False, 1, "x", "translation")})
     folder.paste_prompt.write(PastePrompt(CANARY, (20,), 1, ("pos",), 1.0))
     folder.connection.write(Connection("http://backend:9090", {"label_descriptions": {"pos": CANARY}}, 5))
@@ -78,6 +80,7 @@ def fill_redis(redis: Redis, model_dir: Path) -> None:
     for project_id in (MINE, OTHER):
         queue.request(project_id, changes=1, task_ids=[20])
         queue.request_later(project_id, 60)
+        queue.request_errand(project_id)
     task = PartTask(weights="0" * 64, is_trained=False, texts=[f"{CANARY} text"] * 3)
     queue.parts.enqueue(PERFORM_PART, task.model_dump(), job_id="part-1", result_ttl=600)
     redis.set("rq:results:part-2", base64.b64encode(zlib.compress(CANARY.encode())))

@@ -86,7 +86,7 @@ DOCUMENTS = (
     *("setup.json", "webhook.json", "selection.json", "llm_labels.json", "figures.json"),
     "labeling.json",
     *("history.json", "stop_answers.json", "gate.json"),
-    *("applied.json", "sample.json", "wish.json"),
+    *("applied.json", "sample.json", "wish.json", "next_up.json"),
 )
 # Only an answer to POST classify reads it, and every round writes it anew.
 UNREAD = "labeling.json"

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from backend.settings import Settings
-from backend.store.applied import Checked, Errand, ErrandKind, ErrandReport, Form, Given, Run, Sample, Wish
+from backend.store.applied import Checked, Errand, ErrandKind, ErrandReport, Form, Given, NextUpTab, Run, Sample, Wish
 from backend.store.tasks import StoredTask, TaskStore
 from backend.web.app import create_app
 from backend.web.classifying import WebClassifier
@@ -13,7 +13,7 @@ from backend.web.service import Service
 from model.encoder.classifier import TextClassifier, new_classifier
 from tests import shown_projects
 from tests.exports import write_version
-from tests.fakes import SENTIMENT, FakeRounds, a_sync_record, labeling_config
+from tests.fakes import SENTIMENT, FakeRounds, a_sync_record, labeling_config, write_publication
 from tests.unit.backend.web.pages.test_project_pages import EVIL, HTML, Page
 
 PROMISED = Checked(
@@ -253,6 +253,26 @@ def test_a_sample_that_waits_is_shown_and_can_be_taken_back(shown):
     assert "30 of 40 texts that would get a label (90.0 %) are a sample for people" in page.words
     assert "Take the sample back" in page.buttons()
     assert page.tree.xpath('//input[@name="precision"]/@value') == ["0.9"]
+
+
+@pytest.mark.parametrize("name", ["errand", "errand_report", "checked", "wish", "next_up"])
+def test_a_damaged_record_is_set_aside_and_the_page_goes_on_without_it(shown, name):
+    shown_projects.what_nobody_labelled(shown.folder)
+    (shown.folder.path / f"{name}.json").write_bytes(b"half a rec")
+    page = shown.page()
+    assert page.answer.status_code == 200
+    assert f"Damaged or missing on disk: {name}.json" in shown.page().words
+    assert "Find" in page.buttons()
+
+
+def test_the_page_leads_to_the_tab_of_the_data_manager_once_there_is_one(shown):
+    write_publication(shown.folder, 5, queued=2)
+    link = "//a[contains(text(), 'Data Manager')]/@href"
+    assert shown.page().tree.xpath(link) == []
+    shown.folder.next_up.write(NextUpTab(1.8e9, problem="it refused"))
+    assert shown.page().tree.xpath(link) == []
+    shown.folder.next_up.write(NextUpTab(1.8e9, view_id=7))
+    assert shown.page().tree.xpath(link) == ["http://localhost:8080/projects/1/data?tab=7"]
 
 
 def test_what_strangers_wrote_is_shown_as_it_is(shown):
