@@ -1,12 +1,14 @@
 """Servers for tests: those of examples/servers.py, with waits for statuses and failures that show the log."""
 
 import fcntl
+import logging
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +18,11 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 from redis import Redis
+from typer import Typer
+from typer.testing import CliRunner
 
+from backend.commands import terminal
+from backend.commands.command_line import command_line
 from backend.commands.processes.embedded_redis import embedded_redis
 from backend.store.project_folder import ProjectFolder
 from examples.servers import ROOT, Account, Server, ServerError, backend_server, log_of, tail
@@ -168,9 +174,9 @@ class BackendServer:
         started = re.findall(rf"event=started child={name} pid=(\d+)", self.log.read_text(encoding="utf-8"))
         return int(started[-1])
 
-    def command(self, *words: str, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
-        """Run `python -m backend …` with the server's environment."""
-        return run_backend(self.environment, *words, timeout_s=timeout_s)
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run `python -m backend …` with the server's environment, within this process."""
+        return run_here(self.environment, *words)
 
 
 def run_backend(
@@ -187,6 +193,43 @@ def run_backend(
         timeout=timeout_s,
         check=False,
     )
+
+
+def run_here(environment: Mapping[str, str], *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run `python -m backend …` within this process, whose imports alone would take a process of its own seconds."""
+    return invoke_here(command_line(words[0]), environment, *words, stdin=stdin)
+
+
+def invoke_here(
+    app: Typer, environment: Mapping[str, str], *words: str, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run a command line within this process; an exception that nobody caught is raised."""
+    with _as_in_a_process_of_its_own(environment):
+        done = CliRunner().invoke(app, words, input=stdin)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return subprocess.CompletedProcess(words, done.exit_code, done.stdout, done.stderr)
+
+
+@contextmanager
+def _as_in_a_process_of_its_own(environment: Mapping[str, str]) -> Iterator[None]:
+    """Give a command its environment, and put back what commands change in their process."""
+    mask, loggers = os.umask(0o077), [logging.getLogger(name) for name in ("", "backend", "model")]
+    before = [(logger, logger.handlers[:], logger.level) for logger in loggers]
+    # Warnings are errors in tests. A process of its own would only show them.
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(action="ignore"):
+        for name in os.environ.keys() - environment.keys():
+            patch.delenv(name)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        patch.setattr(terminal.console, "width", 400)
+        try:
+            yield
+        finally:
+            os.umask(mask)
+            for logger, handlers, level in before:
+                logger.handlers[:] = handlers
+                logger.setLevel(level)
 
 
 @contextmanager

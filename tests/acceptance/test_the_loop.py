@@ -6,7 +6,7 @@ import pytest
 
 from tests.annotators import Person, choices_config, until_published
 from tests.banking import intents, questions
-from tests.servers import BackendServer
+from tests.servers import BackendServer, run_backend
 
 POOL = 240
 LABELS = 48
@@ -23,7 +23,7 @@ def test_labelling_48_questions_gives_a_model_that_orders_and_answers_the_rest(
 
     # A project with texts, and one command.
     project_id = owner.create_project(title, config, list(gold))
-    command = real.command("connect", "--project", str(project_id), "--url", real.url)
+    command = run_backend(real.environment, "connect", "--project", str(project_id), "--url", real.url)
     assert command.returncode == 0, command.stderr
 
     # Before any label: an order that covers the intents, and no made-up answers.
@@ -78,7 +78,7 @@ def test_labelling_48_questions_gives_a_model_that_orders_and_answers_the_rest(
         [backend] = owner.call("GET", "/api/ml/", project=project_id)
         owner.call("POST", f"/api/ml/{backend['id']}/train", {})
         before = until_published(owner, real, project_id, model=2).model
-    command = real.command("rollback", "--project", str(project_id))
+    command = run_backend(real.environment, "rollback", "--project", str(project_id))
     assert command.returncode == 0, command.stderr
     status = real.until(
         project_id, lambda s: s["model_version"].startswith(f"{before - 1}."), "the older model's order"

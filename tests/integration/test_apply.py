@@ -12,7 +12,7 @@ from lxml import html
 
 from tests.annotators import Person, choices_config, until_published
 from tests.fakes import BLAME, NEUTRAL, PRAISE
-from tests.servers import BackendServer, eventually
+from tests.servers import BackendServer, eventually, run_backend
 
 CONFIG = choices_config(["neg", "pos"])
 PAIRS = [f"{a} {b} {c}" for a, b, c in itertools.permutations(NEUTRAL, 3)][:14]
@@ -68,7 +68,7 @@ def test_what_nobody_labelled_is_labelled_found_and_taken_back(
     until_published(owner, quick, project_id, model=1)
     asked = ("--project", str(project_id))
 
-    found = quick.command("find", *asked, "lovely", "--count", "5", "--json", timeout_s=600)
+    found = quick.command("find", *asked, "lovely", "--count", "5", "--json")
     assert found.returncode == 0, found.stderr
     texts = [row["text"] for row in json.loads(found.stdout)["found"]]
     assert [text.split()[-1] for text in texts] == ["lovely"] * 5
@@ -83,7 +83,7 @@ def test_what_nobody_labelled_is_labelled_found_and_taken_back(
     checked = page.do("apply", do="check", precision="0.8")
 
     order = quick.publication(project_id).task_ids
-    written = quick.command("apply", *asked, "--precision", "0.8", "--json", "--yes", timeout_s=600)
+    written = run_backend(quick.environment, "apply", *asked, "--precision", "0.8", "--json", "--yes", timeout_s=600)
     assert written.returncode == 0, written.stderr
     told = json.loads(written.stdout)
     assert told["tasks"] > 0
@@ -98,10 +98,10 @@ def test_what_nobody_labelled_is_labelled_found_and_taken_back(
     assert owner.project(project_id)["model_version"] == quick.status(project_id)["model_version"]
     assert quick.publication(project_id).task_ids == order
 
-    annotated = quick.command("apply", *asked, "--precision", "0.8", "--as-annotations", "--yes", timeout_s=600)
+    annotated = quick.command("apply", *asked, "--precision", "0.8", "--as-annotations", "--yes")
     assert annotated.returncode == 0, annotated.stderr
     quick.until(project_id, lambda s: s["applied"]["tasks"] == told["tasks"], "the annotations to be counted")
-    exported = quick.command("export", *asked, "--out", str(tmp_path / "labels.jsonl"), timeout_s=600)
+    exported = quick.command("export", *asked, "--out", str(tmp_path / "labels.jsonl"))
     assert exported.returncode == 0, exported.stderr
     assert len((tmp_path / "labels.jsonl").read_text().splitlines()) == 40, (
         "a label of the backend counts as a person's"

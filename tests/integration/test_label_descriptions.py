@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from backend.store.project_folder import ProjectFolder
 from tests.annotators import Person, choices_config
-from tests.servers import BackendServer
+from tests.servers import BackendServer, eventually
 
 # label-studio-sdk's own, when it reads a personal access token.
 pytestmark = pytest.mark.filterwarnings("ignore:The `parse_obj` method is deprecated")
@@ -21,8 +20,10 @@ def _describe(server: BackendServer, project_id: int, file: Path, **descriptions
     return server.command("connect", "--project", str(project_id), "--url", server.url, "--describe", str(file))
 
 
-def _extra_params(server: BackendServer, project_id: int) -> dict[str, Any]:
-    return dict(ProjectFolder(server.model_dir, project_id).connection.read().extra_params)
+def _until_read(server: BackendServer, project_id: int, **extra_params: Any) -> None:
+    """Wait until a round has read these extra params from Label Studio."""
+    connection = server.folder(project_id).connection
+    eventually(lambda: connection.read().extra_params == extra_params, f"the extra params {extra_params}")
 
 
 def test_a_project_connects_with_descriptions_and_gets_others_later(
@@ -32,12 +33,12 @@ def test_a_project_connects_with_descriptions_and_gets_others_later(
 
     first = _describe(quick, project_id, tmp_path / "labels.json", pos="praise")
     assert first.returncode == 0, first.stderr
-    assert _extra_params(quick, project_id) == {"label_descriptions": {"pos": "praise"}}
+    _until_read(quick, project_id, label_descriptions={"pos": "praise"})
 
     second = _describe(quick, project_id, tmp_path / "labels.json", neg="blame")
     assert second.returncode == 0, second.stderr
     assert "describes 1 of its 2 labels now" in second.stdout
-    assert _extra_params(quick, project_id) == {"label_descriptions": {"neg": "blame"}}
+    _until_read(quick, project_id, label_descriptions={"neg": "blame"})
     assert len(owner.call("GET", "/api/ml/", project=project_id)) == 1
 
 
@@ -50,7 +51,7 @@ def test_a_connected_projects_other_settings_stay(
     command = _describe(quick, project_id, tmp_path / "labels.json", pos="praise")
 
     assert command.returncode == 0, command.stderr
-    assert _extra_params(quick, project_id) == {"query_size": 5, "label_descriptions": {"pos": "praise"}}
+    _until_read(quick, project_id, query_size=5, label_descriptions={"pos": "praise"})
 
 
 def test_a_description_of_no_label_is_refused_by_the_command_and_by_the_dialog(

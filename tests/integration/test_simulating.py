@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from examples.servers import ROOT
+from model.commands.command_line import app
 from tests.annotators import Person, choices_config, reviews
-from tests.servers import BackendServer
+from tests.servers import BackendServer, invoke_here
 
 
 def model_command(backend: BackendServer, *words: object) -> subprocess.CompletedProcess[str]:
@@ -22,6 +23,11 @@ def model_command(backend: BackendServer, *words: object) -> subprocess.Complete
         timeout=300,
         check=False,
     )
+
+
+def model_command_here(backend: BackendServer, *words: object) -> subprocess.CompletedProcess[str]:
+    """The same within this process, where torch is imported already."""
+    return invoke_here(app, {**backend.environment, "COLUMNS": "200", "NO_COLOR": "1"}, *map(str, words))
 
 
 def test_a_projects_own_annotations_say_which_strategy_suits_its_texts(
@@ -96,8 +102,8 @@ def test_three_kinds_of_questions_go_from_real_annotations_through_an_export_int
         assert rows[text] == said
 
     few = ("--strategy", "random", "--strategy", "hybrid", "--budget", "8,16", "--seeds", "0", "--recipe", "head")
-    from_file = model_command(quick, "simulate", "--data", file, *few)
-    from_project = model_command(quick, "simulate", "--project", project_id, *few, "--report", report)
+    from_file = model_command_here(quick, "simulate", "--data", file, *few)
+    from_project = model_command_here(quick, "simulate", "--project", project_id, *few, "--report", report)
 
     assert from_file.returncode == from_project.returncode == 0, from_file.stderr + from_project.stderr
     by_file, by_project = (
@@ -115,7 +121,7 @@ def test_three_kinds_of_questions_go_from_real_annotations_through_an_export_int
 
 
 def test_a_project_that_is_not_there_is_named(quick: BackendServer) -> None:
-    ended = model_command(quick, "simulate", "--project", 99_999)
+    ended = model_command_here(quick, "simulate", "--project", 99_999)
     assert ended.returncode == 1
     assert "project 99999" in ended.stderr
     assert "Traceback" not in ended.stderr

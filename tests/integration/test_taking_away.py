@@ -25,7 +25,7 @@ from tests.annotators import Person, choices_config, reviews, until_published
 from tests.banking import questions
 from tests.exports import assert_same, fresh_venv, held, run_script
 from tests.fakes import FakeRounds
-from tests.servers import BackendServer, run_backend
+from tests.servers import BackendServer, run_backend, run_here
 
 LABELLED, CLASSIFIED = 64, 200
 # What several intents are about.
@@ -72,8 +72,8 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> ProjectFolder:
 
 
 def command(model_dir: Path, *words: object) -> None:
-    """`python -m backend …`, which must succeed."""
-    ended = run_backend(clean_environment({"MODEL_DIR": str(model_dir)}), *map(str, words), timeout_s=300)
+    """`python -m backend …` within this process, which must succeed."""
+    ended = run_here(clean_environment({"MODEL_DIR": str(model_dir)}), *map(str, words))
     assert ended.returncode == 0, ended.stderr
     assert "Traceback" not in ended.stderr
 
@@ -125,10 +125,11 @@ def test_a_connected_project_is_classified_over_http_and_taken_away(
     texts = list(gold)
     answer = quick.http.post(f"/projects/{project_id}/classify", json={"texts": texts})
     out = tmp_path / "out"
-    exported = quick.command("export-model", "--project", str(project_id), "--out", str(out))
+    exported = run_backend(quick.environment, "export-model", "--project", str(project_id), "--out", str(out))
     (tmp_path / "in.csv").write_text("text\n" + "".join(f"{text}\n" for text in texts))
-    classified = quick.command(
-        *("classify", "--project", str(project_id), "--in", str(tmp_path / "in.csv"), "--out", str(tmp_path / "o.csv"))
+    classified = run_backend(
+        quick.environment,
+        *("classify", "--project", str(project_id), "--in", str(tmp_path / "in.csv"), "--out", str(tmp_path / "o.csv")),
     )
 
     assert answer.status_code == 200
