@@ -3,6 +3,7 @@
 import ast
 import sys
 from collections import Counter
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -85,6 +86,7 @@ MOST_FILES = 15
 UNSPEAKING = {"utils", "helpers", "common", "manager", "base", "misc"}
 
 
+@cache
 def imports(module: str) -> set[str]:
     """Every module that a module imports, wherever in it."""
     found = set()

@@ -1,6 +1,8 @@
 """`apply` over a fake Label Studio: 200 tasks, of which people label some in the order that rounds publish."""
 
+import copy
 import itertools
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -67,13 +69,24 @@ class Project:
         return rest, plan_labels(rest, rest.evidence(), precision)
 
 
-@pytest.fixture
-def project(tmp_path, encoder) -> Project:
-    settings = Settings(model_dir=tmp_path, bert_model=encoder, retrain_every=8, query_size=10, recipe="head")
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory, encoder) -> Project:
+    """A project whose people labelled 60 tasks; nobody changes it."""
+    folder = tmp_path_factory.mktemp("grown")
+    settings = Settings(model_dir=folder, bert_model=encoder, retrain_every=8, query_size=10, recipe="head")
     project = Project(settings)
     project.round()
     for _ in range(6):
         project.label_next(10)
+    return project
+
+
+@pytest.fixture
+def project(grown, tmp_path) -> Project:
+    """A copy of the grown project."""
+    shutil.copytree(grown.settings.model_dir, tmp_path, dirs_exist_ok=True)
+    project = Project(grown.settings.model_copy(update={"model_dir": tmp_path}))
+    project.studio, project.drawn = copy.deepcopy(grown.studio), set(grown.drawn)
     return project
 
 
