@@ -8,7 +8,17 @@ from rich.console import Console
 
 from benchmarks import house, load
 from benchmarks.choosing import coverage, finding, large_pool, order, queries, several_questions, strategies
-from benchmarks.learning import applying, busy, learner, names, questions, stopping, stopping_table, suspects
+from benchmarks.learning import (
+    applying,
+    busy,
+    encoders,
+    learner,
+    names,
+    questions,
+    stopping,
+    stopping_table,
+    suspects,
+)
 from benchmarks.llm import llm
 from benchmarks.llm import table as llm_table
 from benchmarks.loop import loop, workers
@@ -148,6 +158,20 @@ def measure_apply(
     use_available_cores()
     applying.run(data, sets, range(seeds))
     applying.write_table()
+
+
+@app.command("encoders")
+def measure_encoders(
+    data: Data,
+    sets: Sets = list(learner.SETS),  # noqa: B006
+    others: Annotated[
+        list[str], typer.Option("--encoder", help="A Hugging Face name or a folder, beside the bundled encoder.")
+    ] = [],  # noqa: B006
+) -> None:
+    """Classifiers on other encoders than the bundled one: an hour for one of 110 million parameters."""
+    use_available_cores()
+    encoders.run(data, sets, others)
+    encoders.write_table()
 
 
 @app.command("find")

@@ -37,17 +37,17 @@ Cell = tuple[str, str, int, int]
 class Texts:
     """A set's texts and their embeddings before any training, each read once."""
 
-    def __init__(self, gold: GoldSet) -> None:
+    def __init__(self, gold: GoldSet, encoder: str = "") -> None:
         self.gold = gold
         self.label_set = LabelSet(gold.labels)
-        untrained = UntrainedEncoder("")
+        untrained = UntrainedEncoder(encoder)
         self.embed = untrained.embed
         self.start = Start(with_new_head(untrained.encoder, self.label_set), untrained.embed)
 
-    def measure(self, variant: str, labels: int, seed: int) -> Line:
+    def measure(self, variant: str, labels: int, seed: int, recipe: Recipe = Recipe.AUTO) -> Line:
         """One training, and what it gives on held-out texts."""
         # Folds find the temperature, which moves no decision.
-        config = TrainingConfig(seed=seed, folds=0)
+        config = TrainingConfig(recipe=recipe, seed=seed, folds=0)
         trained, proba_N_C = self.score(_label_texts(self.gold.labels, variant), labels, config)
         worth = evaluate(proba_N_C, learner.as_targets(self.gold, self.gold.heldout).targets_N_C)
         return {
