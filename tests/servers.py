@@ -180,7 +180,7 @@ class BackendServer:
 
 
 def run_backend(
-    environment: Mapping[str, str], *words: str, timeout_s: float = 120.0, stdin: str = ""
+    environment: Mapping[str, str], *words: str, timeout_s: float = 300.0, stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """Run `python -m backend …` and wait for its end."""
     return subprocess.run(
