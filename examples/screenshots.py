@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from backend.rounds.order import RANDOM_SAMPLE
+from backend.store.project_folder import ProjectFolder
 from examples.annotator import ROUND_TIMEOUT_S, Annotator, DemoError
 from examples.demo import create_project
 from examples.demo_servers import FOLDER, DemoServers, start_servers
@@ -26,22 +27,6 @@ PICTURES = Path("docs") / "pictures"
 ROUNDS = 3
 WIDTH, HEIGHT, PAGE_HEIGHT = 1280, 800, 1180
 MOST_BYTES = 200_000
-# Columns of the Data Manager that a picture has no room for; the prediction score is not among them.
-_HIDDEN_COLUMNS = [
-    f"tasks:{name}"
-    for name in (
-        *(
-            "inner_id",
-            "completed_at",
-            "total_annotations",
-            "cancelled_annotations",
-            "annotators",
-            "annotations_results",
-        ),
-        *("annotations_ids", "predictions_model_versions", "predictions_results", "file_upload", "storage_filename"),
-        *("created_at", "updated_at", "updated_by", "avg_lead_time", "draft_exists", "total_predictions"),
-    )
-]
 _PATIENCE_MS = 60_000.0
 _POLL_S = 0.5
 
@@ -148,7 +133,7 @@ def _take_label_studio(browser: Browser, servers: DemoServers, project_id: int, 
         expect(page.get_by_text("Connected", exact=True)).to_be_visible()
         page.screenshot(path=folder / "connected.png")
 
-        page.goto(f"/projects/{project_id}/data?tab={_tab_in_order(servers, project_id)}")
+        page.goto(f"/projects/{project_id}/data?tab={_next_up(servers, project_id)}")
         expect(page.locator(".lsf-table-row").first).to_be_visible()
         page.wait_for_load_state("networkidle")
         page.screenshot(path=folder / "data-manager.png")
@@ -160,23 +145,16 @@ def _take_label_studio(browser: Browser, servers: DemoServers, project_id: int, 
         page.screenshot(path=folder / "labeling.png")
 
 
-def _tab_in_order(servers: DemoServers, project_id: int) -> int:
-    """Make a tab of the Data Manager that is ordered by prediction score, the place in the order; its id."""
-    has_score = {
-        "filter": "filter:tasks:predictions_score",
-        "operator": "greater_or_equal",
-        "type": "Number",
-        "value": 0,
-    }
-    view = {
-        "title": "What comes next",
-        "ordering": ["tasks:predictions_score"],
-        "filters": {"conjunction": "and", "items": [has_score]},
-        "hiddenColumns": {"explore": _HIDDEN_COLUMNS, "labeling": _HIDDEN_COLUMNS},
-        "columnsWidth": {"tasks:data.text": 520},
-    }
-    created: dict[str, int] = servers.post("api/dm/views", {"project": project_id, "data": view})
-    return created["id"]
+def _next_up(servers: DemoServers, project_id: int) -> int:
+    """Return the id of the Data Manager's tab that the backend made.
+
+    Raises:
+        DemoError: it made none.
+    """
+    tab = ProjectFolder(servers.settings.model_dir, project_id).next_up.read()
+    if tab is None or tab.problem:
+        raise DemoError(f"the Data Manager has no tab of the backend: {tab.problem if tab else 'none was asked for'}")
+    return tab.view_id
 
 
 def _take_pages(browser: Browser, servers: DemoServers, project_id: int, folder: Path) -> None:
