@@ -161,7 +161,7 @@ def check_sample(rest: LLMRest, precision: float) -> None:
     Raises:
         CannotPromiseError: it is too small.
     """
-    needed, tested = fewest_tested(precision, len(rest.rows_N)), len(rest.sample_R)
+    needed, tested = fewest_tested(precision), len(rest.sample_R)
     if len(rest.rows_N) and tested < needed:
         raise CannotPromiseError(
             f"a precision of {precision:.0%} cannot be promised: it needs at least {needed} labels of the random "

@@ -12,6 +12,7 @@ from backend.applying.reading import UnlabelledTexts
 from backend.errors import CannotPromiseError
 from backend.store.applied import Given, Sample
 from model.applying.promise import (
+    LOOK_RISK,
     Evidence,
     Promise,
     choose_promise,
@@ -25,6 +26,8 @@ from model.types import FloatArray, IntArray
 
 # Where no text waits for a label.
 NOTHING_LEFT = Promise(1.0, 0, 0, 0, (0.0, 1.0))
+# Texts that people look at, unless somebody says another number.
+SAMPLE = 30
 # Precisions that are tried where the one that was asked for cannot be promised.
 _LOWER = tuple(np.arange(0.99, 0.49, -0.01).round(2).tolist())
 
@@ -148,31 +151,32 @@ def plan_at(rest: UnlabelledTexts, promise: Promise, precision: float) -> ApplyP
 
 def _refusal(evidence: Evidence, confidence_N: FloatArray, precision: float) -> str:
     """Say why a precision cannot be promised, and what to do."""
-    tested, texts = len(evidence.confidence_R), len(confidence_N)
-    needed = fewest_tested(precision, texts)
-    asked = f"a precision of {precision:.0%} cannot be promised"
+    asked, instead = f"a precision of {precision:.0%} cannot be promised", _instead(evidence, confidence_N, precision)
+    threshold = likely_threshold(confidence_N, precision)
+    if threshold is None:
+        return f"{asked}: the classifier is not sure enough of any text. Label more texts; {instead}"
+    (right, tested), needed = evidence.above(threshold), fewest_tested(precision)
+    sample = f"have people look at some of the texts that would get a label (--sample {max(SAMPLE, needed)})"
+    if tested < needed:
+        return (
+            f"{asked}: it needs at least {needed} labels of the random sample on texts that the classifier is sure "
+            f"enough of, and there are {tested}; more come with the order as people label (EXPLORE). Sooner: {sample}; "
+            f"{instead}"
+        )
+    return (
+        f"{asked}: of {tested} texts of the random sample that the classifier is sure enough of, it was right on "
+        f"{right}, which is {right / tested:.1%}. Label more texts; or {sample}; {instead}"
+    )
+
+
+def _instead(evidence: Evidence, confidence_N: FloatArray, precision: float) -> str:
+    """Name the highest precision that can be promised."""
     lower = next(
         (lower for lower in _LOWER if lower < precision and choose_promise(evidence, confidence_N, lower)), None
     )
-    instead = (
-        f"{lower:.2f} can be promised now (--precision {lower:.2f})"
-        if lower
-        else "a lower precision (--precision) cannot be promised either"
-    )
-    sample = (
-        f"a sample of {needed} of the texts that would get a label, which people then look at, is the shortest way "
-        f"(--sample {needed})"
-    )
-    if tested < needed:
-        return (
-            f"{asked}: it needs at least {needed} labels of the random sample, all predicted rightly, and there are "
-            f"{tested}; {needed - tested} more come with the order as people label (EXPLORE). Or: {sample}; {instead}"
-        )
-    right = int(evidence.is_right_R.sum())
-    return (
-        f"{asked}: of {tested} texts of the random sample the classifier was right on {right}, and it was not right "
-        f"often enough on those that it was surest of. Label more texts; or {sample}; {instead}"
-    )
+    if lower is None:
+        return "a lower precision (--precision) cannot be promised either"
+    return f"{lower:.2f} can be promised now (--precision {lower:.2f})"
 
 
 def draw_sample(plan: ApplyPlan, size: int) -> Sample:
@@ -234,7 +238,7 @@ def read_sample(rest: UnlabelledTexts, sample: Sample) -> Seen:
     may = {pool[row].task_id for row in rest.rows_N.tolist()} - set(sample.shown)
     left = {task_id: given for task_id, given in sample.labels.items() if task_id in may}
     right, tested = sample.right + agreed, sample.tested + len(answered)
-    interval = interval_of_rest(right, tested, len(left)) if left else (0.0, 1.0)
+    interval = interval_of_rest(right, tested, len(left), LOOK_RISK) if left else (0.0, 1.0)
     promise = Promise(sample.threshold, len(left), right, tested, interval)
     others = len(rest.rows_N)
     plan = ApplyPlan(sample.question, sample.model, others, sample.precision, left, rest.copied, promise)

@@ -1,23 +1,26 @@
-"""The threshold from which a classifier's labels keep a promised precision, and what can be said of it.
+"""The threshold from which a classifier's labels have a precision, and what is known of it.
 
-The evidence is a random sample that people labelled: texts at or above a threshold in the sample and in the rest of the
-pool are draws from the same texts. So the count of right labels in the sample bounds the count among the rest exactly.
+Calibrated probabilities say from which threshold on a share of the labels is right. The evidence is a random sample
+that people labelled: texts at or above a threshold in the sample and in the rest of the pool are draws from the same
+texts. So the count of right labels in the sample bounds the count among the rest exactly.
 """
 
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
-from scipy.stats import binom, hypergeom, poisson
+from scipy.stats import hypergeom
 
 from model.types import BoolArray, FloatArray, IntArray
 
 # Probability that the true precision lies outside the stated interval; half of it on each side.
 RISK = 0.05
-# Thresholds are looked at where so many errors may be among the sample above them, for the promise to hold.
-_ERRORS = (*range(9), 10, 13, 16, 20, 25, 32, 40, 50, 64, 80, 100, 128, 160, 200, 256)
+# Fewer texts of a sample say too little: all of 20 right, and one label in six may be wrong.
+LEAST_TESTED = 20
+# So many thresholds are looked at. The intervals of all of them hold together, for each has its share of RISK.
+LOOKS = 3
+LOOK_RISK = RISK / LOOKS
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Promise:
         texts: number of texts that get one.
         right: number of texts of the sample above the threshold whose predicted label is right.
         tested: number of texts of the sample above the threshold.
-        interval: exact interval of the share of right labels among `texts`, wrong with a probability of at most RISK.
+        interval: exact interval of the share of right labels among `texts`, wrong with a probability of RISK at most.
     """
 
     threshold: float
@@ -62,8 +65,9 @@ class Promise:
         return self.right / self.tested if self.tested else None
 
     def holds(self, precision: float) -> bool:
-        """Whether the whole interval lies at or above a precision."""
-        return self.texts > 0 and self.interval[0] >= precision
+        """Whether the sample is large enough to see a precision, and at least as right."""
+        is_seen = self.texts > 0 and self.tested >= fewest_tested(precision)
+        return is_seen and self.right / self.tested >= precision
 
 
 def interval_of_rest(right: int, tested: int, rest: int, risk: float = RISK) -> tuple[float, float]:
@@ -91,12 +95,6 @@ def interval_of_rest(right: int, tested: int, rest: int, risk: float = RISK) -> 
     return low / rest, high / rest
 
 
-def _is_shown(right: int, tested: int, rest: int, precision: float) -> bool:
-    """Whether the lower bound of `interval_of_rest` reaches a precision: one test instead of a search for the bound."""
-    too_few = math.ceil(precision * rest) - 1
-    return bool(hypergeom.sf(right - 1, tested + rest, right + too_few, tested) <= RISK / 2)
-
-
 def _first(most: int, holds: Callable[[int], bool]) -> int:
     """The smallest number in 0 … most at which a condition holds that stays true from there on; `most` if at none."""
     low, high = 0, most
@@ -106,78 +104,48 @@ def _first(most: int, holds: Callable[[int], bool]) -> int:
     return low
 
 
-def fewest_tested(precision: float, rest: int) -> int:
-    """The fewest texts of a sample, all of them right, that let a precision be promised for `rest` texts."""
-    # n right labels of n have the lower bound (risk / 2) ** (1 / n) in an endless rest, and a higher one in a finite.
-    most = math.ceil(math.log(RISK / 2) / math.log(precision))
-    return _first(most, lambda tested: _is_shown(tested, tested, max(1, rest), precision))
+def fewest_tested(precision: float) -> int:
+    """The fewest texts of a sample that let a precision be promised: with fewer, not one error would be expected."""
+    return max(LEAST_TESTED, math.ceil(round(1 / (1 - precision), 6)))
 
 
 def choose_promise(evidence: Evidence, confidence_N: FloatArray, precision: float) -> Promise | None:
-    """Choose the lowest threshold at which a precision can be promised.
+    """Choose the lowest threshold of which confidences and sample both say a precision.
 
-    Thresholds are tested in a fixed sequence (Angelopoulos et al., 2021, "Learn then Test", section 2.3.1), so that
-    looking at several costs no certainty: the sequence depends on confidences alone, never on who was right. It begins
-    where the calibrated confidences make the test likeliest to pass, goes on to lower thresholds, and ends with the
-    first that fails. The last that passed is chosen.
+    The first threshold is the lowest above which the mean calibrated confidence reaches the precision. Where the sample
+    is less right than that, higher ones are looked at, which ask for half of the doubt and for a quarter of it. They
+    depend on confidences alone, and each has its share of RISK, so that the interval holds for the one that is chosen.
 
     Args:
         evidence: the random sample.
         confidence_N: confidences of the N texts that may be labelled.
-        precision: what is to be promised, in (0, 1).
+        precision: what is asked for, in (0, 1).
 
     Returns:
-        None if no threshold passes.
+        None if the sample shows it at no threshold.
     """
-    chosen = None
-    for threshold in _sequence(evidence, confidence_N, precision):
+    for threshold in _thresholds(confidence_N, precision):
         found = promise_at(evidence, confidence_N, threshold)
-        if not found.holds(precision):
-            break
-        chosen = found
-    return chosen
+        if found.holds(precision):
+            return found
+    return None
 
 
 def promise_at(evidence: Evidence, confidence_N: FloatArray, threshold: float) -> Promise:
     """Say what is known of the labels at or above a threshold."""
     right, tested = evidence.above(threshold)
     texts = int((confidence_N >= threshold).sum())
-    interval = interval_of_rest(right, tested, texts) if texts else (0.0, 1.0)
+    interval = interval_of_rest(right, tested, texts, LOOK_RISK) if texts else (0.0, 1.0)
     return Promise(threshold, texts, right, tested, interval)
 
 
-def _sequence(evidence: Evidence, confidence_N: FloatArray, precision: float) -> list[float]:
-    """Thresholds in the order in which they are tested, by confidences alone."""
-    falling_R = np.sort(evidence.confidence_R)[::-1]
-    sizes = sorted({size for size in (*_sizes(precision, len(falling_R)), len(falling_R)) if size})
-    thresholds = list(dict.fromkeys(float(falling_R[size - 1]) for size in sizes))
-    hopes = [_hope(evidence.confidence_R, confidence_N, threshold, precision) for threshold in thresholds]
-    return thresholds[int(np.argmax(hopes)) :] if hopes and max(hopes) > 0 else []
-
-
-def _sizes(precision: float, most: int) -> Iterator[int]:
-    """The sizes of a sample from which on so many errors are allowed, for an endless rest."""
-    for errors in _ERRORS:
-        size = _first(most + 1, partial(_allows, errors, precision))
-        if size > most:
+def _thresholds(confidence_N: FloatArray, precision: float) -> Iterator[float]:
+    """The thresholds that are looked at, rising."""
+    for look in range(LOOKS):
+        threshold = likely_threshold(confidence_N, 1 - (1 - precision) / 2**look)
+        if threshold is None:
             return
-        yield size
-
-
-def _allows(errors: int, precision: float, size: int) -> bool:
-    """Whether so many errors in a sample of a size show a precision, for an endless rest."""
-    return bool(binom.cdf(errors, size, 1 - precision) <= RISK / 2)
-
-
-def _hope(confidence_R: FloatArray, confidence_N: FloatArray, threshold: float, precision: float) -> float:
-    """The probability that a threshold passes, if confidences are as right as they say (errors as Poisson)."""
-    doubts_M = 1.0 - confidence_R[confidence_R >= threshold]
-    texts, tested = int((confidence_N >= threshold).sum()), len(doubts_M)
-    if not texts:
-        return 0.0
-    # The most errors with which the promise holds: one less than the fewest with which it fails.
-    fails = _first(tested + 1, lambda errors: not _is_shown(tested - errors, tested, texts, precision))
-    return float(poisson.cdf(fails - 1, doubts_M.sum())) if fails else 0.0
+        yield threshold
 
 
 def likely_threshold(confidence_N: FloatArray, precision: float) -> float | None:
@@ -188,5 +156,7 @@ def likely_threshold(confidence_N: FloatArray, precision: float) -> float | None
     """
     falling_N: FloatArray = np.sort(confidence_N)[::-1]
     means_N = np.cumsum(falling_N) / np.arange(1, len(falling_N) + 1)
-    reaching: IntArray = np.flatnonzero(means_N >= precision)
+    # Texts of one confidence lie above a threshold together: only the last of them has the mean of all.
+    is_last_N = np.append(falling_N[1:] != falling_N[:-1], True)[: len(falling_N)]
+    reaching: IntArray = np.flatnonzero((means_N >= precision) & is_last_N)
     return float(falling_N[reaching[-1]]) if len(reaching) else None

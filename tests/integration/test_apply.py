@@ -87,7 +87,8 @@ def test_what_nobody_labelled_is_labelled_found_and_taken_back(
     assert written.returncode == 0, written.stderr
     told = json.loads(written.stdout)
     assert told["tasks"] > 0
-    assert 0.8 <= told["interval"][0] <= told["interval"][1] <= 1.0
+    assert told["expected_precision"] >= 0.8
+    assert 0.0 < told["interval"][0] <= told["expected_precision"] <= told["interval"][1] <= 1.0
     low, high = (f"{100 * bound:.1f} %" for bound in told["interval"])
     assert f"Would get a label{told['tasks']}" in checked
     assert f"between {low} and {high}" in checked

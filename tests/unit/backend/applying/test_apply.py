@@ -5,6 +5,7 @@ import itertools
 import shutil
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from backend.applying.planning import draw_sample, plan_labels, plan_likely, read_sample, widened
@@ -17,6 +18,7 @@ from backend.rounds.round import Round
 from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder
 from backend.work.classifiers import Classifiers
+from model.applying.promise import Evidence
 from model.progress import ignore_progress
 from tests.fake_tasks import WholeLabelStudio
 from tests.fakes import BLAME, NEUTRAL, PRAISE, FakeRounds, FakeTurn, a_context
@@ -94,7 +96,7 @@ def test_labels_that_can_be_promised_are_right(project):
     rest, plan = project.plan()
     texts = {task_id: task.data["text"] for task_id, task in project.studio.tasks_now.items()}
     right = [given.labels == (gold(texts[task_id]),) for task_id, given in plan.labels.items()]
-    assert plan.promise.interval[0] >= 0.8
+    assert plan.promise.expected >= 0.8
     assert plan.promise.interval[0] <= sum(right) / len(right) <= plan.promise.interval[1]
     assert not plan.labels.keys() & set(rest.synced.targets.task_ids)
     assert 0.5 < plan.share <= 1.0
@@ -108,13 +110,19 @@ def test_the_evidence_is_what_people_labelled_because_it_was_drawn_at_random(pro
     assert len(project.drawn) <= tested <= 1.15 * len(project.drawn)
 
 
-def test_too_few_labels_of_the_random_sample_promise_nothing_and_the_sentence_says_how_many_are_missing(project):
-    with pytest.raises(CannotPromiseError, match=r"95% cannot be promised: it needs at least \d+ labels") as refused:
-        project.plan(0.95)
-    tested = len(project.rest().evidence().confidence_R)
-    assert f"there are {tested}; " in str(refused.value)
-    assert "--sample" in str(refused.value)
+def test_too_few_labels_of_the_random_sample_promise_nothing_and_the_sentence_says_how_many_it_takes(project):
+    with pytest.raises(CannotPromiseError, match="99% cannot be promised: it needs at least 100 labels") as refused:
+        project.plan(0.99)
+    assert "--sample 100" in str(refused.value)
     assert "--precision 0." in str(refused.value)
+
+
+def test_a_sample_that_is_less_right_than_was_asked_for_promises_nothing(project):
+    rest = project.rest()
+    evidence = rest.evidence()
+    half_wrong = Evidence(evidence.confidence_R, np.arange(len(evidence.confidence_R)) % 2 == 0)
+    with pytest.raises(CannotPromiseError, match=r"it was right on \d+, which is [45]\d\.\d%\. Label more texts"):
+        plan_labels(rest, half_wrong, 0.8)
 
 
 def test_without_a_model_version_there_is_nothing_to_apply(tmp_path, encoder):

@@ -73,7 +73,7 @@ def test_what_cannot_be_promised_is_kept_with_the_way_on_and_is_not_written(labe
     ask(ErrandKind.CHECK, precision=0.99)
     checked = labelled.folder.checked.read()
     assert (checked.is_promised, checked.tasks, checked.interval) == (False, 0, None)
-    assert "a sample of" in checked.reason
+    assert "(--sample 100)" in checked.reason
     refused = ask(ErrandKind.WRITE, precision=0.99)
     assert "99% cannot be promised" in refused.wrong
     assert refused.said == ()
