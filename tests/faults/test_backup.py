@@ -254,6 +254,16 @@ def test_an_archive_with_one_changed_byte_is_refused_or_its_files_are_whole(grow
     assert refusals > 0.8 * len(places)
 
 
+def test_an_archive_whose_directory_leads_to_a_place_before_its_beginning_is_refused(archive, tmp_path):
+    damaged = bytearray(archive.read_bytes())
+    # The end record holds where the directory begins, 16 bytes from its own beginning.
+    place = damaged.rindex(b"PK\x05\x06") + 16
+    begins = int.from_bytes(damaged[place : place + 4], "little")
+    damaged[place : place + 4] = (begins + 2**24).to_bytes(4, "little")
+    archive.write_bytes(damaged)
+    assert "damaged" in refused(archive, tmp_path / "new")
+
+
 def rewritten(archive: Path, names: dict[str, str] | None = None, **manifest: Any) -> Path:
     """An archive with other names, or another manifest."""
     renamed = names or {}

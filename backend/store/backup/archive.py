@@ -1,5 +1,6 @@
 """The archive of a backup: a zip file with the files of a snapshot, and a manifest with the checksum of each."""
 
+import errno
 import hashlib
 import re
 import shutil
@@ -223,6 +224,11 @@ def _damage(file: Path) -> Iterator[None]:
         LookupError,
     ) as error:
         raise _no_backup(file) from error
+    except OSError as error:
+        # A damaged directory can lead to a place before the file's beginning.
+        if error.errno == errno.EINVAL:
+            raise _no_backup(file) from error
+        raise
 
 
 def _no_backup(file: Path) -> BackupError:
