@@ -88,8 +88,6 @@ DOCUMENTS = (
     *("history.json", "stop_answers.json", "gate.json"),
     *("applied.json", "sample.json", "wish.json", "next_up.json"),
 )
-# Only an answer to POST classify reads it, and every round writes it anew.
-UNREAD = "labeling.json"
 FILES = {
     **{name: name for name in DOCUMENTS},
     "rounds.jsonl": "rounds.jsonl",
@@ -221,8 +219,6 @@ def is_told(project: Project, pattern: str) -> bool:
 
 
 def must_be_told(file: str, damage: str) -> bool:
-    if file == UNREAD:
-        return damage == "unreadable"
     if damage == "removed" or file in READ_BY_TRAININGS:
         return file in TOLD_WHEN_REMOVED
     if damage == "emptied":
