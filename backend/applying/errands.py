@@ -6,7 +6,6 @@ are written already are not written again.
 
 import logging
 import math
-import sqlite3
 import sys
 import time
 from collections.abc import Callable
@@ -14,7 +13,6 @@ from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter
 from rq import Retry, get_current_job
-from safetensors import SafetensorError
 
 from backend.applying.finding import look_for, put_next, sought
 from backend.applying.labelling import Labelling, Wanted, broken_promise, check_promise
@@ -23,6 +21,7 @@ from backend.applying.reading import find_question, look_on, read_now
 from backend.applying.telling import as_json, tell_plan, tell_seen
 from backend.errors import CannotPromiseError
 from backend.rounds.context import RoundContext
+from backend.rounds.performing import REFUSALS, refused
 from backend.settings import Settings
 from backend.store.applied import Checked, Errand, ErrandKind, ErrandReport, Sample
 from backend.store.documents import Document
@@ -36,7 +35,6 @@ from model.errors import ShortlistError
 _LOOK_EVERY_S = 1.0
 # Writing or deleting annotations may take half an hour: after so long it makes way for rounds that wait.
 _SLICE_S = 60.0
-_REFUSALS = (OSError, sqlite3.OperationalError, SafetensorError)
 
 log = logging.getLogger(__name__)
 
@@ -167,10 +165,9 @@ def perform(
     except ShortlistError as error:
         log.warning("event=errand_refused project=%d kind=%s code=%s", folder.project_id, errand.kind.value, error.code)
         _report(folder, errand, wrong=str(error))
-    except _REFUSALS as error:
+    except REFUSALS as error:
         log.exception("event=system_refused project=%d", folder.project_id)
-        reason = f"the disk or the system refused ({error}): is MODEL_DIR full or not ours to write?"
-        _report(folder, errand, wrong=reason)
+        _report(folder, errand, wrong=refused(error))
     except Exception as error:
         log.exception("event=errand_crashed project=%d kind=%s", folder.project_id, errand.kind.value)
         _report(folder, errand, wrong=f"unexpected {type(error).__name__}; see the worker's log")

@@ -24,7 +24,7 @@ from model.errors import ShortlistError, TrainingCancelledError
 # Seconds until a round is tried again whose project another worker has.
 _TURN_TAKEN_S = 1
 # A full disk or one that cannot be written to: SQLite and safetensors have errors of their own for it.
-_REFUSALS = (OSError, sqlite3.OperationalError, SafetensorError)
+REFUSALS = (OSError, sqlite3.OperationalError, SafetensorError)
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,11 @@ def perform_round(project_id: int) -> Retry | None:
     except RedisUnavailableError as error:
         log.warning("event=round_put_off project=%d code=%s reason=%s", project_id, error.code, error)
         return _again(RETRY_DELAYS_S[0])
+
+
+def refused(error: Exception) -> str:
+    """Say that one of REFUSALS ended a job, and what to look at."""
+    return f"the disk or the system refused ({error}): is MODEL_DIR full or not ours to write?"
 
 
 def _perform(worker: WorkerProcess, job: Job) -> float | None:
@@ -101,9 +106,9 @@ def _run(worker: WorkerProcess, turn: Turn) -> float | None:
             return _put_off(turn, str(error), error.code)
         turn.end(str(error), error.code)
         log.error("event=round_failed project=%d code=%s reason=%s", project_id, error.code, error)
-    except _REFUSALS as error:
+    except REFUSALS as error:
         log.exception("event=system_refused project=%d", project_id)
-        reason = f"the disk or the system refused ({error}): is MODEL_DIR full or not ours to write?"
+        reason = refused(error)
         return _put_off(turn, reason, "system")
     except Exception as error:
         turn.end(f"unexpected {type(error).__name__}; see the worker's log", "internal")
