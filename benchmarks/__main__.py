@@ -259,7 +259,11 @@ def measure_load(
     texts: Annotated[int, typer.Option(help="Tasks of each project.")] = load.TEXTS,
     parts: Annotated[list[str], typer.Option("--part", help="Which projects.")] = list(load.PARTS),  # noqa: B006
 ) -> None:
-    """Fifty people who label at once, with the backend and without it, on a real Label Studio: half an hour."""
+    """Fifty people who label at once, with the backend and without it, on a real Label Studio: half an hour.
+
+    Label Studio uses SQLite, or the empty PostgreSQL database that its variables name: DJANGO_DB=default, POSTGRE_HOST,
+    POSTGRE_PORT, POSTGRE_NAME, POSTGRE_USER, POSTGRE_PASSWORD.
+    """
     if not load.run(load.Plan(people, minutes, texts), parts, data, label_studio, Console()):
         raise typer.Exit(1)
 

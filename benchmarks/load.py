@@ -37,6 +37,8 @@ PAGE = 1000
 WITHOUT, WITH = PARTS = ("without", "with")
 # After the part with the backend.
 LEARNED = "learned"
+# By Label Studio's variable DJANGO_DB.
+DATABASES = {"sqlite": "SQLite", "default": "PostgreSQL"}
 
 Line = dict[str, Any]
 
@@ -61,7 +63,7 @@ def run(plan: Plan, parts: Sequence[str], data: Path, label_studio: Path, consol
         console: prints what happens.
 
     Returns:
-        Whether every label was learned and no task was served to two people.
+        Whether every label was learned, no task was served to two people, and everybody always got one.
 
     Raises:
         ServerError: a server does not start.
@@ -84,9 +86,8 @@ def run(plan: Plan, parts: Sequence[str], data: Path, label_studio: Path, consol
         lines = [_recorded(line, about) for part in parts for line in label[part]()]
     write_table()
     console.print(TABLE.read_text(encoding="utf-8"), markup=False, highlight=False, soft_wrap=True)
-    return all(
-        not line.get("problems") and not line.get("labelled_twice") and line.get("is_same", True) for line in lines
-    )
+    wrong = ("problems", "labelled_twice", "turned_away")
+    return all(not any(line.get(key) for key in wrong) and line.get("is_same", True) for line in lines)
 
 
 def _recorded(line: Line, about: Line) -> Line:
@@ -190,25 +191,29 @@ def _figures(done: Labelled, answers: Mapping[int, tuple[str, list[str]]]) -> Li
         "annotation_s": done.annotation_s,
         "served_to_several": done.served_to_several(),
         "labelled_twice": sum(len(labels) > 1 for _, labels in answers.values()),
+        "turned_away": done.turned_away,
         "lost": sum(task not in answers for task in labelled_by),
         "problems": done.problems,
     }
 
 
 def write_table() -> None:
-    """Write load.md from the newest line of each part in load.jsonl, once there is one of each."""
-    lines = [json.loads(line) for line in RECORDS.read_text(encoding="utf-8").splitlines()]
-    newest = {line["part"]: line for line in lines}
-    if set(newest) == {*PARTS, LEARNED}:
-        TABLE.write_text("\n".join(_table(newest)) + "\n", encoding="utf-8")
+    """Write load.md from the newest line of each part on each database, once there is one of each part."""
+    newest: dict[str, dict[str, Line]] = {}
+    for line in map(json.loads, RECORDS.read_text(encoding="utf-8").splitlines()):
+        newest.setdefault(line["database"], {})[line["part"]] = line
+    whole = [parts for parts in newest.values() if set(parts) == {*PARTS, LEARNED}]
+    if whole:
+        TABLE.write_text("\n".join(row for table in map(_table, whole) for row in table) + "\n", encoding="utf-8")
 
 
 def _table(newest: Mapping[str, Line]) -> Iterator[str]:
     line, learned = newest[WITH], newest[LEARNED]
     least_s, most_s = PACE_S
-    yield "# Fifty people at once\n" if line["people"] == PEOPLE else f"# {line['people']} people at once\n"
+    crowd = "Fifty people" if line["people"] == PEOPLE else f"{line['people']} people"
+    yield f"# {crowd} at once, Label Studio on {DATABASES[line['database']]}\n"
     yield (
-        "A real Label Studio (SQLite) and `python -m backend serve` on one machine. "
+        "A real Label Studio and `python -m backend serve` on one machine. "
         f"{line['people']} people, each with an account, label one project of {line['texts']:,} texts for "
         f"{line['minutes']:g} minutes; each reads a text for {least_s:.0f} to {most_s:.0f} s. First no backend is "
         "connected. Then another project with the same texts has the backend, which retrains BERT after every "
@@ -226,6 +231,7 @@ def _table(newest: Mapping[str, Line]) -> Iterator[str]:
     yield _row(f"`/webhook`, p99, ms, of {len(line['webhook_s']):,}", "", _ms(line["webhook_s"], 0.99))
     yield _row("tasks served to two people", *(str(one["served_to_several"]) for one in both))
     yield _row("tasks labelled twice", *(str(one["labelled_twice"]) for one in both))
+    yield _row("told that no text is left", *(str(one.get("turned_away", "not counted")) for one in both))
     yield _row("labels lost by Label Studio", *(str(one["lost"]) for one in both))
     yield _row("answers with an error", *(str(len(one["problems"])) for one in both))
     yield _row("model versions trained meanwhile", "", str(line["versions"]))
@@ -236,7 +242,7 @@ def _table(newest: Mapping[str, Line]) -> Iterator[str]:
     yield _row("memory of the backend at its peak, MB", *(f"{one['backend_mb']:,.0f}" for one in both))
     yield ""
     for one in both:
-        yield f"{one['part'].capitalize()}: {one['run']}, {one['machine']}, load of others {one['load']}."
+        yield f"{one['part'].capitalize()}: {one['run']}, {one['machine']}, load of others {one['load']}.\n"
 
 
 def _row(name: str, *cells: str) -> str:

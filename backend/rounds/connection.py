@@ -64,6 +64,16 @@ def confirm_connection(context: RoundContext) -> bool:
     )
 
 
+def is_listed(context: RoundContext) -> bool:
+    """Whether Label Studio still lists the ML backend that proved itself in an earlier round.
+
+    Args:
+        context: the round of the project.
+    """
+    listed = context.client.ml_backends(context.project_id)
+    return _remembered(context.folder.connection.read(), listed) is not None
+
+
 def _remembered(stored: Connection, listed: Sequence[MLBackend]) -> MLBackend | None:
     """Return the ML backend that proved itself in an earlier round, if Label Studio still lists it unchanged."""
     return next((one for one in listed if (one.backend_id, one.url) == (stored.backend_id, stored.url)), None)

@@ -12,6 +12,7 @@ from backend.rounds.asking.wishes import read_wishes
 from backend.rounds.context import InUse, RoundContext
 from backend.rounds.llm.choosing import has_a_say, retry_at
 from backend.rounds.order import strategy_for
+from backend.rounds.plan import least_left
 from backend.rounds.standing import Standing
 from backend.rounds.sync import Synced
 from backend.settings import LLMLabels, ProjectSettings
@@ -99,7 +100,7 @@ def with_order(facts: Facts, standing: Standing, published: PublishedTexts | Non
         llm_reason=_llm_reason(head, synced, in_use, standing.selection),
         hand_over_at=synced.settings.query_size if has_say and in_use.has_model else None,
         left=int(np.isin(published.task_ids_N[: head.queued], pool_ids_N).sum()),
-        least_left=_least_left(head, synced.settings),
+        least_left=least_left(head.queued, synced.settings, synced.people),
         follows_labels=reorders_on_every_label(context.folder, synced.settings, in_use),
         has_all_labels=head.labels_sha256 == data_sha256(synced.targets),
     )
@@ -131,11 +132,6 @@ def _knows_texts(published: PublishedTexts, pool_ids_N: IntArray, digests_N: Int
     at_N = np.minimum(np.searchsorted(sorted_ids_N, pool_ids_N), len(sorted_ids_N) - 1)
     is_there_N = sorted_ids_N[at_N] == pool_ids_N
     return bool(is_there_N.all() and (published.digests_N[rows_N[at_N]] == digests_N).all())
-
-
-def _least_left(head: Publication, settings: ProjectSettings) -> int:
-    """With fewer tasks left than these, a queue is used up: a batch, or half of a queue that is shorter than two."""
-    return min(settings.query_size, max(1, head.queued // 2))
 
 
 def _llm_reason(head: Publication, synced: Synced, in_use: InUse, selection: Selection | None) -> str:

@@ -1,14 +1,24 @@
-"""The one policy of a round: from facts to what is due. Pure: nothing is read, asked or written here."""
+"""The one policy of a round: from facts to what is due, and how many tasks Label Studio gets of an order.
+
+Pure: nothing is read, asked or written here.
+"""
 
 import math
 from dataclasses import dataclass
 
+from backend.settings import ProjectSettings
 from backend.store.sync_record import Facts, OrderFacts
 
 # A full training follows when the labels grew by a quarter, so that the total cost stays linear in the labels.
 GROWTH = 0.25
 # The reason of an order that differs from the one before only in that it knows more labels.
 NEW_LABELS = "new labels"
+# Each further person has one task open, and opens the next before a round hears of the first.
+TASKS_A_PERSON = 2
+# Before the next label replaces an order: two batches, in one import.
+LIVE_BATCHES, LIVE_MOST = 2, 100
+# While nothing is ordered for minutes: one import.
+LONG_WORK = 250
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,41 @@ def labels_until_training(facts: Facts) -> int:
     if facts.is_outdated:
         return 0
     return max(facts.retrain_every, math.ceil(GROWTH * facts.trained_labels)) - facts.changed_labels
+
+
+def live_queue(settings: ProjectSettings, people: int) -> int:
+    """How many tasks are written of an order that the next label replaces.
+
+    Args:
+        settings: the project's.
+        people: how many people are at work.
+    """
+    return min(LIVE_BATCHES * settings.query_size, LIVE_MOST) + _further(people)
+
+
+def long_queue(settings: ProjectSettings, people: int) -> int:
+    """How many tasks without a label people are to have while nothing is ordered for minutes.
+
+    Args:
+        settings: the project's.
+        people: how many people are at work.
+    """
+    return min(LONG_WORK, settings.queue_size) + _further(people)
+
+
+def least_left(queued: int, settings: ProjectSettings, people: int) -> int:
+    """With fewer tasks left than these, an order is used up: a batch, or half of an order that is shorter than two.
+
+    Args:
+        queued: how many tasks were written.
+        settings: the project's.
+        people: how many people are at work.
+    """
+    return min(settings.query_size + _further(people), max(1, queued // 2))
+
+
+def _further(people: int) -> int:
+    return TASKS_A_PERSON * max(0, people - 1)
 
 
 def _reason_to_order(facts: Facts) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
-from backend.errors import DamagedOrderError, PublicationError
 from backend.rounds.asking.wishes import read_wishes
 from backend.rounds.clean_up import KEPT_PUBLICATIONS, clean_up
 from backend.rounds.connection import confirm_connection
@@ -24,10 +23,11 @@ from backend.rounds.llm.choosing import LLMContext, choose, chosen_for
 from backend.rounds.llm.drafting import figures_so_far
 from backend.rounds.measuring.measure import measure
 from backend.rounds.ordering import Ordered, make_order
-from backend.rounds.plan import NEW_LABELS, plan
-from backend.rounds.publish import extend, next_number, publish, switch
+from backend.rounds.plan import NEW_LABELS, live_queue, plan
+from backend.rounds.publish import next_number, publish, switch
 from backend.rounds.score import classify_by_names, embedder, source_of
 from backend.rounds.standing import Standing, asked_for
+from backend.rounds.supply import supplying
 from backend.rounds.sync import Synced, sync, unread_changes
 from backend.settings import ProjectSettings, Settings
 from backend.store.embeddings import keep_encoders
@@ -46,11 +46,6 @@ from model.errors import DamagedVersionError
 from model.learner.registry import KEPT_VERSIONS
 from model.learner.training import do_not_stop
 
-# An order that only knows more labels is soon followed by another: so many of its first texts are written, two batches,
-# in one import; annotators who work on them while the next comes do not run out.
-LIVE_BATCHES, LIVE_MOST = 2, 100
-# Nothing is ordered while BERT trains: one import more, so that several people do not run out in minutes either.
-WRITTEN_BEFORE_TRAINING = 250
 # How soon to go on removing old publications after making way for another round.
 CLEAN_UP_AGAIN_S = 1.0
 # A training may take minutes, in which somebody may disconnect the project.
@@ -193,9 +188,9 @@ class Round:
         """Fit, score, order and publish, as far as each is due; a version becomes current after its order is out."""
         questions = self._sync()
         began = time.monotonic()
-        if any(is_training_due for _, is_training_due in questions):
-            self._provide_for_annotators()
-        standings = self._with_choice([self._stand(*question) for question in questions])
+        supply = partial(supplying, self._context, [synced for synced, _ in questions])
+        with supply(is_long=any(is_training_due for _, is_training_due in questions)):
+            standings = self._with_choice([self._stand(*question) for question in questions])
         published = self.publish_if_due(standings)
         for standing in standings:
             self._make_current(standing)
@@ -204,7 +199,8 @@ class Round:
         if published is not None and not published.is_live:
             self._folder.rounds.append(_record(standings[0].synced, published, time.monotonic() - began))
         # Last: annotators have their order, and the facts are kept.
-        measure(standings)
+        with supply(is_long=False):
+            measure(standings)
 
     def _sync(self) -> list[tuple[Synced, bool]]:
         """Read the project; returns it for each of its questions, and whether a training is due."""
@@ -238,15 +234,6 @@ class Round:
             for standing in standings
         ]
 
-    def _provide_for_annotators(self) -> None:
-        """Write more of a short queue before a training, which may take minutes."""
-        wanted = min(WRITTEN_BEFORE_TRAINING, self._settings.queue_size)
-        try:
-            extend(self._context.client, self._folder, wanted, self._turn.progress)
-        except (PublicationError, DamagedOrderError) as error:
-            # A task of it was deleted, or its table is damaged: the order after the training knows.
-            log.warning("event=not_extended project=%d reason=%s", self._folder.project_id, error)
-
     def llm_context(self, synced: Synced, in_use: InUse) -> LLMContext:
         """Everything to ask an LLM with."""
         context = self._context.of_question(synced.place)
@@ -276,7 +263,9 @@ class Round:
         reason = (why or "predictions are gone").replace(" ", "_")
         log.info("event=ordering project=%d reason=%s", self._folder.project_id, reason)
         ordered = make_order(standings, next_number(self._folder, stored))
-        return self._publish(ordered.made_live(_live_queue(synced.settings)) if why == NEW_LABELS else ordered)
+        return self._publish(
+            ordered.made_live(live_queue(synced.settings, synced.people)) if why == NEW_LABELS else ordered
+        )
 
     def _facts(self, standing: Standing) -> Facts:
         facts = training_facts(standing.context, standing.synced)
@@ -375,10 +364,6 @@ def _warn_of(left_out: Sequence[LeftOutTasks], project_id: int) -> None:
     for left in left_out:
         first = ",".join(map(str, left.first))
         log.warning("event=left_out project=%d tasks=%d first=%s reason=%s", project_id, left.tasks, first, left.reason)
-
-
-def _live_queue(settings: ProjectSettings) -> int:
-    return min(LIVE_BATCHES * settings.query_size, LIVE_MOST)
 
 
 def _record(synced: Synced, published: Publication, seconds: float) -> RoundRecord:

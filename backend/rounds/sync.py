@@ -18,7 +18,7 @@ from backend.studio.config.texts import read_text
 from backend.studio.contract import Project
 from backend.studio.reading import Reading
 from model.encoder.encoder import MAX_CHARACTERS
-from model.judging.pace import Pace, pace_of
+from model.judging.pace import Pace, pace_of, people_at_work
 from model.learner.knowledge import MOST_POOL
 from model.llm.asking import MARK
 from model.tasks.shares import quoted
@@ -50,6 +50,7 @@ class Synced:
         no_text: set for the first question if most of the waiting tasks have no text.
         written: what each person wrote about a text, by task id; of a question that is answered in free text.
         pace: how fast people label, whatever the question; None while nobody can tell.
+        people: how many people are at work.
         applied: texts whose only labels this backend gave, by task id.
     """
 
@@ -66,6 +67,7 @@ class Synced:
     no_text: NoText | None = None
     written: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     pace: Pace | None = None
+    people: int = 0
     applied: tuple[PoolText, ...] = ()
 
     @cached_property
@@ -148,6 +150,7 @@ def read_stored(store: TaskStore, project: Project, settings: ProjectSettings, e
     pool, annotated = tuple(store.pool()), tuple(store.annotated())
     asked = [task.as_answered(annotated) for task in tasks]
     labelled = [_read(task, annotated, len(asked)) for task in asked]
+    times = _times(annotated)
     of_project = partial(
         Synced,
         project=project,
@@ -155,7 +158,8 @@ def read_stored(store: TaskStore, project: Project, settings: ProjectSettings, e
         pool=pool,
         encoder=encoder,
         questions=len(asked),
-        pace=pace_of(_times(annotated)),
+        pace=pace_of(times),
+        people=people_at_work(times),
         applied=_applied(annotated),
     )
     return tuple(

@@ -18,6 +18,8 @@ from examples.accounts import sign_up
 
 # Seconds that a person takes to read a text and choose a label: 15 on average.
 PACE_S = (10.0, 20.0)
+# Seconds until a person who was told that no text is left asks again.
+ASK_AGAIN_S = 10.0
 TIMEOUT_S = 120.0
 
 
@@ -30,6 +32,7 @@ class Labelled:
         annotation_s: seconds of each annotation that Label Studio took.
         served: for each `/next`, the number of the person and the task.
         given: the tasks that people labelled.
+        turned_away: how often a person was told that no text is left.
         problems: answers that a person would see as an error.
     """
 
@@ -37,6 +40,7 @@ class Labelled:
     annotation_s: list[float] = field(default_factory=list)
     served: list[tuple[int, int]] = field(default_factory=list)
     given: list[int] = field(default_factory=list)
+    turned_away: int = 0
     problems: list[str] = field(default_factory=list)
 
     def served_to_several(self) -> int:
@@ -64,7 +68,7 @@ def signed_up_people(url: str, count: int) -> Iterator[list[httpx.Client]]:
 
 
 def label_for(project: BenchProject, people: Sequence[httpx.Client], seconds: float) -> Labelled:
-    """Have everybody label until the time is over or no text is left; each ends with the text in hand.
+    """Have everybody label until the time is over; each ends with the text in hand.
 
     Args:
         project: the project, with gold labels.
@@ -102,16 +106,19 @@ class _Person:
         # Nobody starts in the same second.
         pause_s = self._rng.uniform(0.0, PACE_S[1])
         for _ in itertools.count():
-            if over.wait(pause_s) or time.monotonic() > end or not self._label_one(over):
+            if over.wait(pause_s) or time.monotonic() > end:
                 return
-            pause_s = 0.0
+            pause_s = self._label_one(over)
 
-    def _label_one(self, over: threading.Event) -> bool:
-        """Label the next text; returns whether there was one."""
+    def _label_one(self, over: threading.Event) -> float:
+        """Label the next text; returns how many seconds later to ask for another."""
         path = f"/api/projects/{self._project.project_id}/next"
         answer, seconds = self._timed("GET", path)
-        if answer is None or answer.status_code == httpx.codes.NOT_FOUND:
-            return answer is None
+        if answer is None:
+            return 0.0
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            self._done.turned_away += 1
+            return ASK_AGAIN_S
         task = answer.json()
         self._done.next_s.append(seconds)
         self._done.served.append((self._number, task["id"]))
@@ -121,7 +128,7 @@ class _Person:
         if answer is not None:
             self._done.annotation_s.append(seconds)
             self._done.given.append(task["id"])
-        return True
+        return 0.0
 
     def _timed(self, method: str, path: str, body: Any = None) -> tuple[httpx.Response | None, float]:
         """Send a request; returns the answer, or None after an error, and the seconds."""

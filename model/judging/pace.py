@@ -54,6 +54,16 @@ def pace_of(times_by_person: Sequence[Sequence[float]]) -> Pace | None:
     return Pace(3600.0 * len(recent_M) / seconds, len(recent_M))
 
 
+def people_at_work(times_by_person: Sequence[Sequence[float]]) -> int:
+    """How many people labelled less than a break before the newest label.
+
+    Args:
+        times_by_person: for each person the times of their labels, in seconds, in any order.
+    """
+    newest = [max(times) for times in times_by_person if times]
+    return sum(time > max(newest) - BREAK_S for time in newest)
+
+
 def _by_hand(times: Sequence[float]) -> FloatArray:
     """The times of labels that a person gave one by one."""
     sorted_N: FloatArray = np.sort(np.asarray(times, dtype=float))

@@ -1,8 +1,10 @@
 """Between trainings: what somebody has just said decides what comes next."""
 
 import itertools
+import secrets
+from contextlib import ExitStack
 
-from tests.annotators import Person, choices_config, reviews, until_published
+from tests.annotators import Person, choices_config, reviews, signed_up, until_published
 from tests.servers import BackendServer, eventually
 
 CONFIG = choices_config(["neg", "pos"])
@@ -64,6 +66,32 @@ def test_labels_that_come_faster_than_orders_all_count_in_the_end_and_leave_noth
         "old publications to go",
     )
     assert publication.name in kept
+
+
+def test_ten_people_at_once_all_get_a_text_though_an_order_between_trainings_is_short(
+    owner: Person, colleague: Person, quick: BackendServer, title: str
+) -> None:
+    project_id = owner.create_project(title, CONFIG, list(GOLD))
+    owner.connect(project_id, quick.url, **{**RARELY, "query_size": 4})
+    until_published(owner, quick, project_id)
+    owner.label_both(project_id, GOLD, 8)
+    until_published(owner, quick, project_id, model=1)
+
+    with ExitStack() as stack:
+        url = str(owner.http.base_url)
+        others = [stack.enter_context(signed_up(url, f"{secrets.token_hex(4)}@example.com")) for _ in range(8)]
+        people = [owner, colleague, *others]
+        for person in people[1:]:
+            person.label_next(project_id, GOLD, 1)
+        until_published(owner, quick, project_id, model=1)
+        # One label more: its order is soon replaced, and has two batches for a person alone, which are eight texts.
+        owner.label_next(project_id, GOLD, 1)
+        publication = until_published(owner, quick, project_id, model=1)
+        opened = [person.next_task(project_id) for person in people]
+
+    assert stored_predictions(owner, project_id)[publication.name] == 8 + 2 * 9
+    assert None not in opened, "somebody was told that no text is left"
+    assert len({task["id"] for task in opened if task}) == len(people)
 
 
 def stored_predictions(person: Person, project_id: int) -> dict[str, int]:

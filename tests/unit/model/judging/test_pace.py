@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from model.judging.pace import LEAST_LABELS, pace_of
+from model.judging.pace import LEAST_LABELS, pace_of, people_at_work
 
 DAY_S = 86_400.0
 
@@ -48,3 +48,12 @@ def test_the_order_of_the_times_does_not_matter():
     times = every(20, 100)
     np.random.default_rng(0).shuffle(times)
     assert pace_of([times]) == pace_of([sorted(times)])
+
+
+def test_who_labelled_less_than_a_break_before_the_newest_label_is_at_work():
+    ann, ben, cem = every(20, 40), every(20, 10), every(20, 5, start=1_200)
+    assert people_at_work([ann]) == 1
+    assert people_at_work([ann, ben]) == 1
+    assert people_at_work([ann, ben, cem]) == 2
+    assert people_at_work([[], ann]) == 1
+    assert people_at_work([]) == 0
