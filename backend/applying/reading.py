@@ -176,13 +176,17 @@ class UnlabelledTexts(ABC):
 
     @cached_property
     def copied(self) -> dict[int, Given]:
-        """The label of each copy of a text that people labelled, by task id."""
-        copies, targets = find_copies([self.synced]), self.synced.targets
-        decided_L_C = self.synced.task.decided(targets.targets_N_C)
+        """The label of each copy of a text that people labelled, by task id; none where people disagree on the text."""
+        task, targets = self.synced.task, self.synced.targets
+        decided_L_C = task.decided(targets.targets_N_C)
         said = {
-            task_id: self.labels_of(decided_C) for task_id, decided_C in zip(targets.task_ids, decided_L_C, strict=True)
+            task_id: self.labels_of(decided_C) if task.link.majority(shares_C) is not None else ()
+            for task_id, decided_C, shares_C in zip(targets.task_ids, decided_L_C, targets.targets_N_C, strict=True)
         }
-        return {id_: Given(said[twin], 1.0) for id_, twin in copies.twin_of.items() if said.get(twin)}
+        twins_of = find_copies([self.synced]).labelled_twins
+        given = {id_: {said[twin] for twin in twins} for id_, twins in twins_of.items()}
+        agreed = {id_: labels.pop() for id_, labels in given.items() if len(labels) == 1}
+        return {id_: Given(labels, 1.0) for id_, labels in agreed.items() if labels}
 
     def labels_of(self, decided_C: BoolArray) -> tuple[str, ...]:
         """The names of decided classes."""

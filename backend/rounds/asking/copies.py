@@ -19,11 +19,11 @@ class Copies:
 
     Attributes:
         twin_of: the task that each copy is the same as, by task id: one that people labelled, or that is asked first.
-        labelled: the copies of texts that people labelled.
+        labelled_twins: all labelled tasks that a copy is the same as, by task id; copies of unlabelled texts have none.
     """
 
     twin_of: dict[int, int]
-    labelled: frozenset[int]
+    labelled_twins: dict[int, tuple[int, ...]]
 
 
 def find_copies(questions: Iterable[Synced]) -> Copies:
@@ -44,11 +44,15 @@ def find_copies(questions: Iterable[Synced]) -> Copies:
     ids_N = np.array([task_id for task_id, _ in known], dtype=np.int64)
     first_N = first_of_each(tuple(text for _, text in known))
     twin_of: dict[int, int] = {}
+    labelled_twins: dict[int, tuple[int, ...]] = {}
     for rows in _groups(first_N):
         ids = ids_N[rows].tolist()
-        asked = next((id_ for id_ in ids if id_ in labelled), ids[0])
-        twin_of |= {id_: asked for id_ in ids if id_ not in labelled and id_ != asked}
-    return Copies(twin_of, frozenset(id_ for id_, twin in twin_of.items() if twin in labelled))
+        twins = tuple(id_ for id_ in ids if id_ in labelled)
+        asked = twins[0] if twins else ids[0]
+        copies = [id_ for id_ in ids if id_ not in labelled and id_ != asked]
+        twin_of |= dict.fromkeys(copies, asked)
+        labelled_twins |= dict.fromkeys(copies if twins else (), twins)
+    return Copies(twin_of, labelled_twins)
 
 
 def put_copies_last(order: Order, pool: Sequence[PoolText], copies: Copies) -> Order:

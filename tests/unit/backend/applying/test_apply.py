@@ -337,3 +337,31 @@ def test_copies_of_labelled_texts_get_the_label_of_their_twin(project):
     with project.folder.publications.open() as order:
         assert order.find([copy])[copy].reason == f"same as task {twin}"
         assert order.head.copies == 1
+
+
+def other(label: str) -> str:
+    return "neg" if label == "pos" else "pos"
+
+
+def test_a_copy_gets_no_label_for_certain_where_people_disagree_on_its_twins(project):
+    twin = next(task_id for task_id, task in project.studio.tasks_now.items() if task.is_done)
+    text = project.studio.tasks_now[twin].data["text"]
+    again, copy = project.studio.add(f"{text}.", text.upper())
+    project.studio.annotate(again, other(gold(text)))
+    _, plan = project.plan()
+    assert copy not in plan.copied
+    project.studio.annotate(again, gold(text))
+    _, plan = project.plan()
+    assert plan.copied[copy].labels == (gold(text),)
+
+
+def test_a_copy_gets_no_label_for_certain_where_as_many_people_say_one_thing_as_the_other(project):
+    twin = next(task_id for task_id, task in project.studio.tasks_now.items() if task.is_done)
+    text = project.studio.tasks_now[twin].data["text"]
+    (copy,) = project.studio.add(text.upper())
+    project.studio.annotate(twin, other(gold(text)), who="bob")
+    _, plan = project.plan()
+    assert copy not in plan.copied
+    project.studio.annotate(twin, gold(text), who="cleo")
+    _, plan = project.plan()
+    assert plan.copied[copy].labels == (gold(text),)

@@ -29,7 +29,13 @@ def test_a_copy_is_asked_after_all_others_and_says_what_it_is_the_same_as():
 def test_a_copy_of_a_labelled_text_is_asked_last_too():
     copies = find_copies([synced({5: "a film", 6: "a plot"}, {9: "A FILM"})])
     assert copies.twin_of == {5: 9}
-    assert copies.labelled == {5}
+    assert copies.labelled_twins == {5: (9,)}
+
+
+def test_a_copy_knows_every_labelled_task_that_it_is_the_same_as():
+    copies = find_copies([synced({5: "a film", 6: "a plot", 7: "A plot"}, {9: "A FILM", 8: "a film."})])
+    assert copies.twin_of == {5: 8, 7: 6}
+    assert copies.labelled_twins == {5: (8, 9)}
 
 
 def test_skipped_and_empty_texts_are_no_copies():
