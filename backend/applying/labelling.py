@@ -19,6 +19,8 @@ from backend.errors import CannotPromiseError, ConfigurationError
 from backend.rounds.context import RoundContext
 from backend.rounds.sync import Synced
 from backend.store.applied import Form, Sample
+from backend.studio.config.kinds import left_open
+from model.tasks.shares import quoted
 from model.tasks.task import Task
 
 # What is promised unless somebody says another share, and the shares that can be asked for.
@@ -195,13 +197,9 @@ class Labelling:
         return Deleted(self._folder.project_id, predictions, annotations)
 
     def _synced(self) -> Synced:
-        questions = read_now(self._context)
-        synced = find_question(questions, self._wanted.question)
-        if self._wanted.form is Form.ANNOTATIONS and len(questions) > 1:
-            raise ConfigurationError(
-                f"annotations (--as-annotations) would leave {len(questions) - 1} of the project's {len(questions)} "
-                "questions unanswered, and Label Studio would call the tasks done: write predictions instead"
-            )
+        synced = find_question(read_now(self._context), self._wanted.question)
+        if self._wanted.form is Form.ANNOTATIONS:
+            _check_whole(synced)
         return synced
 
     def _waiting_sample(self, rest: Rest) -> Sample | None:
@@ -213,6 +211,20 @@ class Labelling:
         self._folder.sample.write(sample)
         self._queue.request(self._folder.project_id)
         return sample
+
+
+def _check_whole(synced: Synced) -> None:
+    """See that a label of the question answers all that a task asks.
+
+    Raises:
+        ConfigurationError: it does not; names what would stay open.
+    """
+    others = left_open(synced.project.label_config, synced.task.control)
+    if others:
+        raise ConfigurationError(
+            f"annotations (--as-annotations) would leave {', '.join(map(quoted, others))} unanswered, and Label Studio "
+            "would call the tasks done: write predictions instead"
+        )
 
 
 def check_promise(plan: ApplyPlan) -> None:

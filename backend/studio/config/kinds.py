@@ -10,6 +10,7 @@ from backend.studio.config.conditions import read_conditions
 from backend.studio.config.free_text import read_free_text
 from backend.studio.config.labeling_config import FIX, ParsedConfig, parse_labeling_config, without_markup
 from backend.studio.config.rating import read_rating
+from backend.studio.config.spelling import is_true
 from backend.studio.config.taxonomy import read_taxonomy
 from model.tasks.shares import quoted
 from model.tasks.task import Task
@@ -83,6 +84,26 @@ def _read(kind: Kind, config: ParsedConfig, control: Any, names: Collection[str]
 def labels_of(tasks: Sequence[Task]) -> tuple[str, ...]:
     """The labels of all questions, each once."""
     return tuple(dict.fromkeys(label for task in tasks for label in task.label_set.labels))
+
+
+def left_open(xml: str, control: str) -> tuple[str, ...]:
+    """The controls that an answer to one question leaves without an answer, by name, in the order of the config.
+
+    Among them are those that nothing is learned of, like spans. A TextArea may stay empty unless it is required.
+
+    Args:
+        xml: the labeling config.
+        control: control of the question that is answered.
+
+    Raises:
+        UnsupportedConfigError: the XML cannot be read.
+    """
+    others = (other for other in parse_labeling_config(xml).asking() if other.name != control)
+    return tuple(other.name for other in others if not _may_stay_empty(other))
+
+
+def _may_stay_empty(control: Any) -> bool:
+    return bool(control.tag == "TextArea" and not is_true(control.attr.get("required", "")))
 
 
 def check_asked_for(tasks: Sequence[Task], names: Sequence[str]) -> None:

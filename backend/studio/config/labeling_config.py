@@ -44,6 +44,11 @@ class ParsedConfig:
         """The controls that ask about a whole object, in order."""
         return [control for control in self.interface.controls if _is_of_whole(control)]
 
+    def asking(self) -> list[Any]:
+        """The controls that ask about a whole object, in order; a Filter is about another control, and asks nothing."""
+        objects = {tag.name for tag in self.interface.objects or ()}
+        return [control for control in self.controls() if objects & set(control.to_name)]
+
     def is_over_text(self, control: Any) -> bool:
         """Whether a control refers to a text object."""
         return any(name in self.texts for name in control.to_name)

@@ -11,7 +11,7 @@ _TAGS = (
 _ATTRIBUTES = (
     *("name", "toName", "value", "valueType", "alias", "hint", "encoding", "nameKey", "textKey"),
     *("choice", "allowNested", "perRegion", "perItem", "visibleWhen", "whenTagName", "whenChoiceValue"),
-    *("maxRating", "maxUsages", "leafsOnly", "apiUrl", "labeling", "placeholder"),
+    *("maxRating", "maxUsages", "leafsOnly", "apiUrl", "labeling", "placeholder", "required"),
 )
 _TAG_OF = {tag.lower(): tag for tag in _TAGS}
 _ATTRIBUTE_OF = {attribute.lower(): attribute for attribute in _ATTRIBUTES}

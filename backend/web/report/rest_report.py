@@ -7,6 +7,7 @@ from backend.applying.labelling import PRECISION
 from backend.errors import DamagedOrderError, UnknownProjectError
 from backend.store.applied import Checked, Errand, ErrandReport, Run, Sample, Wish
 from backend.store.project_folder import ProjectFolder
+from backend.studio.config.kinds import left_open
 from backend.web.questions import AskedQuestion, questions_of
 from backend.web.service import Service
 
@@ -65,6 +66,7 @@ class RestReport:
         runs: what `apply` wrote and nobody took back.
         questions: the questions that can be asked.
         labels: the labels that can be looked for.
+        may_annotate: annotations can be written, because a label of the only question answers all that a task asks.
     """
 
     errand: ErrandShown | None
@@ -75,6 +77,7 @@ class RestReport:
     runs: tuple[Run, ...]
     questions: tuple[str, ...]
     labels: tuple[str, ...]
+    may_annotate: bool
 
     @property
     def is_under_way(self) -> bool:
@@ -115,6 +118,7 @@ def rest_report(service: Service, folder: ProjectFolder) -> RestReport:
         labels=tuple(
             dict.fromkeys(label for question in asked if question.task for label in question.task.label_set.labels)
         ),
+        may_annotate=len(asked) == 1 and not left_open(folder.label_config.read(), asked[0].name),
     )
 
 

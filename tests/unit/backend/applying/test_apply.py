@@ -4,18 +4,28 @@ import copy
 import itertools
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from backend.applying.labelling import Labelling, Wanted
 from backend.applying.planning import draw_sample, plan_labels, plan_likely, read_sample, widened
 from backend.applying.reading import Rest, find_question, look_on, read_now
 from backend.applying.writing import undo, write_annotations, write_predictions
-from backend.errors import CannotPromiseError, NoModelError, NotConnectedError, PublicationError, UnsupportedConfigError
+from backend.errors import (
+    CannotPromiseError,
+    ConfigurationError,
+    NoModelError,
+    NotConnectedError,
+    PublicationError,
+    UnsupportedConfigError,
+)
 from backend.rounds.clean_up import clean_up, remove_all
 from backend.rounds.order import RANDOM_SAMPLE
 from backend.rounds.round import Round
 from backend.settings import Settings
+from backend.store.applied import Form
 from backend.store.project_folder import ProjectFolder
 from backend.work.classifiers import Classifiers
 from model.applying.promise import Evidence
@@ -365,3 +375,13 @@ def test_a_copy_gets_no_label_for_certain_where_as_many_people_say_one_thing_as_
     project.studio.annotate(twin, gold(text), who="cleo")
     _, plan = project.plan()
     assert plan.copied[copy].labels == (gold(text),)
+
+
+def test_annotations_that_would_leave_a_control_without_an_answer_are_refused_and_predictions_are_not(project):
+    spans = '<Labels name="names" toName="text"><Label value="who"/></Labels></View>'
+    told = project.studio.told
+    project.studio.told = replace(told, label_config=told.label_config.replace("</View>", spans))
+    context = look_on(project.settings, project.studio, FakeRounds(), 1, ignore_progress)
+    with pytest.raises(ConfigurationError, match=r"would leave 'names' unanswered.* write predictions instead"):
+        Labelling(context, Wanted(0.8, form=Form.ANNOTATIONS), ignore_progress).rest()
+    assert Labelling(context, Wanted(0.8), ignore_progress).rest().model

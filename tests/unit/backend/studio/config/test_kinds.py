@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from backend.errors import UnsupportedConfigError
-from backend.studio.config.kinds import KINDS, check_asked_for, labels_of, read_tasks
+from backend.studio.config.kinds import KINDS, check_asked_for, labels_of, left_open, read_tasks
 from model.tasks.classification.task import Classification
 from model.tasks.free_text.task import FreeText
 from model.tasks.task import TextField
@@ -82,3 +82,21 @@ def test_free_text_about_parts_of_a_text_is_no_question_about_it():
     parts = TEXT_AREA.replace("rows", 'perRegion="true" rows')
     with pytest.raises(UnsupportedConfigError, match="no Choices, Rating, Taxonomy or TextArea over a text"):
         read_tasks(f'<View><Text name="text" value="$text"/>{parts}</View>')
+
+
+@pytest.mark.parametrize(
+    ("beside", "names"),
+    [
+        ("", ()),
+        ('<Labels name="who" toName="text"><Label value="a"/></Labels><Filter name="search" toName="who"/>', ("who",)),
+        ('<Choices name="tone" toName="text"><Choice value="a"/><Choice value="b"/></Choices>', ("tone",)),
+        ('<Choices name="part" toName="text" perRegion="true"><Choice value="a"/><Choice value="b"/></Choices>', ()),
+        ('<TextArea name="note" toName="text"/>', ()),
+        (
+            '<TextArea name="summary" toName="text" required="true"/><Number name="pages" toName="text"/>',
+            ("summary", "pages"),
+        ),
+    ],
+)
+def test_the_controls_that_an_answer_leaves_open_are_named(beside, names):
+    assert left_open(f'<View><Text name="text" value="$text"/>{CHOICES}{beside}</View>', "mood") == names

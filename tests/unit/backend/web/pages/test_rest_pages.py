@@ -208,6 +208,15 @@ def test_several_questions_are_labelled_by_predictions_alone(shown):
     assert [words for words in page.buttons() if words.startswith("Write ")] == ["Write 1,840 predictions"]
 
 
+def test_annotations_that_would_leave_a_control_without_an_answer_cannot_be_written(shown):
+    spans = '<Labels name="names" toName="text"><Label value="who"/><Label value="where"/></Labels></View>'
+    shown.folder.label_config.write(labeling_config().replace("</View>", spans))
+    shown.folder.checked.write(PROMISED)
+    page = shown.page()
+    assert [words for words in page.buttons() if words.startswith("Write ")] == ["Write 1,840 predictions"]
+    assert "Label Studio takes the tasks for done" not in page.words
+
+
 def test_before_the_first_training_nothing_is_promised_and_texts_can_be_found(tmp_path):
     shown = Shown(Settings(model_dir=tmp_path))
     shown_projects.connected(shown.folder)
