@@ -57,6 +57,7 @@ def apply(
     The promise is checked on the random tenth of the order, which people label without the classifier's answer.
     Example: python -m backend apply --project 3 --precision 0.95 --dry-run
     """
+    _check_asked(undo=undo, sample=sample, dry_run=dry_run)
     with settings_of_command() as settings:
         if giver is Giver.LLM and sample:
             raise ConfigurationError("--sample is for the classifier: an LLM's labels are checked on the random tenth")
@@ -75,6 +76,17 @@ def apply(
                 command.label_by_llm(dry_run=dry_run)
             else:
                 command.label(dry_run=dry_run)
+
+
+def _check_asked(*, undo: bool, sample: int, dry_run: bool) -> None:
+    """See that one thing is asked for; a dry run that deletes labels or changes the order would be none."""
+    if undo and sample:
+        raise typer.BadParameter("--undo takes a sample back, too: call apply once with --undo, then with --sample")
+    if dry_run and (undo or sample):
+        raise typer.BadParameter(
+            f"--dry-run is about labels that would be written: leave it out with {'--undo' if undo else '--sample'}, "
+            "which changes something in any case"
+        )
 
 
 class Apply:

@@ -33,6 +33,8 @@ def find(
     """
     if sum([bool(words), bool(like), bool(label), end]) != 1:
         raise typer.BadParameter('say what to look for in one way: "words", --like TASK or --label NAME; or --end')
+    if end and dry_run:
+        raise typer.BadParameter("--dry-run prints what is found, and --end finds nothing: leave one of them out")
     with settings_of_command() as settings:
         check_model_dir(settings.model_dir, may_write=True)
         queue = open_service(settings).rounds
