@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pydantic import TypeAdapter
 from rq import Retry, get_current_job
 
-from backend.applying.finding import look_for, put_next, sought
+from backend.applying.finding import NOTHING_FOUND, look_for, put_next, sought
 from backend.applying.labelling import Labelling, Wanted, broken_promise, check_promise
 from backend.applying.planning import ApplyPlan
 from backend.applying.reading import find_question, look_on, read_now
@@ -264,7 +264,7 @@ def _find(context: RoundContext, errand: Errand) -> list[str]:
     asked = sought(read_now(context), errand.words, errand.like, errand.label)
     found = look_for(context, asked, errand.count)
     if not found.texts:
-        return ["Nothing was found: no text is left to label."]
+        return [NOTHING_FOUND]
     put_next(context.folder, context.queue, found)
     return [f"{len(found.texts)} texts were found, and come next in a moment."]
 

@@ -16,6 +16,8 @@ from backend.store.project_folder import ProjectFolder
 from backend.work.queue import RoundQueue
 from model.texts.search import nearest
 
+# What is said where no text waits for a label.
+NOTHING_FOUND = "Nothing was found: no text is left to label."
 # How many texts are found, unless somebody says another number, and at most.
 COUNT, MOST = 30, 1_000
 
@@ -97,7 +99,7 @@ def sought(questions: Sequence[Synced], words: str, like: int, label: str) -> So
 
 
 def _of_task(questions: Sequence[Synced], task_id: int) -> Sought:
-    texts = {one.task_id: one.text for one in questions[0].pool}
+    texts = {one.task_id: one.text for one in (*questions[0].applied, *questions[0].pool)}
     for synced in questions:
         texts |= dict(zip(synced.targets.task_ids, synced.targets.texts, strict=True))
     if not texts.get(task_id, "").strip():

@@ -1,14 +1,25 @@
 """`find`: have people label the texts that are nearest to what somebody looks for."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
-from backend.applying.finding import COUNT, MOST, Found, end_search, look_for, put_next, shortened, sought
+from backend.applying.finding import (
+    COUNT,
+    MOST,
+    NOTHING_FOUND,
+    Found,
+    end_search,
+    look_for,
+    put_next,
+    shortened,
+    sought,
+)
 from backend.applying.reading import look_on, read_now
 from backend.commands.model_dir import check_model_dir
 from backend.commands.rest.bar import Bar
-from backend.commands.terminal import JsonOption, ProjectOption, answer, say, settings_of_command
+from backend.commands.terminal import JsonOption, ProjectOption, answer, settings_of_command
 from backend.studio.client import LabelStudioClient
 from backend.web.service import open_service
 
@@ -42,16 +53,12 @@ def find(
         with LabelStudioClient(settings) as client, Bar() as bar:
             context = look_on(settings, client, queue, project, bar)
             found = None if end else look_for(context, sought(read_now(context), words, like, label), count)
+        is_written = found is None or (bool(found.texts) and not dry_run)
         if found is None:
             end_search(context.folder, queue)
-        else:
-            if not json_out:
-                _say_found(found)
-            if not dry_run:
-                put_next(context.folder, queue, found)
-        told = "The order is as it was before the search, in a moment." if end else "They come next, in a moment."
-        is_written = end or not dry_run
-        answer({**_as_dict(found), "is_written": is_written}, *([told] if is_written else []), as_json=json_out)
+        elif is_written:
+            put_next(context.folder, queue, found)
+        answer({**_as_dict(found), "is_written": is_written}, *tell_found(found, is_written=is_written), as_json=json_out)
 
 
 def _as_dict(found: Found | None) -> dict[str, object]:
@@ -62,7 +69,19 @@ def _as_dict(found: Found | None) -> dict[str, object]:
     }
 
 
-def _say_found(found: Found) -> None:
-    say(f"{found.reason}: {len(found.texts)} texts")
-    for task_id, text in found.texts.items():
-        say(f"{task_id:>8}  {shortened(text, _SHOWN_CHARACTERS)}")
+def tell_found(found: Found | None, *, is_written: bool) -> Iterator[str]:
+    """Tell what was found and what comes of it, in sentences.
+
+    Args:
+        found: the texts; None where a search was ended.
+        is_written: whether the order changes.
+    """
+    if found is None:
+        yield "The order is as it was before the search, in a moment."
+    elif not found.texts:
+        yield NOTHING_FOUND
+    else:
+        yield f"{found.reason}: {len(found.texts)} texts"
+        yield from (f"{task_id:>8}  {shortened(text, _SHOWN_CHARACTERS)}" for task_id, text in found.texts.items())
+        if is_written:
+            yield "They come next, in a moment."

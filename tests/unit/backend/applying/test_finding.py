@@ -4,11 +4,13 @@ import pytest
 
 from backend.applying.finding import Found, look_for, sought
 from backend.applying.reading import look_on, read_now
+from backend.commands.rest.find import tell_found
 from backend.errors import ConfigurationError
 from backend.rounds.round import Round
 from backend.settings import Settings
 from backend.store.applied import Wish
 from backend.store.project_folder import ProjectFolder
+from backend.studio.marks import marked
 from backend.work.classifiers import Classifiers
 from model.progress import ignore_progress
 from tests.fake_tasks import WholeLabelStudio
@@ -86,3 +88,20 @@ def test_found_texts_come_next_until_the_search_ends(project):
 def test_what_cannot_be_looked_for_is_said(project, asked, said):
     with pytest.raises(ConfigurationError, match=said):
         project.find(**asked)
+
+
+def test_where_every_text_is_labelled_nothing_is_found_and_the_command_says_so(project):
+    for task_id in project.studio.tasks_now:
+        project.studio.annotate(task_id, "pos")
+    found = project.find("lovely")
+    assert found.texts == {}
+    assert list(tell_found(found, is_written=False)) == ["Nothing was found: no text is left to label."]
+
+
+def test_texts_are_found_like_that_of_a_task_that_apply_labelled(project):
+    asked = FILMS.index("plot dull") + 1
+    items = [{"from_name": "sentiment", "to_name": "text", "type": "choices", "value": {"choices": ["neg"]}}]
+    project.studio.annotate_as_us(asked, marked(items, "3.apply-1"), "a-uuid")
+    project.round()
+    found = project.find(like=asked)
+    assert next(iter(found.texts.values())).endswith("dull")
