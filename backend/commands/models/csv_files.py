@@ -40,7 +40,7 @@ def classify_csv(source: Path, target: Path, work: Work) -> int:
             rows = _rows(source, opened, delimiter)
             header = next(rows)
             names, columns = kept_names(header, work.columns()), work.columns()
-            writer = csv.writer(written, delimiter=delimiter, lineterminator="\n")
+            writer = csv.writer(_Lines(written), delimiter=delimiter)
             writer.writerow([*(names[name] for name in header), *columns])
             place = header.index(work.text_column)
             for block in blocks(rows):
@@ -57,6 +57,21 @@ def classify_csv(source: Path, target: Path, work: Work) -> int:
 def not_utf_8(source: Path) -> str:
     """Say that a file is not UTF-8, and how to make it so."""
     return f"{source} is not UTF-8: save it as UTF-8, for example with iconv -f latin1 -t utf-8"
+
+
+class _Lines:
+    """A file of lines for a `csv.writer` that ends its rows in CR LF.
+
+    Such a writer quotes cells that hold a CR. With LF alone at the end of a row it would not, and every reader would
+    take the CR for the end of the row.
+    """
+
+    def __init__(self, opened: TextIO) -> None:
+        self._opened = opened
+
+    def write(self, row: str) -> None:
+        """Write one whole row; it ends in LF."""
+        self._opened.write(row.removesuffix("\r\n") + "\n")
 
 
 def _open(source: Path) -> TextIO:

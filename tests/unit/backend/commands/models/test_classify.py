@@ -118,7 +118,7 @@ def test_odd_json_lines_are_read(classify, file, classifier):
 
 
 def test_csv_keeps_its_columns_quoted_line_breaks_and_long_cells(classify, file, classifier, tmp_path):
-    texts = [*TEXTS, 'He said "good",\r\nthen left', "x" * 1_000_000]
+    texts = [*TEXTS, 'He said "good",\r\nthen left', "good\rfilm", "x" * 1_000_000]
     with (tmp_path / "in.csv").open("w", encoding="utf-8", newline="") as opened:
         writer = csv.writer(opened)
         writer.writerows([["id", "text", "note"], *([place, text, "n,1"] for place, text in enumerate(texts))])
