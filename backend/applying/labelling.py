@@ -203,9 +203,15 @@ class Labelling:
         return synced
 
     def _waiting_sample(self, rest: Rest) -> Sample | None:
-        """The labels that wait for people to look at a sample, if they are those that are asked about."""
-        sample, asked = self._folder.sample.read(), (rest.synced.task.control, self._wanted.precision)
-        return sample if sample and (sample.question, sample.precision) == asked else None
+        """The labels that wait for people to look at a sample, if they are those that are asked about.
+
+        A sample with a label that the labeling config has no more is void: nobody could give that label.
+        """
+        sample, task = self._folder.sample.read(), rest.synced.task
+        if sample is None or (sample.question, sample.precision) != (task.control, self._wanted.precision):
+            return None
+        given = {label for one in sample.labels.values() for label in one.labels}
+        return sample if given <= {*task.label_set.labels} else None
 
     def _put_first(self, sample: Sample) -> Sample:
         self._folder.sample.write(sample)

@@ -385,3 +385,18 @@ def test_annotations_that_would_leave_a_control_without_an_answer_are_refused_an
     with pytest.raises(ConfigurationError, match=r"would leave 'names' unanswered.* write predictions instead"):
         Labelling(context, Wanted(0.8, form=Form.ANNOTATIONS), ignore_progress).rest()
     assert Labelling(context, Wanted(0.8), ignore_progress).rest().model
+
+
+def test_a_sample_with_a_label_that_the_config_has_no_more_is_void(project):
+    rest = project.rest()
+    sample = draw_sample(plan_likely(rest, rest.evidence(), 0.8), 10)
+    labelling = Labelling(rest.context, Wanted(0.8), ignore_progress)
+    project.folder.sample.write(sample)
+    with pytest.raises(CannotPromiseError, match="10 of the 10 texts of the sample wait for people"):
+        labelling.plan(rest)
+    (first, given), *_ = sample.labels.items()
+    renamed = {**sample.labels, first: replace(given, labels=("renamed since",))}
+    project.folder.sample.write(replace(sample, labels=renamed))
+    assert {given.labels for given in labelling.plan(rest).labels.values()} == {("neg",), ("pos",)}
+    drawn = labelling.show_sample(10)
+    assert drawn.labels[first] == given
