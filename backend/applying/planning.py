@@ -117,8 +117,10 @@ def plan_likely(rest: UnlabelledTexts, evidence: Evidence, precision: float) -> 
         precision: what is wanted, in (0, 1).
 
     Raises:
-        CannotPromiseError: the classifier is too unsure of every text.
+        CannotPromiseError: the classifier is too unsure of every text, or none is left.
     """
+    if not len(rest.rows_N):
+        raise CannotPromiseError("no text is left to draw a sample from: every text is labelled, skipped or a copy")
     confidence_N = rest.answered.confidence_N
     promise = choose_promise(evidence, confidence_N, precision)
     if promise is None:

@@ -400,3 +400,12 @@ def test_a_sample_with_a_label_that_the_config_has_no_more_is_void(project):
     assert {given.labels for given in labelling.plan(rest).labels.values()} == {("neg",), ("pos",)}
     drawn = labelling.show_sample(10)
     assert drawn.labels[first] == given
+
+
+def test_where_everything_is_labelled_there_is_no_sample_to_draw_and_the_classifier_is_not_blamed(project):
+    for task_id, task in project.studio.tasks_now.items():
+        if not task.is_done:
+            project.studio.annotate(task_id, gold(task.data["text"]))
+    rest = project.rest()
+    with pytest.raises(CannotPromiseError, match="no text is left to draw a sample from"):
+        plan_likely(rest, rest.evidence(), 0.9)
