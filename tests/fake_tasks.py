@@ -115,6 +115,9 @@ class TaskedLabelStudio:
             if any(annotation.is_applied for annotation in self._given(task_id))
         }
 
+    def annotations_of_ours(self, task_id: int) -> list[int]:
+        return [task_id] if any(annotation.is_applied for annotation in self._given(task_id)) else []
+
     def delete_annotation(self, annotation_id: int) -> None:
         """Delete ours; a task's id stands for the annotation that we gave it."""
         self.given = {unique_id: task_id for unique_id, task_id in self.given.items() if task_id != annotation_id}

@@ -59,7 +59,8 @@ def write_annotations(
 ) -> tuple[Run, int]:
     """Write labels as annotations of the API key's owner, marked as the backend's.
 
-    A task that has an annotation gets none, whoever gave it.
+    A task that has an annotation gets none, whoever gave it. Where somebody labels a task while labels are
+    written, ours is deleted again.
 
     Args:
         client: the client for Label Studio.
@@ -75,11 +76,13 @@ def write_annotations(
     written = 0
     wanted = sorted(plan.labels)
     for start in range(0, len(wanted), LOOKED_AT):
-        for task_id in _without_annotation(client, folder, task, wanted[start : start + LOOKED_AT]):
+        part = wanted[start : start + LOOKED_AT]
+        for task_id in _without_annotation(client, folder, task, part):
             result = marked(_items(task, plan.labels[task_id]), run.name)
             unique_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"shortlist/{folder.project_id}/{task_id}/{run.name}"))
             written += client.annotate_as_us(task_id, result, unique_id)
             on_progress(written, len(plan.labels))
+        written -= _give_way(client, folder, task, part)
     return _end(folder, run), written
 
 
@@ -165,3 +168,14 @@ def _without_annotation(
     """The tasks that Label Studio has now, and that have no annotation, in order of their ids."""
     pages = client.tasks_by_id(folder.project_id, task_ids, [task.control])
     return [found.task_id for page in pages for found in page if not found.annotations]
+
+
+def _give_way(client: LabelStudioClient, folder: ProjectFolder, task: Task, task_ids: Sequence[int]) -> int:
+    """Delete our annotations of tasks that somebody labelled, or skipped, after we looked; return how many."""
+    pages = client.tasks_by_id(folder.project_id, task_ids, [task.control])
+    tasks = (found for page in pages for found in page)
+    both = [found.task_id for found in tasks if len({given.is_applied for given in found.annotations or ()}) > 1]
+    ours = [annotation_id for task_id in both for annotation_id in client.annotations_of_ours(task_id)]
+    for annotation_id in ours:
+        client.delete_annotation(annotation_id)
+    return len(ours)

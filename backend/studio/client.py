@@ -251,6 +251,15 @@ class LabelStudioClient:
         given = [annotation for task in exported for annotation in task.get("annotations") or []]
         return {annotation["id"]: run for annotation in given if (run := run_of(annotation.get("result")))}
 
+    def annotations_of_ours(self, task_id: int) -> list[int]:
+        """Return the ids of a task's annotations that this backend gave and nobody changed; none if it was deleted."""
+        what = f"annotations of task {task_id}"
+        response = self._send("GET", f"api/tasks/{task_id}/annotations/", what)
+        if response.status_code == HTTPStatus.NOT_FOUND and own_words(response):
+            return []
+        given = read_answer(self._address, what, response, EXPORT)
+        return [annotation["id"] for annotation in given if run_of(annotation.get("result"))]
+
     def delete_annotation(self, annotation_id: int) -> None:
         """Delete an annotation, unless it is deleted already."""
         self._delete(f"api/annotations/{annotation_id}/", "an annotation")

@@ -409,3 +409,17 @@ def test_where_everything_is_labelled_there_is_no_sample_to_draw_and_the_classif
     rest = project.rest()
     with pytest.raises(CannotPromiseError, match="no text is left to draw a sample from"):
         plan_likely(rest, rest.evidence(), 0.9)
+
+
+@pytest.mark.parametrize("skips", [False, True])
+def test_who_labels_or_skips_a_task_while_apply_writes_is_the_only_one_who_answered_it(project, skips):
+    rest, plan = project.plan()
+    theirs = max(plan.labels)
+
+    def meanwhile(done: int, total: int) -> None:
+        if done == 3:
+            project.studio.annotate(theirs, "neg", is_skipped=skips)
+
+    _, written = write_annotations(project.studio, project.folder, rest.synced.task, plan, meanwhile)
+    assert written == len(plan.labels) - 1
+    assert [given.annotator for given in project.studio.tasks_now[theirs].annotations] == ["ann"]
