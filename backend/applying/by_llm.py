@@ -22,6 +22,7 @@ from model.llm.asking import count_tokens
 from model.llm.chat import Chat, Message, Reply
 from model.progress import Progress, ignore_progress
 from model.tasks.classification.llm import LABEL_WORDINGS, CommitteeMember, agreed_guesses, committee_votes
+from model.texts.copies import first_of_each
 from model.types import IntArray
 
 # Tokens of one text's entry in an answer, besides the label.
@@ -135,9 +136,10 @@ class LLMRest(UnlabelledTexts):
 
     @property
     def _asking(self) -> LLMContext:
-        """The question to the LLM, whose examples leave the random sample out."""
+        """The question to the LLM, whose examples leave the random sample out, and copies of its texts."""
         targets = self.synced.targets
-        others = targets.some(np.setdiff1d(np.arange(len(targets)), self.sample_R))
+        first_L = first_of_each(targets.texts)
+        others = targets.some(np.flatnonzero(~np.isin(first_L, first_L[self.sample_R])))
         synced, embed = replace(self.synced, targets=others), embedder(self.context, None)
         return LLMContext(self.context, synced, has_model=True, embed=embed, open_llms=lambda: self._chats)
 

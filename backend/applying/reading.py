@@ -37,6 +37,7 @@ from model.learner.model_version import ModelVersion
 from model.learner.recipes import TrainingConfig
 from model.learner.registry import label_digests
 from model.learner.training import Start
+from model.texts.copies import first_of_each
 from model.types import BoolArray, FloatArray, IntArray, Recipe, TrainingData
 
 Say = Callable[[str], None]
@@ -241,11 +242,16 @@ class Rest(UnlabelledTexts):
         return self._answer(self._proba([self.synced.pool[row].text for row in self.rows_N.tolist()]))
 
     def evidence(self) -> Evidence:
-        """What it says of the labels that are a fair sample of all texts, each predicted without its own label."""
+        """What it says of the labels that are a fair sample of all texts, each predicted without its own label.
+
+        A label that came since says nothing if the version learned from a copy of its text.
+        """
         targets = self.synced.targets
         is_drawn_L = fair_labels([self.synced], targets.task_ids)
         knows_L = np.isin(label_digests(targets), self.version.label_digests_N)
-        old_M, new_M = np.flatnonzero(is_drawn_L & knows_L), np.flatnonzero(is_drawn_L & ~knows_L)
+        first_L = first_of_each(targets.texts)
+        is_seen_L = np.isin(first_L, first_L[knows_L])
+        old_M, new_M = np.flatnonzero(is_drawn_L & knows_L), np.flatnonzero(is_drawn_L & ~is_seen_L)
         rows_R = np.concatenate([old_M, new_M])
         proba_R_C = np.concatenate(
             [self._proba_without(np.flatnonzero(knows_L), old_M), self._proba(targets.some(new_M).texts)]
@@ -286,4 +292,5 @@ class Rest(UnlabelledTexts):
             Start(new_classifier(config.encoder, known.label_set), embed),
             self.classifier,
             self.context.turn.progress,
+            first_N=first_of_each(known.texts),
         )

@@ -23,16 +23,21 @@ def held_out_proba(
     start: Start,
     version: TextClassifier,
     on_step: StepProgress = ignore_steps,
+    *,
+    first_N: IntArray | None = None,
 ) -> FloatArray:
     """Predict R labelled texts, each by a classifier that was trained like a version, but without the text.
 
+    Texts that are the same are held out together: a copy with its label would give the answer away.
+
     Args:
-        data: all that the version learned from.
+        data: all N texts that the version learned from.
         rows_R: rows of the labelled texts that are predicted.
         config: the version's, with the recipe that was used; not `auto`.
         start: the untrained encoder and its embeddings.
         version: the version's classifier, for its temperature.
         on_step: called with (step, steps, loss) after every fine-tuning step; never for a head alone.
+        first_N: for each text the row of the first one that is the same; None if all differ.
 
     Returns:
         proba_R_C in the order of `rows_R`.
@@ -40,14 +45,16 @@ def held_out_proba(
     material = read_material(data, start.classifier, start.embed)
     width, texts = start.classifier.encoder.dimensions, len(data.targets)
     is_tuned = count_steps(make_plan(config, texts, width)) > 0
-    mixed_R = np.random.default_rng(config.seed).permutation(len(rows_R))
-    dealt = np.array_split(mixed_R, min(TUNED_FOLDS if is_tuned else HEAD_FOLDS, len(rows_R)))
-    plans = [make_plan(config, texts - len(fold_M), width) for fold_M in dealt]
+    first_N = np.arange(texts) if first_N is None else first_N
+    mixed_G = np.random.default_rng(config.seed).permutation(np.unique(first_N[rows_R]))
+    dealt = np.array_split(mixed_G, min(TUNED_FOLDS if is_tuned else HEAD_FOLDS, len(mixed_G)))
+    folds = [np.flatnonzero(np.isin(first_N, firsts)) for firsts in dealt]
+    plans = [make_plan(config, texts - len(fold_M), width) for fold_M in folds]
     fitter = Fitter(material, config, Steps(sum(map(count_steps, plans)), on_step, do_not_stop))
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        held_out = predict_out_of_fold(fitter, [rows_R[fold_M] for fold_M in dealt], plans)
-    proba_R_C = version.proba(torch.from_numpy(held_out.logits_M_C)).numpy()
-    in_order_R_C: FloatArray = np.empty_like(proba_R_C)
-    in_order_R_C[np.concatenate(dealt)] = proba_R_C
-    return in_order_R_C
+        held_out = predict_out_of_fold(fitter, folds, plans)
+    place_N = np.zeros(texts, dtype=np.int64)
+    place_N[held_out.rows_M] = np.arange(len(held_out.rows_M))
+    proba_R_C: FloatArray = version.proba(torch.from_numpy(held_out.logits_M_C[place_N[rows_R]])).numpy()
+    return proba_R_C

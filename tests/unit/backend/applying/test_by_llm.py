@@ -1,5 +1,6 @@
 """An LLM labels the rest: 200 tasks, of which people labelled 60, and a scripted LLM that answers as a test wants."""
 
+import copy
 import hashlib
 import io
 import json
@@ -95,6 +96,21 @@ def test_the_sample_is_the_random_tenth_and_none_of_it_is_ever_an_example(labell
     shown = {text for text in rest.synced.targets.texts if any(f'"{text}"' in example for example in examples)}
     assert shown
     assert not shown & sample
+
+
+def test_a_copy_of_a_sampled_text_is_no_example_either(labelled):
+    project = copy.copy(labelled)
+    project.studio = copy.deepcopy(labelled.studio)
+    before = rest_of(project, ScriptedChat([]))
+    copies = [f"{text} !" for text in before.synced.targets.some(before.sample_R).texts]
+    for task_id, text in zip(project.studio.add(*copies), copies, strict=True):
+        project.studio.annotate(task_id, gold(text))
+    chat = ScriptedChat(slipping(50))
+    rest = rest_of(project, chat)
+    rest.evidence()
+    assert set(copies) <= set(rest.synced.targets.texts)
+    examples = [messages[-1].content.split("texts to label:")[0] for messages in chat.asked]
+    assert not [text for text in copies if any(f'"{text}"' in example for example in examples)]
 
 
 def test_an_llm_that_errs_too_often_is_not_asked_about_the_rest(labelled):

@@ -45,3 +45,19 @@ def test_a_tuned_encoder_is_tuned_anew_in_each_fold(encoder):
     start = load_start(encoder, SENTIMENT)
     held_out_proba(data, rows_R, config, start, version, lambda step, steps, _: heard.append((step, steps)))
     assert heard == [(step, 15) for step in range(1, 16)]
+
+
+def test_a_copy_does_not_give_the_answer_away(encoder):
+    """Every text stands there twice, and all labels of a few texts are wrong: only a copy could say so."""
+    wrong = np.array([0, 5, 17, 30])
+    labels_N = np.tile(GOLD_N, 2)
+    labels_N[[*wrong, *(wrong + len(TEXTS))]] = 1 - GOLD_N[[*wrong, *wrong]]
+    twice = Targets(tuple(range(2 * len(TEXTS))), TEXTS * 2, np.eye(2, dtype=np.float32)[labels_N], SENTIMENT)
+    config, data = TrainingConfig(recipe=Recipe.HEAD, encoder=encoder), TrainingData(twice)
+    version, start = train(data, config).classifier, load_start(encoder, SENTIMENT)
+    first_N = np.tile(np.arange(len(TEXTS)), 2)
+    apart = held_out_proba(data, wrong, config, start, version, first_N=first_N)
+    assert apart.argmax(axis=1).tolist() == GOLD_N[wrong].tolist()
+    beside = held_out_proba(data, wrong, config, start, version)
+    given_N = 1 - GOLD_N[wrong]
+    assert (beside[np.arange(4), given_N] > apart[np.arange(4), given_N]).all(), "this encoder learns nothing by heart"
