@@ -93,6 +93,8 @@ def sought(questions: Sequence[Synced], words: str, like: int, label: str) -> So
         return _of_label(questions, label)
     if like:
         return _of_task(questions, like)
+    # Half a surrogate pair stands for a byte that is no UTF-8, and no tokenizer and no file takes it.
+    words = words.encode("utf-8", "replace").decode("utf-8")
     if not words.strip():
         raise ConfigurationError("there is no word to look for")
     return Sought([words], f"find: {shortened(words)}", questions)

@@ -105,3 +105,10 @@ def test_texts_are_found_like_that_of_a_task_that_apply_labelled(project):
     project.round()
     found = project.find(like=asked)
     assert next(iter(found.texts.values())).endswith("dull")
+
+
+def test_words_that_are_no_utf_8_are_looked_for_all_the_same(project):
+    found = project.find("lovely caf\udce9")
+    assert found.reason == "find: lovely caf?"
+    assert all("lovely" in text for text in found.texts.values())
+    project.folder.wish.write(Wish(5.0, found.reason, tuple(found.texts)))
