@@ -7,7 +7,7 @@ import typer
 from backend.commands.model_dir import check_model_dir
 from backend.commands.terminal import JsonOption, ProjectOption, answer, settings_of_command
 from backend.store.waiting import promote as promote_waiting
-from backend.web.deciding import use_version
+from backend.web.deciding import use_version, when_ordered
 from backend.web.service import open_service
 
 
@@ -21,10 +21,11 @@ def rollback(
     with settings_of_command() as settings:
         check_model_dir(settings.model_dir, may_write=True)
         service = open_service(settings)
-        number = use_version(service, service.folder(project), to)
+        folder = service.folder(project)
+        number = use_version(service, folder, to)
         answer(
             {"project": project, "model": number},
-            f"Project {project} uses model version {number} again; its order is being published.",
+            f"Project {project} uses model version {number} again; its order is published {when_ordered(folder)}.",
             as_json=json_out,
         )
 
@@ -40,11 +41,12 @@ def promote(
         check_model_dir(settings.model_dir, may_write=True)
         service = open_service(settings)
         service.rounds.ping()
-        promoted = promote_waiting(service.folder(project), version)
+        folder = service.folder(project)
+        promoted = promote_waiting(folder, version)
         service.rounds.request(project)
         numbers = " and ".join(map(str, promoted))
         answer(
             {"project": project, "models": promoted},
-            f"Project {project} uses model version {numbers} now; its order is being published.",
+            f"Project {project} uses model version {numbers} now; its order is published {when_ordered(folder)}.",
             as_json=json_out,
         )

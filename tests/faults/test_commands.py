@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from backend.commands.command_line import command_line
 from backend.commands.terminal import plain, settings_of_command
+from backend.store.figures import Pause
 from backend.store.judging import Decision
 from backend.store.project_folder import Connection, ProjectFolder
 from backend.work.queue import RoundQueue
@@ -221,6 +222,11 @@ def test_promote_uses_the_version_that_waits_and_says_so_where_none_does(
     assert "model version 2 loses 27.5 points (`promote` uses it all the same)" in run_command("status").stdout
     assert "version 7 of project 1 does not wait" in run_command("promote", "--project", "1", "--version", "7").stderr
     done = run_command("promote", "--project", "1", "--version", "2")
-    assert (done.exit_code, done.stdout) == (0, "Project 1 uses model version 2 now; its order is being published.\n")
+    said = "Project 1 uses model version 2 now; its order is published in a moment.\n"
+    assert (done.exit_code, done.stdout) == (0, said)
+    folder.pause.write(Pause(0.0))
+    back = run_command("rollback", "--project", "1").stdout
+    assert back.endswith("its order is published once somebody resumes the project, which is paused.\n")
+    folder.registry.point(2)
     assert folder.registry.current().number == 2
     assert RoundQueue(module_redis).length() == 1

@@ -21,6 +21,7 @@ from backend.commands.model_dir import check_model_dir
 from backend.commands.rest.bar import Bar
 from backend.commands.terminal import JsonOption, ProjectOption, answer, settings_of_command
 from backend.studio.client import LabelStudioClient
+from backend.web.deciding import when_ordered
 from backend.web.service import open_service
 
 _SHOWN_CHARACTERS = 100
@@ -54,11 +55,12 @@ def find(
             context = look_on(settings, client, queue, project, bar)
             found = None if end else look_for(context, sought(read_now(context), words, like, label), count)
         is_written = found is None or (bool(found.texts) and not dry_run)
+        when = when_ordered(context.folder) if is_written else ""
         if found is None:
             end_search(context.folder, queue)
         elif is_written:
             put_next(context.folder, queue, found)
-        answer({**_as_dict(found), "is_written": is_written}, *tell_found(found, is_written=is_written), as_json=json_out)
+        answer({**_as_dict(found), "is_written": is_written}, *tell_found(found, when), as_json=json_out)
 
 
 def _as_dict(found: Found | None) -> dict[str, object]:
@@ -69,19 +71,19 @@ def _as_dict(found: Found | None) -> dict[str, object]:
     }
 
 
-def tell_found(found: Found | None, *, is_written: bool) -> Iterator[str]:
+def tell_found(found: Found | None, when: str) -> Iterator[str]:
     """Tell what was found and what comes of it, in sentences.
 
     Args:
         found: the texts; None where a search was ended.
-        is_written: whether the order changes.
+        when: when the order changes, in words; empty if it does not.
     """
     if found is None:
-        yield "The order is as it was before the search, in a moment."
+        yield f"The order is as it was before the search, {when}."
     elif not found.texts:
         yield NOTHING_FOUND
     else:
         yield f"{found.reason}: {len(found.texts)} texts"
         yield from (f"{task_id:>8}  {shortened(text, _SHOWN_CHARACTERS)}" for task_id, text in found.texts.items())
-        if is_written:
-            yield "They come next, in a moment."
+        if when:
+            yield f"They come next, {when}."

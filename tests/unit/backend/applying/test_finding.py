@@ -95,7 +95,7 @@ def test_where_every_text_is_labelled_nothing_is_found_and_the_command_says_so(p
         project.studio.annotate(task_id, "pos")
     found = project.find("lovely")
     assert found.texts == {}
-    assert list(tell_found(found, is_written=False)) == ["Nothing was found: no text is left to label."]
+    assert list(tell_found(found, "")) == ["Nothing was found: no text is left to label."]
 
 
 def test_texts_are_found_like_that_of_a_task_that_apply_labelled(project):
