@@ -125,7 +125,12 @@ def _begin(client: LabelStudioClient, folder: ProjectFolder, plan: ApplyPlan, fo
 
 
 def _goes_on(run: Run, plan: ApplyPlan) -> bool:
-    """Whether a run is that of a plan; one of annotations that was cut short has labelled a part of the texts."""
+    """Whether a run is that of a plan; one of annotations that was cut short has labelled a part of the texts.
+
+    A run of another precision never is: people read the precision of a run as that of all its labels.
+    """
+    if run.precision != plan.precision:
+        return False
     is_cut = run.form is Form.ANNOTATIONS and not run.is_done and run.name.startswith(f"{plan.giver}.")
     return is_cut or run.digest == plan.digest
 

@@ -423,3 +423,19 @@ def test_who_labels_or_skips_a_task_while_apply_writes_is_the_only_one_who_answe
     _, written = write_annotations(project.studio, project.folder, rest.synced.task, plan, meanwhile)
     assert written == len(plan.labels) - 1
     assert [given.annotator for given in project.studio.tasks_now[theirs].annotations] == ["ann"]
+
+
+def test_a_run_that_broke_off_does_not_go_on_with_labels_of_another_precision(project):
+    rest, plan = project.plan(0.8)
+
+    def break_off(done: int, total: int) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_annotations(project.studio, project.folder, rest.synced.task, plan, break_off)
+    project.round()
+    rest, lower = project.plan(0.7)
+    write_annotations(project.studio, project.folder, rest.synced.task, lower, ignore_progress)
+    runs = [(run.name, run.precision, run.is_done) for run in project.folder.applied.read()]
+    assert runs == [(f"{plan.model}.apply-1", 0.8, False), (f"{plan.model}.apply-2", 0.7, True)]
