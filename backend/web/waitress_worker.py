@@ -9,13 +9,10 @@ import os
 from typing import Any
 
 from gunicorn.workers.base import Worker
-from waitress import create_server
 from waitress.wasyncore import loop
 
-# How long a connection may say nothing. Clients that come back every few seconds keep their connection.
-SILENT_S = 75
-# Open connections of a process; others wait until one ends.
-MOST_CONNECTIONS = 900
+from backend.web.entrance.receiving import open_server
+
 # How often the process tells gunicorn that it lives, when nothing happens.
 _BEAT_S = 1.0
 
@@ -26,18 +23,8 @@ class WaitressWorker(Worker):  # type: ignore[misc]
     def run(self) -> None:
         """Serve until gunicorn says stop or is gone; requests that are being answered end first."""
         connections: dict[int, Any] = {}
-        server = create_server(
-            self.wsgi,
-            map=connections,
-            sockets=[listener.sock for listener in self.sockets],
-            threads=self.cfg.threads,
-            channel_timeout=SILENT_S,
-            connection_limit=MOST_CONNECTIONS,
-            # `create_app` has the limits; waitress' own answer would not be in our form.
-            max_request_body_size=1 << 40,
-            clear_untrusted_proxy_headers=True,
-            ident=None,
-        )
+        listening = [listener.sock for listener in self.sockets]
+        server = open_server(self.wsgi, listening, self.cfg.threads, connections)
         while self.alive and self.ppid == os.getppid():
             self.notify()
             loop(timeout=_BEAT_S, use_poll=True, map=connections, count=1)
