@@ -35,7 +35,16 @@ from backend.studio.answers import (
     Tab,
     TaskPage,
 )
-from backend.studio.contract import AnnotatedTask, MLBackend, Project, Task, read_annotations, read_backend, read_task
+from backend.studio.contract import (
+    AnnotatedTask,
+    MLBackend,
+    Project,
+    Task,
+    read_annotations,
+    read_backend,
+    read_data,
+    read_task,
+)
 from backend.studio.faults import KEY_MEND, Address, own_words, token_fault, unknown_project
 from backend.studio.marks import run_of
 from backend.studio.opening import named_faults, open_http, read_answer, timeouts
@@ -147,7 +156,7 @@ class LabelStudioClient:
         """
         path = f"api/projects/{project_id}/export?export_type=JSON&download_all_tasks=false"
         return [
-            AnnotatedTask(raw["id"], raw["data"], read_annotations(raw.get("annotations", []), controls))
+            AnnotatedTask(raw["id"], read_data(raw), read_annotations(raw.get("annotations", []), controls))
             for raw in self._read(path, f"the export of project {project_id}", EXPORT)
         ]
 

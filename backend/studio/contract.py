@@ -207,7 +207,7 @@ def _listed(raw: Any) -> list[Any]:
 
 
 def _id_of(raw: Any) -> int:
-    """Return the id of an object, or a number itself; 0 for any other value."""
+    """Return the id of an object, or a number itself; 0 for any other value, and for numbers that no id can be."""
     value = raw.get("id") if isinstance(raw, dict) else raw
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63:
         return value
@@ -262,8 +262,7 @@ def parse_tasks(tasks: Sequence[Any]) -> tuple[Task, ...]:
 def _parse_task(raw: Any, position: int) -> Task:
     task = _object(raw, f"task {position}")
     data = _object(task.get("data"), f"'data' of task {position}")
-    task_id = task.get("id")
-    return Task(task_id if isinstance(task_id, int) and not isinstance(task_id, bool) else 0, data)
+    return Task(_id_of(task), data)
 
 
 def read_task(raw: Mapping[str, Any], controls: Collection[str]) -> Task:
@@ -278,13 +277,22 @@ def read_task(raw: Mapping[str, Any], controls: Collection[str]) -> Task:
     counted = int(raw.get("total_annotations") or 0) + cancelled
     return Task(
         task_id=int(raw["id"]),
-        data=raw.get("data") or {},
+        data=read_data(raw),
         is_done=bool(raw.get("is_labeled")),
         is_skipped=cancelled > 0,
         updated_at=str(raw.get("updated_at") or ""),
         annotation_count=counted if annotations is None else len(annotations),
         annotations=annotations,
     )
+
+
+def read_data(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the data of a task; none of a task whose data is no object.
+
+    Label Studio checks a task's data against the labeling config of its import alone, which may have been empty.
+    """
+    data = raw.get("data")
+    return data if isinstance(data, dict) else {}
 
 
 def parse_project_id(raw: Any) -> int:

@@ -84,7 +84,11 @@ def test_a_task_without_data_is_refused_and_its_place_named(task):
         parse_tasks([{"id": 1, "data": {}}, task])
 
 
-@pytest.mark.parametrize(("raw", "task_id"), [(7, 7), (None, 0), ("7", 0), (True, 0), (7.0, 0), ([7], 0)], ids=repr)
+@pytest.mark.parametrize(
+    ("raw", "task_id"),
+    [(7, 7), (None, 0), ("7", 0), (True, 0), (7.0, 0), ([7], 0), (2**63, 0), (-(10**30), 0)],
+    ids=repr,
+)
 def test_a_task_without_an_integer_id_gets_the_id_0(raw, task_id):
     (task,) = parse_tasks([{"id": raw, "data": {"text": "good"}}])
     assert (task.task_id, task.data) == (task_id, {"text": "good"})
@@ -238,3 +242,8 @@ def test_a_listed_task_has_the_choices_of_one_control():
 def test_a_task_listed_without_annotations_has_only_their_count():
     task = read_task({"id": 7, "data": {}, "total_annotations": 2, "cancelled_annotations": 1}, ["sentiment"])
     assert (task.annotations, task.annotation_count, task.is_done, task.is_skipped) == (None, 3, False, True)
+
+
+@pytest.mark.parametrize("data", [None, 5, "the key text in a text", ["text"], [{"text": "good"}], True], ids=repr)
+def test_a_task_whose_data_is_no_object_is_a_task_without_text(data):
+    assert read_task({"id": 7, "data": data}, ["sentiment"]).data == {}

@@ -230,7 +230,14 @@ def test_a_task_without_text_has_an_empty_prediction_and_does_not_trouble_the_ot
 
 @pytest.mark.usefixtures("published")
 @pytest.mark.parametrize(
-    "odd", [{"data": {}}, {"id": "10", "data": {"text": "text 10"}}, {"id": 10, "data": {"text": []}}]
+    "odd",
+    [
+        {"data": {}},
+        {"id": "10", "data": {"text": "text 10"}},
+        {"id": 10, "data": {"text": []}},
+        {"id": 2**63, "data": {"text": "text 10"}},
+    ],
+    ids=repr,
 )
 def test_odd_tasks_have_empty_predictions(browser, odd):
     assert predict(browser, odd)["results"][0]["result"] == []
