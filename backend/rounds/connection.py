@@ -46,7 +46,8 @@ def confirm_connection(context: RoundContext) -> bool:
     if ours is not None:
         _remember(context, stored, ours)
         return True
-    if setup is not None and time.time() - setup.at < GRACE_S:
+    # A time that is still to come was written before the clock was set back.
+    if setup is not None and 0 <= time.time() - setup.at < GRACE_S:
         turn.come_back(LOOK_AGAIN_S)
         return False
     if unreached:

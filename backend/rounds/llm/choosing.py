@@ -34,6 +34,8 @@ from model.types import IntArray
 # a row, so that a provider that is down does not keep the worker from other projects.
 RETRY_S = 60.0
 LONGEST_RETRY_S = 3600.0
+# Failures are counted while the LLM is away; after 1,024, which are six weeks, two to their power is no number.
+_MOST_DOUBLINGS = 16
 ACTIVELLM = "activellm"
 
 log = logging.getLogger(__name__)
@@ -186,12 +188,16 @@ def chosen_for(context: LLMContext, chosen: Selection | None) -> Selection | Non
 def retry_at(stored: Selection | None) -> float | None:
     """Return when to ask the LLM again, in seconds since 1970; None without a failure.
 
+    A failure whose time is still to come was recorded before the clock was set back: the LLM is asked at once.
+
     Args:
         stored: the last choice or failure.
     """
     if stored is None or not stored.has_failed:
         return None
-    return stored.at + min(RETRY_S * 2.0 ** (max(stored.failures, 1) - 1), LONGEST_RETRY_S)
+    if stored.at > time.time():
+        return 0.0
+    return stored.at + min(RETRY_S * 2.0 ** min(max(stored.failures, 1) - 1, _MOST_DOUBLINGS), LONGEST_RETRY_S)
 
 
 def may_be_used(stored: Selection, context: LLMContext) -> bool:

@@ -88,6 +88,13 @@ def test_right_after_a_setup_a_round_waits_for_label_studio_to_store_the_ml_back
     assert studio.calls == ["import 20", "use 0.1"]
 
 
+def test_a_setup_from_before_the_clock_was_set_back_keeps_no_project_waiting(settings, folder):
+    folder.setup.write(Setup(time.time() + 86_400))
+    with pytest.raises(NotConnectedError):
+        confirm_connection(a_context(settings, a_studio()))
+    assert not folder.is_known()
+
+
 def test_a_backend_that_label_studio_does_not_reach_may_be_this_one_so_a_later_round_asks_again(settings, folder):
     folder.setup.write(long_ago())
     studio = a_studio(UNREACHED, reaches_us=[])

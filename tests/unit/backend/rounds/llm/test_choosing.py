@@ -176,6 +176,21 @@ def test_the_delay_doubles_with_each_failure_in_a_row_up_to_an_hour(llm_context)
     assert choose(llm_context(picking(6, sentiment))[0]).failures == 0
 
 
+def test_an_llm_that_is_away_for_months_is_still_asked_once_an_hour(llm_context):
+    asked, _ = llm_context([down()])
+    failed = replace(choose(asked), at=5.0, failures=100_000)
+    assert retry_at(failed) == 5.0 + 3600
+    asked.folder.selection.write(failed)
+    assert choose(llm_context([down()])[0]).failures == 100_001
+
+
+def test_an_llm_that_failed_is_asked_at_once_after_the_clock_was_set_back(llm_context):
+    asked, _ = llm_context([down()])
+    failed = choose(asked)
+    asked.folder.selection.write(replace(failed, at=failed.at + 1e6))
+    assert choose(llm_context(picking(6, sentiment))[0]).picks
+
+
 def test_a_prompt_for_pasting_knows_which_task_is_under_each_number(llm_context):
     asked, chat = llm_context([])
     write_paste_prompt(asked, np.random.default_rng(0))
