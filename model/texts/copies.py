@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -19,6 +19,9 @@ _BANDS, _ROWS = 8, 3
 # So many bytes of a text find candidates; the whole texts are compared then. So many texts are hashed at once: a hash
 # takes eight bytes a letter.
 _HASHED_BYTES, _PART = 1_000, 10_000
+# Long texts with the same beginning are all candidates, and comparing two of them takes milliseconds. So many pieces of
+# the second, evenly spread, are looked up first; nearly the same texts have far more than this share in common.
+_PROBES, _LIKELY = 400, 0.8
 # Other signs may be all that tells two texts apart: :) and :(, C and C++.
 _SPACE_OR_SIGN = re.compile("[\\s.,!?\u2026\u3002\"'\u2018-\u201f\u00ab\u00bb]+")
 _NUMBER = re.compile(r"\d+")
@@ -56,24 +59,43 @@ def first_of_each(texts: tuple[str, ...]) -> IntArray:
 def _nearly(forms: Sequence[str]) -> IntArray:
     """For each of M different forms the first that is nearly the same: to_M."""
     encoded = [form.encode("utf-8", "surrogatepass") for form in forms]
-    to_M = np.arange(len(forms))
+    to_M, compared = np.arange(len(forms)), set[tuple[int, int]]()
     for bucket in _buckets(encoded):
-        for row in bucket[1:]:
-            first = to_M[bucket[0]]
-            if to_M[row] == row and first != row and _are_near(encoded[first], encoded[row]):
-                to_M[row] = first
+        first = int(to_M[bucket[0]])
+        pairs = [(first, row) for row in bucket[1:] if to_M[row] == row != first and (first, row) not in compared]
+        compared.update(pairs)
+        if pairs:
+            is_near = _nearness(encoded[first])
+            to_M[[row for _, row in pairs if is_near(encoded[row])]] = first
     # A first text of one band may turn out a copy in a later band.
     while (to_M[to_M] != to_M).any():
         to_M = to_M[to_M]
     return to_M
 
 
-def _are_near(one: bytes, other: bytes) -> bool:
-    """Whether two texts have nearly the same shingles and the very same numbers."""
-    if _NUMBER.findall(one.decode("utf-8", "surrogatepass")) != _NUMBER.findall(other.decode("utf-8", "surrogatepass")):
-        return False
-    first, second = _shingles(one), _shingles(other)
-    return len(first & second) >= NEARLY * len(first | second)
+def _nearness(one: bytes) -> Callable[[bytes], bool]:
+    """Return whether another text has nearly the same shingles and the very same numbers as a text."""
+    first, numbers = _shingles(one), _numbers(one)
+
+    def is_near(other: bytes) -> bool:
+        if not _may_be_near(first, other) or _numbers(other) != numbers:
+            return False
+        second = _shingles(other)
+        return len(first & second) >= NEARLY * len(first | second)
+
+    return is_near
+
+
+def _may_be_near(shingles: set[bytes], text: bytes) -> bool:
+    """Whether most of a long text's pieces are among the shingles of another; a short text is soon compared whole."""
+    if len(text) <= _HASHED_BYTES:
+        return True
+    starts = range(0, len(text) - SHINGLE_BYTES + 1, len(text) // _PROBES)
+    return sum(text[start : start + SHINGLE_BYTES] in shingles for start in starts) >= _LIKELY * len(starts)
+
+
+def _numbers(text: bytes) -> list[str]:
+    return _NUMBER.findall(text.decode("utf-8", "surrogatepass"))
 
 
 def _shingles(text: bytes) -> set[bytes]:

@@ -79,6 +79,25 @@ def test_fifty_thousand_texts_take_seconds():
     assert time.process_time() - began < 30
 
 
+LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyz"))
+
+
+def a_letter_with(words: int, seed: int) -> str:
+    """A long text with the head that thousands of others have, too."""
+    rng = np.random.default_rng(seed)
+    said = " ".join("".join(LETTERS[rng.integers(0, 26, 6)]) for _ in range(words))
+    return f"{'dear sir or madam we thank you for your order and remain at your service ' * 20}{said}"
+
+
+def test_a_thousand_long_texts_with_the_same_head_take_seconds():
+    texts = [a_letter_with(1_500, seed) for seed in range(1_000)]
+    near_copy = texts[0].replace("thank", "thanked")
+    began = time.process_time()
+    first_N = first_of_each((*texts, near_copy))
+    assert time.process_time() - began < 5
+    assert first_N.tolist() == [*range(1_000), 0]
+
+
 def test_the_plain_form_keeps_letters_of_every_script():
     assert plain_form("  Ärger, mit der KARTE! ") == "ärger mit der karte"
     assert plain_form("我的卡丢了。") == "我的卡丢了"
