@@ -192,6 +192,19 @@ class TableError(ShortlistError):
     code = "table"
 
 
+# The code of an error of the operating system.
+SYSTEM = "system"
+
+
+def system_refused(reason: object) -> str:
+    """Say that the disk or the system refused something, and what to look at.
+
+    Args:
+        reason: the system's own words.
+    """
+    return f"the disk or the system refused ({reason}): is MODEL_DIR full or not ours to write?"
+
+
 HTTP_STATUS: dict[type[ShortlistError], int] = {
     InvalidRequestError: 400,
     WrongSecretError: 401,

@@ -19,15 +19,16 @@ from backend.applying.labelling import Labelling, Wanted, broken_promise, check_
 from backend.applying.planning import ApplyPlan
 from backend.applying.reading import find_question, look_on, read_now
 from backend.applying.telling import as_json, tell_plan, tell_seen
-from backend.errors import CannotPromiseError
+from backend.errors import CannotPromiseError, RedisUnavailableError, system_refused
 from backend.rounds.context import RoundContext
-from backend.rounds.performing import REFUSALS, refused
+from backend.rounds.performing import REFUSALS
 from backend.settings import Settings
 from backend.store.applied import Checked, Errand, ErrandKind, ErrandReport, Sample
 from backend.store.documents import Document
 from backend.store.project_folder import ProjectFolder
 from backend.studio.client import LabelStudioClient
 from backend.work.queue import MAX_DEATHS, deaths_of
+from backend.work.redis_access import redis_errors
 from backend.work.worker import WorkerProcess, this_worker
 from model.errors import ShortlistError
 
@@ -35,6 +36,8 @@ from model.errors import ShortlistError
 _LOOK_EVERY_S = 1.0
 # Writing or deleting annotations may take half an hour: after so long it makes way for rounds that wait.
 _SLICE_S = 60.0
+# How soon an errand is tried again that could not even be begun or reported.
+PUT_OFF_S = 5
 
 log = logging.getLogger(__name__)
 
@@ -126,14 +129,29 @@ def perform_errand(project_id: int) -> Retry | None:
     errand, report = folder.errand.read(), folder.errand_report.read()
     if errand is None or (report is not None and report.of == errand.at and report.ended_at):
         return None
-    deaths = deaths_of(job)
+    try:
+        comes_back_in_s = _perform(worker, folder, errand, deaths_of(job))
+    except (OSError, RedisUnavailableError) as error:
+        # Nothing can be reported while the disk is full. RQ would count an error of the job as a death of its worker.
+        log.warning("event=errand_put_off project=%d reason=%s", project_id, error)
+        comes_back_in_s = PUT_OFF_S
+    return None if comes_back_in_s is None else Retry(max=sys.maxsize, interval=comes_back_in_s)
+
+
+def _perform(worker: WorkerProcess, folder: ProjectFolder, errand: Errand, deaths: int) -> int | None:
+    """Do an errand unless too many workers died over it; return the seconds until it goes on, None if it is done.
+
+    Raises:
+        OSError: how far the errand is cannot be written down.
+        RedisUnavailableError: Redis does not answer when the errand begins.
+    """
     if deaths >= MAX_DEATHS:
-        _report(
-            folder, errand, wrong=f"the worker died {deaths} times over it: is there too little memory? See its log"
-        )
+        said = f"the worker died {deaths} times over it: is there too little memory? See its log"
+        _report(folder, errand, wrong=said)
         return None
-    worker.rounds.workers.use_own_share()
-    return Retry(max=sys.maxsize, interval=0) if perform(worker, folder, errand) else None
+    with redis_errors():
+        worker.rounds.workers.use_own_share()
+    return 0 if perform(worker, folder, errand) else None
 
 
 def perform(
@@ -167,7 +185,7 @@ def perform(
         _report(folder, errand, wrong=str(error))
     except REFUSALS as error:
         log.exception("event=system_refused project=%d", folder.project_id)
-        _report(folder, errand, wrong=refused(error))
+        _report(folder, errand, wrong=system_refused(error))
     except Exception as error:
         log.exception("event=errand_crashed project=%d kind=%s", folder.project_id, errand.kind.value)
         _report(folder, errand, wrong=f"unexpected {type(error).__name__}; see the worker's log")

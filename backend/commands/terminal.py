@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from backend.commands.model_dir import denied, projects_in
-from backend.errors import ConfigurationError
+from backend.errors import SYSTEM, ConfigurationError
 from backend.logs import start_logging
 from backend.settings import Settings, http_url, load_settings
 from model.errors import ShortlistError
@@ -67,7 +67,7 @@ def settings_of_command() -> Iterator[Settings]:
         # The command said how it ends, somebody pressed Ctrl-C, or nobody reads the output any more.
         raise
     except OSError as error:
-        _end("system", denied(error, settings.model_dir if settings else None))
+        _end(SYSTEM, denied(error, settings.model_dir if settings else None))
     except Exception as error:
         log.debug("event=command_crashed", exc_info=error)
         # The error's own words may hold texts or keys.

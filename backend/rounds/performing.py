@@ -11,7 +11,14 @@ from rq import Retry, get_current_job
 from rq.job import Job
 from safetensors import SafetensorError
 
-from backend.errors import NotConnectedError, RedisUnavailableError, TurnLostError, UnknownProjectError
+from backend.errors import (
+    SYSTEM,
+    NotConnectedError,
+    RedisUnavailableError,
+    TurnLostError,
+    UnknownProjectError,
+    system_refused,
+)
 from backend.rounds.round import run_round
 from backend.work.forms import PartTask
 from backend.work.pool.parts import embed_part
@@ -48,18 +55,14 @@ def perform_round(project_id: int) -> Retry | None:
         return _again(RETRY_DELAYS_S[0])
 
 
-def refused(error: Exception) -> str:
-    """Say that one of REFUSALS ended a job, and what to look at."""
-    return f"the disk or the system refused ({error}): is MODEL_DIR full or not ours to write?"
-
-
 def _perform(worker: WorkerProcess, job: Job) -> float | None:
     """Take the project's turn and run the round; return the seconds until the job should run again.
 
     Raises:
         RedisUnavailableError: Redis does not answer.
     """
-    worker.rounds.workers.use_own_share()
+    with redis_errors():
+        worker.rounds.workers.use_own_share()
     turn = worker.rounds.begin(job)
     if turn is None:
         return _TURN_TAKEN_S
@@ -108,8 +111,8 @@ def _run(worker: WorkerProcess, turn: Turn) -> float | None:
         log.error("event=round_failed project=%d code=%s reason=%s", project_id, error.code, error)
     except REFUSALS as error:
         log.exception("event=system_refused project=%d", project_id)
-        reason = refused(error)
-        return _put_off(turn, reason, "system")
+        reason = system_refused(error)
+        return _put_off(turn, reason, SYSTEM)
     except Exception as error:
         turn.end(f"unexpected {type(error).__name__}; see the worker's log", "internal")
         log.exception("event=round_crashed project=%d", project_id)

@@ -39,8 +39,12 @@ class Document(Generic[T]):
         return self._default if found is None else found
 
     def exists(self) -> bool:
-        """Whether a record was written and not removed."""
-        return self._file.exists()
+        """Whether a record was written and not removed; one that may not be looked at was."""
+        try:
+            return self._file.exists()
+        except OSError:
+            # Another user's folder, for instance: whoever reads or writes the record says so.
+            return True
 
     def write(self, record: T) -> None:
         """Replace the record."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from flask import Flask, Response, current_app, g, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from backend.errors import HTTP_STATUS, WrongSecretError
+from backend.errors import HTTP_STATUS, SYSTEM, WrongSecretError, system_refused
 from backend.logs import start_logging
 from backend.settings import Settings, load_settings
 from backend.studio.webhooks import HEADER
@@ -73,6 +73,7 @@ def create_app(service: Service | None = None) -> Flask:
     app.register_error_handler(HTTPException, _refuse_http)
     app.register_error_handler(RequestEntityTooLarge, _refuse_too_large)
     app.register_error_handler(RecursionError, _refuse_nesting)
+    app.register_error_handler(OSError, _blame_system)
     app.register_error_handler(Exception, _apologise)
     return app
 
@@ -153,6 +154,14 @@ def _refuse_too_large(_: RequestEntityTooLarge) -> Response:
 
 def _refuse_nesting(_: RecursionError) -> Response:
     return _error(400, "bad_request", "the JSON is nested too deeply")
+
+
+def _blame_system(error: OSError) -> Response:
+    """Say what the disk or the system refused; the path of the file is for the log alone."""
+    if error.strerror is None:
+        return _apologise(error)
+    log.error("event=system_refused request=%s", g.request_id, exc_info=error)
+    return _error(503, SYSTEM, system_refused(error.strerror))
 
 
 def _apologise(error: Exception) -> Response:

@@ -1,6 +1,7 @@
 """A project's status, read from disk and Redis, so that every process gives the same answer."""
 
 import logging
+import os
 from dataclasses import asdict
 from typing import Any
 
@@ -29,12 +30,15 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
     Raises:
         NotConnectedError: it is not connected here.
         RedisUnavailableError: nobody can say what is running.
+        OSError: the project's folder may not be read.
     """
     folder = service.folder(project_id)
     if not folder.is_known():
         raise NotConnectedError(
             f"project {project_id} is not connected here: connect it in Label Studio → Settings → Model"
         )
+    # Without this look the folder of another user would pass for that of a new project.
+    os.scandir(folder.path).close()
     state = service.rounds.state(project_id)
     last, pause = folder.sync_record.read(), folder.pause.read()
     published = folder.publications.current()
