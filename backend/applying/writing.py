@@ -13,7 +13,7 @@ from typing import Any
 
 from backend.applying.planning import ApplyPlan
 from backend.rounds.clean_up import removals
-from backend.store.applied import Form, Given, Run
+from backend.store.applied import Form, Given, Run, run_number
 from backend.store.project_folder import ProjectFolder
 from backend.studio.client import LabelStudioClient
 from backend.studio.marks import marked
@@ -49,7 +49,7 @@ def write_predictions(
         client.import_predictions(folder.project_id, predictions, on_progress)
         run = _end(folder, run)
     earlier = [old for old in folder.applied.read() if old.form is Form.PREDICTIONS and old.name != run.name]
-    _remove_predictions(client, folder, [old.name for old in earlier], lambda done, total: None)
+    _remove_predictions(client, folder, lambda done, total: None, but=run.name)
     _forget(folder, earlier)
     return run
 
@@ -98,7 +98,7 @@ def undo(client: LabelStudioClient, folder: ProjectFolder, on_progress: Progress
         The numbers of deleted predictions and annotations.
     """
     runs = folder.applied.read()
-    predictions = _remove_predictions(client, folder, [run.name for run in runs], on_progress)
+    predictions = _remove_predictions(client, folder, on_progress)
     annotations = list(client.applied_annotations(folder.project_id))
     for done, annotation_id in enumerate(annotations, start=1):
         client.delete_annotation(annotation_id)
@@ -111,13 +111,14 @@ def undo(client: LabelStudioClient, folder: ProjectFolder, on_progress: Progress
 def _begin(client: LabelStudioClient, folder: ProjectFolder, plan: ApplyPlan, form: Form) -> Run:
     """Return the run of these labels: one that has the same or was cut short, else a new one, which is recorded."""
     runs = folder.applied.read()
+    stored = client.prediction_counts(folder.project_id)
     same = next((run for run in runs if run.form is form and _goes_on(run, plan)), None)
     if same is not None:
         # Its predictions may have been deleted in Label Studio.
-        stored = client.prediction_counts(folder.project_id).get(same.name, 0)
-        is_whole = form is Form.ANNOTATIONS or stored >= same.tasks
+        is_whole = form is Form.ANNOTATIONS or stored.get(same.name, 0) >= same.tasks
         return same if is_whole else replace(same, is_done=False)
-    number = 1 + max((int(run.name.rsplit("-", 1)[1]) for run in runs), default=0)
+    # Label Studio has the predictions of a run whose record was lost: a name that is given twice would mix both.
+    number = 1 + max(map(run_number, (*stored, *(run.name for run in runs))), default=0)
     name = f"{plan.giver}.apply-{number}"
     run = Run(name, form, plan.digest, len(plan.labels), plan.precision, time.time())
     folder.applied.write([*runs, run])
@@ -146,11 +147,10 @@ def _forget(folder: ProjectFolder, runs: Sequence[Run]) -> None:
     folder.applied.write([run for run in folder.applied.read() if run.name not in gone])
 
 
-def _remove_predictions(
-    client: LabelStudioClient, folder: ProjectFolder, names: Sequence[str], on_progress: Progress
-) -> int:
+def _remove_predictions(client: LabelStudioClient, folder: ProjectFolder, on_progress: Progress, but: str = "") -> int:
+    """Delete the predictions of all runs but one, also of those whose record was lost; return their number."""
     stored = client.prediction_counts(folder.project_id)
-    stale = {name: stored[name] for name in names if stored.get(name)}
+    stale = {name: size for name, size in stored.items() if size and name != but and run_number(name)}
     removed = 0
     for count in removals(client, folder.project_id, stale):
         removed += count

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping
 
+from backend.store.applied import run_number
 from backend.store.project_folder import ProjectFolder
 from backend.studio.client import LabelStudioClient
 
@@ -72,7 +73,7 @@ def remove_all(client: LabelStudioClient, folder: ProjectFolder) -> int:
         The number of predictions that were deleted.
     """
     stored = client.prediction_counts(folder.project_id)
-    applied = [run.name for run in folder.applied.read()]
+    applied = [name for name in stored if run_number(name)]
     names = dict.fromkeys([*folder.started_publications.read(), folder.publications.name(), *applied])
     return sum(removals(client, folder.project_id, {name: stored[name] for name in names if stored.get(name)}))
 

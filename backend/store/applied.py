@@ -1,5 +1,6 @@
 """Records of `apply` and `find`: what was asked, found out, written to Label Studio, and put first, and why."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,6 +13,22 @@ class Form(StrEnum):
     """Predictions, under a model version of their own."""
     ANNOTATIONS = "annotations"
     """Annotations, marked as the backend's."""
+
+
+# How runs are named in Label Studio: who gives the labels, and a number.
+_RUN_NAME = re.compile(r"(?:\d+|llm)\.apply-(\d{1,9})")
+
+
+def run_number(name: str) -> int:
+    """Return the number of a run of `apply` by its name in Label Studio; 0 for a name that no run has.
+
+    Label Studio's names tell runs of which the record here is lost.
+
+    Args:
+        name: a model version in Label Studio.
+    """
+    found = _RUN_NAME.fullmatch(name)
+    return int(found[1]) if found else 0
 
 
 @dataclass(frozen=True)

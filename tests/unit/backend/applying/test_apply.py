@@ -284,6 +284,33 @@ def test_everything_can_be_taken_back(project):
     assert project.plan()[1].labels == plan.labels
 
 
+def test_a_lost_record_of_runs_mixes_no_labels_of_two_runs(project):
+    rest, plan = project.plan()
+    task = rest.synced.task
+    lost = write_predictions(project.studio, project.folder, task, plan, ignore_progress)
+    project.folder.applied.remove()
+    project.label_next(10)
+    _, plan = project.plan()
+    run = write_predictions(project.studio, project.folder, task, plan, ignore_progress)
+    assert (lost.name[-8:], run.name[-8:]) == (".apply-1", ".apply-2")
+    assert project.studio.prediction_counts(1).keys() & {lost.name, run.name} == {run.name}
+    written = {raw["task"] for raw in project.studio.predictions.values() if raw["model_version"] == run.name}
+    assert written == plan.labels.keys()
+
+
+@pytest.mark.parametrize("take_back", [undo, lambda *to: (remove_all(*to[:2]), 0)], ids=["undo", "forget"])
+def test_what_a_lost_record_of_runs_named_is_taken_back_all_the_same_and_no_other_models(project, take_back):
+    rest, plan = project.plan()
+    run = write_predictions(project.studio, project.folder, rest.synced.task, plan, ignore_progress)
+    project.studio.import_predictions(
+        1, [{"task": 1, "model_version": "my-bert.apply-1", "score": 0.5, "result": []}], ignore_progress
+    )
+    project.folder.applied.remove()
+    assert take_back(project.studio, project.folder, ignore_progress)[0] >= len(plan.labels)
+    assert run.name not in project.studio.prediction_counts(1)
+    assert project.studio.prediction_counts(1)["my-bert.apply-1"] == 1
+
+
 def test_a_sample_comes_next_without_an_answer_and_what_people_say_counts(project):
     rest = project.rest()
     plan = plan_likely(rest, rest.evidence(), 0.9)
