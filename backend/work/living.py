@@ -16,6 +16,7 @@ from rq.worker_registration import REDIS_WORKER_KEYS
 
 WORKER_KEY = SimpleWorker.redis_worker_namespace_prefix
 _PREFIX = "shortlist-"
+_PID_DIGITS = 10
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -51,7 +52,7 @@ def living(redis: Redis, names: Iterable[str]) -> list[str]:
     return [
         name
         for name, (birth, death) in zip(asked, found, strict=True)
-        if birth and not death and (host_of(name) != here or _runs(_pid(name)))
+        if birth and not death and (host_of(name) != here or _runs(name.rpartition("-")[2]))
     ]
 
 
@@ -98,15 +99,12 @@ def own_cores() -> list[int]:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
-def _pid(name: str) -> int:
-    number = name.rpartition("-")[2]
-    return int(number) if number.isdigit() else 0
-
-
-def _runs(pid: int) -> bool:
-    """Whether a process of this host lives: its key in Redis outlives it by seconds."""
+def _runs(pid: str) -> bool:
+    """Whether a process of this host lives: its key in Redis outlives it. A stranger's name may end in no number."""
+    if not pid.isdecimal() or len(pid) >= _PID_DIGITS:
+        return False
     try:
-        os.kill(pid, 0)
+        os.kill(int(pid), 0)
     except ProcessLookupError:
         return False
     except PermissionError:

@@ -25,6 +25,7 @@ from backend.work import worker as worker_process
 from backend.work.classifiers import Classifiers
 from backend.work.forms import ARGUMENTS, PERFORM_PART, PERFORM_ROUND, PartResult
 from backend.work.jobs import JsonJob, JsonWorker
+from backend.work.living import host_of, own_name
 from backend.work.pool.parts import PartWorker, embed_in_parts
 from backend.work.queue import PARTS_QUEUE, QUEUE, RoundQueue
 from backend.work.redis_access import redis_key
@@ -238,6 +239,18 @@ def test_workers_that_nobody_started_hold_up_nobody(redis, queue):
     redis.set("rq:scheduler-lock:shortlist", b"\xff")
     queue.request(PROJECT)
     assert queue.living_workers() == 0
+    queue.look_after([PROJECT])
+    _work_off(queue)
+    assert _performed == [PROJECT]
+
+
+@pytest.mark.parametrize("end", ["99999999999999999999", "²", "none", ""])
+def test_a_worker_of_this_machine_whose_name_has_no_process_is_dead(redis, queue, end):
+    name = f"rq:worker:{host_of(own_name())}-{end}"
+    redis.sadd("rq:workers", name)
+    redis.hset(name, "birth", "2026-01-01T00:00:00Z")
+    assert queue.living_workers() == 0
+    queue.request(PROJECT)
     queue.look_after([PROJECT])
     _work_off(queue)
     assert _performed == [PROJECT]
