@@ -81,28 +81,27 @@ def _stand_in(habits: Habits) -> Iterator[str]:
     yield from [
         "## The stand-in",
         "",
-        "The mended way to ask (`model/llm/asking/selector.py`) needs an LLM that answers. The stand-in "
-        "(`llm_stand_in.py`) answers its real prompts, as the records show that LLMs do, and nothing of it was tuned:",
+        "`mended` is Shortlist's way to ask an LLM (`model/llm/asking/selector.py`). The stand-in (`stand_in.py`) "
+        "takes the LLM's place: it answers the real prompts as the records show that LLMs do. Nothing of it was tuned:",
         "",
-        f"- Places: the picks of {habits.lists} answers to 100 to 201 texts lie to {tenths} % in each tenth of the "
-        "list; every asking draws from those.",
+        f"- Places: of the picks of {habits.lists} answers to 100 to 201 texts, {tenths} % lie in each tenth of the "
+        "list; every asking draws from these shares.",
         f"- Classes: every asking draws its share of positives from the recorded ones, "
-        f"{', '.join(str(round(share * PICKS)) for share in habits.positive_shares)} of {PICKS}, and picks so. It is "
-        "told to keep the balance, and doesn't.",
+        f"{', '.join(str(round(share * PICKS)) for share in habits.positive_shares)} of {PICKS}, and picks so, though "
+        "the prompt asks for balance.",
         f"- Guesses: answers that sort texts into positive and negative do so for {habits.guesses} texts with known "
         f"labels, {habits.wrong} of them wrongly: {habits.error_rate:.1%} (“derived errors”). {habits.unsure} more "
         f"they call neutral or ambiguous; were a coin thrown for those, {habits.pessimistic_error_rate:.1%} would be "
-        "wrong (“pessimistic errors”). A text that is misread is so in every asking: votes don't mend it.",
+        "wrong (“pessimistic errors”). A text is misread in every asking or in none, so that votes correct nothing.",
         f"- Slips: every answer is as long, and counts or points beyond the list, as one of the {len(slips)} records "
         f"did: {sum(slip.length > 1 for slip in slips)} are too long, {sum(slip.length < 1 for slip in slips)} hold no "
         f"list, {sum(slip.beyond > 0 for slip in slips)} name texts that were not shown, "
         f"{sum(slip.is_counting for slip in slips)} only count.",
-        "- It has no idea of what teaches a classifier: within its classes and places it picks at random.",
+        "- Teaching: within its classes and places the stand-in picks at random.",
         "",
-        f"Beside it: `{COVERING}` is what is left of the mended way without an LLM: always the same 32 of a "
-        "pool, so that its error is too small; "
-        f"`{ONE_ASKING}` is the stand-in's picks as they come, as the study took them; `{BALANCED}` is "
-        f"{PICKS // 2} random texts of each class by their gold labels, which nobody has who chooses.",
+        f"Other choosers: `{COVERING}` is the same way without an LLM: always the same 32 of a pool, so that its error "
+        f"is too small; `{ONE_ASKING}` is the stand-in's picks of one asking, as the study took them; `{BALANCED}` is "
+        f"{PICKS // 2} random texts of each class by their gold labels, which no chooser has.",
         "",
     ]
 
