@@ -1,4 +1,4 @@
-"""For people with a chat window and no API key: the page gives the prompt and takes the answer."""
+"""The prompt for people with a chat window and no API key, and the answer that they paste."""
 
 import time
 
@@ -11,39 +11,40 @@ from model.llm.reading import match_label
 
 
 def prompt_of(folder: ProjectFolder) -> PastePrompt:
-    """What to paste into a chat window.
+    """Return the prompt to paste into a chat window.
 
     Raises:
-        InvalidRequestError: there is none.
+        InvalidRequestError: the project has no prompt.
     """
     prompt = folder.paste_prompt.read()
     if prompt is None:
         raise InvalidRequestError(
-            f"project {folder.project_id} has no prompt: one is made with each order while there is no model, "
+            f"project {folder.project_id} has no prompt: each order makes one while there is no model, "
             "unless LLM_PROVIDER is set or COLD_START reads no text"
         )
     return prompt
 
 
 def take_answer(folder: ProjectFolder, answer: str, made_at: float | None = None) -> Selection:
-    """Read what an LLM answered to the prompt and keep its picks; the next round publishes them.
+    """Read an LLM's answer to the prompt and keep its picks; the next round publishes them.
 
-    Picks come in turns of each label that the LLM expects: whoever stops early has some of each.
+    Picks alternate between the labels that the LLM guesses, so that people who stop early have labelled some of each.
 
     Args:
         folder: the project's.
-        answer: all that the LLM wrote.
-        made_at: which prompt it answers, if that is known.
+        answer: the LLM's whole answer.
+        made_at: when the answered prompt was made, in seconds since 1970; None if unknown.
 
     Raises:
-        InvalidRequestError: there is no prompt that this could answer.
-        StaleAnswerError: it answers an earlier prompt.
-        UnreadableAnswerError: it picks nothing; says why.
+        InvalidRequestError: the project has no prompt.
+        StaleAnswerError: the answer belongs to an earlier prompt.
+        UnreadableAnswerError: the answer picks nothing; the message says why.
     """
     prompt = prompt_of(folder)
     if made_at is not None and made_at != prompt.at:
         raise StaleAnswerError(
-            "the texts have changed since this question was made, and its numbers mean others now: ask the new one"
+            "the texts have changed since this question was made, and its numbers mean other texts now: ask the new "
+            "question"
         )
     said = read_picks(answer, prompt.task_ids, prompt.select).guesses
     guesses = {task_id: match_label(label, prompt.labels) for task_id, label in said.items()}

@@ -22,18 +22,18 @@ from model.errors import ShortlistError
 from model.figures.random_labels import LEAST_TEXTS
 from model.figures.shares import Share
 
-# What Label Studio shows of a backend; `backend/plugin.py` has the class.
+# The name that Label Studio shows for a backend; `backend/plugin.py` has the class.
 MODEL_CLASS = "ShortlistModel"
 NO_FIGURE = "—"
-# What a button did, in words, by what stands in the address afterwards.
+# Words for what a button did, by the value of `done` in the address afterwards.
 _DONE = {
     "train": "A training was asked for. It begins as soon as a worker is free.",
     "pause": "The project is paused: a round that runs now ends as usual, and no later one trains or publishes.",
     "resume": "The project goes on: a round looks at everything that changed meanwhile.",
     "version": "Another model version is in use. A new order by it is published in a moment.",
-    "errand": "A worker does it as soon as one is free, and this page shows how far it is.",
-    "stop": "It is stopped. Labels that were written already can be taken back.",
-    "end": "The search is ended: the order is as it was before, in a moment.",
+    "errand": "A worker begins as soon as one is free, and this page shows its progress.",
+    "stop": "The work is stopped. Labels that were written already can be taken back.",
+    "end": "The search is ended: in a moment the order is as before the search.",
 }
 
 pages = Blueprint("pages", __name__)
@@ -42,7 +42,7 @@ pages.before_request(refuse_endless_ids)
 
 @pages.before_request
 def _check_form() -> None:
-    """Every form of these pages has a button of ours."""
+    """Refuse a form without the token of our page."""
     if request.method == "POST":
         check_token(request)
 
@@ -54,7 +54,7 @@ def wants_page() -> bool:
 
 @pages.get("/")
 def front() -> Response:
-    """All projects, for people; for programs the same as /health."""
+    """Show people all projects; answer programs as /health does."""
     if not wants_page():
         return alive()
     service = _service()
@@ -65,37 +65,37 @@ def front() -> Response:
 
 
 def alive() -> Response:
-    """The answer that the backend is up. Asks nobody anything: Label Studio waits one second."""
+    """Answer that the backend is up, without asking Redis or Label Studio: Label Studio waits one second."""
     return jsonify({"status": "UP", "model_class": MODEL_CLASS})
 
 
 @pages.get("/projects/<int:project_id>")
 def project(project_id: int) -> Response:
-    """One project: how it stands, what its classifier is worth, what comes next, and buttons."""
+    """Show one project: its state, its classifier's figures, the next texts, and buttons."""
     return _project_page(project_id, done=_DONE.get(request.args.get("done", ""), ""))
 
 
 @pages.post("/projects/<int:project_id>/train")
 def train(project_id: int) -> AnyResponse:
-    """The button Train now."""
+    """Take the button Train now."""
     return _decide(project_id, "train", train_now)
 
 
 @pages.post("/projects/<int:project_id>/pause")
 def pause_project(project_id: int) -> AnyResponse:
-    """The button Pause."""
+    """Take the button Pause."""
     return _decide(project_id, "pause", lambda _, folder: pause(folder))
 
 
 @pages.post("/projects/<int:project_id>/resume")
 def resume_project(project_id: int) -> AnyResponse:
-    """The button Resume."""
+    """Take the button Resume."""
     return _decide(project_id, "resume", resume)
 
 
 @pages.post("/projects/<int:project_id>/version")
 def choose_version(project_id: int) -> AnyResponse:
-    """The buttons that roll back to a model version, or promote one."""
+    """Take a button that rolls back to a model version, or promotes one."""
     place, number = _number("question"), _number("version")
     use = lambda service, folder: use_version(service, folder.of_question(place), number)  # noqa: E731
     return _decide(project_id, "version", use)
@@ -103,30 +103,30 @@ def choose_version(project_id: int) -> AnyResponse:
 
 @pages.post("/projects/<int:project_id>/apply")
 def apply(project_id: int) -> AnyResponse:
-    """The buttons that label the rest: check what can be promised, write, undo, have people look at a sample."""
+    """Take a button that labels the rest: check the promise, write, undo, or have people look at a sample."""
     return _decide(project_id, "errand", lambda service, folder: ask_errand(service, folder, read_apply(request.form)))
 
 
 @pages.post("/projects/<int:project_id>/find")
 def find(project_id: int) -> AnyResponse:
-    """The search: texts that are nearest come next."""
+    """Take a search: the nearest texts come next."""
     return _decide(project_id, "errand", lambda service, folder: ask_errand(service, folder, read_find(request.form)))
 
 
 @pages.post("/projects/<int:project_id>/find/end")
 def end_find(project_id: int) -> AnyResponse:
-    """The button that ends a search."""
+    """Take the button that ends a search."""
     return _decide(project_id, "end", lambda service, folder: end_search(folder, service.rounds))
 
 
 @pages.post("/projects/<int:project_id>/stop")
 def stop(project_id: int) -> AnyResponse:
-    """The button that stops what a worker was asked to do here."""
+    """Take the button that stops an errand of a worker."""
     return _decide(project_id, "stop", stop_errand)
 
 
 def _decide(project_id: int, what: str, decide: Callable[[Service, ProjectFolder], object]) -> AnyResponse:
-    """Do what a button says, and show the page anew; what cannot be done is shown on it with the reason."""
+    """Do what a button says, and show the page again; if it cannot be done, the page says why."""
     folder = _connected_folder(project_id)
     try:
         decide(_service(), folder)

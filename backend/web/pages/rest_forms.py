@@ -1,4 +1,4 @@
-"""The forms of a page about texts that nobody has labelled: what a person asks of a worker."""
+"""Reads a page's forms about unlabelled texts: each asks a worker for an errand."""
 
 import time
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from backend.applying.labelling import MOST as HIGHEST
 from backend.errors import InvalidRequestError
 from backend.store.applied import Errand, ErrandKind, Form
 
-# A question's or a label's name, or words to look for; more is no search.
+# Longest name of a question or a label, and longest words to look for.
 _MOST_CHARACTERS = 1_000
 _MOST_ID = 2**31 - 1
-# What the buttons of the form send.
+# The errand of each button, by the value that the button sends.
 _BUTTONS = {
     "check": (ErrandKind.CHECK, Form.PREDICTIONS),
     "predictions": (ErrandKind.WRITE, Form.PREDICTIONS),
@@ -24,7 +24,7 @@ _BUTTONS = {
 
 
 def read_apply(form: Mapping[str, str]) -> Errand:
-    """Read what a button about labelling the rest asks for.
+    """Read the errand of a button about labelling the rest.
 
     Args:
         form: the form's fields.
@@ -34,7 +34,7 @@ def read_apply(form: Mapping[str, str]) -> Errand:
     """
     kind, written_as = _BUTTONS.get(form.get("do", ""), (None, Form.PREDICTIONS))
     if kind is None:
-        raise InvalidRequestError(f"the form has no button that is known here ({', '.join(_BUTTONS)})")
+        raise InvalidRequestError(f"the form names no known button ({', '.join(_BUTTONS)}): load the page again")
     return Errand(
         kind,
         time.time(),
@@ -52,7 +52,7 @@ def read_find(form: Mapping[str, str]) -> Errand:
         form: the form's fields.
 
     Raises:
-        InvalidRequestError: there is nothing to look for, or no such way to look for it.
+        InvalidRequestError: the field with the words is empty, or `by` names no way to search.
     """
     way, wanted = form.get("by", "words"), _words(form, "sought").strip()
     if not wanted:
@@ -64,7 +64,7 @@ def read_find(form: Mapping[str, str]) -> Errand:
         return replace(asked, label=wanted)
     if way == "like":
         return replace(asked, like=_number(form, "sought", 0, most=_MOST_ID))
-    raise InvalidRequestError("texts are found by words, like a task or by a label")
+    raise InvalidRequestError("texts are found by words, like a task's text, or by a label: load the page again")
 
 
 def _precision(form: Mapping[str, str]) -> float:

@@ -1,4 +1,4 @@
-"""Charts as geometry: what stands where in an SVG picture. A template draws it, and a table beside has the numbers."""
+"""Charts as geometry: coordinates in an SVG picture. A template draws the chart, and a table beside has the numbers."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -10,9 +10,9 @@ from model.figures.shares import Share
 
 WIDTH, HEIGHT = 640.0, 280.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 14.0, 12.0, 38.0
-# A curve over label counts that grow so many times is drawn over their logarithm.
+# If the largest label count is this many times the smallest, the axis is logarithmic.
 _WIDE_RANGE = 4.0
-# Labels of the axis are at least so far apart.
+# Least distance between two labels of the axis.
 _LEAST_GAP = 44.0
 
 
@@ -23,7 +23,7 @@ class Mark:
     Attributes:
         x, y: the point.
         low, high: ends of its interval; None without an interval.
-        words: what it says, for people who point at it.
+        words: shown to people who point at the mark.
     """
 
     x: float
@@ -55,7 +55,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Tick:
-    """A place on an axis, and what stands there."""
+    """A place on an axis, and the words there."""
 
     at: float
     words: str
@@ -89,7 +89,7 @@ def percent(share: float) -> str:
 
 
 def learning_curve(trainings: Sequence[TrainingRecord]) -> Chart | None:
-    """Accuracy over labels: of the random tenth, out of fold, and of as many random labels; None without a figure."""
+    """Draw accuracy over labels: on the random tenth, out of fold, and with random labels; None without a figure."""
     known = [each for each in trainings if each.out_of_fold.of or each.fair.of]
     if not known:
         return None
@@ -110,7 +110,7 @@ def learning_curve(trainings: Sequence[TrainingRecord]) -> Chart | None:
 
 
 def calibration_chart(bins: Sequence[Bin]) -> Chart | None:
-    """How often answers of like confidence are right; None without answers."""
+    """Draw how often answers of like confidence are right; None without answers."""
     if not bins:
         return None
     x: Callable[[float], float] = lambda share: _LEFT + share * (WIDTH - _LEFT - _RIGHT)  # noqa: E731
@@ -146,7 +146,7 @@ def _random_point(training: TrainingRecord) -> _Point:
 
 
 def random_accuracy(training: TrainingRecord) -> tuple[float, float, float] | None:
-    """What as many random labels would have given: accuracy, and its interval; None if nobody can know."""
+    """Estimate the accuracy with as many random labels, and its interval; None without a paired estimate."""
     if training.random is None or not training.fair.of:
         return None
     accuracy = training.fair.count / training.fair.of
@@ -172,7 +172,7 @@ def _marks(
 
 
 def _floor(shares: Sequence[float]) -> float:
-    """Where the axis of shares begins: a tenth below the lowest that is drawn."""
+    """Return where the axis of shares begins: at the tenth below the lowest drawn share."""
     return max(0.0, math.floor(10 * min(shares, default=0.0)) / 10)
 
 
@@ -197,7 +197,7 @@ def _labels_axis(least: int, most: int) -> Callable[[float], float]:
 
 
 def _label_ticks(labels: Sequence[int], x: Callable[[float], float]) -> Iterator[Tick]:
-    """The label counts of trainings, as far as there is room; the last one always."""
+    """Yield the label counts of trainings for which there is room, and the last count always."""
     last, taken = max(labels), -math.inf
     for count in sorted(set(labels)):
         is_free = x(count) - taken >= _LEAST_GAP and x(last) - x(count) >= _LEAST_GAP

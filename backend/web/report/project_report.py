@@ -1,4 +1,4 @@
-"""Everything that the page of one project shows, read from its folder and its queue."""
+"""The whole content of one project's page, read from the project's folder and the queue."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from model.errors import VersionError
 from model.figures.held_out import ClassFigures, Confusion
 from model.learner.model_version import ModelVersion
 
-# More rows of a list would hide the rest of the page.
+# Most rows of a list: longer lists would hide the rest of the page.
 SHOWN_ROUNDS, SHOWN_SUSPECTS, SHOWN_CONFUSIONS = 30, 20, 30
-# A matrix of more classes fits on no screen; there the commonest confusions are listed.
+# Most classes of a matrix that fits on a screen; with more, the commonest confusions are listed.
 _MATRIX_CLASSES = 12
 
 
@@ -42,7 +42,7 @@ class VersionRow:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """A class: its labelled texts now, and its figures among the texts that had not been seen, if there are any."""
+    """A class: the number of its labelled texts now, and its out-of-fold figures; None without figures."""
 
     label: str
     texts: int
@@ -66,7 +66,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Which classes are taken for which: a row for each that people gave, a column for each that was predicted."""
+    """Confusions: a row for each class that people gave, a column for each predicted class."""
 
     labels: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -79,14 +79,14 @@ class QuestionReport:
     Attributes:
         place: place of the question among the project's.
         name: control of the labeling config.
-        status: what status says of the question.
-        figures: as of the last round; None before there are any.
+        status: the question's entry in the status.
+        figures: as of the last round; None before the first figures.
         trainings: its trainings, oldest first.
         curve: the learning curve as a picture; None without a training.
         calibration: calibration as a picture; None without a figure.
-        classes: the classes, those with most labelled texts first.
-        confusions: the commonest of texts that were taken for another class.
-        matrix: confusions as a matrix; None where there are too many classes, or texts may have several.
+        classes: the classes, most labelled texts first.
+        confusions: the commonest confusions of two different classes.
+        matrix: confusions as a matrix; None with too many classes, or if texts may have several.
         versions: model versions on disk, the newest first.
     """
 
@@ -138,8 +138,8 @@ def project_report(service: Service, project_id: int) -> ProjectReport:
     """Read a project's report.
 
     Raises:
-        NotConnectedError: it is not connected here.
-        RedisUnavailableError: nobody can say what is running.
+        NotConnectedError: the project is not connected here.
+        RedisUnavailableError: Redis does not answer, so that running work is unknown.
     """
     status, folder = project_status(service, project_id), service.folder(project_id)
     questions = tuple(
@@ -163,7 +163,7 @@ def project_report(service: Service, project_id: int) -> ProjectReport:
 
 
 def _named_tasks(status: Mapping[str, Any], questions: Sequence[QuestionReport]) -> set[int]:
-    """The tasks that the page names: the next ones, and those with a label that looks wrong."""
+    """Return the tasks that the page names: the next tasks, and tasks whose label looks wrong."""
     suspects = [suspect for question in questions if question.figures for suspect in question.figures.suspects]
     return {task["task"] for task in status["next"]} | {suspect.task_id for suspect in suspects}
 
@@ -230,7 +230,7 @@ def _versions(folder: ProjectFolder, question: str, trainings: Sequence[Training
         try:
             version = folder.registry.find(number)
         except VersionError:
-            # A round deleted it meanwhile, or it is damaged: then it was set aside, and the page says so.
+            # A round deleted the version meanwhile, or it is damaged and was set aside, which the page says.
             continue
         if version.question not in ("", question):
             continue

@@ -1,4 +1,4 @@
-"""What a project's page shows of texts that nobody labelled: searches, promises, and what a worker does for them."""
+"""The part of a project's page about unlabelled texts: searches, promises, and errands of a worker."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from backend.studio.config.kinds import left_open
 from backend.web.questions import AskedQuestion, questions_of
 from backend.web.service import Service
 
-# Found texts that are listed; the others follow in the order.
+# Most found texts that are listed; the others follow in the order.
 SHOWN_FOUND = 10
 
 
 @dataclass(frozen=True)
 class ErrandShown:
-    """What a worker was asked to do.
+    """An errand of a worker.
 
     Attributes:
-        asked: what it was asked.
-        report: how far it is, or how it ended.
-        is_lost: it did not end, and no worker will do it any more.
+        asked: the errand.
+        report: its progress, or how it ended.
+        is_lost: the errand did not end, and no worker will do it any more.
     """
 
     asked: Errand
@@ -31,7 +31,7 @@ class ErrandShown:
 
     @property
     def is_under_way(self) -> bool:
-        """It waits for a worker, or a worker does it."""
+        """Whether the errand waits for a worker, or a worker does it."""
         return not self.report.ended_at and not self.is_lost
 
 
@@ -40,7 +40,7 @@ class SearchShown:
     """The last search.
 
     Attributes:
-        wish: what was looked for, and what was found.
+        wish: the reason of the search, and the found tasks.
         waiting: number of found texts that are still in the order.
     """
 
@@ -58,14 +58,14 @@ class RestReport:
     """The texts that nobody labelled.
 
     Attributes:
-        errand: what a worker was asked to do last; None before the first time.
-        checked: what could be promised when somebody asked last; None before.
-        is_outdated: another model version is in use since.
+        errand: the last errand of a worker; None before the first.
+        checked: the last check of a promise; None before the first.
+        is_outdated: another model version is in use than at the check.
         sample: labels that wait for people to look at a sample; None without any.
         search: the last search; None if it was ended, or before the first.
-        runs: what `apply` wrote and nobody took back.
-        questions: the questions that can be asked.
-        labels: the labels that can be looked for.
+        runs: the runs of `apply` that nobody took back.
+        questions: the questions that `apply` can answer.
+        labels: the labels that a search can look for.
         may_annotate: annotations can be written, because a label of the only question answers all that a task asks.
     """
 
@@ -81,12 +81,12 @@ class RestReport:
 
     @property
     def is_under_way(self) -> bool:
-        """A worker does something, or is about to."""
+        """Whether the last errand waits for a worker, or a worker does it."""
         return self.errand is not None and self.errand.is_under_way
 
     @property
     def precision(self) -> float:
-        """What the form asks to be promised, until somebody changes it."""
+        """The precision in the form before somebody changes it."""
         asked = self.sample or self.checked
         return asked.precision if asked else PRECISION
 
@@ -104,7 +104,7 @@ def rest_report(service: Service, folder: ProjectFolder) -> RestReport:
         folder: the project's own.
 
     Raises:
-        RedisUnavailableError: nobody can say what is under way.
+        RedisUnavailableError: Redis does not answer, so that running work is unknown.
     """
     checked, asked = folder.checked.read(), _questions(folder)
     return RestReport(
@@ -126,7 +126,7 @@ def _errand(service: Service, folder: ProjectFolder) -> ErrandShown | None:
     asked = folder.errand.read()
     if asked is None:
         return None
-    # Asked before the report is read: a worker reports the end first, and then RQ forgets the job.
+    # Ask RQ before reading the report: a worker first reports the end, and then RQ forgets the job.
     is_alive = service.rounds.has_errand(folder.project_id)
     report = folder.errand_report.read()
     report = report if report is not None and report.of == asked.at else ErrandReport(asked.at)
@@ -134,7 +134,7 @@ def _errand(service: Service, folder: ProjectFolder) -> ErrandShown | None:
 
 
 def _questions(folder: ProjectFolder) -> tuple[AskedQuestion, ...]:
-    """The questions that are learned; none before the first full round."""
+    """Return the questions that are learned; none before the first full round."""
     try:
         return tuple(question for question in questions_of(folder).asked if question.task is not None)
     except UnknownProjectError:

@@ -103,14 +103,14 @@ def test_a_search_asks_a_worker(shown, fields, expected):
 @pytest.mark.parametrize(
     ("action", "fields", "said"),
     [
-        ("apply", {"do": "burn"}, "no button that is known"),
+        ("apply", {"do": "burn"}, "no known button"),
         ("apply", {"do": "check", "precision": "1"}, "a share from 0.5 to 0.999"),
         ("apply", {"do": "check", "precision": "nan"}, "a share from 0.5 to 0.999"),
         ("apply", {"do": "sample", "count": "0"}, "'count' has to be a number from 1 to 1000"),
         ("find", {"sought": "  "}, "say what to look for"),
         ("find", {"sought": "x" * 1001}, "more than 1000 characters"),
         ("find", {"by": "like", "sought": "the third"}, "'sought' has to be a number"),
-        ("find", {"by": "magic", "sought": "x"}, "by words, like a task or by a label"),
+        ("find", {"by": "magic", "sought": "x"}, "by words, like a task's text, or by a label"),
     ],
 )
 def test_what_no_form_of_ours_sends_is_refused_on_the_page_and_nobody_is_asked(shown, action, fields, said):
@@ -185,7 +185,7 @@ def test_what_can_be_promised_is_shown_with_the_buttons_that_write_it(shown):
 def test_a_promise_of_an_earlier_model_version_says_that_it_is_old(shown, classifier):
     shown.folder.checked.write(PROMISED)
     write_version(shown.folder.registry, classifier, "sentiment")
-    assert "Another version is in use since: check again." in shown.page().words
+    assert "Another version is in use now: check again." in shown.page().words
 
 
 def test_what_is_missing_for_a_promise_is_shown_and_nothing_can_be_written(shown):
@@ -250,7 +250,7 @@ def test_what_was_labelled_is_listed_with_the_way_back(shown):
     page = shown.page()
     first, second = page.rows("applied")
     assert first[:4] == ["7.apply-1", "predictions", "1,840", "95.0 %"]
-    assert (first[5], second[5]) == ("all", "in part: ask again, it goes on")
+    assert (first[5], second[5]) == ("all", "in part: write again, and it goes on")
     assert "Labelled by Shortlist120" in page.words
     assert "Delete what Shortlist labelled" in page.buttons()
 
