@@ -20,12 +20,12 @@ from model.tasks.gold_lines import gold_lines
 def export(
     project: ProjectOption,
     out: Annotated[
-        Path, typer.Option(help="Where to: a text and its label, or its answer to each question, a line, as JSON.")
+        Path, typer.Option(help="File to write: JSON lines, each with a text and its label, or its answers.")
     ],
     *,
     json_out: JsonOption = False,
 ) -> None:
-    """Write a project's annotations to a file, to simulate query strategies on: python -m model simulate."""
+    """Write a project's annotations to a file, on which `python -m model simulate` compares query strategies."""
     with settings_of_command() as settings:
         exported = export_annotations(settings, project, out)
         answer({"project": project, "file": str(out), **asdict(exported)}, *_in_words(exported, out), as_json=json_out)
@@ -70,7 +70,7 @@ def export_annotations(settings: Settings, project_id: int, file: Path) -> Expor
         asked = read_targets(client, project_id, learned)
     lines = list(gold_lines([(task, given.targets) for task, given in asked]))
     file.parent.mkdir(parents=True, exist_ok=True)
-    # Written straight: the user may name a pipe or a terminal.
+    # Not by a temporary file: the user may name a pipe or a terminal.
     file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return Exported(
         texts=len(lines),

@@ -26,11 +26,11 @@ def backup(
     ] = None,
     *,
     with_caches: Annotated[
-        bool, typer.Option("--all", help="With embeddings, which a round would compute anew.")
+        bool, typer.Option("--all", help="Include embeddings, which a round would compute again.")
     ] = False,
     json_out: JsonOption = False,
 ) -> None:
-    """Write all that is under MODEL_DIR into one archive, also while rounds run.
+    """Write everything under MODEL_DIR into one archive, also while rounds run.
 
     Example: python -m backend backup --out shortlist.zip
     """
@@ -54,7 +54,7 @@ def backup(
 def restore(
     file: Annotated[Path, typer.Argument(help="An archive that `backup` wrote.")],
     *,
-    force: Annotated[bool, typer.Option("--force", help="Set the projects that are in MODEL_DIR now aside.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Set aside the projects that are in MODEL_DIR now.")] = False,
     json_out: JsonOption = False,
 ) -> None:
     """Put a backup in place; serve and workers must not run. A killed restore leaves the old state or the new one.

@@ -9,19 +9,19 @@ from backend.web.service import open_service
 
 
 def prompt(project: ProjectOption, *, json_out: JsonOption = False) -> None:
-    """Print what to paste into a chat window that is to choose what is labelled first; no API key needed."""
+    """Print the question by which a chat with an LLM chooses the first texts to label; no API key needed."""
     with settings_of_command() as settings:
         check_model_dir(settings.model_dir, may_write=True)
         asked = prompt_of(open_service(settings).folder(project))
         if json_out:
             answer({"project": project, "prompt": asked.text, "select": asked.select}, as_json=True)
         else:
-            # As it is: the question has lines.
+            # Not by `say`, which would join the question's lines.
             print(asked.text)
 
 
 def paste(project: ProjectOption, *, json_out: JsonOption = False) -> None:
-    """Take a chat window's answer from stdin; what it picked is asked for first."""
+    """Read the LLM's answer to `prompt` from stdin; people label the texts that it picked first."""
     with settings_of_command() as settings:
         check_model_dir(settings.model_dir, may_write=True)
         service = open_service(settings)
@@ -30,6 +30,6 @@ def paste(project: ProjectOption, *, json_out: JsonOption = False) -> None:
         service.rounds.request(project)
         answer(
             {"project": project, "picks": [pick.task_id for pick in selection.picks]},
-            f"{len(selection.picks)} texts of project {project} are asked for first, in a moment.",
+            f"{len(selection.picks)} texts of project {project} come first in a moment.",
             as_json=json_out,
         )

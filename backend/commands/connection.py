@@ -21,7 +21,7 @@ def connect(
     project: ProjectOption,
     url: BackendUrlOption = "",
     describe: Annotated[
-        Path | None, typer.Option(help="What labels mean: a JSON file with a text by label. Also once connected.")
+        Path | None, typer.Option(help="JSON file with a description by label; also for a connected project.")
     ] = None,
     *,
     json_out: JsonOption = False,

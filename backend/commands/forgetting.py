@@ -30,7 +30,7 @@ from model.files import discard
 def forget(
     project: ProjectOption,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether it is meant.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     disconnect: Annotated[
         bool,
         typer.Option("--disconnect", help="Disconnect it in Label Studio first, and delete our predictions there."),
@@ -57,7 +57,7 @@ def forget(
             )
         removed = _disconnect(settings, folder, ours) if ours else 0
         if ours:
-            # Said at once: should the disk refuse, the project is disconnected all the same.
+            # Said before anything is deleted here: if the disk refuses, the project is disconnected all the same.
             told = f"Disconnected project {project} in Label Studio, and deleted {removed} predictions there."
             say(told, is_aside=json_out)
         # A worker that does an errand ends it when it is taken back.

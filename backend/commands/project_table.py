@@ -27,13 +27,13 @@ _NO_PROJECT = "No project has connected yet: python -m backend connect --project
 
 def status(
     seconds: Annotated[
-        float | None, typer.Argument(min=_LEAST_S, help=f"With --watch: how often; default: every {_EVERY_S:g} s.")
+        float | None, typer.Argument(min=_LEAST_S, help=f"With --watch: seconds between tables; default: {_EVERY_S:g}.")
     ] = None,
     *,
     watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")] = False,
     json_out: JsonOption = False,
 ) -> None:
-    """Show where every connected project stands.
+    """Show the state of every connected project.
 
     Example: python -m backend status --watch 5
     """
@@ -77,7 +77,7 @@ def _redraw(service: Service, every_s: float) -> None:
 
 
 def _seen(service: Service, every_s: float) -> RenderableType:
-    """The table as it is now; where Redis does not answer, what is wrong."""
+    """Return the table as it is now, or the error while Redis does not answer."""
     try:
         seen = _table(_rows(service))
     except RedisUnavailableError as error:
@@ -98,7 +98,7 @@ def _without_log_lines() -> Iterator[None]:
 
 
 def _rows(service: Service) -> list[dict[str, Any]]:
-    """The status of each project; where it cannot be read there is the reason alone, and the others have theirs."""
+    """Return the status of each project; of a project whose status cannot be read, the reason alone."""
     found = []
     for project_id in known_projects(service.settings.model_dir):
         row = status_or_fault(service, project_id)
@@ -131,7 +131,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
 
 def _problem(row: dict[str, Any]) -> str:
-    """The last error, else a hook that failed, a version that waits, what was set aside or left out; empty if well."""
+    """Return the last error, else a failed hook, a waiting version, damaged files or left-out answers; else nothing."""
     waiting = [f"{one['reason']} (`promote` uses it all the same)" for one in row["waiting"]]
     hook, damaged = row["ordering_hook"], ", ".join(damage["file"] for damage in row["set_aside"])
     problems = (
@@ -145,7 +145,7 @@ def _problem(row: dict[str, Any]) -> str:
 
 
 def _llm_in_a_word(llm: dict[str, Any] | None) -> str:
-    """The LLM that chose, or why none could; empty without an LLM."""
+    """Return the LLM that chose, or why none could choose; empty without an LLM."""
     if llm is None:
         return ""
     return f"{llm['problem']} ({llm['fallback']} chooses)" if llm["fallback"] else llm["problem"] or llm["source"]

@@ -17,7 +17,7 @@ from model.llm.reading import read_picked_numbers
 from model.types import LabelSet
 
 Row = tuple[str, tuple[str, ...]]
-# So many numbers are not all in the upper half by chance.
+# From this count on, numbers are not all in the upper half by chance.
 MANY = 8
 
 
@@ -29,11 +29,11 @@ def prompt(
         int | None, typer.Option(min=0, help="Draw the texts, and say which on stderr; default: the first, in order.")
     ] = None,
     title: Annotated[str, typer.Option(help="What the project is called.")] = "",
-    description: Annotated[str, typer.Option(help="What is to be told apart, for whom.")] = "",
+    description: Annotated[str, typer.Option(help="What the labels mean, and what they are for.")] = "",
     labels: Annotated[str, typer.Option(help="With commas between them; default: those in the file.")] = "",
     context: Annotated[int, typer.Option(min=1, help="Most tokens of question and answer together.")] = 32_000,
 ) -> None:
-    """Print what to ask an LLM, for pasting into a chat window: which texts should be labelled first?"""
+    """Print the question by which an LLM chooses the first texts to label, for a chat window."""
     with errors_in_a_sentence():
         rows = list(_rows(data))
         texts, known = [text for text, _ in rows], sorted({label for _, several in rows for label in several})

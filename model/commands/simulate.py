@@ -88,7 +88,7 @@ def simulate(
     about: AboutOption = "",
     llm_memory: LLMMemoryOption = Path("llm-answers"),
 ) -> None:
-    """Label by each strategy in turn, with gold answers for people, and say which classifier learns the most."""
+    """Compare query strategies on texts with known labels, and say with which one the classifier learns the most."""
     with errors_in_a_sentence():
         chosen = [find_strategy(name) for name in dict.fromkeys(strategy or STARTING_FIELD)]
         all_seeds = _numbers("--seeds", seeds)
@@ -146,7 +146,7 @@ def _read(data: Path | None, project: int, test: Path | None) -> tuple[Gold, Gol
         ended = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - our own program
         if ended.returncode:
             reason = (ended.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise InvalidGoldError(f"the annotations of project {project} could not be read: {reason}")
+            raise InvalidGoldError(f"the annotations of project {project} cannot be read: {reason}")
         if not exported.stat().st_size:
             raise InvalidGoldError(f"project {project} has no labelled texts yet: label some, or give --data FILE")
         return _read_files(exported, test)

@@ -26,20 +26,20 @@ TestOption = Annotated[
 StrategyOption = Annotated[
     list[str] | None, typer.Option(help=f"May be given several times; default: {', '.join(STARTING_FIELD)}.")
 ]
-BudgetOption = Annotated[str, typer.Option(help="Label counts to stop and look at; default: 16, 32, 64 … 512.")]
-SeedsOption = Annotated[str, typer.Option(help="Each is another start; five tell more than two.")]
+BudgetOption = Annotated[str, typer.Option(help="Label counts at which to train and measure; default: 16, 32 … 512.")]
+SeedsOption = Annotated[str, typer.Option(help="Random starts; more starts give narrower intervals.")]
 OutOption = Annotated[Path | None, typer.Option(help="Write the JSON lines here instead of to stdout.")]
-ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with --out where it was cut short.")]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with an --out file that was cut short.")]
 ReportOption = Annotated[Path | None, typer.Option(help="Write a page with curves, table and advice here.")]
 FullPoolOption = Annotated[
-    bool | None, typer.Option(help="Also train on the whole pool, for labels saved; default: if there is a report.")
+    bool | None, typer.Option(help="Also train on the whole pool, to tell labels saved; default: only with --report.")
 ]
-PoolOption = Annotated[int, typer.Option(min=0, help="Choose among so many texts, drawn for each seed; 0: all.")]
+PoolOption = Annotated[int, typer.Option(min=0, help="Number of texts to choose from, drawn for each seed; 0: all.")]
 ExploreOption = Annotated[
     float, typer.Option(min=0.0, max=1.0, help="Share of every batch drawn at random, as EXPLORE does.")
 ]
 ColdStartOption = Annotated[
-    str, typer.Option(help="What chooses before the first training; default: each strategy's own start.")
+    str, typer.Option(help="The strategy before the first training; default: each strategy's own start.")
 ]
 RecipeOption = Annotated[Recipe, typer.Option(help="How the classifier is trained.")]
 EncoderOption = Annotated[str, typer.Option(envvar="BERT_MODEL", help="A Hugging Face encoder; default: bundled.")]
@@ -47,11 +47,9 @@ AskForOption = Annotated[
     list[str] | None,
     typer.Option(help="The question whose order decides, as ask_for does; may be given several times; default: all."),
 ]
-NamesOption = Annotated[
-    bool, typer.Option("--names/--no-names", help="Learn from what the labels are called, as NAMES does.")
-]
+NamesOption = Annotated[bool, typer.Option("--names/--no-names", help="Learn from label names, as NAMES does.")]
 UnlabelledOption = Annotated[
-    bool, typer.Option("--unlabelled/--no-unlabelled", help="Learn from texts without a label, as POOL does.")
+    bool, typer.Option("--unlabelled/--no-unlabelled", help="Learn from unlabelled texts, as POOL does.")
 ]
 DescribeOption = Annotated[
     Path | None, typer.Option(help='What labels mean, where their names say too little: JSON, {"label": "text"}.')
@@ -60,5 +58,5 @@ AboutOption = Annotated[
     str, typer.Option(help="What the labels are about: the classifier reads it with their names, and an LLM is told.")
 ]
 LLMMemoryOption = Annotated[
-    Path, typer.Option(help="Where an LLM's answers are kept, so that the same question is paid for once.")
+    Path, typer.Option(help="Folder that keeps an LLM's answers, so that the same question is paid for once.")
 ]

@@ -1,1 +1,1 @@
-"""Commands for trained models outside of Label Studio: take one away, or have it read a file of texts."""
+"""Commands that use trained models outside of Label Studio: export one, or classify a file of texts."""

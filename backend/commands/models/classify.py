@@ -1,4 +1,4 @@
-"""`classify`: have a project's model read a file of texts."""
+"""`classify`: classify a file of texts by a project's model."""
 
 import os
 import time
@@ -43,14 +43,14 @@ FORMATS: dict[str, Callable[[Path, Path, Work], int]] = {
 def classify(
     project: ProjectOption,
     source: Annotated[Path, typer.Option("--in", help="Texts: .csv, .tsv, .jsonl or .parquet.")],
-    out: Annotated[Path, typer.Option(help="The same file with answers; an earlier one is replaced.")],
+    out: Annotated[Path, typer.Option(help="File to write: all of --in, with answers; an existing file is replaced.")],
     text_column: Annotated[str, typer.Option(help="The column, or JSON key, with the texts.")] = "text",
     question: Annotated[str, typer.Option(help="Name of a control; default: all questions of the project.")] = "",
     version: Annotated[int, typer.Option(min=0, help="Model version; default: the one in use.")] = 0,
     *,
     json_out: JsonOption = False,
 ) -> None:
-    """Classify the texts of a file. All else that stands in the file stays.
+    """Classify the texts of a file; everything else in the file stays.
 
     Example: python -m backend classify --project 3 --in texts.csv --out answers.csv
     """
@@ -78,38 +78,43 @@ def classify(
 
 
 def _format(source: Path, out: Path) -> Callable[[Path, Path, Work], int]:
-    """See that the files can be read and written, and find what reads them.
+    """Check the names of the files, and return the function that converts their kind.
 
     Raises:
-        TableError: they cannot.
+        TableError: a file cannot be read or written; the message says why.
     """
     kinds = ", ".join(FORMATS)
     if source.suffix.lower() not in FORMATS:
         raise TableError(f"--in {source}: the name must end in one of {kinds}")
     if source.suffix.lower() != out.suffix.lower():
-        raise TableError(f"--out {out}: its kind is that of --in, so its name must end in {source.suffix}")
+        raise TableError(f"--out {out}: the name must end in {source.suffix}, as that of --in")
     if not source.is_file():
         raise TableError(f"--in {source} is {'no file' if source.exists() else 'not there'}: name a file with texts")
     if out.exists() and not out.is_file():
         raise TableError(f"--out {out} is no file: name a file")
     if out.exists() and os.path.samefile(source, out):
-        raise TableError(f"--out {out} is the file of --in: name another, so that the texts stay")
+        raise TableError(f"--out {out} is the file of --in: name another file, so that the texts stay")
     return FORMATS[source.suffix.lower()]
 
 
 def _load(questions: Questions, name: str, number: int) -> tuple[list[LoadedModel], list[str]]:
-    """Load the model version of one question, or of each that has one.
+    """Load the model version of one question, or of each question that has one.
+
+    Args:
+        questions: the project's.
+        name: control of the question; empty for all.
+        number: which version; 0 for the one in use.
 
     Returns:
-        The loaded models, and the names of the questions that have none.
+        The loaded models, and the names of the questions without a model version.
 
     Raises:
-        NoModelError: none has one.
-        UnknownQuestionError: there is no such question, or a version is named without its question.
+        NoModelError: no question has a model version.
+        UnknownQuestionError: there is no such question, or `number` is given without `name`.
         VersionError: there is no such version.
     """
     if number and not name and len(questions.asked) > 1:
-        raise UnknownQuestionError("each question has model versions of its own: name one with --question")
+        raise UnknownQuestionError("each question has model versions of its own: name the question with --question")
     asked = [questions.find(name)] if name or number else questions.asked
     with errors.status("Loading the model version …"):
         found = [load_model(each, number) for each in asked]
@@ -138,7 +143,7 @@ def _answers(model: LoadedModel, read: Sequence[str]) -> list[dict[str, object]]
 
 
 def _threads(settings: Settings) -> int:
-    """All cores, or one while a round runs on this machine's backend."""
+    """Return the number of threads: all cores, or one while a round runs on this machine's backend."""
     if not settings.redis_url and not embedded_url(settings.model_dir):
         return available_cores()
     try:
@@ -149,7 +154,7 @@ def _threads(settings: Settings) -> int:
 
 @contextmanager
 def _bar() -> Iterator[Callable[[int, int], None]]:
-    """Show on a terminal how much is done, and how long it will take; nothing stays of it."""
+    """Show a progress bar on a terminal, and remove it at the end."""
     columns = (
         TextColumn("Classifying"),
         BarColumn(),

@@ -11,9 +11,9 @@ from typing import Any, TextIO
 from backend.commands.models.tables import Work, blocks, kept_names
 from backend.errors import TableError
 
-# The first one that makes a column of the texts' column separates the columns.
+# Delimiters that are tried in this order: the first with which the header has the column of the texts.
 DELIMITERS = (",", ";", "\t")
-# csv's own limit, 128 KiB a cell, is less than a long text.
+# csv's default limit, 128 KiB a cell, is less than a long text.
 _CELL_CHARACTERS = min(sys.maxsize, 2**31 - 1)
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -24,13 +24,13 @@ def classify_csv(source: Path, target: Path, work: Work) -> int:
     Args:
         source: CSV in UTF-8, with a header.
         target: where to write; of the same form, with a byte order mark if the source has one.
-        work: what to do.
+        work: the column of the texts, and how to answer them.
 
     Returns:
         Number of texts.
 
     Raises:
-        TableError: the file is no such CSV; names the line.
+        TableError: the file is not such a CSV; the message names the line.
     """
     csv.field_size_limit(_CELL_CHARACTERS)
     delimiter = _delimiter(source, work)
@@ -79,7 +79,7 @@ def _open(source: Path) -> TextIO:
 
 
 def _rows(source: Path, opened: TextIO, delimiter: str) -> Iterator[list[str]]:
-    """Yield the header, then every row that is not blank, as long as the header."""
+    """Yield the header, then every row that is not blank, filled up to the header's width."""
     reader = csv.reader(opened, delimiter=delimiter, strict=True)
     width = 0
     try:
@@ -94,7 +94,7 @@ def _rows(source: Path, opened: TextIO, delimiter: str) -> Iterator[list[str]]:
 
 
 def _delimiter(source: Path, work: Work) -> str:
-    """Find what separates the columns: the first candidate that makes a column of the texts' column."""
+    """Return the delimiter: the first candidate with which the header has the column of the texts."""
     with source.open("rb") as opened:
         if opened.read(2) in _UTF_16:
             raise TableError(f"{source} is UTF-16: save it as UTF-8, for example with iconv -f utf-16 -t utf-8")

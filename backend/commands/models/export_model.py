@@ -1,4 +1,4 @@
-"""`export-model`: take a model version away, in a folder that needs no Shortlist."""
+"""`export-model`: write a model version into a folder that needs no Shortlist."""
 
 import time
 from pathlib import Path
@@ -19,7 +19,7 @@ from model.export.formats import ExportFormat, check_place, write_export
 def export_model(
     project: ProjectOption,
     out: Annotated[Path, typer.Option(help="The folder to write.")],
-    format_: Annotated[ExportFormat, typer.Option("--format", help="What to write.")] = ExportFormat.ONNX,
+    format_: Annotated[ExportFormat, typer.Option("--format", help="The format of the folder.")] = ExportFormat.ONNX,
     question: Annotated[str, typer.Option(help="Name of the control; default: the project's first question.")] = "",
     version: Annotated[int, typer.Option(min=0, help="Model version; default: the one in use.")] = 0,
     *,
@@ -28,7 +28,7 @@ def export_model(
     ] = False,
     json_out: JsonOption = False,
 ) -> None:
-    """Write a model version with all that is needed to use it elsewhere, and a card that says what it is worth.
+    """Write a model version into a folder that needs no Shortlist, with a model card of its figures.
 
     Example: python -m backend export-model --project 3 --out topic-model
     """

@@ -18,13 +18,13 @@ def classify_json_lines(source: Path, target: Path, work: Work) -> int:
     Args:
         source: a JSON object a line, in UTF-8; blank lines are left out.
         target: where to write.
-        work: what to do.
+        work: the key of the texts, and how to answer them.
 
     Returns:
         Number of texts.
 
     Raises:
-        TableError: a line is no JSON object, or has no text; names the line.
+        TableError: a line is no JSON object, or has no text; the message names the line.
     """
     count, total = 0, source.stat().st_size
     with source.open("rb") as opened, target.open("wb") as written:
@@ -77,5 +77,5 @@ def _line(row: dict[str, Any], answer: dict[str, Any]) -> bytes:
     try:
         return f"{json.dumps(whole, ensure_ascii=False)}\n".encode()
     except UnicodeEncodeError:
-        # Half a surrogate pair, which JSON can write as an escape alone.
+        # UTF-8 cannot hold half a surrogate pair, but JSON can, as an escape.
         return f"{json.dumps(whole)}\n".encode()

@@ -26,14 +26,14 @@ class LoadedModel:
 
 
 def load_model(question: AskedQuestion, number: int = 0) -> LoadedModel | None:
-    """Load a question's model version; None if it has none yet.
+    """Load a question's model version; None if the question has none yet.
 
     Args:
         question: the question.
         number: which version; 0 for the one in use.
 
     Raises:
-        VersionError: there is no version of that number, it answers another question, or it cannot be loaded.
+        VersionError: there is no version of that number, the version answers another question, or cannot be loaded.
     """
     registry = question.folder.registry
     if number:
@@ -45,7 +45,7 @@ def load_model(question: AskedQuestion, number: int = 0) -> LoadedModel | None:
         current = registry.current()
         if current is None or not question.is_of(current):
             return None
-        # A damaged version is set aside; then the one before it is current.
+        # A damaged version is set aside, and the version before it becomes current.
         with suppress(DamagedVersionError):
             return LoadedModel(question, current, current.load())
     return None

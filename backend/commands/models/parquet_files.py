@@ -18,7 +18,7 @@ def classify_parquet(source: Path, target: Path, work: Work) -> int:
     Args:
         source: a Parquet file.
         target: where to write.
-        work: what to do.
+        work: the column of the texts, and how to answer them.
 
     Returns:
         Number of texts.

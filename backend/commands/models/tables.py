@@ -1,4 +1,4 @@
-"""A file of texts and what every kind of file has in common: the column with texts, and columns with answers."""
+"""Common parts of all kinds of files of texts: the column with texts, and the columns with answers."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from backend.web.answering import Answers
 from model.export.answers import AnswerForm
 from model.progress import Progress
 
-# Texts that are in memory and classified at the same time; texts of like length share a batch.
+# Number of texts that are read and classified at the same time; texts of like length share a batch.
 BLOCK = 512
 _NAMED_COLUMNS, _NAME_CHARACTERS = 10, 60
 _KEYS = {AnswerForm.SEVERAL: ("labels", "probabilities")}
@@ -21,12 +21,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Work:
-    """What is done with a file of texts.
+    """How to classify a file of texts.
 
     Attributes:
         text_column: name of the column with texts.
         forms: the form of each question's answers, the first question first.
-        answer: answers some texts.
+        answer: classifies texts by every question.
         on_progress: called with (done, total), in bytes or rows.
     """
 
@@ -36,7 +36,7 @@ class Work:
     on_progress: Progress
 
     def columns(self) -> dict[str, tuple[str, str]]:
-        """The columns with answers: question and key of each. Those of further questions begin with their name."""
+        """Return question and key by column of answers; the columns of further questions begin with their name."""
         return {
             (f"{question}_{key}" if place else key): (question, key)
             for place, (question, form) in enumerate(self.forms.items())
@@ -44,10 +44,14 @@ class Work:
         }
 
     def check_column(self, file: object, columns: Sequence[str]) -> None:
-        """See that the column with texts is there, once.
+        """Check that exactly one column has the name of the column with texts.
+
+        Args:
+            file: for the message.
+            columns: the columns that the file has.
 
         Raises:
-            TableError: it is not; names the columns that are.
+            TableError: none has it, or several; the message names the columns of the file.
         """
         found = columns.count(self.text_column)
         if found != 1:
@@ -60,7 +64,7 @@ class Work:
 
 
 def kept_names(columns: Iterable[str], ours: Collection[str]) -> dict[str, str]:
-    """The name of each column of the input in the output; one that has the name of an answer is kept as `given_…`.
+    """Return the name of each column of the input in the output: `given_…` if an answer has the same name.
 
     Args:
         columns: of the input.
@@ -79,10 +83,14 @@ def kept_names(columns: Iterable[str], ours: Collection[str]) -> dict[str, str]:
 
 
 def as_text(value: Any, where: str) -> str:
-    """A value of the column with texts, as a text; empty for a missing value.
+    """Return a value of the column with texts as a text; empty for a missing value.
+
+    Args:
+        value: the value.
+        where: file and line or column, for the message.
 
     Raises:
-        TableError: it is a list or an object.
+        TableError: the value is a list or an object.
     """
     if value is None:
         return ""
@@ -92,7 +100,7 @@ def as_text(value: Any, where: str) -> str:
 
 
 def blocks(rows: Iterable[T]) -> Iterator[list[T]]:
-    """Rows in blocks of BLOCK."""
+    """Yield rows in blocks of at most BLOCK."""
     left = iter(rows)
     while block := list(islice(left, BLOCK)):
         yield block

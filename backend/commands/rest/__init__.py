@@ -1,1 +1,1 @@
-"""`apply` and `find`: the commands about texts that nobody has labelled yet."""
+"""`apply` and `find`: the commands for unlabelled texts."""

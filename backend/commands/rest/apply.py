@@ -44,13 +44,13 @@ def apply(
         bool, typer.Option("--as-annotations", help="Write annotations, marked as the backend's; they teach nothing.")
     ] = False,
     sample: Annotated[
-        int, typer.Option(min=0, help="First have people label so many of the texts, drawn at random; call again then.")
+        int, typer.Option(min=0, help="First have people label this many random ones of the texts; then apply again.")
     ] = 0,
     undo: Annotated[bool, typer.Option("--undo", help="Delete everything that apply wrote in the project.")] = False,
     giver: Annotated[
         Giver, typer.Option("--with", help="Who gives the labels: the classifier, or the LLM of LLM_PROVIDER.")
     ] = Giver.CLASSIFIER,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether it is meant.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Label the texts that nobody labelled, where the classifier can promise a precision.
 
@@ -115,7 +115,7 @@ class Apply:
 
         Raises:
             CannotPromiseError: the precision cannot be promised.
-            LLMError: the LLM does not answer; what it said is remembered.
+            LLMError: the LLM does not answer; its answers so far are remembered.
         """
         rest, precision = self._labelling.llm_rest(), self._labelling.precision
         with self._refusals():
@@ -131,20 +131,20 @@ class Apply:
         self._say_and_write(plan, None, rest.synced.task, dry_run=dry_run)
 
     def show_sample(self, size: int) -> None:
-        """Have people look at a sample of what would be labelled, or say what they said so far."""
+        """Have people look at a sample of the texts that would get a label, or report their labels so far."""
         shown = self._labelling.show_sample(size)
         if isinstance(shown, Sample):
             answer(
                 {"project": self._project_id, "sample": len(shown.shown), "tasks": len(shown.labels)},
                 f"{len(shown.shown)} of {len(shown.labels)} texts that would get a label come next in project "
-                f"{self._project_id}, without the classifier's answer. Call this again when people have labelled them.",
+                f"{self._project_id}, without the classifier's answer. Call apply again when they are labelled.",
                 as_json=self._as_json,
             )
         else:
             answer({**as_json(shown.plan), **counts(shown)}, *tell_seen(shown), as_json=self._as_json)
 
     def undo(self) -> None:
-        """Delete everything that was written."""
+        """Delete all labels of `apply`, after confirmation."""
         self._confirm(f"Delete all labels that apply wrote in project {self._project_id}?")
         gone = self._labelling.undo()
         values = {"predictions_deleted": gone.predictions, "annotations_deleted": gone.annotations}
@@ -152,7 +152,7 @@ class Apply:
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:
-        """Say a refusal as JSON, too, where JSON is wanted."""
+        """Print a refusal as JSON, too, if JSON is wanted."""
         try:
             yield
         except CannotPromiseError as error:
@@ -170,7 +170,7 @@ class Apply:
         check_promise(plan)
 
     def _confirm(self, question: str) -> None:
-        """Ask on the error output: the other one may hold JSON."""
+        """Ask on stderr, since stdout may hold JSON."""
         if not self._yes:
             typer.confirm(question, abort=True, err=True)
 

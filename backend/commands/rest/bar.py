@@ -1,4 +1,4 @@
-"""A bar on the terminal that shows how far long work is."""
+"""A bar on the terminal that shows the progress of long work."""
 
 from rich.progress import Progress, TaskID
 
@@ -6,7 +6,7 @@ from backend.commands.terminal import errors
 
 
 class Bar:
-    """A bar that appears with the first progress, and goes when the work is done; a context manager that removes it.
+    """A progress bar that appears with the first progress and goes when the work is done; a context manager.
 
     Call it with (done, total).
     """

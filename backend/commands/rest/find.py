@@ -31,16 +31,16 @@ def find(
     project: ProjectOption,
     words: Annotated[str, typer.Argument(help="What to look for.")] = "",
     *,
-    like: Annotated[int, typer.Option(help="Look for texts like that of this task.")] = 0,
+    like: Annotated[int, typer.Option(help="Look for texts like this task's text.")] = 0,
     label: Annotated[str, typer.Option(help="Look for texts that may have this label.")] = "",
-    count: Annotated[int, typer.Option(min=1, max=MOST, help="How many come next.")] = COUNT,
-    end: Annotated[bool, typer.Option("--end", help="End the last search: the order is as it was.")] = False,
+    count: Annotated[int, typer.Option(min=1, max=MOST, help="How many texts come next.")] = COUNT,
+    end: Annotated[bool, typer.Option("--end", help="End the last search; the order becomes as before.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what is found, and change nothing.")] = False,
     json_out: JsonOption = False,
 ) -> None:
     """Put the unlabelled texts that are nearest to words, to a task or to a label next in the order.
 
-    For labels that are rare. A new search takes the place of the last one.
+    Useful for rare labels. A new search takes the place of the last one.
     Example: python -m backend find --project 3 "my card was stolen"
     """
     if sum([bool(words), bool(like), bool(label), end]) != 1:

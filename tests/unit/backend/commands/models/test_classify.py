@@ -241,7 +241,7 @@ def test_one_question_is_answered_by_its_name_and_a_version_belongs_to_a_questio
     source = file("in.jsonl", lines({"text": "good film"}))
     (row,) = read(classify(source, "--question", "about", "--version", 1)[2])
     assert row.keys() == {"text", "labels", "probabilities"}
-    assert "name one with --question" in classify(source, "--version", 1)[1]
+    assert "name the question with --question" in classify(source, "--version", 1)[1]
     assert "no question 'mood'" in classify(source, "--question", "mood")[1]
     assert "no model version 9" in classify(source, "--question", "about", "--version", 9)[1]
 
