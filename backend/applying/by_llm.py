@@ -1,4 +1,4 @@
-"""Label the rest by an LLM: what it costs, and what can be promised of its labels."""
+"""Label the rest by an LLM: the cost, and the precision that can be promised of its labels."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,12 +31,12 @@ _ENTRY_TOKENS = 20
 
 @dataclass(frozen=True)
 class Cost:
-    """What it takes to ask an LLM about texts.
+    """The cost of asking an LLM about texts.
 
     Attributes:
         texts: number of texts.
-        prompt_tokens: tokens of all questions.
-        completion_tokens: tokens of all answers, about.
+        prompt_tokens: tokens of all prompts.
+        completion_tokens: tokens of all answers, estimated.
         money: in the currency of the prices; None without prices.
     """
 
@@ -49,21 +49,21 @@ class Cost:
         """The cost, for people who decide about it."""
         priced = "" if self.money is None else f", {self.money:.4f} at LLM_PRICE_INPUT and LLM_PRICE_OUTPUT"
         return (
-            f"{self.texts:,} texts take about {self.prompt_tokens:,} tokens of questions and "
-            f"{self.completion_tokens:,} of answers{priced}; answers that are remembered cost nothing."
+            f"{self.texts:,} texts take about {self.prompt_tokens:,} tokens of prompts and "
+            f"{self.completion_tokens:,} of answers{priced}; remembered answers cost nothing."
         )
 
 
 @dataclass
 class _Meter:
-    """A chat that sends nothing and counts the tokens of the questions."""
+    """A chat that sends nothing and counts the tokens of the prompts."""
 
     model: str
     context_tokens: int
     tokens: int = field(default=0)
 
     def ask(self, messages: Sequence[Message], schema: Mapping[str, Any] | None = None) -> Reply:
-        """See `Chat`. Nobody can read its answer, so the question comes again with the reason, and is not counted."""
+        """Count a prompt; see `Chat`. The empty answer brings the prompt again, and the repetition is not counted."""
         if not any(message.role == "assistant" for message in messages):
             self.tokens += sum(count_tokens(message.content) for message in messages) + count_tokens(str(schema or ""))
         return Reply("")
@@ -72,8 +72,8 @@ class _Meter:
 class LLMRest(UnlabelledTexts):
     """The texts that nobody labelled, as an LLM answers them: each model in each wording, as for routing.
 
-    Its examples are people's labels without the random sample, for the sample and for the rest alike: so both are
-    answered in the same way, and no label of the sample gives itself away.
+    The prompts' examples are people's labels outside the random sample, for the sample and for the rest alike. So the
+    LLM answers both in the same way, and no label of the sample gives itself away.
     """
 
     def __init__(
@@ -101,24 +101,24 @@ class LLMRest(UnlabelledTexts):
 
     @cached_property
     def answered(self) -> Answered:
-        """What the LLM says of the texts of `rows_N`.
+        """The LLM's labels of the texts of `rows_N`.
 
         Raises:
-            LLMError: it stopped answering; what it said is remembered.
+            LLMError: the LLM stopped answering; its answers so far are remembered.
         """
         return self._ask(self._texts_of_rest(), self.context.turn.progress)
 
     def evidence(self) -> Evidence:
-        """What the LLM says of the random sample.
+        """Ask the LLM to label the random sample, and compare its labels with people's.
 
         Raises:
-            LLMError: it stopped answering; what it said is remembered.
+            LLMError: the LLM stopped answering; its answers so far are remembered.
         """
         texts = self.synced.targets.some(self.sample_R).texts
         return self.evidence_of(self.sample_R, self._ask(texts, self.context.turn.progress))
 
     def cost(self) -> Cost:
-        """What it takes to ask about the sample and the rest; nobody is asked."""
+        """Return the cost of asking about the sample and the rest; the LLM is not asked."""
         meters = [_Meter(chat.model, chat.context_tokens) for chat in self._chats]
         about = [self.synced.targets.some(self.sample_R).texts, self._texts_of_rest()]
         for texts in filter(len, about):
@@ -136,7 +136,7 @@ class LLMRest(UnlabelledTexts):
 
     @property
     def _asking(self) -> LLMContext:
-        """The question to the LLM, whose examples leave the random sample out, and copies of its texts."""
+        """The prompt's context, whose examples leave out the random sample and copies of its texts."""
         targets = self.synced.targets
         first_L = first_of_each(targets.texts)
         others = targets.some(np.flatnonzero(~np.isin(first_L, first_L[self.sample_R])))
@@ -158,10 +158,14 @@ class LLMRest(UnlabelledTexts):
 
 
 def check_sample(rest: LLMRest, precision: float) -> None:
-    """See that the random sample can show a precision at all, before anything is spent.
+    """Check that the random sample is large enough for a precision, before anything is spent.
+
+    Args:
+        rest: the question and its unlabelled texts.
+        precision: the precision to promise, in (0, 1).
 
     Raises:
-        CannotPromiseError: it is too small.
+        CannotPromiseError: the sample is too small.
     """
     needed, tested = fewest_tested(precision), len(rest.sample_R)
     if len(rest.rows_N) and tested < needed:
@@ -175,15 +179,15 @@ def check_sample(rest: LLMRest, precision: float) -> None:
 def plan_by_llm(rest: LLMRest, precision: float) -> ApplyPlan:
     """Plan an LLM's labels of a precision that can be promised.
 
-    The sample is asked about first: where it shows that nothing can be promised, the rest is not paid for.
+    The LLM labels the sample first: if the sample shows that nothing can be promised, the rest is not paid for.
 
     Args:
         rest: the question and its unlabelled texts.
-        precision: what is to be promised, in (0, 1).
+        precision: the precision to promise, in (0, 1).
 
     Raises:
-        CannotPromiseError: it cannot be promised; says why.
-        LLMError: the LLM stopped answering; what it said is remembered.
+        CannotPromiseError: the precision cannot be promised; the message says why.
+        LLMError: the LLM stopped answering; its answers so far are remembered.
     """
     if not len(rest.rows_N):
         return plan_at(rest, NOTHING_LEFT, precision)

@@ -1,6 +1,6 @@
-"""Errands: what somebody asked for on a project's page. A worker does them beside the rounds, and RQ calls this module.
+"""Errands: work that somebody asked for on a project's page. A worker does it between rounds; RQ calls this module.
 
-The page writes the errand into the project's folder and reads there how far it is. An errand may run twice: labels that
+The page writes the errand into the project's folder, and reads its progress there. An errand may run twice: labels that
 are written already are not written again.
 """
 
@@ -32,9 +32,9 @@ from backend.work.redis_access import redis_errors
 from backend.work.worker import WorkerProcess, this_worker
 from model.errors import ShortlistError
 
-# How often the page hears of progress, and the errand of its end.
+# How often an errand reports its progress, and looks whether it should end.
 _LOOK_EVERY_S = 1.0
-# Writing or deleting annotations may take half an hour: after so long it makes way for rounds that wait.
+# Writing or deleting annotations may take half an hour: after this time it makes way for rounds that wait.
 _SLICE_S = 60.0
 # How soon an errand is tried again that could not even be begun or reported.
 PUT_OFF_S = 5
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class KeptPlan:
-    """The labels that a writing errand writes: after it made way, it goes on with the same.
+    """The labels that a writing errand writes: after it made way, it goes on with the same labels.
 
     Attributes:
         of: the errand's `at`.
@@ -59,12 +59,16 @@ _PLAN = TypeAdapter[KeptPlan | None](KeptPlan | None)
 
 
 def kept_plan(folder: ProjectFolder) -> Document[KeptPlan | None]:
-    """The labels that an errand is writing; None while none does."""
+    """Return the document with the labels that an errand is writing; None while no errand writes."""
     return Document(folder.path / "plan.json", _PLAN, None)
 
 
 class _InterruptedError(Exception):
-    """An errand ends before its end."""
+    """An errand was interrupted.
+
+    Attributes:
+        comes_back: the errand goes on later.
+    """
 
     def __init__(self, *, comes_back: bool) -> None:
         super().__init__("the errand is interrupted")
@@ -72,7 +76,7 @@ class _InterruptedError(Exception):
 
 
 class Watch:
-    """Tells the page how far an errand is, and interrupts it where it should end or make way; see `__call__`.
+    """Reports the progress of an errand, and interrupts it where it should end or make way; see `__call__`.
 
     Attributes:
         has_made_way: the errand was begun before, and goes on.
@@ -88,15 +92,15 @@ class Watch:
         self._makes_way_at_s = math.inf
 
     def may_make_way(self) -> None:
-        """From now on the errand can be interrupted after a while, and go on later."""
+        """Let rounds that wait interrupt the errand after `_SLICE_S`; it goes on later."""
         self._makes_way_at_s = time.monotonic() + _SLICE_S
 
     def __call__(self, done: int, total: int, *_: object) -> None:
-        """Hear of progress.
+        """Report progress.
 
         Args:
             done: items done in this step.
-            total: items to do in it.
+            total: items to do in this step.
 
         Raises:
             _InterruptedError: somebody stopped the errand, the worker ends, or rounds wait.
@@ -114,7 +118,7 @@ class Watch:
 
 
 def perform_errand(project_id: int) -> Retry | None:
-    """Do what somebody asked for on the project's page, and report how it ended. No error of it stops the worker.
+    """Do the errand that somebody asked for on the project's page, and report how it ended; no error stops the worker.
 
     Args:
         project_id: the project.
@@ -165,11 +169,11 @@ def perform(
     Args:
         worker: this process.
         folder: the project's.
-        errand: what to do.
-        open_client: opens the way to Label Studio.
+        errand: the errand.
+        open_client: opens a client for Label Studio.
 
     Returns:
-        True if the errand made way, and goes on when it is called again.
+        True if the errand made way, and goes on at the next call.
     """
     began, watch = time.monotonic(), Watch(worker, folder, errand)
     folder.errand_report.write(ErrandReport(errand.at, 0, 0))
@@ -199,14 +203,14 @@ def carry_out(context: RoundContext, errand: Errand, watch: Watch) -> list[str]:
 
     Args:
         context: see `look_on`.
-        errand: what to do.
-        watch: hears of progress.
+        errand: the errand.
+        watch: called with the progress.
 
     Returns:
-        What was done, in sentences.
+        The result, in sentences.
 
     Raises:
-        ShortlistError: it cannot be done; says why, and what to do.
+        ShortlistError: the errand cannot be done; the message says why, and what to do.
     """
     if errand.kind is ErrandKind.FIND:
         return _find(context, errand)
@@ -273,7 +277,7 @@ def _write(context: RoundContext, labelling: Labelling, errand: Errand, watch: W
     watch.may_make_way()
     written = labelling.write(task, plan)
     document.remove()
-    # The labels that were promised are written.
+    # Its labels are written: the page offers them no more.
     context.folder.checked.remove()
     return [written.said]
 

@@ -1,4 +1,4 @@
-"""Find unlabelled texts that are nearest to what somebody looks for, and put them next."""
+"""Find the unlabelled texts nearest to words, to a task's text or to a label, and put them next."""
 
 import time
 from collections.abc import Sequence
@@ -18,17 +18,17 @@ from model.texts.search import nearest
 
 # What is said where no text waits for a label.
 NOTHING_FOUND = "Nothing was found: no text is left to label."
-# How many texts are found, unless somebody says another number, and at most.
+# Default and largest number of texts to find.
 COUNT, MOST = 30, 1_000
 
 
 @dataclass(frozen=True)
 class Sought:
-    """What somebody looks for.
+    """A search.
 
     Attributes:
         examples: texts to look for.
-        reason: what is looked for, for people.
+        reason: names the search, for people.
         questions: the project.
         left_out: tasks that are not found: the example itself.
     """
@@ -41,53 +41,58 @@ class Sought:
 
 @dataclass(frozen=True)
 class Found:
-    """The nearest texts, by task id, nearest first; and what was looked for, for people."""
+    """The result of a search.
+
+    Attributes:
+        reason: names the search, for people.
+        texts: the nearest texts by task id, nearest first.
+    """
 
     reason: str
     texts: dict[int, str]
 
 
 def look_for(context: RoundContext, sought: Sought, count: int) -> Found:
-    """Find the unlabelled texts that are nearest to what is looked for; copies are found once.
+    """Find the unlabelled texts that are nearest to a search's examples; of copies only one is found.
 
     Args:
         context: see `look_on`.
-        sought: what is looked for.
-        count: how many texts.
+        sought: the search.
+        count: most texts to find.
     """
     copies = find_copies(sought.questions)
     out = {*sought.left_out, *copies.twin_of, *(id_ for one in sought.questions for id_ in one.targets.task_ids)}
     pool = [one for one in sought.questions[0].pool if one.text and not one.is_skipped and one.task_id not in out]
     texts = [one.text for one in pool]
-    # The encoder before any training: it knows more of the language than one that was tuned on few labels.
+    # The encoder before any training: an encoder that was tuned on few labels knows less of the language.
     embeddings = embedder(context, None)([*texts, *sought.examples])
     rows = nearest(sought.examples, texts, embeddings[len(texts) :], embeddings[: len(texts)])[:count]
     return Found(sought.reason, {pool[row].task_id: pool[row].text for row in rows.tolist()})
 
 
 def put_next(folder: ProjectFolder, queue: RoundQueue, found: Found) -> None:
-    """Have people label found texts next; the texts of an earlier search lose their places."""
+    """Put found texts first in the order; the texts of an earlier search lose their places."""
     folder.wish.write(Wish(time.time(), found.reason, tuple(found.texts)))
     queue.request(folder.project_id)
 
 
 def end_search(folder: ProjectFolder, queue: RoundQueue) -> None:
-    """End the last search: the order is as it was."""
+    """End the last search: its texts lose their places."""
     folder.wish.remove()
     queue.request(folder.project_id)
 
 
 def sought(questions: Sequence[Synced], words: str, like: int, label: str) -> Sought:
-    """Read what is looked for: words, texts like that of a task, or a label.
+    """Make a search for words, for texts like a task's text, or for a label.
 
     Args:
         questions: the project.
-        words: words; empty for one of the others.
-        like: a task; 0 for one of the others.
-        label: a label; empty for one of the others.
+        words: words to look for; empty for another kind of search.
+        like: a task's id; 0 for another kind of search.
+        label: a label; empty for another kind of search.
 
     Raises:
-        ConfigurationError: there is nothing to look for, or the project has no such task or label.
+        ConfigurationError: there are no words, or the project has no such task or label.
     """
     if label:
         return _of_label(questions, label)
@@ -96,7 +101,7 @@ def sought(questions: Sequence[Synced], words: str, like: int, label: str) -> So
     # Half a surrogate pair stands for a byte that is no UTF-8, and no tokenizer and no file takes it.
     words = words.encode("utf-8", "replace").decode("utf-8")
     if not words.strip():
-        raise ConfigurationError("there is no word to look for")
+        raise ConfigurationError("there are no words to look for: give words, --like TASK or --label NAME")
     return Sought([words], f"find: {shortened(words)}", questions)
 
 
@@ -105,12 +110,12 @@ def _of_task(questions: Sequence[Synced], task_id: int) -> Sought:
     for synced in questions:
         texts |= dict(zip(synced.targets.task_ids, synced.targets.texts, strict=True))
     if not texts.get(task_id, "").strip():
-        raise ConfigurationError(f"like task {task_id}: the project has no such task with a text")
+        raise ConfigurationError(f"the project has no task {task_id} with a text: give the id of another task")
     return Sought([texts[task_id]], f"find: like task {task_id}", questions, frozenset([task_id]))
 
 
 def _of_label(questions: Sequence[Synced], label: str) -> Sought:
-    """The texts that people gave the label, and the words that say what it means."""
+    """Make a search for the words that say what a label means, and for the texts to which people gave it."""
     for synced in questions:
         labels = synced.task.label_set.labels
         if label in labels:
@@ -120,10 +125,10 @@ def _of_label(questions: Sequence[Synced], label: str) -> Sought:
             examples = [*(meaning or (label,)), *(synced.targets.texts[row] for row in given_M)]
             return Sought(examples, f"find: label {shortened(label)}", questions)
     known = ", ".join(repr(label) for synced in questions for label in synced.task.label_set.labels[:20])
-    raise ConfigurationError(f"label {label!r}: the project has no such label; it has {known}")
+    raise ConfigurationError(f"the project has no label {label!r}; it has {known}")
 
 
 def shortened(text: str, most: int = 60) -> str:
-    """The beginning of a text, in one line."""
+    """Return the beginning of a text, in one line."""
     text = " ".join(text.split())
     return text if len(text) <= most else f"{text[:most]}…"

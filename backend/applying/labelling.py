@@ -23,16 +23,16 @@ from backend.studio.config.kinds import left_open
 from model.tasks.shares import quoted
 from model.tasks.task import Task
 
-# What is promised unless somebody says another share, and the shares that can be asked for.
+# Default precision, and the lowest and highest that can be asked for.
 PRECISION, LEAST, MOST = 0.95, 0.5, 0.999
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked of `apply`.
+    """The arguments of `apply`.
 
     Attributes:
-        precision: the share of right labels that is to be promised.
+        precision: the share of right labels to promise.
         question: control of the question; empty for the first.
         form: in which form labels are written.
     """
@@ -47,7 +47,7 @@ class Written:
     """Labels that Label Studio has now.
 
     Attributes:
-        name: of the run of `apply`, which filters find.
+        name: name of the run of `apply`, by which Label Studio filters its labels.
         form: in which form they were written.
         tasks: number of tasks that have one.
     """
@@ -58,21 +58,21 @@ class Written:
 
     @property
     def said(self) -> str:
-        """The same in a sentence."""
+        """The result in a sentence."""
         if self.form is Form.ANNOTATIONS:
             return (
-                f"{self.tasks} texts have an annotation now. Those of Shortlist are marked {self.name}, and nothing is "
-                "learned from them."
+                f"{self.tasks} texts have an annotation now. Annotations of Shortlist are marked {self.name}, and no "
+                "training learns from them."
             )
         return (
-            f"Label Studio has {self.tasks} predictions of the model version {self.name}: filter by it in the Data "
-            "Manager. The order stays as it is."
+            f"Label Studio has {self.tasks} predictions of the model version {self.name}, by which the Data Manager "
+            "can filter. The order stays as it is."
         )
 
 
 @dataclass(frozen=True)
 class Deleted:
-    """Numbers of predictions and annotations of `apply` that were deleted in a project."""
+    """How many predictions and annotations of `apply` were deleted in a project."""
 
     project: int
     predictions: int
@@ -80,7 +80,7 @@ class Deleted:
 
     @property
     def said(self) -> str:
-        """The same in a sentence."""
+        """The result in a sentence."""
         deleted = f"{self.predictions} predictions and {self.annotations} annotations"
         return f"Deleted {deleted} of apply in project {self.project}."
 
@@ -89,15 +89,15 @@ class Labelling:
     """One call of `apply` for a project."""
 
     def __init__(self, context: RoundContext, wanted: Wanted, on_progress: Callable[[int, int], None]) -> None:
-        """Say what is wanted; nothing is read yet.
+        """Check the arguments; nothing is read yet.
 
         Args:
             context: see `look_on`.
-            wanted: what is asked for.
+            wanted: the arguments.
             on_progress: called with (done, total) while labels are written or deleted.
 
         Raises:
-            ConfigurationError: such a precision cannot be asked for.
+            ConfigurationError: the precision lies outside LEAST to MOST.
         """
         if not LEAST <= wanted.precision <= MOST:
             raise ConfigurationError(
@@ -110,7 +110,7 @@ class Labelling:
 
     @property
     def precision(self) -> float:
-        """What is to be promised."""
+        """The precision to promise."""
         return self._wanted.precision
 
     def rest(self) -> Rest:
@@ -118,7 +118,7 @@ class Labelling:
 
         Raises:
             ConfigurationError: annotations are wanted where a task has several questions.
-            UnsupportedConfigError: there is no such question.
+            UnsupportedConfigError: the project learns no question of that name.
             NoModelError: the question has no model version.
         """
         return Rest(self._context, self._synced())
@@ -128,7 +128,7 @@ class Labelling:
 
         Raises:
             ConfigurationError: annotations are wanted where a task has several questions.
-            UnsupportedConfigError: there is no such question.
+            UnsupportedConfigError: the project learns no question of that name.
             LLMError: there is no LLM in the settings, or no key for it.
         """
         return LLMRest(self._context, self._synced())
@@ -137,7 +137,7 @@ class Labelling:
         """Plan labels by the sample that people looked at, if there is one, else by the random tenth alone.
 
         Raises:
-            CannotPromiseError: the precision cannot be promised by any labels, or the sample waits for people.
+            CannotPromiseError: no labels let the precision be promised, or people have not labelled the whole sample.
         """
         waiting = self._waiting_sample(rest)
         if waiting is not None:
@@ -145,19 +145,19 @@ class Labelling:
             if seen.waiting:
                 raise CannotPromiseError(
                     f"{seen.waiting} of the {len(waiting.shown)} texts of the sample wait for people: they come next "
-                    "in the order. Ask again when they are labelled, or take the sample back (--undo)"
+                    "in the order. Try again when they are labelled, or take the sample back (--undo)"
                 )
             return seen.plan
         return plan_labels(rest, rest.evidence(), self._wanted.precision)
 
     def show_sample(self, size: int) -> Sample | Seen:
-        """Have people look at a sample of what would be labelled, or read what they said so far.
+        """Have people look at a sample of the texts that would get a label, or read their labels so far.
 
         Args:
             size: number of texts to look at; a larger number than before widens the sample.
 
         Returns:
-            The sample that was put first in the order; or what people said of the one that is there.
+            A new or wider sample, which was put first in the order; else people's labels of the present sample.
 
         Raises:
             CannotPromiseError: the classifier is too unsure of every text.
@@ -178,7 +178,7 @@ class Labelling:
             plan: the labels; their promise holds.
 
         Raises:
-            PublicationError: Label Studio stored fewer; call again, it goes on.
+            PublicationError: Label Studio stored fewer; another call goes on.
         """
         to = self._client, self._folder
         if self._wanted.form is Form.ANNOTATIONS:
@@ -234,17 +234,17 @@ def _check_whole(synced: Synced) -> None:
 
 
 def check_promise(plan: ApplyPlan) -> None:
-    """See that a plan keeps the precision that was asked for.
+    """Check that a plan keeps the precision that was asked for.
 
     Raises:
-        CannotPromiseError: it does not.
+        CannotPromiseError: the plan does not.
     """
     if not plan.holds:
         raise CannotPromiseError(broken_promise(plan))
 
 
 def broken_promise(plan: ApplyPlan) -> str:
-    """Say that a plan does not keep the precision that was asked for, and what to do."""
+    """Return the message for a plan that does not keep the precision that was asked for."""
     return (
         f"a precision of {plan.precision:.0%} cannot be promised by this sample: try a larger sample (--sample) or "
         "a lower precision (--precision)"

@@ -1,4 +1,4 @@
-"""Plan which texts get a label, and say what can be known of these labels, or why nothing can."""
+"""Plan which texts get a label, with the expected precision of the labels, or the reason why none can be promised."""
 
 import hashlib
 import json
@@ -24,27 +24,27 @@ from model.applying.promise import (
 from model.judging.fair_sample import draw_numbers
 from model.types import FloatArray, IntArray
 
-# Where no text waits for a label.
+# The promise if no text waits for a label.
 NOTHING_LEFT = Promise(1.0, 0, 0, 0, (0.0, 1.0))
-# Texts that people look at, unless somebody says another number.
+# Number of texts in the sample that a refusal suggests.
 SAMPLE = 30
-# Precisions that are tried where the one that was asked for cannot be promised.
+# Lower precisions that are tried if the precision that was asked for cannot be promised.
 _LOWER = tuple(np.arange(0.99, 0.49, -0.01).round(2).tolist())
 
 
 @dataclass(frozen=True)
 class ApplyPlan:
-    """The labels that may be given, and what is known of them.
+    """Planned labels, and the promise of their precision.
 
     Attributes:
-        question: control of the question that they answer.
-        model: number of the model version that gives them; 0 where an LLM does.
+        question: control of the question that the labels answer.
+        model: number of the model version that predicts the labels; 0 if an LLM does.
         others: number of texts that could get a predicted label.
-        precision: what was asked to be promised.
-        predicted: the label that the model version gives each task, by id.
+        precision: the precision that was asked for.
+        predicted: the predicted label of each task, by id.
         copied: the label of each copy of a text that people labelled, by task id.
-        promise: what is known of the predicted labels.
-        llm: the LLM that gives them; empty where a model version does.
+        promise: expectation and interval of the predicted labels' precision.
+        llm: the LLM that gives the labels; empty if a model version does.
     """
 
     question: str
@@ -58,7 +58,7 @@ class ApplyPlan:
 
     @property
     def giver(self) -> str:
-        """Who gives the labels, at the beginning of a run's name."""
+        """The beginning of a run's name: `llm`, or the number of the model version."""
         return "llm" if self.llm else str(self.model)
 
     @property
@@ -83,7 +83,7 @@ class ApplyPlan:
 
     @property
     def digest(self) -> str:
-        """Stands for every label."""
+        """A digest of all labels."""
         said = json.dumps([self.question, sorted((task, given.labels) for task, given in self.labels.items())])
         return hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
@@ -94,10 +94,10 @@ def plan_labels(rest: UnlabelledTexts, evidence: Evidence, precision: float) -> 
     Args:
         rest: the question and its unlabelled texts.
         evidence: the random sample that people labelled.
-        precision: what is to be promised, in (0, 1).
+        precision: the precision to promise, in (0, 1).
 
     Raises:
-        CannotPromiseError: it cannot be promised; says why, and what to do.
+        CannotPromiseError: the precision cannot be promised; the message says why, and what to do.
     """
     if not len(rest.rows_N):
         return plan_at(rest, NOTHING_LEFT, precision)
@@ -109,12 +109,12 @@ def plan_labels(rest: UnlabelledTexts, evidence: Evidence, precision: float) -> 
 
 
 def plan_likely(rest: UnlabelledTexts, evidence: Evidence, precision: float) -> ApplyPlan:
-    """Plan labels that the calibrated probabilities alone say to have a precision; a sample can show whether they do.
+    """Plan labels that should have a precision by their calibrated probabilities; a sample can then check the labels.
 
     Args:
         rest: the question and its unlabelled texts.
         evidence: the random sample that people labelled.
-        precision: what is wanted, in (0, 1).
+        precision: the precision that is wanted, in (0, 1).
 
     Raises:
         CannotPromiseError: the classifier is too unsure of every text, or none is left.
@@ -138,8 +138,8 @@ def plan_at(rest: UnlabelledTexts, promise: Promise, precision: float) -> ApplyP
 
     Args:
         rest: the question and its unlabelled texts.
-        promise: the threshold, and what is known of it.
-        precision: what was asked to be promised.
+        promise: the threshold, with expectation and interval.
+        precision: the precision that was asked for.
     """
     answered, pool = rest.answered, rest.synced.pool
     above_M = np.flatnonzero(answered.confidence_N >= promise.threshold)
@@ -172,7 +172,7 @@ def _refusal(evidence: Evidence, confidence_N: FloatArray, precision: float) -> 
 
 
 def _instead(evidence: Evidence, confidence_N: FloatArray, precision: float) -> str:
-    """Name the highest precision that can be promised."""
+    """Return words that name the highest precision that can be promised."""
     lower = next(
         (lower for lower in _LOWER if lower < precision and choose_promise(evidence, confidence_N, lower)), None
     )
@@ -206,14 +206,14 @@ def draw_sample(plan: ApplyPlan, size: int) -> Sample:
 
 @dataclass(frozen=True)
 class Seen:
-    """What people said of a sample.
+    """People's labels of a sample, compared with the predicted labels.
 
     Attributes:
-        plan: the labels that are left, with all that is known of them.
+        plan: the labels of the other texts, with their promise.
         agreed: number of texts on which people gave the predicted label.
         answered: number of texts that people labelled.
         skipped: number of texts that people skipped, or that were deleted.
-        waiting: number of texts that nobody looked at yet.
+        waiting: number of texts that nobody has labelled or skipped yet.
     """
 
     plan: ApplyPlan
@@ -224,13 +224,13 @@ class Seen:
 
 
 def read_sample(rest: UnlabelledTexts, sample: Sample) -> Seen:
-    """Compare what people said of a sample with the labels that wait for it.
+    """Compare people's labels of a sample with the predicted labels.
 
     The random tenth counts too: both are draws from the texts above one threshold.
 
     Args:
         rest: the question and its unlabelled texts.
-        sample: the labels.
+        sample: the predicted labels, and the tasks that people look at.
     """
     targets, pool = rest.synced.targets, rest.synced.pool
     said = dict(zip(targets.task_ids, rest.synced.task.decided(targets.targets_N_C), strict=True))
@@ -249,16 +249,16 @@ def read_sample(rest: UnlabelledTexts, sample: Sample) -> Seen:
 
 
 def widened(sample: Sample, size: int) -> Sample:
-    """The same labels with a larger sample: further texts of the same draw."""
+    """Return the same labels with a larger sample: further texts of the same draw."""
     ids = np.array([task_id for task_id in sample.labels if task_id not in sample.shown], dtype=np.int64)
     more = ids[_places_in_draw(ids)][: max(0, size - len(sample.shown))]
     return replace(sample, shown=(*sample.shown, *more.tolist()))
 
 
 def _places_in_draw(task_ids_N: IntArray) -> IntArray:
-    """The order in which tasks are drawn for a sample.
+    """Return the order in which tasks are drawn for a sample.
 
-    The tasks have other numbers than for the random places of orders: with the same, a sample of sure texts would
-    lengthen the fair sample of all texts.
+    The numbers of tasks differ from those for the random places of orders: with the same numbers, a sample of sure
+    texts would lengthen the fair sample of all texts.
     """
     return np.argsort(draw_numbers(draw_numbers(task_ids_N)))

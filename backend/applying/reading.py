@@ -1,4 +1,4 @@
-"""A project as it is now, read beside its rounds: texts, labels, and what the model version in use says of each."""
+"""Read a project as it is now, beside its rounds: texts, labels, and the answers of the model version in use."""
 
 import sqlite3
 from abc import ABC, abstractmethod
@@ -46,13 +46,13 @@ Progress = Callable[[int, int], None]
 
 
 class Onlooker:
-    """Stands for a round's turn where no round runs: it hears of progress and has no right to change anything."""
+    """Takes the place of a round's turn outside of rounds: it passes on progress, and may change nothing."""
 
     def __init__(self, on_progress: Progress) -> None:
         self._on_progress = on_progress
 
     def progress(self, done: int, total: int, loss: float | None = None) -> None:
-        """Hear of progress."""
+        """Pass on progress."""
         self._on_progress(done, total)
 
 
@@ -64,7 +64,7 @@ def look_on(
     on_progress: Progress,
     classifiers: Classifiers | None = None,
 ) -> RoundContext:
-    """Make the context of a project's rounds, for somebody who reads beside them.
+    """Make the context of a project's rounds, for reading beside them.
 
     Args:
         settings: the process's.
@@ -72,7 +72,7 @@ def look_on(
         queue: the queue of rounds.
         project_id: the project.
         on_progress: called with (done, total) in long work.
-        classifiers: those that the process keeps in memory; None for a process that keeps none.
+        classifiers: the process's cache of classifiers; None for a process that has none.
 
     Raises:
         NotConnectedError: the project is not connected here.
@@ -100,7 +100,7 @@ def read_now(context: RoundContext) -> tuple[Synced, ...]:
     own = context.settings.for_project(folder.connection.read().extra_params)
     with passing_folder(folder.path) as room:
         copy = room / folder.tasks_file.name
-        # A store that is damaged is set aside by the next round; here everything is read instead.
+        # If the store is damaged, the next round sets it aside; here everything is read from Label Studio instead.
         with suppress(sqlite3.DatabaseError), TaskStore(folder.tasks_file) as store:
             store.copy_to(copy)
         with TaskStore(copy) as store:
@@ -113,7 +113,7 @@ def find_question(questions: Sequence[Synced], name: str) -> Synced:
     """Find a question by its control; without a name the first that is learned.
 
     Raises:
-        UnsupportedConfigError: there is none.
+        UnsupportedConfigError: the project learns no such question.
     """
     learned = [synced for synced in questions if synced.task.is_learned]
     found = next((synced for synced in learned if name in ("", synced.task.control)), None)
@@ -125,12 +125,12 @@ def find_question(questions: Sequence[Synced], name: str) -> Synced:
 
 @dataclass(frozen=True)
 class Answered:
-    """What a classifier or an LLM says of N texts.
+    """The answers of a classifier or an LLM to N texts.
 
     Attributes:
-        decided_N_C: the classes that its answer gives each text.
+        decided_N_C: True for the classes that the answer gives a text.
         confidence_N: of a classifier the calibrated probability that the whole answer is right, of an LLM the share of
-            its answers that agree; 0 where the answer is no class.
+            its answers that agree; 0 for an answer without a class.
     """
 
     decided_N_C: BoolArray
@@ -138,11 +138,11 @@ class Answered:
 
 
 class UnlabelledTexts(ABC):
-    """One question of a project, its texts that nobody labelled, and the evidence on whoever labels them.
+    """One question of a project, its texts that nobody labelled, and the evidence on the classifier or the LLM.
 
     Attributes:
-        model: number of the model version that gives labels; 0 where none does.
-        llm: the LLM that gives labels; empty where none does.
+        model: number of the model version that gives labels; 0 if an LLM does.
+        llm: the LLM that gives labels; empty if a model version does.
     """
 
     model = 0
@@ -165,7 +165,7 @@ class UnlabelledTexts(ABC):
 
     @abstractmethod
     def evidence(self) -> Evidence:
-        """What it says of the labels that are a fair sample of all texts, each predicted without its own label."""
+        """Compare people's labels of the fair sample with the answers, each predicted without the text's own label."""
 
     @cached_property
     def rows_N(self) -> IntArray:
@@ -199,7 +199,7 @@ class UnlabelledTexts(ABC):
 
         Args:
             rows_R: rows of labelled texts.
-            answered: what was said of them.
+            answered: the answers to these texts.
         """
         gold_R_C = self.synced.task.decided(self.synced.targets.targets_N_C[rows_R])
         has_class_R = answered.decided_N_C.any(axis=1)
@@ -238,7 +238,7 @@ class Rest(UnlabelledTexts):
 
     @cached_property
     def answered(self) -> Answered:
-        """What the version says of the texts of `rows_N`."""
+        """The version's answers to the texts of `rows_N`."""
         return self._answer(self._proba([self.synced.pool[row].text for row in self.rows_N.tolist()]))
 
     def evidence(self) -> Evidence:
@@ -265,17 +265,17 @@ class Rest(UnlabelledTexts):
         return Answered(decided_N_C, np.where(decided_N_C.any(axis=1), confidence_N, 0.0))
 
     def _proba(self, texts: Sequence[str]) -> FloatArray:
-        """Class probabilities of texts that the version has not learned from."""
+        """Predict texts that the version has not learned from: proba_N_C."""
         if not texts:
             return np.zeros((0, len(self.version.label_set.labels)), dtype=np.float32)
         return head_proba(self.classifier, self.classifier.head, embedder(self.context, self.version)(texts))
 
     def _proba_without(self, known_K: IntArray, rows_R: IntArray) -> FloatArray:
-        """Class probabilities of labelled texts, as if the version had not learned from them.
+        """Predict labelled texts as if the version had not learned from them: proba_R_C.
 
         Args:
             known_K: rows of the labels that the version learned from.
-            rows_R: those of them that are predicted.
+            rows_R: the rows among them to predict.
         """
         if not len(rows_R):
             return self._proba(())

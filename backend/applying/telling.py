@@ -1,4 +1,4 @@
-"""What `apply` tells: sentences for people, and JSON values."""
+"""The results of `apply` as sentences for people, and as JSON values."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from model.learner.evaluation import Evaluation
 
 
 def as_json(plan: ApplyPlan) -> dict[str, Any]:
-    """What would be labelled, as JSON values."""
+    """Return a plan as JSON values."""
     return {
         "tasks": len(plan.labels),
         "copies": len(plan.copied),
@@ -26,18 +26,18 @@ def as_json(plan: ApplyPlan) -> dict[str, Any]:
 
 
 def refused(reason: str) -> dict[str, Any]:
-    """That nothing can be promised, as JSON values."""
+    """Return a refusal as JSON values."""
     nothing = {"tasks": 0, "share": 0.0, "expected_precision": None, "interval": None}
     return {**nothing, "is_promised": False, "reason": reason}
 
 
 def counts(seen: Seen) -> dict[str, int]:
-    """How far people are with a sample, as JSON values."""
+    """Return the counts of a sample as JSON values."""
     return {"agreed": seen.agreed, "answered": seen.answered, "skipped": seen.skipped, "waiting": seen.waiting}
 
 
 def tell_plan(plan: ApplyPlan, known: Evaluation | None) -> list[str]:
-    """Tell what would be labelled, in sentences.
+    """Return a plan in sentences.
 
     Args:
         plan: the labels.
@@ -49,25 +49,25 @@ def tell_plan(plan: ApplyPlan, known: Evaluation | None) -> list[str]:
     sure = (
         f"those on which {plan.promise.threshold:.0%} or more of the answers of {plan.llm} agree"
         if plan.llm
-        else f"those of which model version {plan.model} is sure by {plan.promise.threshold:.1%} or more"
+        else f"those with a confidence of {plan.promise.threshold:.1%} or more by model version {plan.model}"
     )
     told = [f"{len(plan.predicted)} of {plan.others} unlabelled texts get a label: {sure}."]
     if plan.copied:
         told.append(f"{len(plan.copied)} more are copies of texts that people labelled, and get the same label.")
     told.append(
-        f"Of {plan.promise.tested} such texts that people labelled in a random sample it is right on "
-        f"{plan.promise.right}: between {low:.1%} and {high:.1%} of the labels are right, with 95 % certainty."
+        f"On {plan.promise.right} of {plan.promise.tested} such texts in the random sample people gave the same label: "
+        f"between {low:.1%} and {high:.1%} of the labels are right, with 95 % certainty."
     )
     if known is not None:
         told.append(
-            f"For comparison: it is right on {known.accuracy:.0%} of all {known.texts} labelled texts that it had not "
-            "seen. Most of them were chosen for being hard, so this promises nothing."
+            f"For comparison: out of fold the classifier is right on {known.accuracy:.0%} of all {known.texts} "
+            "labelled texts. Most of these texts were chosen for being hard, so this share promises nothing."
         )
     return told
 
 
 def tell_seen(seen: Seen) -> list[str]:
-    """Tell what people said of a sample, in sentences."""
+    """Return people's labels of a sample in sentences."""
     low, high = seen.plan.promise.interval
     rest = f"; {seen.skipped} were skipped" if seen.skipped else ""
     told = [

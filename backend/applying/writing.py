@@ -1,7 +1,7 @@
 """Write planned labels to Label Studio, as predictions or as annotations, and take them back.
 
-A run is recorded before its first label is written. A run with the same labels as the last one goes on where that was
-killed, or finds that nothing is left to do.
+A run is recorded before its first label is written. A run with the same labels as the last one goes on where the last
+one was killed, or finds that nothing is left to do.
 """
 
 import json
@@ -19,7 +19,7 @@ from backend.studio.client import LabelStudioClient
 from backend.studio.marks import marked
 from model.tasks.task import Task
 
-# Tasks that are looked at before they get an annotation, so that none is written beside a person's.
+# Number of tasks that are read again just before they get annotations, so that none is written beside a person's.
 LOOKED_AT = 200
 Progress = Callable[[int, int], None]
 
@@ -39,7 +39,7 @@ def write_predictions(
         on_progress: called with (labels written, labels to write).
 
     Raises:
-        PublicationError: Label Studio stored fewer; run again, it goes on.
+        PublicationError: Label Studio stored fewer; another call goes on.
     """
     run = _begin(client, folder, plan, Form.PREDICTIONS)
     if not run.is_done:
@@ -87,7 +87,7 @@ def write_annotations(
 
 
 def undo(client: LabelStudioClient, folder: ProjectFolder, on_progress: Progress) -> tuple[int, int]:
-    """Delete all labels that `apply` wrote in a project; those that somebody changed are theirs, and stay.
+    """Delete all labels that `apply` wrote in a project, except annotations that somebody changed.
 
     Args:
         client: the client for Label Studio.
@@ -109,7 +109,7 @@ def undo(client: LabelStudioClient, folder: ProjectFolder, on_progress: Progress
 
 
 def _begin(client: LabelStudioClient, folder: ProjectFolder, plan: ApplyPlan, form: Form) -> Run:
-    """Return the run of these labels: one that has the same or was cut short, else a new one, which is recorded."""
+    """Return the run of a plan: an earlier run with the same labels or one that was cut short, else a new run."""
     runs = folder.applied.read()
     stored = client.prediction_counts(folder.project_id)
     same = next((run for run in runs if run.form is form and _goes_on(run, plan)), None)
@@ -159,7 +159,7 @@ def _remove_predictions(client: LabelStudioClient, folder: ProjectFolder, on_pro
 
 
 def _prediction(name: str, task: Task, task_id: int, given: Given) -> Mapping[str, Any]:
-    # These predictions are in no order, so that their score is free for the probability.
+    # These predictions are part of no order, so their score can be the probability.
     return {"task": task_id, "model_version": name, "score": given.confidence, "result": _items(task, given)}
 
 
@@ -170,7 +170,7 @@ def _items(task: Task, given: Given) -> list[dict[str, Any]]:
 def _without_annotation(
     client: LabelStudioClient, folder: ProjectFolder, task: Task, task_ids: Sequence[int]
 ) -> list[int]:
-    """The tasks that Label Studio has now, and that have no annotation, in order of their ids."""
+    """Return the tasks that Label Studio still has and that have no annotation, in order of their ids."""
     pages = client.tasks_by_id(folder.project_id, task_ids, [task.control])
     return [found.task_id for page in pages for found in page if not found.annotations]
 

@@ -108,8 +108,8 @@ def test_found_texts_come_next_with_the_search_as_their_reason(labelled, ask):
     assert wish.reason == "find: lovely"
     found = [labelled.studio.tasks_now[task_id].data["text"] for task_id in wish.task_ids]
     assert [text.split()[-1] for text in found] == ["lovely"] * 5
-    assert "no such task" in ask(ErrandKind.FIND, like=9_999).wrong
-    assert "no such label" in ask(ErrandKind.FIND, label="odd").wrong
+    assert "no task 9999" in ask(ErrandKind.FIND, like=9_999).wrong
+    assert "no label 'odd'" in ask(ErrandKind.FIND, label="odd").wrong
     assert labelled.folder.wish.read() == wish, "a search that fails leaves the last one"
 
 

@@ -83,7 +83,7 @@ def test_found_texts_come_next_until_the_search_ends(project):
 
 @pytest.mark.parametrize(
     ("asked", "said"),
-    [({"words": "  "}, "no word"), ({"like": 999}, "no such task"), ({"label": "odd"}, "no such label; it has 'neg'")],
+    [({"words": "  "}, "no word"), ({"like": 999}, "no task 999"), ({"label": "odd"}, "no label 'odd'; it has 'neg'")],
 )
 def test_what_cannot_be_looked_for_is_said(project, asked, said):
     with pytest.raises(ConfigurationError, match=said):
