@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import fmean
 
 from model.judging.growth import NEXT_LABELS, Gain, Step, gain_of_next
-from model.judging.history import Records
+from model.judging.history import Records, VersionRecord
 
 TOO_EARLY, GO_ON, SLOWING, ENOUGH = "too early", "go on", "slowing", "enough"
 # The least finished question decides for the project.
@@ -23,7 +23,7 @@ STABLE_KAPPA, SMALL_GAIN = 0.9, 0.013
 # more: from 64 to 247 labels Banking77 (77 classes) gained hardly 3 points on its labelled texts, and by 1,000 ten
 # points on test texts. From 8 labels a class on, the learner also trains BERT instead of the head alone.
 LEAST_LABELS, LABELS_A_CLASS, MOST_LEAST_LABELS = 100, 8, 1_000
-# Growth of macro F1 over a doubling of the labels that matters where accuracy hardly grows.
+# Growth of macro F1 beyond that of accuracy, over a doubling of the labels, that shows rare labels being learned.
 F1_GROWTH = 0.03
 
 
@@ -42,7 +42,7 @@ class Advice:
         gain_unknown: why it cannot be known; empty if it is.
         fair_accuracy: accuracy on the fair sample alone, out of fold; None without one.
         fair_texts: number of texts in it.
-        f1_growth: growth of macro F1 while the labels doubled; None before they have.
+        f1_growth: growth of macro F1 beyond that of accuracy while the labels doubled; None before they have.
     """
 
     state: str
@@ -128,12 +128,19 @@ def _why_unknown(records: Records) -> str:
 
 
 def _f1_growth(records: Records) -> float | None:
-    """Macro F1 now, minus that of the newest version with at most half of the labels."""
-    newest = records[-1]
-    halves = [record for record in records if 2 * record.labels <= newest.labels and record.macro_f1 is not None]
-    if newest.macro_f1 is None or not halves or halves[-1].macro_f1 is None:
-        return None
-    return newest.macro_f1 - halves[-1].macro_f1
+    """Macro F1 minus accuracy now, beyond the same of the newest version with at most half of the labels.
+
+    The texts that a strategy chooses get harder or easier as a project goes on. Both figures change with them; only the
+    difference tells rare labels from common ones.
+    """
+    newest = _lead_of_f1(records[-1])
+    halves = [lead for record in records if 2 * record.labels <= records[-1].labels for lead in _lead_of_f1(record)]
+    return newest[0] - halves[-1] if newest and halves else None
+
+
+def _lead_of_f1(record: VersionRecord) -> list[float]:
+    """Macro F1 minus accuracy, out of fold; empty without an estimate."""
+    return [] if record.macro_f1 is None or record.accuracy is None else [record.macro_f1 - record.accuracy]
 
 
 def _judge(figures: Advice) -> tuple[str, str, str]:
@@ -147,7 +154,9 @@ def _judge(figures: Advice) -> tuple[str, str, str]:
     if is_stable and is_small and not is_rare_growing:
         return ENOUGH, "More labels are hardly worth their time.", reason
     if is_rare_growing and is_small:
-        grown = f"macro F1 grew by {100 * (figures.f1_growth or 0):.1f} points while the labels doubled"
+        grown = (
+            f"macro F1 grew by {100 * (figures.f1_growth or 0):.1f} points more than accuracy while the labels doubled"
+        )
         return SLOWING, "Accuracy hardly grows any more, but rare labels are still being learned.", f"{reason}; {grown}"
     if is_stable or is_small:
         return SLOWING, "More labels bring less and less.", reason
@@ -163,7 +172,7 @@ def _why_too_early(figures: Advice) -> str:
 
 
 def _do_rare_grow(figures: Advice) -> bool:
-    """Whether macro F1, to which every label counts the same, grows though accuracy hardly does."""
+    """Whether macro F1, to which every label counts the same, grows more than accuracy."""
     return figures.f1_growth is not None and figures.f1_growth >= F1_GROWTH
 
 

@@ -50,6 +50,11 @@ def _section(recipe: Recipe, lines: Sequence[Line]) -> Iterator[str]:
     kept = [stop for stop in stops if stop.is_kept]
     yield f"**{len(kept)} of {len(stops)} projects kept the promise**: when the advice first said that labels are"
     yield f"enough, accuracy was within {100 * WITHIN:.0f} points of what {LABELS} give, with {LABELS // 2} at most."
+    could = sum(stop.at_end - stop.at_half <= WITHIN for stop in stops)
+    yield f"In {could} of the {len(stops)} this was possible: half of the labels gave that much."
+    advised = [stop for stop in stops if stop.lost is not None]
+    right = sum(stop.lost is not None and stop.lost <= WITHIN for stop in advised)
+    yield f"The advice came in {len(advised)}, sooner or later; in {right} of them accuracy was within these points."
     yield from [
         "",
         "| set | seed | labels | accuracy | with 1,000 | difference | kept, or why not |",
@@ -81,11 +86,16 @@ class _Stop:
     at_end: float
 
     @property
+    def lost(self) -> float | None:
+        """How much less accuracy was then than with all labels; None without the advice."""
+        return None if self.accuracy is None else self.at_end - self.accuracy
+
+    @property
     def is_kept(self) -> bool:
         """At half of the labels or fewer, and within WITHIN of the accuracy that all labels give."""
-        if self.labels is None or self.accuracy is None:
+        if self.labels is None or self.lost is None:
             return False
-        return self.labels <= LABELS // 2 and self.at_end - self.accuracy <= WITHIN
+        return self.labels <= LABELS // 2 and self.lost <= WITHIN
 
     @property
     def why(self) -> str:
@@ -94,7 +104,7 @@ class _Stop:
             lacks = f"half of the labels give {100 * (self.at_end - self.at_half):.1f} points less"
             return f"never advised to stop, {lacks}; at {self.last.labels} labels: {self.last.reason}"
         if self.labels > LABELS // 2:
-            return "advised later"
+            return "advised later" if self.at_end - self.at_half <= WITHIN else "advised later: half is too few"
         return "advised too early"
 
 

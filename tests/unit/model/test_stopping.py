@@ -66,7 +66,17 @@ def test_rare_labels_that_are_still_being_learned_are_told_though_accuracy_stand
     assert advice.state == SLOWING
     assert advice.sentence == "Accuracy hardly grows any more, but rare labels are still being learned."
     assert advice.f1_growth == pytest.approx(0.18)
-    assert "macro F1 grew by 18.0 points while the labels doubled" in advice.reason
+    assert "macro F1 grew by 18.0 points more than accuracy while the labels doubled" in advice.reason
+
+
+def test_labelled_texts_that_get_easier_for_all_labels_alike_are_no_rare_labels():
+    easier = tuple(
+        replace(record, accuracy=0.5 + record.labels / 1_000, macro_f1=0.49 + record.labels / 1_000)
+        for record in STABLE
+    )
+    advice = advise(easier)
+    assert advice.state == ENOUGH
+    assert advice.f1_growth == pytest.approx(0.0)
 
 
 def test_the_fair_sample_is_told_with_its_size():
