@@ -22,6 +22,7 @@ def rollback(
         check_model_dir(settings.model_dir, may_write=True)
         service = open_service(settings)
         folder = service.folder(project)
+        folder.check_exists()
         number = use_version(service, folder, to)
         answer(
             {"project": project, "model": number},
@@ -42,6 +43,7 @@ def promote(
         service = open_service(settings)
         service.rounds.ping()
         folder = service.folder(project)
+        folder.check_exists()
         promoted = promote_waiting(folder, version)
         service.rounds.request(project)
         numbers = " and ".join(map(str, promoted))

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from backend.errors import UnknownProjectError
 from backend.store.applied import Checked, Errand, ErrandReport, NextUpTab, Run, Sample, Wish
 from backend.store.documents import Document, Journal
 from backend.store.figures import Pause, QuestionFigures, TrainingRecord
@@ -304,6 +305,18 @@ class ProjectFolder:
     def exists(self) -> bool:
         """Whether the project has a folder."""
         return self.path.exists()
+
+    def check_exists(self) -> None:
+        """See that something is kept of the project.
+
+        Raises:
+            UnknownProjectError: it has no folder.
+        """
+        if not self.exists():
+            raise UnknownProjectError(
+                f"project {self.project_id} is unknown here: connect it in Label Studio → Settings → Model, "
+                "or set MODEL_DIR to the folder of the backend that knows it"
+            )
 
     def is_connected(self) -> bool:
         """Whether the project is connected to this backend, as far as the last round knows."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backend.errors import NoModelError, UnknownProjectError, UnknownQuestionError, UnsupportedConfigError
+from backend.errors import NoModelError, UnknownQuestionError, UnsupportedConfigError
 from backend.store.project_folder import ProjectFolder
 from backend.studio.config.kinds import read_tasks
 from backend.studio.markup import words_of
@@ -74,11 +74,7 @@ def questions_of(folder: ProjectFolder) -> Questions:
     Raises:
         UnknownProjectError: nothing is kept of the project.
     """
-    if not folder.exists():
-        raise UnknownProjectError(
-            f"project {folder.project_id} is unknown here: connect it in Label Studio → Settings → Model, "
-            "or set MODEL_DIR to the folder of the backend that knows it"
-        )
+    folder.check_exists()
     tasks = _tasks(folder)
     asked = [AskedQuestion(task.control, folder.of_question(place), task) for place, task in enumerate(tasks)]
     is_markup = any(field.kind == "HyperText" for task in tasks for field in task.fields)
