@@ -19,6 +19,8 @@ T = TypeVar("T")
 BROKEN, UNFINISHED = ".broken", ".tmp"
 # The system lacks something for a moment; the file itself is well.
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT})
+# What a parser raises for damaged content: a number too large to count with, or lists nested thousands deep, too.
+DAMAGE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _PIECE_BYTES = 1 << 20
 # Arguments of renameat2 (Linux) and renamex_np (macOS), which Python lacks.
 _AT_FDCWD, _RENAME_EXCHANGE, _RENAME_SWAP = -100, 2, 2
@@ -198,7 +200,7 @@ def read_or_set_aside(file: Path, parse: Callable[[bytes], T]) -> T | None:
 
     Args:
         file: the file.
-        parse: turns the content into a value; raises ValueError, LookupError or TypeError if the content is damaged.
+        parse: turns the content into a value; raises one of `DAMAGE` if the content is damaged.
 
     Returns:
         The value; None if the file is missing or was set aside.
@@ -217,7 +219,7 @@ def read_or_set_aside(file: Path, parse: Callable[[bytes], T]) -> T | None:
         return None
     try:
         return parse(content)
-    except (ValueError, LookupError, TypeError) as error:
+    except DAMAGE as error:
         with suppress(OSError):
             # Another process may have written a valid content since the read.
             if file.read_bytes() == content:

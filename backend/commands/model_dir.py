@@ -29,7 +29,7 @@ def check_model_dir(model_dir: Path, *, may_write: bool) -> None:
 
 def projects_in(model_dir: Path) -> list[int]:
     """Return the ids of all projects of which MODEL_DIR has a folder, in order."""
-    return sorted(int(path.name) for path in (model_dir / "projects").glob("*") if path.name.isdigit())
+    return sorted(int(path.name) for path in (model_dir / "projects").glob("*") if path.name.isdecimal())
 
 
 _EFFECTIVE = os.access in os.supports_effective_ids
@@ -41,7 +41,7 @@ def _folders(model_dir: Path) -> Iterator[Path]:
     for folder in (model_dir / "redis", model_dir / "projects"):
         if folder.exists():
             yield folder
-    yield from (folder for folder in (model_dir / "projects").glob("*") if folder.name.isdigit())
+    yield from (folder for folder in (model_dir / "projects").glob("*") if folder.name.isdecimal())
 
 
 def _nearest(model_dir: Path) -> Path:

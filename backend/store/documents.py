@@ -9,8 +9,8 @@ from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from model.files import append_line, discard, read_or_set_aside, write_whole
-from model.seals import sealed, unsealed
+from model.files import DAMAGE, append_line, discard, read_or_set_aside, write_whole
+from model.seals import read_sealed, sealed
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ class Document(Generic[T]):
 
     def _parsed(self, content: bytes) -> T:
         try:
-            return self._adapter.validate_json(unsealed(content))
+            return self._adapter.validate_python(read_sealed(content))
         except ValidationError as error:
             # Without the input, which may hold texts: the message goes to the log.
             raise ValueError(error.errors(include_url=False, include_input=False)[0]["msg"]) from error
@@ -82,8 +82,8 @@ class Journal(Generic[T]):
         records: list[T] = []
         for line in lines:
             # Half a line, a damaged one, or one of another release; pydantic's error is a ValueError too.
-            with suppress(ValueError):
-                records.append(self._adapter.validate_json(unsealed(line)))
+            with suppress(*DAMAGE):
+                records.append(self._adapter.validate_python(read_sealed(line)))
         if lines and not records:
             raise ValueError("no line holds a record")
         return records

@@ -299,7 +299,7 @@ class ProjectFolder:
 
     def of_further_questions(self) -> list["ProjectFolder"]:
         """The folders that further questions have so far, in order."""
-        places = sorted(int(path.name) for path in (self.path / _QUESTIONS).glob("*") if path.name.isdigit())
+        places = sorted(int(path.name) for path in (self.path / _QUESTIONS).glob("*") if path.name.isdecimal())
         return [self.of_question(place) for place in places]
 
     def exists(self) -> bool:
@@ -358,5 +358,5 @@ class ProjectFolder:
 
 def known_projects(model_dir: Path) -> list[int]:
     """Return the ids of all projects that are connected or asked to be, in order."""
-    ids = [int(path.name) for path in (model_dir / "projects").glob("*") if path.name.isdigit()]
+    ids = [int(path.name) for path in (model_dir / "projects").glob("*") if path.name.isdecimal()]
     return sorted(project_id for project_id in ids if ProjectFolder(model_dir, project_id).is_known())

@@ -24,6 +24,8 @@ SHOWN_NEXT = 10
 _OPEN_TRIES = 3
 # SQLite takes at most 32,766 values in one statement.
 _TASKS_A_QUERY = 10_000
+# The largest integer of SQLite.
+MOST_ID = 2**63 - 1
 _TABLE = "CREATE TABLE places (place INTEGER PRIMARY KEY, task INTEGER, text_digest INTEGER, reason TEXT, result TEXT)"
 # Created after all rows are inserted, which is faster than an index that grows with each row.
 _INDEX = "CREATE UNIQUE INDEX places_by_task ON places (task)"
@@ -201,7 +203,7 @@ class PublishedOrder:
             Places by task id, without tasks that are not in the order.
         """
         found = {}
-        remaining = iter(task_ids)
+        remaining = (task_id for task_id in task_ids if task_id <= MOST_ID)
         while chunk := list(islice(remaining, _TASKS_A_QUERY)):
             marks = ", ".join("?" * len(chunk))
             query = f"SELECT {_COLUMNS} FROM places WHERE task IN ({marks})"  # noqa: S608 - marks alone are put in

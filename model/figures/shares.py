@@ -26,8 +26,8 @@ class Share:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The 95 % interval of Wilson (1927, "Probable inference"); None of nothing."""
-        if not self.of:
+        """The 95 % interval of Wilson (1927, "Probable inference"); None of nothing, and of a count that is no part."""
+        if not self.of or not 0 <= self.count <= self.of:
             return None
         share, spread = self.count / self.of, _Z**2 / self.of
         middle = (share + spread / 2) / (1 + spread)

@@ -6,21 +6,22 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
 
 from model.encoder.classifier import TextClassifier, load_classifier
 from model.errors import DamagedVersionError, VersionError
-from model.files import is_shortage, set_aside, sha256_of, size_and_times
+from model.files import DAMAGE, is_shortage, set_aside, sha256_of, size_and_times
 from model.learner.evaluation import Evaluation
 from model.learner.held_out import HELD_OUT, HeldOutAnswers
 from model.learner.prototypes import NO_TRUST, Trust
-from model.seals import unsealed
+from model.seals import read_sealed
 from model.types import IntArray, LabelSet, LabelTexts
 
 # What a missing or damaged file of a version may raise.
-_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, SafetensorError)
+_DAMAGE = (*DAMAGE, OSError, SafetensorError)
 
 # Versions whose files this process compared with their checksums, and size and times of each file then.
 _compared: dict[Path, list[tuple[int, int, int]]] = {}
@@ -165,25 +166,36 @@ def read_version(folder: Path) -> ModelVersion:
 
 
 def _parsed(folder: Path) -> ModelVersion:
-    manifest = json.loads(unsealed((folder / "manifest.json").read_bytes()))
+    manifest = read_sealed((folder / "manifest.json").read_bytes())
     config, metrics = manifest["config"], manifest["metrics"]
     return ModelVersion(
         number=int(folder.name),
         folder=folder,
         label_set=LabelSet.read(manifest["label_set"]),
-        labels=manifest["labels"],
+        labels=int(manifest["labels"]),
         recipe=config["recipe"],
         encoder=config["encoder"],
         label_digests_N=np.array(manifest["label_digests"], dtype=np.uint64),
         recipe_used=metrics.get("recipe", config["recipe"]),
-        out_of_fold=Evaluation(**measured) if (measured := metrics.get("out_of_fold")) else None,
+        out_of_fold=_evaluation(measured) if (measured := metrics.get("out_of_fold")) else None,
         warnings=tuple(manifest.get("warnings", ())),
-        weak_labels=manifest.get("weak_labels", 0),
+        weak_labels=int(manifest.get("weak_labels", 0)),
         data_sha256=manifest.get("data_sha256", ""),
         label_texts=tuple(tuple(texts) for texts in manifest.get("label_texts", [])),
         trust=Trust(**metrics["trust"]) if "trust" in metrics else NO_TRUST,
         sha256=dict(manifest.get("sha256", {})),
         question=manifest.get("question", ""),
         created_at=manifest.get("created_at", ""),
-        labels_by_class=tuple(manifest.get("labels_by_class", ())),
+        labels_by_class=tuple(map(int, manifest.get("labels_by_class", ()))),
+    )
+
+
+def _evaluation(measured: Mapping[str, Any]) -> Evaluation:
+    error = measured.get("mae")
+    return Evaluation(
+        accuracy=float(measured["accuracy"]),
+        macro_f1=float(measured["macro_f1"]),
+        calibration_error=float(measured["calibration_error"]),
+        texts=int(measured["texts"]),
+        mae=None if error is None else float(error),
     )

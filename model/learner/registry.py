@@ -26,7 +26,7 @@ from model.learner.model_version import ModelVersion, read_version
 from model.learner.recipes import TrainingConfig
 from model.learner.training import Trained
 from model.links import link_of
-from model.seals import sealed, unsealed
+from model.seals import read_sealed, sealed
 from model.text_digests import text_digest
 from model.types import IntArray, LabelTexts, Targets
 
@@ -59,7 +59,7 @@ class Registry:
     def numbers(self) -> list[int]:
         """The versions on disk, oldest first; damage in them may not be known yet."""
         names = (path.name for path in self._folder.glob("*") if path.is_dir())
-        return sorted(int(name) for name in names if name.isdigit())
+        return sorted(int(name) for name in names if name.isdecimal())
 
     def latest(self) -> ModelVersion | None:
         """The version that was trained last, current or not."""
@@ -174,16 +174,16 @@ class Registry:
         Where the file is lost, the versions on disk count, those that were set aside and the current one.
         """
         counter = self._folder / "counter"
-        last = read_or_set_aside(counter, lambda content: int(unsealed(content))) or 0
+        last = read_or_set_aside(counter, lambda content: int(read_sealed(content))) or 0
         names = [path.name.removesuffix(BROKEN) for path in self._folder.glob("*")]
-        on_disk = [int(name) for name in names if name.isdigit()]
+        on_disk = [int(name) for name in names if name.isdecimal()]
         number = max([last, *on_disk, *self._pointer().values()]) + 1
         write_whole(counter, sealed(str(number).encode()))
         return number
 
 
 def _parsed_pointer(content: bytes) -> dict[str, int]:
-    pointer = json.loads(unsealed(content))
+    pointer = read_sealed(content)
     return {"number": int(pointer["number"]), "newest_seen": int(pointer.get("newest_seen", 0))}
 
 

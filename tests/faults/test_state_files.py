@@ -18,10 +18,12 @@ import pytest
 import torch
 from flask.testing import FlaskClient
 
+from backend.applying.errands import KeptPlan, kept_plan
+from backend.applying.planning import NOTHING_LEFT, ApplyPlan
 from backend.commands.doctor import look_at_files
 from backend.rounds.round import Round
 from backend.settings import Settings
-from backend.store.applied import Form, Given, Run, Sample, Wish
+from backend.store.applied import Checked, Errand, ErrandKind, ErrandReport, Form, Given, Run, Sample, Wish
 from backend.store.project_folder import Connection, ProjectFolder, Setup
 from backend.store.selections import LLMLabel, Picked, Selection
 from backend.studio.config.kinds import KINDS
@@ -87,6 +89,7 @@ DOCUMENTS = (
     "labeling.json",
     *("history.json", "stop_answers.json", "gate.json"),
     *("applied.json", "sample.json", "wish.json", "next_up.json"),
+    *("errand.json", "errand_report.json", "checked.json", "plan.json"),
 )
 FILES = {
     **{name: name for name in DOCUMENTS},
@@ -118,8 +121,9 @@ WHOLE_WHEN_CUT = {"rounds.jsonl", "trainings.jsonl"}
 WHOLE_WHEN_CHANGED = {"rounds.jsonl", "trainings.jsonl", "tasks.sqlite"}
 # A file that is not there cannot be set aside. A model version or an order can, that misses one of its files.
 TOLD_WHEN_REMOVED = {name for name, told in FILES.items() if told.endswith("versions/2") or name == "order-*.sqlite"}
-# Only the next training reads them; `test_registry.py` and `test_remembering.py` damage them.
-READ_BY_TRAININGS = {"versions/counter", "stop_answers.json"}
+# Only the next training reads the first two (`test_registry.py` and `test_remembering.py` damage them), and only an
+# errand that goes on the third.
+READ_LATER = {"versions/counter", "stop_answers.json", "plan.json"}
 
 
 @dataclass
@@ -200,6 +204,11 @@ def grown(tmp_path_factory: pytest.TempPathFactory, small_encoder: str) -> Proje
     # Of tasks that people labelled, so that they change no order.
     folder.sample.write(Sample(5.0, 2, "stars", 0.9, 0.8, 1, 1, {1: Given(("2 or more",), 0.9)}, (1,)))
     folder.wish.write(Wish(5.0, "find: film", (1,)))
+    folder.errand.write(Errand(ErrandKind.CHECK, 5.0))
+    folder.errand_report.write(ErrandReport(5.0, ended_at=6.0, said=("What can be promised was checked.",)))
+    folder.checked.write(Checked(5.0, 0.9, "stars", 2, True, share=0.5, expected=0.95, interval=(0.91, 0.99)))
+    given = {1: Given(("2 or more",), 0.9)}
+    kept_plan(folder).write(KeptPlan(5.0, ApplyPlan("stars", 2, 1, 0.9, given, {}, NOTHING_LEFT)))
     Ledger(folder.llm_folder / "ledger.json").add(Reply("1", prompt_tokens=10, completion_tokens=2))
     project.label()
     shutil.copytree(folder.path, folder.path.with_name(str(UNHARMED)))
@@ -219,7 +228,7 @@ def is_told(project: Project, pattern: str) -> bool:
 
 
 def must_be_told(file: str, damage: str) -> bool:
-    if damage == "removed" or file in READ_BY_TRAININGS:
+    if damage == "removed" or file in READ_LATER:
         return file in TOLD_WHEN_REMOVED
     if damage == "emptied":
         return file not in WHOLE_WHEN_EMPTY

@@ -72,7 +72,7 @@ def _free_name(model_dir: Path) -> Path:
 
 def _projects_in(model_dir: Path) -> Iterator[ProjectFolder]:
     for path in project_folders(model_dir):
-        if path.name.isdigit():
+        if path.name.isdecimal():
             yield ProjectFolder(model_dir, int(path.name))
 
 

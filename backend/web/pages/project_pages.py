@@ -197,8 +197,11 @@ def _random_accuracy(training: object) -> object:
 
 @pages.app_template_filter("when")
 def _when(seconds: float | None) -> str:
-    """A time in UTC, to the minute."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M") if seconds else NO_FIGURE
+    """A time in UTC, to the minute; none for a number that no calendar has."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M") if seconds else NO_FIGURE
+    except (OverflowError, ValueError):
+        return NO_FIGURE
 
 
 @pages.app_template_filter("lasting")

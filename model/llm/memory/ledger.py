@@ -8,7 +8,7 @@ from pathlib import Path
 from model.errors import LLMBudgetError
 from model.files import alone_with, read_or_set_aside, write_whole
 from model.llm.chat import Reply
-from model.seals import sealed, unsealed
+from model.seals import read_sealed, sealed
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class Ledger:
 
 
 def _parsed(content: bytes) -> Spent:
-    raw = json.loads(unsealed(content))
+    raw = read_sealed(content)
     if not isinstance(raw, dict) or not all(isinstance(count, int) and count >= 0 for count in raw.values()):
         raise ValueError("not an account")
     counts = {name: raw[name] for name in asdict(Spent()) if name in raw}

@@ -13,7 +13,7 @@ from model.llm.asking import count_tokens
 from model.llm.chat import Chat, Message, Reply
 from model.llm.memory.ledger import Ledger
 from model.llm.provider import LLMTimeoutError
-from model.seals import sealed, unsealed
+from model.seals import read_sealed, sealed
 
 
 class RememberedChat:
@@ -102,7 +102,7 @@ def _with_usage(reply: Reply, prompt_tokens: int) -> Reply:
 def _read(file: Path) -> Reply | None:
     """The stored reply; None without a readable file."""
     try:
-        raw = json.loads(unsealed(file.read_bytes()))
+        raw = read_sealed(file.read_bytes())
         text, is_cut = raw["text"], raw["is_cut"]
     except (OSError, ValueError, LookupError, TypeError):
         return None

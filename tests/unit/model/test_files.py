@@ -1,4 +1,5 @@
 import errno
+import json
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,15 @@ def test_a_file_that_may_not_be_read_is_set_aside(file, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Path, "read_bytes", refuse)
         assert read_or_set_aside(file, bytes.decode) is None
+    assert names(file.parent) == ["note.txt.broken"]
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"number": 1e999}', b'{"number": Infinity}', b'{"number": []}', b"[]", b"3", b"[" * 100_000]
+)
+def test_a_pointer_of_any_other_form_is_set_aside(file, content):
+    file.write_bytes(content)
+    assert read_or_set_aside(file, lambda content: int(json.loads(content)["number"])) is None
     assert names(file.parent) == ["note.txt.broken"]
 
 
