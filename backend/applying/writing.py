@@ -76,13 +76,12 @@ def write_annotations(
     written = 0
     wanted = sorted(plan.labels)
     for start in range(0, len(wanted), LOOKED_AT):
-        part = wanted[start : start + LOOKED_AT]
-        for task_id in _without_annotation(client, folder, task, part):
+        for task_id in _without_annotation(client, folder, task, wanted[start : start + LOOKED_AT]):
             result = marked(_items(task, plan.labels[task_id]), run.name)
             unique_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"shortlist/{folder.project_id}/{task_id}/{run.name}"))
             written += client.annotate_as_us(task_id, result, unique_id)
             on_progress(written, len(plan.labels))
-        written -= _give_way(client, folder, task, part)
+    written -= _give_way(client, folder, task, wanted)
     return _end(folder, run), written
 
 
@@ -176,7 +175,7 @@ def _without_annotation(
 
 
 def _give_way(client: LabelStudioClient, folder: ProjectFolder, task: Task, task_ids: Sequence[int]) -> int:
-    """Delete our annotations of tasks that somebody labelled, or skipped, after we looked; return how many."""
+    """Delete our annotations of tasks that somebody labelled, or skipped, while we wrote; return how many."""
     pages = client.tasks_by_id(folder.project_id, task_ids, [task.control])
     tasks = (found for page in pages for found in page)
     both = [found.task_id for found in tasks if len({given.is_applied for given in found.annotations or ()}) > 1]

@@ -439,9 +439,10 @@ def test_where_everything_is_labelled_there_is_no_sample_to_draw_and_the_classif
 
 
 @pytest.mark.parametrize("skips", [False, True])
-def test_who_labels_or_skips_a_task_while_apply_writes_is_the_only_one_who_answered_it(project, skips):
+@pytest.mark.parametrize("which", [min, max], ids=["labelled before", "labelled later"])
+def test_who_labels_or_skips_a_task_while_apply_writes_is_the_only_one_who_answered_it(project, which, skips):
     rest, plan = project.plan()
-    theirs = max(plan.labels)
+    theirs = which(plan.labels)
 
     def meanwhile(done: int, total: int) -> None:
         if done == 3:
