@@ -1,6 +1,6 @@
 """When to stop labelling: advice in a sentence with its reason, by the history of a question's model versions.
 
-Nothing here stops anything: people decide. `docs/when-to-stop.md` has the equations, the figures and the limits.
+The advice stops nothing: people decide. `docs/when-to-stop.md` has the equations, the figures and the limits.
 """
 
 from collections.abc import Iterable
@@ -14,22 +14,23 @@ from model.judging.history import Records, VersionRecord
 TOO_EARLY, GO_ON, SLOWING, ENOUGH = "too early", "go on", "slowing", "enough"
 # The least finished question decides for the project.
 _STATES = (TOO_EARLY, GO_ON, SLOWING, ENOUGH)
-# So many successive agreements count; Bloodgood and Vijay-Shanker (2009) take the mean of the last three, too.
+# Number of successive agreements whose mean counts, as in Bloodgood and Vijay-Shanker (2009).
 WINDOW = 3
 # Chosen on seed 0 of the four sets of `benchmarks/learning/stopping.md`, so that accuracy is within 2 points of what
 # 1,000 labels give.
 STABLE_KAPPA, SMALL_GAIN = 0.9, 0.013
-# With fewer labels than this, three versions that agree may agree on what they all have not seen. Many classes need
-# more: from 64 to 247 labels Banking77 (77 classes) gained hardly 3 points on its labelled texts, and by 1,000 ten
-# points on test texts. From 8 labels a class on, the learner also trains BERT instead of the head alone.
+# Fewest labels for advice: with fewer, versions may agree because none has seen enough. Many classes need more: from 64
+# to 247 labels Banking77 (77 classes) gained hardly 3 points on its labelled texts, and by 1,000 ten points on test
+# texts. From 8 labels a class on, the learner also trains BERT instead of the head alone.
 LEAST_LABELS, LABELS_A_CLASS, MOST_LEAST_LABELS = 100, 8, 1_000
-# Growth of macro F1 beyond that of accuracy, over a doubling of the labels, that shows rare labels being learned.
+# Least growth of macro F1 beyond that of accuracy, over a doubling of the labels, that shows that rare labels are
+# still being learned.
 F1_GROWTH = 0.03
 
 
 @dataclass(frozen=True)
 class Advice:
-    """What to do next, for people, and the figures behind it.
+    """Advice to go on or to stop, and its figures.
 
     Attributes:
         state: one of TOO_EARLY, GO_ON, SLOWING, ENOUGH.
@@ -38,11 +39,11 @@ class Advice:
         labels: number of labels of the newest version.
         least_labels: with fewer labels there is no advice.
         kappa: mean agreement of the last WINDOW pairs of versions on texts of the pool; None before there are so many.
-        gain: expected gain in accuracy of the next NEXT_LABELS labels; None while it cannot be known.
-        gain_unknown: why it cannot be known; empty if it is.
-        fair_accuracy: accuracy on the fair sample alone, out of fold; None without one.
-        fair_texts: number of texts in it.
-        f1_growth: growth of macro F1 beyond that of accuracy while the labels doubled; None before they have.
+        gain: expected gain in accuracy of the next NEXT_LABELS labels; None while unknown.
+        gain_unknown: why the gain is unknown; empty if it is known.
+        fair_accuracy: accuracy on the fair sample alone, out of fold; None without a sample.
+        fair_texts: number of texts in the fair sample.
+        f1_growth: growth of macro F1 beyond that of accuracy while the labels doubled; None before the labels doubled.
     """
 
     state: str
@@ -85,7 +86,7 @@ def advise(records: Records) -> Advice:
 
 
 def least_finished(advices: Iterable[tuple[str, Advice]]) -> tuple[str, Advice] | None:
-    """The question that needs labels most, with its advice: it decides for the project. None without questions.
+    """Return the question that needs labels most, with its advice: it stands for the project. None without questions.
 
     Args:
         advices: name and advice of each question.
@@ -98,7 +99,7 @@ def _expected(advice: Advice) -> float:
 
 
 def _figures(records: Records) -> Advice:
-    """All that the advice goes by; no advice yet."""
+    """Return the figures of the advice, without state, sentence and reason."""
     newest = records[-1]
     kappas = [record.kappa for record in records[-WINDOW:] if record.kappa is not None]
     gain = gain_of_next(_steps(records), newest.labels)
@@ -144,7 +145,7 @@ def _lead_of_f1(record: VersionRecord) -> list[float]:
 
 
 def _judge(figures: Advice) -> tuple[str, str, str]:
-    """State, sentence and reason."""
+    """Return state, sentence and reason."""
     gain, kappa = figures.gain, figures.kappa
     if gain is None or kappa is None or figures.labels < figures.least_labels:
         return TOO_EARLY, "Too early to say whether more labels are worth their time.", _why_too_early(figures)

@@ -7,7 +7,7 @@ import scipy
 
 from model.types import BoolArray, IntArray
 
-# A version is held back only where chance alone would do this so rarely, and where it costs so much.
+# A version is held back only if its p-value lies below WORSE_P, and if it loses WORSE_SHARE of the texts or more.
 WORSE_P, WORSE_SHARE = 0.01, 0.02
 
 
@@ -38,7 +38,7 @@ class Paired:
 
     @property
     def p_worse(self) -> float:
-        """Chance of so many worse answers, or more, between two versions that are equally good.
+        """Probability of so many worse answers, or more, between two equally good versions.
 
         The exact one-sided sign test on the texts where the two differ (McNemar, 1947, in its exact form).
         """
@@ -47,12 +47,12 @@ class Paired:
 
     @property
     def p_better(self) -> float:
-        """The same chance of so many better answers."""
+        """Probability of so many better answers, or more, between two equally good versions."""
         return Paired(self.worse, self.better, self.texts).p_worse
 
     @property
     def is_clearly_worse(self) -> bool:
-        """The newer version loses more than WORSE_SHARE, and more than chance explains."""
+        """Whether the newer version loses WORSE_SHARE or more, and more than chance explains."""
         return self.gain <= -WORSE_SHARE and self.p_worse < WORSE_P
 
 
@@ -61,7 +61,7 @@ def compare(newer_right_M: BoolArray, older_right_M: BoolArray) -> Paired:
 
     Args:
         newer_right_M: whether the newer version gets each of M texts right.
-        older_right_M: the same of the older version.
+        older_right_M: whether the older version gets each of them right.
     """
     return Paired(
         better=int(np.count_nonzero(newer_right_M & ~older_right_M)),
@@ -72,18 +72,18 @@ def compare(newer_right_M: BoolArray, older_right_M: BoolArray) -> Paired:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """How one version did on labelled texts that it was not trained on.
+    """The out-of-fold answers of one version to labelled texts.
 
     Attributes:
-        digests_N: stand for the texts with their labels; each once.
-        right_N: whether it got each of them right.
+        digests_N: digests of the texts with their labels; each once.
+        right_N: whether the answer to each text is right.
     """
 
     digests_N: IntArray
     right_N: BoolArray
 
     def some(self, is_meant_N: BoolArray) -> "HeldOut":
-        """A part of the texts."""
+        """Return a part of the texts."""
         return HeldOut(self.digests_N[is_meant_N], self.right_N[is_meant_N])
 
 

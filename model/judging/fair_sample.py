@@ -1,4 +1,4 @@
-"""A fair sample of the labelled tasks: those that a draw over all tasks came to first, whoever labelled them and why.
+"""A fair sample of the labelled tasks: the first tasks of a random draw over all tasks, for whatever reason labelled.
 
 Query strategies choose hard texts, so an accuracy on labelled texts is that of hard texts. Every task has a fixed
 random number, the hash of its id. The random places of each order (the setting EXPLORE) go to the tasks with the
@@ -9,8 +9,7 @@ import numpy as np
 
 from model.types import BoolArray, IntArray
 
-# A task that is open in an annotator's browser, or that nobody can answer, does not end the sample: one in twenty may
-# be missing.
+# Share of unlabelled tasks that does not end the sample: a task may be open in a browser, or nobody can answer it.
 MISSING_SHARE = 0.05
 # Constants of SplitMix64 (Steele, Lea and Flood, 2014).
 _STEP, _FIRST, _SECOND = (np.uint64(number) for number in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
@@ -18,7 +17,7 @@ _SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
 
 
 def draw_numbers(task_ids_N: IntArray) -> IntArray:
-    """The fixed random number of each task, uniform over 64 bits: numbers_N, uint64."""
+    """Return the fixed random number of each task, uniform over 64 bits: numbers_N, uint64."""
     numbers_N = task_ids_N.astype(np.uint64) * _STEP + _STEP
     numbers_N = (numbers_N ^ (numbers_N >> _SHIFTS[0])) * _FIRST
     numbers_N = (numbers_N ^ (numbers_N >> _SHIFTS[1])) * _SECOND

@@ -1,4 +1,4 @@
-"""The accuracy that the next labels are worth, by the gains that earlier labels brought."""
+"""The expected gain in accuracy from the next labels, by the gains from earlier labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ import numpy as np
 from model.judging.comparison import Paired
 from model.types import FloatArray
 
-# The next labels whose worth is told.
+# Number of next labels whose gain is estimated.
 NEXT_LABELS = 100
 # Exponents of the power law: from almost a straight line, as where label names gave a good start and many classes are
-# learned one by one, to a curve that flattens soon. 0, a logarithm, stands between two of them.
+# learned one by one, to a curve that flattens soon. The exponent 0, a logarithm, lies between two of them.
 EXPONENTS_K = np.linspace(-0.75, 1.05, 19)
 # Gains that are tried, as shares of all texts, and the prior on them: normal around 0, cut at 0.
 GAINS_G = np.linspace(0.0, 0.3, 601)
 PRIOR_SPREAD = 0.03
-# Fewer steps, or steps with fewer texts, say little more than the prior.
+# With fewer steps, or fewer texts in the last step, the estimate would be little more than the prior.
 LEAST_STEPS, LEAST_TEXTS = 2, 30
 # The interval holds the gain with this probability.
 CONFIDENCE = 0.9
@@ -24,12 +24,12 @@ CONFIDENCE = 0.9
 
 @dataclass(frozen=True)
 class Step:
-    """What the labels between two trainings brought.
+    """The gain from the labels between two trainings.
 
     Attributes:
-        before: number of labels of the older version, as many as its estimate learned from.
-        after: the same of the newer version.
-        paired: both versions on the same texts, neither trained on them.
+        before: number of labels that the classifiers of the older version's estimate learned from.
+        after: number of labels that the classifiers of the newer version's estimate learned from.
+        paired: both versions' out-of-fold answers to the same texts.
     """
 
     before: int
@@ -49,16 +49,16 @@ class Gain:
 def gain_of_next(steps: Sequence[Step], labels: int, more: int = NEXT_LABELS) -> Gain | None:
     """Expect the gain of more labels by a power law: accuracy with n labels is a - b n^-c.
 
-    The law is fitted to the gains between successive versions on the same texts, not to the accuracies: what is hard in
-    these texts is hard for both. Every gain G of the next labels and exponent c is tried; b follows from both. The
-    likelihood of a measured gain is normal with its own standard error; exponents are equally likely beforehand, and
-    gains normal around 0. So the interval is wide as long as there are few steps, and never below 0: that a version is
-    worse is not the curve's to say.
+    The law is fitted to the gains between successive versions on the same texts, not to the accuracies: hard texts are
+    hard for both versions. Every gain G of the next labels and exponent c is tried; b follows from both. The
+    likelihood of a measured gain is normal with its own standard error; the prior of exponents is even, that of gains
+    normal around 0. So the interval is wide while there are few steps, and never below 0: the curve cannot tell that a
+    version is worse.
 
     Args:
         steps: from the first training on; a step without more labels is left out.
         labels: number of labels now.
-        more: how many come next.
+        more: number of next labels.
 
     Returns:
         None while there are too few steps or texts.
@@ -76,7 +76,7 @@ def gain_of_next(steps: Sequence[Step], labels: int, more: int = NEXT_LABELS) ->
 
 
 def _shrinking(before: int, after: int) -> FloatArray:
-    """How much n^-c shrinks between two numbers of labels, for each exponent; negative where c is."""
+    """Return the decrease of n^-c between two numbers of labels, for each exponent; negative for a negative c."""
     shrinking_K: FloatArray = float(before) ** -EXPONENTS_K - float(after) ** -EXPONENTS_K
     return shrinking_K
 

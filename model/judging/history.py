@@ -1,4 +1,4 @@
-"""What is remembered of each model version, to tell how learning goes on."""
+"""The record of each model version, by which later versions are judged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class VersionRecord:
         at: when it was trained, in seconds since 1970.
         accuracy, macro_f1: out of fold on all labelled texts; None without an estimate.
         random: right answers out of fold among the fair sample alone.
-        paired: out of fold, this version and the one before on texts that both learned from.
+        paired: out-of-fold answers of this version and the one before to texts that both learned from.
         random_paired: the same on the fair sample alone.
         kappa: agreement with the version before on the stop set; None for the first.
         classes: number of classes that it tells apart.

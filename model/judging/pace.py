@@ -1,4 +1,4 @@
-"""The pace of the people who label: labels an hour of work; breaks are no work."""
+"""The pace of labelling: labels an hour of work, without breaks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from model.types import FloatArray
 BREAK_S = 600.0
 # A person's labels that follow each other faster were imported.
 FASTEST_S = 0.5
-# The last so many hours of work count: people get faster, and teams change.
+# Only this much of the latest work counts: people get faster, and teams change.
 RECENT_S = 2 * 3600.0
-# Fewer labels, or less work, tell no pace.
+# With fewer labels, or less work, the pace is unknown.
 LEAST_LABELS, LEAST_S = 20, 300.0
 
 
@@ -22,15 +22,15 @@ class Pace:
     """How fast people label.
 
     Attributes:
-        labels_per_hour: of work, all people together.
-        labels: number of labels that this is from.
+        labels_per_hour: labels an hour of work, all people together.
+        labels: number of labels from which the pace is measured.
     """
 
     labels_per_hour: float
     labels: int
 
     def hours(self, labels: int) -> float:
-        """Hours of work for so many labels."""
+        """Return the hours of work for a number of labels."""
         return labels / self.labels_per_hour
 
 
@@ -45,7 +45,7 @@ def pace_of(times_by_person: Sequence[Sequence[float]]) -> Pace | None:
     """
     times_N = np.sort(np.concatenate([_by_hand(times) for times in times_by_person] or [np.zeros(0)]))
     gaps_M = np.diff(times_N)[::-1]
-    # The first label after a break has no time of its own.
+    # The time of the first label after a break is unknown.
     worked_M = gaps_M[gaps_M <= BREAK_S]
     recent_M = worked_M[np.cumsum(worked_M) <= RECENT_S]
     seconds = float(recent_M.sum())
@@ -65,11 +65,11 @@ def people_at_work(times_by_person: Sequence[Sequence[float]]) -> int:
 
 
 def _by_hand(times: Sequence[float]) -> FloatArray:
-    """The times of labels that a person gave one by one."""
+    """Return the times of labels that a person gave one by one."""
     sorted_N: FloatArray = np.sort(np.asarray(times, dtype=float))
     if len(sorted_N) < 2:
         return sorted_N
     is_fast_M = np.diff(sorted_N) < FASTEST_S
-    # Of two labels that follow too fast, neither was given by hand.
+    # If two labels follow too fast, neither was given by hand.
     by_hand_M: FloatArray = sorted_N[~(np.append(is_fast_M, False) | np.insert(is_fast_M, 0, False))]
     return by_hand_M
