@@ -1,4 +1,4 @@
 """Label the rest: which texts a classifier may label by itself, and how precise its labels are.
 
-It may import `learner`, `encoder` and `query`; `promise.py` knows arrays alone. Nothing in `model` imports it.
+This folder may import `learner`, `encoder` and `query`; `promise.py` knows arrays alone. Nothing in `model` imports it.
 """

@@ -1,4 +1,4 @@
-"""What a model version would say of labelled texts that it had not seen: it is trained anew without them, in folds."""
+"""Predict labelled texts as if a model version had not learned from them: it is trained again without them."""
 
 import numpy as np
 import torch
@@ -11,8 +11,8 @@ from model.learner.recipes import TrainingConfig, count_steps, make_plan
 from model.learner.training import Start, StepProgress, do_not_stop, ignore_steps
 from model.types import FloatArray, IntArray, TrainingData
 
-# More folds leave each classifier more labels, so that it is more like the version. Each costs a training: seconds for
-# a head alone, up to a minute for a tuned encoder.
+# With more folds each classifier has more labels and is more like the version. A fold costs a training: seconds for a
+# head alone, up to a minute for a tuned encoder.
 HEAD_FOLDS, TUNED_FOLDS = 20, 5
 
 
@@ -31,7 +31,7 @@ def held_out_proba(
     Texts that are the same are held out together: a copy with its label would give the answer away.
 
     Args:
-        data: all N texts that the version learned from.
+        data: the version's training data, N texts.
         rows_R: rows of the labelled texts that are predicted.
         config: the version's, with the recipe that was used; not `auto`.
         start: the untrained encoder and its embeddings.

@@ -1,8 +1,8 @@
-"""The threshold from which a classifier's labels have a precision, and what is known of it.
+"""The threshold from which a classifier's labels have a precision, and the interval of that precision.
 
-Calibrated probabilities say from which threshold on a share of the labels is right. The evidence is a random sample
-that people labelled: texts at or above a threshold in the sample and in the rest of the pool are draws from the same
-texts. So the count of right labels in the sample bounds the count among the rest exactly.
+Calibrated probabilities say above which threshold a share of the labels should be right. The evidence is a random
+sample that people labelled: texts at or above a threshold in the sample and in the rest of the pool are draws from the
+same texts. So the count of right labels in the sample gives an exact interval for the rest.
 """
 
 import math
@@ -16,9 +16,9 @@ from model.types import BoolArray, FloatArray, IntArray
 
 # Probability that the true precision lies outside the stated interval; half of it on each side.
 RISK = 0.05
-# Fewer texts of a sample say too little: all of 20 right, and one label in six may be wrong.
+# Fewest texts of a sample above a threshold: even if all of 20 are right, one label in six may be wrong.
 LEAST_TESTED = 20
-# So many thresholds are looked at. The intervals of all of them hold together, for each has its share of RISK.
+# Number of thresholds that are tried. The intervals of all hold together, since each has its share of RISK.
 LOOKS = 3
 LOOK_RISK = RISK / LOOKS
 
@@ -43,11 +43,11 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Promise:
-    """What can be said of the labels that a classifier gives texts at or above a threshold.
+    """Expectation and interval of the precision of the labels at or above a threshold.
 
     Attributes:
         threshold: texts with a lower confidence get no label.
-        texts: number of texts that get one.
+        texts: number of texts that get a label.
         right: number of texts of the sample above the threshold whose predicted label is right.
         tested: number of texts of the sample above the threshold.
         interval: exact interval of the share of right labels among `texts`, wrong with a probability of RISK at most.
@@ -61,11 +61,11 @@ class Promise:
 
     @property
     def expected(self) -> float | None:
-        """The share of right labels in the sample above the threshold; None without any."""
+        """The share of right labels in the sample above the threshold; None without such texts."""
         return self.right / self.tested if self.tested else None
 
     def holds(self, precision: float) -> bool:
-        """Whether the sample is large enough to see a precision, and at least as right."""
+        """Whether the sample is large enough for a precision, and its share of right labels reaches the precision."""
         is_seen = self.texts > 0 and self.tested >= fewest_tested(precision)
         return is_seen and self.right / self.tested >= precision
 
@@ -73,9 +73,9 @@ class Promise:
 def interval_of_rest(right: int, tested: int, rest: int, risk: float = RISK) -> tuple[float, float]:
     """Bound the share of right labels among `rest` texts, by a random sample of the same texts.
 
-    The count of right labels in the sample is hypergeometric, given that in sample and rest together; the bounds are
-    the largest and smallest shares that a test at `risk / 2` does not reject (Clopper and Pearson, 1934, for a finite
-    population). For a large rest they are Clopper and Pearson's.
+    Given the count of right labels in sample and rest together, the count in the sample is hypergeometric. The bounds
+    are the largest and smallest shares that a test at `risk / 2` does not reject (Clopper and Pearson, 1934, for a
+    finite population). For a large rest the bounds are Clopper and Pearson's.
 
     Args:
         right: number of right labels in the sample.
@@ -87,7 +87,7 @@ def interval_of_rest(right: int, tested: int, rest: int, risk: float = RISK) -> 
         The lower and the upper bound, in [0, 1].
     """
     total = tested + rest
-    # The more of the rest are right, the likelier is a sample with so many right labels, or more.
+    # The more of the rest are right, the likelier is a sample with `right` right labels or more.
     low = _first(rest, lambda good: hypergeom.sf(right - 1, total, right + good, tested) > risk / 2)
     high = rest - _first(
         rest, lambda bad: hypergeom.sf(tested - right - 1, total, tested - right + bad, tested) > risk / 2
@@ -96,7 +96,7 @@ def interval_of_rest(right: int, tested: int, rest: int, risk: float = RISK) -> 
 
 
 def _first(most: int, holds: Callable[[int], bool]) -> int:
-    """The smallest number in 0 … most at which a condition holds that stays true from there on; `most` if at none."""
+    """Find the smallest number in 0 … most from which on a condition holds; `most` if there is none."""
     low, high = 0, most
     while low < high:
         middle = (low + high) // 2
@@ -105,24 +105,25 @@ def _first(most: int, holds: Callable[[int], bool]) -> int:
 
 
 def fewest_tested(precision: float) -> int:
-    """The fewest texts of a sample that let a precision be promised: with fewer, not one error would be expected."""
+    """Return the fewest texts of a sample for a precision: with fewer, less than one error would be expected."""
     return max(LEAST_TESTED, math.ceil(round(1 / (1 - precision), 6)))
 
 
 def choose_promise(evidence: Evidence, confidence_N: FloatArray, precision: float) -> Promise | None:
-    """Choose the lowest threshold of which confidences and sample both say a precision.
+    """Choose the lowest threshold at which both confidences and sample reach a precision.
 
-    The first threshold is the lowest above which the mean calibrated confidence reaches the precision. Where the sample
-    is less right than that, higher ones are looked at, which ask for half of the doubt and for a quarter of it. They
-    depend on confidences alone, and each has its share of RISK, so that the interval holds for the one that is chosen.
+    The first threshold is the lowest above which the mean calibrated confidence reaches the precision. If the sample
+    does not reach it there, two higher thresholds are tried, whose mean confidence leaves half and a quarter of the
+    doubt. Thresholds depend on confidences alone, and each has its share of RISK, so that the interval of the chosen
+    one holds.
 
     Args:
         evidence: the random sample.
         confidence_N: confidences of the N texts that may be labelled.
-        precision: what is asked for, in (0, 1).
+        precision: the precision to promise, in (0, 1).
 
     Returns:
-        None if the sample shows it at no threshold.
+        None if the sample reaches the precision at no threshold.
     """
     for threshold in _thresholds(confidence_N, precision):
         found = promise_at(evidence, confidence_N, threshold)
@@ -132,7 +133,7 @@ def choose_promise(evidence: Evidence, confidence_N: FloatArray, precision: floa
 
 
 def promise_at(evidence: Evidence, confidence_N: FloatArray, threshold: float) -> Promise:
-    """Say what is known of the labels at or above a threshold."""
+    """Return expectation and interval of the labels at or above a threshold."""
     right, tested = evidence.above(threshold)
     texts = int((confidence_N >= threshold).sum())
     interval = interval_of_rest(right, tested, texts, LOOK_RISK) if texts else (0.0, 1.0)
@@ -140,7 +141,7 @@ def promise_at(evidence: Evidence, confidence_N: FloatArray, threshold: float) -
 
 
 def _thresholds(confidence_N: FloatArray, precision: float) -> Iterator[float]:
-    """The thresholds that are looked at, rising."""
+    """Yield the thresholds to try, rising."""
     for look in range(LOOKS):
         threshold = likely_threshold(confidence_N, 1 - (1 - precision) / 2**look)
         if threshold is None:
@@ -149,14 +150,14 @@ def _thresholds(confidence_N: FloatArray, precision: float) -> Iterator[float]:
 
 
 def likely_threshold(confidence_N: FloatArray, precision: float) -> float | None:
-    """The lowest threshold above which the mean confidence reaches a precision: likely, and not promised.
+    """Return the lowest threshold above which the mean confidence reaches a precision, which promises nothing yet.
 
     Returns:
-        None if not even the surest text reaches it.
+        None if not even the surest text reaches the precision.
     """
     falling_N: FloatArray = np.sort(confidence_N)[::-1]
     means_N = np.cumsum(falling_N) / np.arange(1, len(falling_N) + 1)
-    # Texts of one confidence lie above a threshold together: only the last of them has the mean of all.
+    # Texts with the same confidence lie above a threshold together: the mean at the last of them counts.
     is_last_N = np.append(falling_N[1:] != falling_N[:-1], True)[: len(falling_N)]
     reaching: IntArray = np.flatnonzero((means_N >= precision) & is_last_N)
     return float(falling_N[reaching[-1]]) if len(reaching) else None

@@ -16,7 +16,7 @@ from model.types import FloatArray, IntArray, LabelSet, Targets
 
 _DRAWS, _SEED = 400, 0
 _INTERVAL = (2.5, 97.5)
-# With fewer texts that several people labelled, an interval from drawing them again says nothing.
+# Fewest texts that several people labelled from which an interval is drawn.
 _LEAST_TEXTS = 5
 
 
@@ -47,13 +47,13 @@ class People:
     """The annotators of a question, and how far they agree.
 
     Attributes:
-        annotators: those with most texts first.
-        texts: texts that two or more people answered.
-        alpha: Krippendorff's alpha: 1 for perfect agreement, 0 for that of chance; None where nothing is compared, or
-            all answers are the same.
+        annotators: the annotators, most texts first.
+        texts: number of texts that two or more people answered.
+        alpha: Krippendorff's alpha: 1 for perfect agreement, 0 for that of chance; None without texts that several
+            people answered, or if all answers are the same.
         low, high: 95 % interval of alpha; None with few texts.
-        comparisons: pairs of answers to the same text.
-        differing: pairs of which the answers differ.
+        comparisons: number of pairs of answers to the same text.
+        differing: number of pairs whose answers differ.
     """
 
     annotators: tuple[Annotator, ...] = ()
@@ -116,7 +116,7 @@ def _alpha_of(
 
 
 def _distances(rows_V_C: FloatArray, label_set: LabelSet, is_ordered: bool) -> FloatArray:
-    """How far two answers differ: stars by the square of their distance, sets by Jaccard's distance, else 0 or 1."""
+    """Return the distance of two answers: of stars squared, of sets Jaccard's distance, of other answers 0 or 1."""
     if is_ordered:
         stars_V = rows_V_C @ np.arange(rows_V_C.shape[1])
         return np.asarray((stars_V[:, None] - stars_V[None, :]) ** 2, dtype=float)
@@ -137,14 +137,14 @@ def alpha(counts_U_V: IntArray, distance_V_V: FloatArray) -> float | None:
         distance_V_V: the (squared) difference of two values, 0 on the diagonal.
 
     Returns:
-        At most 1; None where all answers are the same, so that no disagreement could be expected.
+        At most 1; None if all answers are the same, since chance would bring no disagreement.
     """
     observed, expected = _disagreements(counts_U_V, distance_V_V, np.ones((1, len(counts_U_V))))
     return float(1 - observed[0] / expected[0]) if expected[0] > 0 else None
 
 
 def alpha_interval(counts_U_V: IntArray, distance_V_V: FloatArray) -> tuple[float | None, float | None]:
-    """The 95 % percentile interval of alpha over texts that are drawn again, with replacement; None with few texts."""
+    """Return the 95 % percentile interval of alpha over bootstrap samples of the texts; None with few texts."""
     texts = len(counts_U_V)
     if texts < _LEAST_TEXTS:
         return None, None
@@ -162,7 +162,7 @@ def _disagreements(
 ) -> tuple[FloatArray, FloatArray]:
     """Observed and expected disagreement for B weightings of the texts."""
     people_U = counts_U_V.sum(axis=1)
-    # Pairs of different values within a text, each text counting as many answers as it has.
+    # Pairs of different values within a text; each text counts as often as it has answers.
     within_U = ((counts_U_V @ distance_V_V) * counts_U_V).sum(axis=1) / np.maximum(people_U - 1, 1)
     values_B_V = weights_B_U @ counts_U_V
     total_B = np.maximum(values_B_V.sum(axis=1), 2)

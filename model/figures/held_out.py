@@ -1,4 +1,4 @@
-"""Figures of answers for texts that a classifier had not seen: classes, confusion and calibration."""
+"""Figures of out-of-fold answers: classes, confusion and calibration."""
 
 from dataclasses import dataclass
 
@@ -9,21 +9,21 @@ from model.learner.held_out import HeldOutAnswers
 from model.links import link_of
 from model.types import BoolArray
 
-# Confidences of like size stand together in so many groups of equal width.
+# Number of groups of confidences, of equal width.
 BINS = 10
-# The commonest confusions that are kept of a question; with 2,000 classes all of them would be millions.
+# Most confusions that are kept for a question, the commonest; 2,000 classes would have millions.
 MOST_CONFUSIONS = 400
 
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """One class among the texts that a classifier had not seen.
+    """One class among out-of-fold answers.
 
     Attributes:
         label: name of the class.
-        given: texts that people gave the class.
-        predicted: texts that the classifier gave it.
-        right: texts that both gave it.
+        given: number of texts to which people gave the class.
+        predicted: number of texts to which the classifier gave the class.
+        right: number of texts to which both gave the class.
     """
 
     label: str
@@ -50,7 +50,7 @@ class ClassFigures:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Texts that people gave one class, and the classifier another; the same class twice where both agree."""
+    """How many texts people gave one class and the classifier another; the same class twice where both agree."""
 
     given: str
     predicted: str
@@ -64,7 +64,7 @@ class Bin:
     Attributes:
         answers: number of answers.
         confidence: their mean probability.
-        right: share of them that is right; where people disagreed, the share of people counts.
+        right: share of right answers; where people disagreed, the share of people who gave the answer counts.
     """
 
     answers: int
@@ -73,7 +73,7 @@ class Bin:
 
 
 def right_answers(answers: HeldOutAnswers, of_M: BoolArray | None = None) -> Share:
-    """Texts that got the gold label, or with several labels a text exactly the gold ones.
+    """Return the share of texts that got people's label, or with several labels a text exactly people's labels.
 
     Args:
         answers: of M texts.
@@ -85,7 +85,7 @@ def right_answers(answers: HeldOutAnswers, of_M: BoolArray | None = None) -> Sha
 
 
 def class_figures(answers: HeldOutAnswers) -> tuple[ClassFigures, ...]:
-    """The figures of each class, in the order of axis C."""
+    """Return the figures of each class, in the order of axis C."""
     given_M_C, predicted_M_C = answers.given_M_C, answers.predicted_M_C
     counts = zip(
         answers.label_set.labels,
@@ -98,7 +98,7 @@ def class_figures(answers: HeldOutAnswers) -> tuple[ClassFigures, ...]:
 
 
 def confusions(answers: HeldOutAnswers, most: int = MOST_CONFUSIONS) -> tuple[Confusion, ...]:
-    """Which classes are taken for which, the commonest first; none where a text may have several classes.
+    """Count the pairs of given and predicted class, the commonest first; none if texts may have several classes.
 
     Args:
         answers: of M texts.
@@ -117,7 +117,7 @@ def confusions(answers: HeldOutAnswers, most: int = MOST_CONFUSIONS) -> tuple[Co
 
 
 def calibration(answers: HeldOutAnswers) -> tuple[Bin, ...]:
-    """How often answers of like confidence are right, from the lowest confidence to the highest; empty groups left out.
+    """Measure how often answers of like confidence are right, lowest confidence first; empty groups are left out.
 
     A confidence is the probability of the likeliest class; with several labels a text, that of each class.
     """
@@ -133,7 +133,7 @@ def calibration(answers: HeldOutAnswers) -> tuple[Bin, ...]:
 
 
 def mean_error(answers: HeldOutAnswers) -> float | None:
-    """Mean distance of the answer from each person's, in classes; None where classes have no order."""
+    """Return the mean distance of the answer from each person's, in classes; None if classes have no order."""
     if not answers.is_ordered or not len(answers):
         return None
     places_C = np.arange(answers.targets_M_C.shape[1])

@@ -1,10 +1,10 @@
 """Labels that look wrong: confident learning on out-of-fold probabilities (Northcutt, Jiang and Chuang, 2021).
 
 "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70: the confident joint (section 3.1) says how many
-labels are wrong, self-confidence (section 3.2, "prune by class") says which. Deviation: the number is that of all
+labels are wrong, self-confidence (section 3.2, "prune by class") says which. Deviation: errors are counted for all
 classes together, since a class has few labels. Ranking by the margin to the likeliest class found fewer flipped labels:
-of 13 flipped among 256 of Banking77, 8.6 among the first 20 and not 12.4. The package of the paper's authors, cleanlab,
-has a licence that Shortlist cannot carry.
+of 13 flipped among 256 of Banking77, 8.6 were among the first 20 instead of 12.4. The package of the paper's authors,
+cleanlab, is under the AGPL.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ import numpy as np
 from model.learner.held_out import HeldOutAnswers
 from model.types import FloatArray, IntArray
 
-# The most suspects that are kept of a question: whoever looked at these trains again.
+# Most suspects that are kept for a question: after somebody looked at these, a training finds others.
 MOST_SUSPECTS = 50
 
 
@@ -25,10 +25,10 @@ class Suspect:
     Attributes:
         task_id: the task.
         given: the label that people gave; with several labels a text, the one label that looks wrong.
-        is_given: people gave the label; False: they left it out, and it looks as if it belonged.
-        suggested: the label that the classifier gives; empty where a text may have several labels.
-        given_proba: probability of what people said, by a classifier that has not seen the text.
-        suggested_proba: probability of what the classifier says.
+        is_given: people gave the label; False: they did not, and the classifier would.
+        suggested: the label that the classifier gives; empty if texts may have several labels.
+        given_proba: out-of-fold probability of people's answer.
+        suggested_proba: out-of-fold probability of the classifier's answer.
     """
 
     task_id: int
@@ -40,7 +40,7 @@ class Suspect:
 
 
 def find_label_errors(answers: HeldOutAnswers, most: int = MOST_SUSPECTS) -> tuple[Suspect, ...]:
-    """Texts whose label looks wrong, the likeliest error first.
+    """Find texts whose label looks wrong, the likeliest error first.
 
     Args:
         answers: of M texts; texts on which people are evenly split are left out.
@@ -65,9 +65,9 @@ def find_label_errors(answers: HeldOutAnswers, most: int = MOST_SUSPECTS) -> tup
 
 
 def least_confident(proba_N_C: FloatArray, given_N: IntArray) -> IntArray:
-    """Rows of N texts whose given class looks wrong, the least likely given class first.
+    """Find the rows of texts whose given class looks wrong, the least likely given class first.
 
-    Only texts of which another class is likelier, and as many as the confident joint counts.
+    These are as many texts as the confident joint counts, all with another class that is likelier.
 
     Args:
         proba_N_C: out-of-fold probabilities.
@@ -82,8 +82,8 @@ def least_confident(proba_N_C: FloatArray, given_N: IntArray) -> IntArray:
 def count_errors(proba_N_C: FloatArray, given_N: IntArray) -> int:
     """Count the texts that confidently belong to another class than the given one, by the confident joint (eq. 1).
 
-    A class is confident for a text if its probability reaches the mean probability that the class has on the texts
-    that were given it: what is rare, or hard, has a lower threshold. Among several the likeliest counts.
+    A class is confident for a text if its probability reaches the class's mean probability on the texts to which it was
+    given: a rare or hard class has a lower threshold. Among several confident classes the likeliest counts.
 
     Args:
         proba_N_C: out-of-fold probabilities.
@@ -94,7 +94,7 @@ def count_errors(proba_N_C: FloatArray, given_N: IntArray) -> int:
     counts_C = np.bincount(given_N, minlength=proba_N_C.shape[1])
     own_N = proba_N_C[np.arange(len(given_N)), given_N]
     sums_C = np.bincount(given_N, weights=own_N, minlength=len(counts_C))
-    # A class that nobody was given has no threshold that can be known, and is never confident.
+    # A class that was given to no text has no threshold, and is never confident.
     threshold_C = np.where(counts_C > 0, sums_C / np.maximum(counts_C, 1), np.inf)
     confident_N_C = np.where(proba_N_C >= threshold_C, proba_N_C, -1.0)
     is_other_N = (confident_N_C.argmax(axis=1) != given_N) & (confident_N_C.max(axis=1) >= 0)
@@ -102,7 +102,7 @@ def count_errors(proba_N_C: FloatArray, given_N: IntArray) -> int:
 
 
 def _of_several(answers: HeldOutAnswers, most: int) -> tuple[Suspect, ...]:
-    """Each label of each text is a question of its own, with the answers yes and no."""
+    """Find suspects where each label of each text is a question of its own, with the answers yes and no."""
     found: list[Suspect] = []
     for place, label in enumerate(answers.label_set.labels):
         share_M, proba_M = answers.targets_M_C[:, place], answers.proba_M_C[:, place]

@@ -1,8 +1,8 @@
-"""What as many random labels would have given: texts drawn at random against chosen ones, on the same held-out texts.
+"""Chosen against random labels: two heads with as many labels each, on the same held-out texts.
 
-The random tenth is both a fair test and a small random training set. One part of it is held out; the same learner is
-fitted once on the rest of it and once on as many of the texts that were chosen first. So each held-out text is answered
-by both, and the two accuracies are compared text by text.
+The random tenth is both a fair test and a small random training set. One part of the tenth is held out; the same
+learner is fitted once on the other parts, and once on as many of the texts that were chosen first. Both answer each
+held-out text, and their accuracies are compared text by text.
 """
 
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from model.types import BoolArray, FloatArray, IntArray, LabelledEmbeddings
 LEAST_TEXTS = 10
 # Parts of the random texts, each held out once.
 _PARTS = 5
-# More held-out texts would take seconds and narrow the interval no further than people could tell.
+# Most held-out texts: more would take seconds, and hardly narrow the interval.
 _MOST_TEXTS = 300
 _CONFIDENCE = 0.95
 
@@ -79,7 +79,7 @@ def compare_with_random(data: HeadData, random_M: IntArray, chosen_K: IntArray, 
 
 
 def _is_right(data: HeadData, taught_L: IntArray, held_M: IntArray) -> FloatArray:
-    """Whether a head that is fitted on L texts gives each of M others its labels: 1 or 0."""
+    """Fit a head on L texts, and tell which of M others get their labels from it: 1 or 0."""
     embeddings, targets, link = data.labelled.embeddings_L_D, data.labelled.targets_L_C, data.classifier.link
     head = fit_new_head(replace(data, labelled=LabelledEmbeddings(embeddings[taught_L], targets[taught_L])))
     proba_M_C = head_proba(data.classifier, head, embeddings[held_M])

@@ -1,4 +1,4 @@
-"""A share of a count, with the interval in which it lies."""
+"""A share with its 95 % interval."""
 
 import math
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ _Z = 1.959963984540054
 
 @dataclass(frozen=True)
 class Share:
-    """So many of a count.
+    """A share, as two counts.
 
     Attributes:
         count: from 0 to `of`.
-        of: the whole; the share is unknown where it is 0.
+        of: the whole; if 0, the share is unknown.
     """
 
     count: int
@@ -21,7 +21,7 @@ class Share:
 
     @property
     def value(self) -> float | None:
-        """The share in [0, 1]; None of nothing."""
+        """The share in [0, 1]; None if `of` is 0."""
         return self.count / self.of if self.of else None
 
     @property

@@ -1,4 +1,4 @@
-"""Texts beside each other: which are the same, and which are nearest to what somebody looks for.
+"""Comparisons of texts: which are copies of each other, and which are nearest to the examples of a search.
 
-It knows arrays and texts alone. Nothing in `model` imports it.
+The folder knows arrays and texts alone. Nothing in `model` imports it.
 """

@@ -9,26 +9,26 @@ import numpy as np
 
 from model.types import BoolArray, IntArray
 
-# Texts are nearly the same from this Jaccard similarity of their shingles on (pieces of so many bytes). One word more
-# in a text of less than about 60 letters makes another text of it.
+# Texts are nearly the same if the Jaccard similarity of their shingles (pieces of SHINGLE_BYTES bytes) is NEARLY or
+# more. One more word makes a text of less than about 60 letters another text.
 NEARLY = 0.9
 SHINGLE_BYTES = 5
-# Candidates have the same minima of hashed shingles in one band at least (Broder, 1997). Of pairs at NEARLY one in
-# 30,000 is missed.
+# Candidates have the same minima of hashed shingles in at least one band (Broder, 1997). One pair in 30,000 with a
+# similarity of NEARLY is missed.
 _BANDS, _ROWS = 8, 3
-# So many bytes of a text find candidates; the whole texts are compared then. So many texts are hashed at once: a hash
-# takes eight bytes a letter.
+# Candidates are found by the first _HASHED_BYTES bytes of a text, then whole texts are compared. _PART texts are hashed
+# at once: a hash takes eight bytes a letter.
 _HASHED_BYTES, _PART = 1_000, 10_000
 # Long texts with the same beginning are all candidates, and comparing two of them takes milliseconds. So many pieces of
 # the second, evenly spread, are looked up first; nearly the same texts have far more than this share in common.
 _PROBES, _LIKELY = 400, 0.8
-# Other signs may be all that tells two texts apart: :) and :(, C and C++.
+# Two texts may differ in other signs alone: :) and :(, C and C++.
 _SPACE_OR_SIGN = re.compile("[\\s.,!?\u2026\u3002\"'\u2018-\u201f\u00ab\u00bb]+")
 _NUMBER = re.compile(r"\d+")
 
 
 def plain_form(text: str) -> str:
-    """A text without differences of case, spaces, punctuation and compatible characters."""
+    """Return a text in a form without differences of case, spaces, punctuation and compatible characters."""
     return _SPACE_OR_SIGN.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
 
 
@@ -36,8 +36,8 @@ def plain_form(text: str) -> str:
 def first_of_each(texts: tuple[str, ...]) -> IntArray:
     """Find for each of N texts the first text that is the same: first_N, rows in 0 … N - 1.
 
-    A text that is like no earlier one is its own first. Texts without a letter or digit are like no other. The last
-    results are kept: orders of one project ask for the same texts again and again.
+    A text that is like no earlier text is its own first. Texts without a letter or digit are like no other text. The
+    last results are cached, because orders of one project ask for the same texts again and again.
 
     Args:
         texts: N texts.
@@ -57,7 +57,7 @@ def first_of_each(texts: tuple[str, ...]) -> IntArray:
 
 
 def _nearly(forms: Sequence[str]) -> IntArray:
-    """For each of M different forms the first that is nearly the same: to_M."""
+    """Find for each of M different forms the first form that is nearly the same: to_M."""
     encoded = [form.encode("utf-8", "surrogatepass") for form in forms]
     to_M, compared = np.arange(len(forms)), set[tuple[int, int]]()
     for bucket in _buckets(encoded):
@@ -103,7 +103,7 @@ def _shingles(text: bytes) -> set[bytes]:
 
 
 def _buckets(encoded: Sequence[bytes]) -> Iterator[list[int]]:
-    """Rows of texts that may be nearly the same, ascending in each bucket."""
+    """Yield rows of texts that may be nearly the same, ascending in each bucket."""
     minima_H_M = _minima(encoded)
     for band in range(_BANDS):
         keys_M = minima_H_M[band * _ROWS : (band + 1) * _ROWS].T.copy().view(f"V{8 * _ROWS}").ravel()
@@ -115,14 +115,14 @@ def _buckets(encoded: Sequence[bytes]) -> Iterator[list[int]]:
 
 
 def _minima(encoded: Sequence[bytes]) -> IntArray:
-    """The smallest hash of each text's shingles under each of H hash functions: minima_H_M, uint64; part by part."""
+    """Yield the smallest hash of each text's shingles under H hash functions: minima_H_M, uint64; part by part."""
     beginnings = [text[:_HASHED_BYTES] for text in encoded]
     parts = [_minima_of_part(beginnings[start : start + _PART]) for start in range(0, len(beginnings), _PART)]
     return np.concatenate(parts, axis=1)
 
 
 def _minima_of_part(encoded: Sequence[bytes]) -> IntArray:
-    # Every text ends in a run of zeros, so that a short one has a shingle too.
+    # Every text ends in a run of zeros, so that a short text has a shingle too.
     end = bytes(SHINGLE_BYTES)
     letters_L = np.frombuffer(end.join(encoded) + end, dtype=np.uint8).astype(np.uint64)
     lengths_M = np.array([len(text) for text in encoded])
@@ -145,7 +145,7 @@ def _minima_of_part(encoded: Sequence[bytes]) -> IntArray:
 
 
 def _own_shingles(starts_M: IntArray, lengths_M: IntArray, size: int) -> BoolArray:
-    """Which shingles lie within one text; the others reach into the next one: is_own_L."""
+    """Tell which shingles lie within one text, and do not reach into the next text: is_own_L."""
     changes_L = np.zeros(size + 1, dtype=np.int64)
     np.add.at(changes_L, starts_M, 1)
     np.add.at(changes_L, starts_M + np.maximum(1, lengths_M - SHINGLE_BYTES + 1), -1)

@@ -1,4 +1,4 @@
-"""The texts nearest to what somebody looks for, by words and by meaning."""
+"""The texts nearest to examples, by words and by meaning."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from model.types import FloatArray, IntArray
 
-# Cormack, Clarke and Büttcher (2009) found 60 to serve every collection.
+# Cormack, Clarke and Büttcher (2009) found 60 good for every collection.
 _RANK_OFFSET = 60
-# One letter is a word, too.
+# Words may have one letter.
 _WORD = r"(?u)\b\w+\b"
 
 
@@ -19,8 +19,8 @@ def nearest(
     """Put N texts in the order of their nearness to examples: rows_N, nearest first.
 
     Two rankings are fused by their reciprocal ranks (Cormack, Clarke and Büttcher, SIGIR 2009, equation 1): by cosine
-    of TF-IDF vectors of words, and by cosine of embeddings. Of several examples the mean vector counts. A text that
-    shares no word with the examples has no rank among words.
+    of TF-IDF vectors of words, and by cosine of embeddings. With several examples their mean vector counts. A text that
+    shares no word with the examples has no rank by words.
 
     Args:
         examples: E texts to look for, at least one.
@@ -42,14 +42,14 @@ def _word_scores(examples: Sequence[str], texts: Sequence[str]) -> FloatArray:
     try:
         vectors = vectorizer.fit_transform([*texts, *examples])
     except ValueError:
-        # No text has a word.
+        # No text contains a word.
         return np.zeros(len(texts))
     wanted = np.asarray(vectors[len(texts) :].mean(axis=0)).ravel()
     return np.asarray(vectors[: len(texts)] @ wanted)
 
 
 def _reciprocal_ranks(scores_N: FloatArray) -> FloatArray:
-    """One over the rank of each score, the highest first."""
+    """Return one over the rank of each score; the highest score has rank 1."""
     ranks_N = np.empty(len(scores_N))
     ranks_N[np.argsort(-scores_N, kind="stable")] = np.arange(1, len(scores_N) + 1)
     reciprocal_N: FloatArray = 1.0 / (_RANK_OFFSET + ranks_N)
