@@ -1,4 +1,4 @@
-"""A model version taken away: a folder that needs no Shortlist, and its answers in plain JSON.
+"""Exports of a model version: a folder that needs no Shortlist, and answers in plain JSON.
 
 It may import `encoder`, `learner` and `tasks`. `backend` imports it.
 """

@@ -12,7 +12,7 @@ from model.types import FloatArray, IntArray, LabelSet
 
 
 class AnswerForm(StrEnum):
-    """Which classes a text's probabilities stand for."""
+    """Which classes an answer names."""
 
     LIKELIEST = "likeliest"
     """The likeliest class."""
@@ -43,7 +43,7 @@ def plain_answers(
         texts: N texts; one without words gets no label.
         proba_N_C: class probabilities.
         labels: C labels.
-        form: which classes are given.
+        form: which classes the answers name.
 
     Returns:
         {"label", "probability"}, both None without a label; or, where a text may have several labels,

@@ -1,4 +1,4 @@
-"""The model card: what a classifier answers, how it was made, what it is worth, and how to use it."""
+"""The model card: the answers, origin, figures and use of a classifier."""
 
 import html
 import re
@@ -16,7 +16,7 @@ from model.export.exported import Exported
 from model.learner.evaluation import Evaluation
 
 _TEMPLATES = Path(__file__).with_name("templates")
-# What Markdown gives a meaning within a line; HTML's characters are escaped before.
+# Characters with a meaning in a line of Markdown; HTML's characters are escaped before.
 _MEANINGFUL = re.compile(r"[\\`*_\[\]|~$!#]")
 
 
@@ -26,7 +26,7 @@ def write_card(exported: Exported, file: Path, format_name: str) -> None:
     Args:
         exported: the model version.
         file: where to write.
-        format_name: name of the format, which is also that of the library that reads it; a template says how to use it.
+        format_name: name of the format and of the library that reads it; a template of that name says how to use it.
     """
     source = encoder_source(exported.version.encoder)
     metadata = _metadata(exported, source, format_name).to_yaml()
@@ -36,13 +36,13 @@ def write_card(exported: Exported, file: Path, format_name: str) -> None:
 
 
 def _rendered(template: str, facts: dict[str, Any]) -> str:
-    # The result is no HTML; `as_markdown` escapes what comes from outside.
+    # The result is no HTML; `as_markdown` escapes words from outside.
     environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)  # noqa: S701
     return environment.from_string((_TEMPLATES / f"{template}.md").read_text(encoding="utf-8")).render(facts)
 
 
 def as_markdown(text: str) -> str:
-    """A text as Markdown and HTML show it unchanged, on one line.
+    """Escape a text so that Markdown and HTML show it unchanged, on one line.
 
     Args:
         text: anything from outside.

@@ -22,7 +22,7 @@ class EncoderSource:
     Attributes:
         name: for people.
         hub_name: its name at Hugging Face; empty for a folder.
-        licence: as its model card calls it; empty if nothing here says.
+        licence: the licence's name in the model card; empty if unknown.
     """
 
     name: str
@@ -31,7 +31,7 @@ class EncoderSource:
 
 
 def encoder_source(configured: str) -> EncoderSource:
-    """Look up an encoder on this machine alone.
+    """Find where an encoder came from, without asking other machines.
 
     Args:
         configured: the value of BERT_MODEL; empty for the bundled encoder.
@@ -45,7 +45,7 @@ def encoder_source(configured: str) -> EncoderSource:
     try:
         cached = try_to_load_from_cache(name, _CARD)
     except HFValidationError:
-        # A folder that is gone.
+        # The folder is gone.
         return EncoderSource(Path(name).name, "", "")
     return EncoderSource(name, name, _licence(Path(cached)) if isinstance(cached, str) else "")
 

@@ -1,4 +1,4 @@
-"""What is taken away: a model version, its classifier, and what is known of the question that it answers."""
+"""A model version to export, with its classifier and facts about the question that it answers."""
 
 from dataclasses import dataclass
 
@@ -9,15 +9,15 @@ from model.learner.model_version import ModelVersion
 
 @dataclass(frozen=True)
 class Exported:
-    """A model version to take away.
+    """A model version to export.
 
     Attributes:
         version: its manifest.
         classifier: loaded.
-        form: which classes a text's probabilities stand for.
+        form: which classes an answer names.
         project: Label Studio's project id.
         shortlist: the release of Shortlist.
-        is_markup: the project's texts are HTML, of which the classifier learned the words.
+        is_markup: the project's texts are HTML, and the classifier learned their words without the markup.
     """
 
     version: ModelVersion

@@ -28,21 +28,21 @@ _WRITERS: dict[ExportFormat, Callable[[Exported, Path], None]] = {
     ExportFormat.ONNX: write_onnx_folder,
     ExportFormat.SENTENCE_TRANSFORMERS: write_sentence_transformers_folder,
 }
-# What an earlier export of either format may have left: of another format it would only mislead.
+# Files of an earlier export, of either format, which are removed: a file of the other format would mislead.
 _OWN_FILES = ("model.onnx", "model.onnx.data", "classify.py", "requirements.txt", "modules.json", "model.safetensors")
 _NAMED = 3
 
 
 def check_place(out: Path, *, is_forced: bool) -> None:
-    """See that an export may be written to `out`, before anything is loaded.
+    """Check that an export may be written to `out`, before anything is loaded.
 
     Args:
         out: the folder.
-        is_forced: it may hold files; those of the same names are replaced.
+        is_forced: the folder may hold files; those of the same names are replaced.
 
     Raises:
-        ExportError: it is a file, or holds files and is not forced.
-        OSError: it cannot be read.
+        ExportError: `out` is a file, or holds files and is not forced.
+        OSError: `out` cannot be read.
     """
     if out.exists() and not out.is_dir():
         raise ExportError(f"{out} is a file: give the name of a folder with --out")
@@ -60,13 +60,13 @@ def check_place(out: Path, *, is_forced: bool) -> None:
 def write_export(exported: Exported, out: Path, format_: ExportFormat, *, is_forced: bool) -> None:
     """Write a model version into a folder, whole or not at all.
 
-    A new folder gets its name when all is in it. A folder that is there may be a mounted volume: files are written in a
-    passing folder inside, then renamed one after the other.
+    A new folder gets its name once all files are in it. An existing folder may be a mounted volume: files are written
+    into a temporary folder inside it, then renamed one after the other.
 
     Args:
         exported: the model version.
         out: the folder.
-        format_: what to write.
+        format_: the format.
         is_forced: as of `check_place`.
 
     Raises:

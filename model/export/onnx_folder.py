@@ -28,14 +28,14 @@ def write_onnx_folder(exported: Exported, folder: Path) -> None:
     exported.classifier.write_onnx(folder)
     write_labels(exported, folder / LABELS_FILE)
     shutil.copyfile(_SCRIPT, folder / "classify.py")
-    # The releases that the graph was compared with its encoder by.
+    # The releases by which the graph was just compared with its encoder.
     pinned = "".join(f"{name}=={library_version(name)}\n" for name in ("onnxruntime", "tokenizers", "numpy"))
     (folder / "requirements.txt").write_text(pinned, encoding="utf-8")
     write_card(exported, folder / "README.md", "onnx")
 
 
 def write_labels(exported: Exported, file: Path) -> None:
-    """Write everything that is needed besides weights: labels, form of an answer, temperature, limits of a text.
+    """Write the settings that a reader needs besides weights: labels, form of an answer, temperature, limits of a text.
 
     Args:
         exported: the model version.
