@@ -1,4 +1,4 @@
-"""Which texts come where in an order, beside what a query strategy says: random ones, wished ones, copies.
+"""Places in an order that no query strategy decides: the fair sample, texts that come first, and copies.
 
 The steps of a round may import this folder; it may import their records.
 """

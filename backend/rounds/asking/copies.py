@@ -1,4 +1,4 @@
-"""Copies in an order: texts that are the same as another one are asked for last."""
+"""Copies in an order: texts that are the same as another text come last."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class Copies:
     """The copies among a project's unlabelled texts.
 
     Attributes:
-        twin_of: the task that each copy is the same as, by task id: one that people labelled, or that is asked first.
-        labelled_twins: all labelled tasks that a copy is the same as, by task id; copies of unlabelled texts have none.
+        twin_of: by task id of a copy, the task with the same text that people labelled or are asked for first.
+        labelled_twins: by task id of a copy, all labelled tasks with the same text; copies of unlabelled texts have none.
     """
 
     twin_of: dict[int, int]
@@ -39,7 +39,7 @@ def find_copies(questions: Iterable[Synced]) -> Copies:
         for task_id, text in zip(synced.targets.task_ids, synced.targets.texts, strict=True)
     }
     waiting = [one for one in questions[0].pool if one.text and not one.is_skipped and one.task_id not in labelled]
-    # Sorted, so that the same texts are asked about again and again: those that are labelled only change their side.
+    # Sorted, so that a label changes nothing in the texts, and the cache of `first_of_each` has the answer.
     known = sorted({**labelled, **{one.task_id: one.text for one in waiting}}.items())
     ids_N = np.array([task_id for task_id, _ in known], dtype=np.int64)
     first_N = first_of_each(tuple(text for _, text in known))
@@ -56,7 +56,7 @@ def find_copies(questions: Iterable[Synced]) -> Copies:
 
 
 def put_copies_last(order: Order, pool: Sequence[PoolText], copies: Copies) -> Order:
-    """Put copies last, each with the task that it is the same as.
+    """Put copies last, each with the task of its twin in the reason.
 
     Args:
         order: the order of the pool.
@@ -80,7 +80,7 @@ def put_copies_last(order: Order, pool: Sequence[PoolText], copies: Copies) -> O
 
 
 def _groups(first_N: IntArray) -> Iterable[IntArray]:
-    """Rows of texts that are the same, ascending, for every text that has a copy."""
+    """Yield the rows of texts that are the same, ascending, for every text that has a copy."""
     by_first = np.argsort(first_N, kind="stable")
     _, starts = np.unique(first_N[by_first], return_index=True)
     return (rows for rows in np.split(by_first, starts[1:]) if len(rows) > 1)

@@ -1,4 +1,4 @@
-"""The labels of a project that are a fair sample: those that the random places of its orders came to."""
+"""The labels of a project that are a fair sample: those of the texts at random places of its orders."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,10 +12,10 @@ from model.types import BoolArray
 
 
 def fair_labels(questions: Sequence[Synced], labelled_ids: Sequence[int]) -> BoolArray:
-    """Which labelled tasks are a random sample of the project's different texts: is_fair_L.
+    """Tell which labelled tasks are a random sample of the project's different texts: is_fair_L.
 
-    Copies wait at the end of every order, and nobody is asked about skipped texts or texts without words: none of them
-    ends the sample. A task that `apply` alone labelled does, like one that nobody labelled.
+    Copies wait at the end of every order, and nobody is asked about skipped texts or texts without words: none of these
+    tasks ends the sample. A task that `apply` alone labelled ends the sample like an unlabelled task.
 
     Args:
         questions: the project for each of its questions, or for one.

@@ -1,4 +1,4 @@
-"""Texts that come first whatever a strategy says: a sample that people look at for `apply`, and texts of `find`."""
+"""Texts that come before the strategy's: the sample that people look at for `apply`, and the texts of `find`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ SAMPLED = "sample of what apply would label"
 
 @dataclass(frozen=True)
 class Wishes:
-    """Tasks that are asked for first.
+    """Tasks that come first in the order.
 
     Attributes:
         blind: tasks that come before all others, without a pre-annotation, first = next.
-        found: tasks that come after these, first = next.
-        reason: why the found tasks come, for people.
-        stamp: changes with every new wish; empty without any.
+        found: tasks that come after the blind ones, first = next.
+        reason: names the search of the found tasks, for people.
+        stamp: changes with every sample and search; empty without both.
     """
 
     blind: tuple[int, ...] = ()
@@ -30,7 +30,7 @@ class Wishes:
 
 
 def read_wishes(folder: ProjectFolder) -> Wishes:
-    """Read what is asked for first in a project."""
+    """Read which tasks come first in a project."""
     sample, wish = folder.sample.read(), folder.wish.read()
     stamp = ((sample.at, len(sample.shown)) if sample else ()) + ((wish.at,) if wish else ())
     return Wishes(sample.shown if sample else (), wish.task_ids if wish else (), wish.reason if wish else "", stamp)
@@ -39,8 +39,8 @@ def read_wishes(folder: ProjectFolder) -> Wishes:
 def put_first(order: Order, pool: Sequence[PoolText], wishes: Wishes) -> Order:
     """Put wished texts before all others.
 
-    A wished text that was drawn at random stays in the fair sample, which goes by the number of each task
-    (`model/judging/fair_sample.py`), and comes without a pre-annotation, as any text of the sample does.
+    A wished text at a random place stays in the fair sample, to which tasks belong by their numbers
+    (`model/judging/fair_sample.py`), and comes without a pre-annotation, like every text of the sample.
 
     Args:
         order: the order without wishes.

@@ -1,4 +1,4 @@
-"""Judges a newly trained model version: remembers how it differs from the one before, and decides if it is used.
+"""Judges a newly trained model version: records how it differs from the version before, and decides if it is used.
 
 `backend/rounds/fit.py` imports this folder.
 """

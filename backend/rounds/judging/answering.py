@@ -18,13 +18,13 @@ from model.types import BoolArray, IntArray, Targets
 
 
 def decide(context: RoundContext, synced: Synced, version: ModelVersion, texts: Sequence[str]) -> BoolArray:
-    """The classes that a version decides for, without the labels that came since its training: decided_M_C.
+    """Return the classes that a version decides for, by its head as it was trained: decided_M_C.
 
     Args:
         context: the round.
         synced: the question.
         version: the version.
-        texts: M texts; kept embeddings are used where there are any.
+        texts: M texts; embeddings on disk are used again.
     """
     classifier = context.classifiers.get(context.folder, Source(version.encoder, version.number))
     proba_M_C = head_proba(classifier, classifier.head, embedder(context, version)(texts))
@@ -33,14 +33,14 @@ def decide(context: RoundContext, synced: Synced, version: ModelVersion, texts: 
 
 
 def right_on(context: RoundContext, synced: Synced, version: ModelVersion, targets: Targets) -> HeldOut:
-    """Whether a version gets each of some labelled texts right."""
+    """Tell for each labelled text whether a version's answer is right."""
     gold_M_C = synced.task.link.decide(targets.targets_N_C)
     decided_M_C = decide(context, synced, version, targets.texts)
     return HeldOut(label_digests(targets), np.asarray((decided_M_C == gold_M_C).all(axis=1)))
 
 
 def held_out_of(version: ModelVersion | None, synced: Synced) -> HeldOut | None:
-    """A version's answers out of fold to the texts whose labels are still the same; None if it has none.
+    """Return a version's out-of-fold answers to texts whose labels are still the same; None if the version has none.
 
     Raises:
         DamagedVersionError: the answers are damaged; the version was set aside.
@@ -57,6 +57,6 @@ def held_out_of(version: ModelVersion | None, synced: Synced) -> HeldOut | None:
 
 
 def fair_digests(synced: Synced) -> IntArray:
-    """Digests of the labelled texts that are a fair sample of all: digests_M, uint64."""
+    """Return digests of the labelled texts in the fair sample: digests_M, uint64."""
     fair: IntArray = label_digests(synced.targets)[fair_labels([synced], synced.targets.task_ids)]
     return fair

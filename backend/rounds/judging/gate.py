@@ -18,9 +18,9 @@ from model.learner.model_version import ModelVersion
 from model.learner.registry import label_digests
 from model.types import IntArray
 
-# A version that is worse on old labels and better on new ones, by this p, learned from people who label otherwise now.
+# If a worse version is better on new texts with a p-value below this, people may label otherwise now.
 CLEARLY_BETTER_P = 0.01
-# Texts of its own labels that a version is asked, to see that it was trained at all.
+# Most of a version's own training texts that it has to answer, to show that its training did not break.
 MOST_SEEN = 1_000
 SHARED, RANDOM, NEW, SEEN = (
     "labelled texts that neither had seen",
@@ -35,12 +35,12 @@ log = logging.getLogger(__name__)
 def admit(context: RoundContext, synced: Synced, version: ModelVersion) -> ModelVersion:
     """Return the version to use: a new one, or the current one if the new one is clearly worse.
 
-    A round that was killed after a training, before the decision or after it, decides the same again.
+    If the round was killed after the training, before or after the decision, the next round decides the same.
 
     Args:
         context: the round of the question.
         synced: the project for the question.
-        version: trained last, never current so far, and of the question's classes.
+        version: the version that was trained last; never current so far, and of the question's classes.
     """
     remember(context, synced, version)
     folder = context.folder
@@ -58,7 +58,7 @@ def admit(context: RoundContext, synced: Synced, version: ModelVersion) -> Model
 
 def _decide(context: RoundContext, synced: Synced, version: ModelVersion, current: ModelVersion) -> Decision:
     compared = {comparison.on: comparison for comparison in _comparisons(context, synced, version, current)}
-    # On new texts the current version has learned from more labels than the new one's folds, which were asked there.
+    # On new texts the comparison is unfair: the current version learned from more labels than the new version's folds.
     worse = [one for one in compared.values() if one.on != NEW and one.paired.is_clearly_worse]
     return Decision(
         version=version.number,
@@ -73,7 +73,7 @@ def _decide(context: RoundContext, synced: Synced, version: ModelVersion, curren
 def _comparisons(
     context: RoundContext, synced: Synced, version: ModelVersion, current: ModelVersion
 ) -> Iterator[Comparison]:
-    """Both versions on the labels of today; none where a version has no estimate."""
+    """Compare both versions on today's labels; yield no comparison that needs a missing estimate."""
     now = held_out_of(version, synced)
     if now is None:
         return
@@ -94,7 +94,7 @@ def _held_out_unless_damaged(current: ModelVersion, synced: Synced) -> HeldOut |
 
 
 def _on_new(context: RoundContext, synced: Synced, now: HeldOut, current: ModelVersion) -> Paired | None:
-    """Both on the texts that were labelled since the current version; None if the current one is damaged."""
+    """Compare both versions on texts labelled since the current one was trained; None if the current is damaged."""
     new = np.flatnonzero(~np.isin(label_digests(synced.targets), current.label_digests_N))
     if not len(new):
         return None
@@ -105,7 +105,7 @@ def _on_new(context: RoundContext, synced: Synced, now: HeldOut, current: ModelV
 
 
 def _some_of(synced: Synced, digests_N: IntArray) -> IntArray:
-    """Rows of labelled texts that a version was trained on, at most MOST_SEEN, drawn by their digests."""
+    """Return rows of at most MOST_SEEN labelled texts that a version was trained on, drawn by their digests."""
     all_N = label_digests(synced.targets)
     rows_M = np.flatnonzero(np.isin(all_N, digests_N))
     return rows_M[np.argsort(all_N[rows_M])][:MOST_SEEN]
@@ -132,7 +132,7 @@ def _reason(version: ModelVersion, current: ModelVersion, worst: Comparison, on_
 
 
 def _tidy(context: RoundContext, version: ModelVersion, current: ModelVersion, decision: Decision) -> None:
-    """Log the decision, and drop what only versions before these two needed."""
+    """Log that a version is held, and delete files that only versions before these two needed."""
     if not decision.is_held:
         return
     log.warning(

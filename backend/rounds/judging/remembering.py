@@ -1,4 +1,4 @@
-"""What a round remembers of a new model version: how it differs from the version before it."""
+"""Records how a new model version differs from the version before it."""
 
 import time
 from dataclasses import replace
@@ -20,10 +20,10 @@ from model.links import link_of
 from model.text_digests import text_digests
 from model.types import BoolArray, LabelSet
 
-# The texts that successive versions are compared on. Bloodgood and Vijay-Shanker (2009) take 2,000; with 1,000, an
-# agreement of 99 % is known to within 0.6 points.
+# Number of texts on which successive versions are compared. Bloodgood and Vijay-Shanker (2009) take 2,000; with 1,000,
+# an agreement of 99 % is known to within 0.6 points.
 STOP_SET = 1_000
-# Two versions that share fewer texts of it are not compared.
+# Two versions that answered fewer common texts of the stop set are not compared.
 LEAST_SHARED = 50
 
 
@@ -47,13 +47,13 @@ def remember(context: RoundContext, synced: Synced, version: ModelVersion) -> No
         kappa=_agreement(answers, folder.stop_answers.read(), before, version.label_set),
     )
     context.turn.check()
-    # The history last: a round that is killed between the two answers the stop set again.
+    # The history comes last: if the round is killed in between, the next round answers the stop set again.
     folder.stop_answers.write(answers)
     folder.history.write(History(version.label_set, (*records, record)[-MOST_RECORDS:]))
 
 
 def _compared(registry: Registry, before: int, version: ModelVersion, synced: Synced) -> VersionRecord:
-    """The version's estimates, and those beside the version before it on shared texts."""
+    """Return the version's estimates, and its comparison with the version before on shared texts."""
     folds = TrainingConfig().folds
     classes, learned = len(version.label_set.labels), version.labels * (folds - 1) // folds
     record = VersionRecord(version.number, version.labels, learned, at=time.time(), classes=classes)
@@ -88,7 +88,7 @@ def _answer_stop_set(context: RoundContext, synced: Synced, version: ModelVersio
 
 
 def _agreement(now: StopAnswers, before: StopAnswers | None, number: int, label_set: LabelSet) -> float | None:
-    """Kappa of two versions on the texts of the stop set that both saw; None if the answers before are not kept."""
+    """Return kappa of two versions on common texts of the stop set; None without the earlier version's answers."""
     if before is None or before.version != number:
         return None
     known = dict(zip(before.digests, before.answers, strict=True))

@@ -1,4 +1,4 @@
-"""What a round measures for the project's page, once the order is out: trainings, classes, suspects, annotators.
+"""Measures figures for the project's page, after the order is published: trainings, classes, suspects, annotators.
 
 `round.py` imports this folder; it may import the other files of `backend/rounds`.
 """

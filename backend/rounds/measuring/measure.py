@@ -37,7 +37,7 @@ def measure(standings: Sequence[Standing]) -> None:
 
 
 def _in_order_of_labels(annotated: Sequence[AnnotatedText]) -> list[int]:
-    """The labelled tasks in the order in which they got their first label that counts."""
+    """Return the labelled tasks in the order in which they got their first label that counts."""
     first = {
         text.task_id: min(annotation.updated_at for annotation in given)
         for text in annotated

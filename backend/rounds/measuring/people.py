@@ -1,4 +1,4 @@
-"""Who answered a question, and how far people agree."""
+"""The annotators of a question, and their agreement."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from model.tasks.task import Task
 from model.tasks.votes import counting
 from model.types import AnnotatedText
 
-# Annotators that are kept of a question, those with most texts.
+# Most annotators that are kept for a question: those with most texts.
 MOST_PEOPLE = 100
 
 

@@ -1,4 +1,4 @@
-"""The figures of a question: its classes, what is confused, calibration, labels that look wrong, annotators."""
+"""The figures of a question: classes, confusions, calibration, labels that look wrong, annotators."""
 
 from collections.abc import Collection, Sequence
 
@@ -20,25 +20,25 @@ from model.types import BoolArray, Targets
 
 
 def fair_tasks(standings: Sequence[Standing]) -> frozenset[int]:
-    """The labelled tasks that are a random sample of all tasks, whichever question they answer."""
+    """Return the labelled tasks in the fair sample, whichever question they answer."""
     labelled = sorted({task_id for standing in standings for task_id in standing.synced.targets.task_ids})
     is_fair_L = fair_labels([standing.synced for standing in standings], labelled)
     return frozenset(np.array(labelled, dtype=np.int64)[is_fair_L].tolist())
 
 
 def held_out_of(version: ModelVersion | None, task: Task) -> HeldOutAnswers | None:
-    """The answers of a version for texts that it had not seen; None where there are none, or they are damaged."""
+    """Return a version's out-of-fold answers; None if the version has none, or they are damaged."""
     if version is None or not version.fits(task.control, task.label_set):
         return None
     try:
         return version.held_out(is_ordered=task.is_ordered)
     except DamagedVersionError:
-        # It was set aside; the next round begins with the version before it.
+        # The version was set aside; the next round begins with the version before it.
         return None
 
 
 def is_fair(answers: HeldOutAnswers, fair: Collection[int]) -> BoolArray:
-    """Which of the answers are for texts that were drawn at random: is_fair_M."""
+    """Tell which of the answers are for texts of the fair sample: is_fair_M."""
     return np.isin(answers.task_ids_M, np.array(sorted(fair), dtype=np.int64))
 
 
@@ -80,16 +80,16 @@ def count_classes(targets: Targets) -> tuple[ClassCount, ...]:
 
 
 def uncorrected(answers: HeldOutAnswers, targets: Targets) -> tuple[Suspect, ...]:
-    """Texts whose label looks wrong, without those whose label was changed or deleted since the training.
+    """Find texts whose label looks wrong, without texts whose label was changed or deleted since the training.
 
     Args:
-        answers: for texts that the classifier had not seen, with the labels of that time.
+        answers: out-of-fold answers, with the labels at the training.
         targets: the labels of today.
     """
     now = dict(zip(targets.task_ids, targets.targets_N_C, strict=True))
     then = zip(answers.task_ids_M.tolist(), answers.targets_M_C, strict=True)
     unchanged = [task_id in now and np.array_equal(now[task_id], shares_C) for task_id, shares_C in then]
-    # All labels teach what a class looks like, those that were changed since as well.
+    # Thresholds are estimated from all labels of the training, also from those that were changed since.
     found = find_label_errors(answers, len(answers))
     is_unchanged = dict(zip(answers.task_ids_M.tolist(), unchanged, strict=True))
     return tuple(suspect for suspect in found if is_unchanged[suspect.task_id])[:MOST_SUSPECTS]

@@ -1,4 +1,4 @@
-"""A line for each training: what it was worth, and what as many random labels would have given."""
+"""A line for each training: the version's figures, and the comparison of chosen with random labels."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -21,7 +21,7 @@ from model.types import IntArray, LabelledEmbeddings
 
 
 def record_trainings(standing: Standing, fair: Collection[int], labelled_at: Sequence[int]) -> None:
-    """Write a line for each version that has none: of this round's training, and of one that was killed before.
+    """Write a line for each version that has none: of this round's training, and of a killed round's.
 
     Args:
         standing: the question in the round.
@@ -29,7 +29,7 @@ def record_trainings(standing: Standing, fair: Collection[int], labelled_at: Seq
         labelled_at: the labelled tasks in the order in which people labelled them.
     """
     folder = standing.context.folder
-    # If versions are lost, so may be the counter: then a number is given once more.
+    # Number and time name a version: if versions and counter are lost, a number is given again.
     written = {(record.version, record.at) for record in folder.trainings.read()}
     for number in folder.registry.numbers():
         try:
@@ -68,12 +68,12 @@ def _record(
 
 
 def _seconds(iso: str) -> float:
-    """A time in seconds since 1970; 0 if the manifest does not say."""
+    """Return a time in seconds since 1970; 0 if the manifest has no time."""
     return datetime.fromisoformat(iso).timestamp() if iso else 0.0
 
 
 def _compare(standing: Standing, fair: Collection[int], labelled_at: Sequence[int]) -> RandomLabels | None:
-    """Compare chosen with random labels; None with too few of either."""
+    """Compare chosen with random labels; None with too few texts of either kind."""
     context, synced = standing.context, standing.synced
     row_of = {task_id: row for row, task_id in enumerate(synced.targets.task_ids)}
     random_M = _rows(sorted(fair), row_of)
