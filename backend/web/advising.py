@@ -1,4 +1,4 @@
-"""What status and metrics say of stopping and of model versions that wait, from disk and in milliseconds."""
+"""The entries of the status about stopping and waiting model versions, read from disk in milliseconds."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -13,7 +13,7 @@ from model.stopping import NOTHING_LEARNED, Advice, advise, least_finished
 
 
 def stopping_status(folder: ProjectFolder, last: SyncRecord | None) -> dict[str, Any]:
-    """The advice of the least finished question, that of each, and the hours that labels take at the team's pace.
+    """Return the least finished question's advice, each question's advice, and the hours that labels take.
 
     Args:
         folder: the project's own.
@@ -31,7 +31,7 @@ def stopping_status(folder: ProjectFolder, last: SyncRecord | None) -> dict[str,
 
 
 def waiting_status(folder: ProjectFolder) -> list[dict[str, Any]]:
-    """The model versions that wait for a person, and why: one a question at most.
+    """Return the model versions that wait for a person, one a question at most, each with the reason.
 
     Args:
         folder: the project's own.

@@ -1,4 +1,4 @@
-"""/classify: texts from anywhere, answered by the model version in use for each question."""
+"""/classify: answers to texts from anywhere, by the model version in use for each question."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from backend.web.questions import AskedQuestion, no_model, questions_of
 from backend.web.service import Service
 from model.export.answers import form_of, plain_answers
 
-# A CPU reads them in seconds, if they are short.
+# Most texts of a request: a CPU reads so many short texts in seconds.
 MOST_TEXTS = 1_000
 _EXPECTED = 'send {"texts": ["…", "…"]}'
 
@@ -63,7 +63,7 @@ def answer_texts(service: Service, folder: ProjectFolder, texts: Sequence[str]) 
 
 
 def joined(answers: Answers) -> dict[str, Any]:
-    """The first question's answer, and under "answers" the answer to each where there are several.
+    """Return the first question's answer, with the answers to all questions under "answers" if there are several.
 
     Args:
         answers: of one text.
@@ -73,7 +73,7 @@ def joined(answers: Answers) -> dict[str, Any]:
 
 
 def _answer(service: Service, question: AskedQuestion, read: Sequence[str]) -> tuple[int, list[dict[str, Any]]]:
-    """The number of the model version and each text's answer; 0 and answers without a label if there is none."""
+    """Return the number of the model version and each text's answer; 0 and answers without labels if there is none."""
     found = service.classifier.newest(question.folder, question.is_of)
     if found is None:
         current = question.folder.registry.current()
@@ -86,7 +86,7 @@ def _answer(service: Service, question: AskedQuestion, read: Sequence[str]) -> t
 
 
 def without_model(question: AskedQuestion, texts: int) -> list[dict[str, Any]]:
-    """The answers of a question that has no model version yet: no label.
+    """Return answers without labels, for a question that has no model version yet.
 
     Args:
         question: the question.

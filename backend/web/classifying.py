@@ -1,4 +1,4 @@
-"""Texts that no publication holds, answered by the classifier itself."""
+"""Answers of the classifier itself, to texts that no publication holds."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,12 +23,12 @@ from model.types import FloatArray
 
 # Label Studio gives /predict 100 s.
 LOAD_TIMEOUT_S = 60.0
-# Most web processes never load any: only texts that no publication holds need one.
+# Most classifiers in the memory of a web process. Many processes load none: only unpublished texts need one.
 KEPT_CLASSIFIERS = 2
 
 
 class WebClassifier:
-    """Scores texts in a web process, with the classifiers of the projects that were asked for last."""
+    """Scores texts in a web process, and keeps the classifiers that were used last."""
 
     def __init__(self) -> None:
         self._classifiers = Classifiers(KEPT_CLASSIFIERS)
@@ -38,14 +38,14 @@ class WebClassifier:
         self._turns = 0
 
     def current(self, folder: ProjectFolder, question: Task) -> TextClassifier | None:
-        """The current classifier of a question; None while it has none, or while it takes too long to load.
+        """Return the current classifier of a question; None if there is none, or if loading takes too long.
 
         Args:
             folder: the question's.
             question: as the labeling config asks it now.
 
         Raises:
-            VersionError: the version is whole and cannot be loaded all the same.
+            VersionError: an undamaged version cannot be loaded.
         """
         found = self.newest(folder, lambda version: _answers(version, question))
         return found[1] if found is not None else None
@@ -53,14 +53,14 @@ class WebClassifier:
     def newest(
         self, folder: ProjectFolder, is_meant: Callable[[ModelVersion], bool]
     ) -> tuple[ModelVersion, TextClassifier] | None:
-        """The current version and its classifier; None while there is none, or while it takes too long to load.
+        """Return the current version and its classifier; None if there is none, or if loading takes too long.
 
         Args:
             folder: the question's.
-            is_meant: whether a version may answer; if the current one may not, none does.
+            is_meant: tells whether a version may answer; if the current version may not, no other does.
 
         Raises:
-            VersionError: the version is whole and cannot be loaded all the same.
+            VersionError: an undamaged version cannot be loaded.
         """
         for _ in range(KEPT_VERSIONS + 1):
             version = folder.registry.current()
@@ -74,13 +74,13 @@ class WebClassifier:
 
     @contextmanager
     def turn(self, most: int) -> Iterator[None]:
-        """A turn to score many texts, so that requests that wait for cores leave threads of the server to others.
+        """Count a request that scores many texts, so that such requests leave some of the server's threads to others.
 
         Args:
-            most: how many requests may wait or be scored at the same time; at least one may.
+            most: how many such requests may wait or be scored at the same time; at least one may.
 
         Raises:
-            BusyError: so many others do.
+            BusyError: `most` other requests wait or are scored.
         """
         with self._counting:
             if self._turns >= max(1, most):
@@ -103,13 +103,13 @@ class WebClassifier:
     def score(
         self, classifier: TextClassifier, texts: Sequence[str], threads: Callable[[], int], *, is_exact: bool = False
     ) -> FloatArray:
-        """Class probabilities, proba_N_C; one request at a time, for they would only fight for the cores.
+        """Return class probabilities, proba_N_C; requests take turns, since side by side they would share the cores.
 
         Args:
             classifier: the project's.
             texts: N texts.
-            threads: how many threads to take; asked again all the while, for a round may begin.
-            is_exact: compute in fp32 where less is faster, too; probabilities are then an exported model's.
+            threads: returns the number of threads to take; called again and again, since a round may begin.
+            is_exact: compute in fp32 also where bf16 is faster; probabilities then equal an exported model's.
         """
         with self._scoring:
             torch.set_num_threads(threads())

@@ -1,4 +1,4 @@
-"""What people decide about a project: train, pause, resume, which model version is in use, and errands of workers."""
+"""People's decisions about a project: train, pause, resume, use a model version, and ask a worker for an errand."""
 
 import logging
 import time
@@ -26,7 +26,7 @@ def train_now(service: Service, folder: ProjectFolder) -> None:
 
 
 def pause(folder: ProjectFolder) -> None:
-    """Let rounds neither train nor publish from the next one on; annotators keep the order that they have."""
+    """Let rounds, from the next one on, neither train nor publish; annotators keep the order that they have."""
     if folder.pause.read() is None:
         folder.pause.write(Pause(time.time()))
         log.info("event=pause project=%d", folder.project_id)
@@ -40,7 +40,7 @@ def resume(service: Service, folder: ProjectFolder) -> None:
     """
     service.rounds.ping()
     folder.pause.remove()
-    # Nobody counted what came during the pause: one change has the round look, and by time of change it finds all.
+    # Changes during the pause were not counted: with one change the round looks, and finds all by time of change.
     service.rounds.request(folder.project_id, changes=1, are_all_named=False)
     log.info("event=resume project=%d", folder.project_id)
 
@@ -51,7 +51,7 @@ def use_version(service: Service, folder: ProjectFolder, number: int = 0) -> int
     Args:
         service: its queue is asked for a round.
         folder: the question's.
-        number: the version; 0: the one before the current.
+        number: the version; 0: the version before the current one.
 
     Returns:
         The number of the version.
@@ -77,30 +77,30 @@ def when_ordered(folder: ProjectFolder) -> str:
 
 
 def ask_errand(service: Service, folder: ProjectFolder, errand: Errand) -> None:
-    """Have a worker do something beside the project's rounds; one thing at a time.
+    """Ask a worker for an errand; a project has one errand at a time.
 
     Args:
         service: its queue takes the errand.
         folder: the project's own.
-        errand: what to do.
+        errand: the errand.
 
     Raises:
-        ErrandUnderWayError: a worker still does the last one.
+        ErrandUnderWayError: a worker still does the last errand.
         RedisUnavailableError: there is no queue to ask; nothing was changed.
     """
     project_id = folder.project_id
     if service.rounds.has_errand(project_id):
-        raise ErrandUnderWayError("a worker still does what was asked before: wait for its end, or stop it")
+        raise ErrandUnderWayError("a worker is still busy with the last request: wait for its end, or stop it")
     folder.errand.write(errand)
     service.rounds.request_errand(project_id)
     log.info("event=errand_asked project=%d kind=%s", project_id, errand.kind.value)
 
 
 def stop_errand(service: Service, folder: ProjectFolder) -> None:
-    """Take back what a worker was asked to do. One that does it already ends within seconds.
+    """Take an errand back. A worker that already does it ends within seconds.
 
     Raises:
-        RedisUnavailableError: there is no queue to ask; the worker ends it all the same.
+        RedisUnavailableError: there is no queue to ask; the worker ends the errand all the same.
     """
     folder.errand.remove()
     service.rounds.drop_errand(folder.project_id)

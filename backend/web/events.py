@@ -1,4 +1,4 @@
-"""/setup, /webhook and /train: what Label Studio says, and what it asks of the queue."""
+"""/setup, /webhook and /train: Label Studio's events, and the rounds that the backend asks for."""
 
 import logging
 import time
@@ -12,7 +12,7 @@ from backend.web.service import Service
 
 # Label Studio sends some events before it has counted the tasks that they are about.
 LOOK_AGAIN_S = 5.0
-# Projects that may ask to be connected at the same time. Each costs a folder and a question to Label Studio.
+# Most projects that may ask to be connected at the same time. Each costs a folder and a request to Label Studio.
 MOST_UNCONFIRMED = 100
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ def take_event(service: Service, event: Event) -> dict[str, Any]:
 
     Args:
         service: the web process's.
-        event: as Label Studio sent it, or without details where nobody knows who sent it.
+        event: as Label Studio sent it; without details if the sender is unknown.
 
     Returns:
         {"status": "queued", "job_id": …}, or {"status": "ignored", "reason": …}.
@@ -67,7 +67,7 @@ def _unconfirmed(settings: Settings) -> int:
 
 
 def take_too_large_event(service: Service) -> dict[str, Any]:
-    """Ask for a round of every project: the event is not read, so nobody knows whose it is, and no label may be lost.
+    """Ask for a round of every project, so that no label is lost: an unread event does not tell its project.
 
     A round without changes is one small request to Label Studio.
 

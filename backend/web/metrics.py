@@ -31,27 +31,27 @@ _GAUGES: tuple[tuple[str, str, Callable[[Status], float | None]], ...] = (
     ),
     (
         "shortlist_out_of_fold_accuracy",
-        "Share of labelled texts that classifiers which had not seen them got right.",
+        "Share of right out-of-fold answers among labelled texts.",
         lambda status: _entry(status["out_of_fold"], "accuracy"),
     ),
     (
         "shortlist_out_of_fold_macro_f1",
-        "F1 averaged over classes, on labelled texts that had not been seen.",
+        "F1 averaged over classes, of out-of-fold answers.",
         lambda status: _entry(status["out_of_fold"], "macro_f1"),
     ),
     (
         "shortlist_out_of_fold_calibration_error",
-        "Expected calibration error on labelled texts that had not been seen.",
+        "Expected calibration error of out-of-fold answers.",
         lambda status: _entry(status["out_of_fold"], "calibration_error"),
     ),
     (
         "shortlist_names_agreed",
-        "Labelled texts whose label people chose as label names alone say.",
+        "Labelled texts to which people gave the label that label names alone predict.",
         lambda status: _entry(status["names"], "agreed"),
     ),
     (
         "shortlist_names_compared",
-        "Labelled texts that were compared with what label names alone say.",
+        "Labelled texts that were compared with the predictions of label names alone.",
         lambda status: _entry(status["names"], "of"),
     ),
     (
@@ -71,7 +71,7 @@ _GAUGES: tuple[tuple[str, str, Callable[[Status], float | None]], ...] = (
     ),
     (
         "shortlist_version_agreement",
-        "Agreement (kappa) of successive model versions on unlabelled texts, mean of the last three.",
+        "Agreement (kappa) of successive model versions on a fixed sample of texts, mean of the last three.",
         lambda status: status["stopping"]["kappa"],
     ),
     (
@@ -86,7 +86,7 @@ _GAUGES: tuple[tuple[str, str, Callable[[Status], float | None]], ...] = (
     ),
     (
         "shortlist_hours_left",
-        "Hours of work for all unlabelled tasks at that pace.",
+        "Hours of work for all unlabelled tasks at the pace of shortlist_labels_per_hour.",
         lambda status: status["stopping"]["hours_left"],
     ),
     (
@@ -101,7 +101,7 @@ _GAUGES: tuple[tuple[str, str, Callable[[Status], float | None]], ...] = (
     ),
     (
         "shortlist_hook_fallback",
-        "1 while another strategy stands in for an ordering hook that failed.",
+        "1 while another strategy orders in the place of an ordering hook that failed.",
         lambda status: float(status["ordering_hook"] is not None),
     ),
     (
@@ -136,29 +136,29 @@ _GAUGES: tuple[tuple[str, str, Callable[[Status], float | None]], ...] = (
     ),
     (
         "shortlist_llm_cost",
-        "What those tokens cost, by LLM_PRICE_INPUT and LLM_PRICE_OUTPUT.",
+        "Cost of the LLM's tokens, by LLM_PRICE_INPUT and LLM_PRICE_OUTPUT.",
         lambda status: _entry(status["llm"], "cost"),
     ),
     (
         "shortlist_llm_fallback",
-        "1 while another strategy stands in.",
+        "1 while another strategy chooses in the LLM's place.",
         lambda status: None if status["llm"] is None else float(bool(status["llm"]["fallback"])),
     ),
 )
 
 
-# The same of every question of a project.
+# Metrics of every question of a project.
 _QUESTION_GAUGES: tuple[tuple[str, str, Callable[[Status], float | None]], ...] = (
     ("shortlist_question_labels", "Texts that answer the question.", lambda question: question["labels"]),
     ("shortlist_question_model", "Number of the question's model version in use.", lambda question: question["model"]),
     (
         "shortlist_question_out_of_fold_accuracy",
-        "Share of labelled texts that the question's classifiers which had not seen them got right.",
+        "Share of right out-of-fold answers to the question among labelled texts.",
         lambda question: _entry(question["out_of_fold"], "accuracy"),
     ),
     (
         "shortlist_mae",
-        "Mean absolute error of a rating, in stars, on labelled texts that the question's classifiers had not seen.",
+        "Mean absolute error of out-of-fold ratings, in stars.",
         lambda question: _entry(question["out_of_fold"], "mae"),
     ),
     (
@@ -183,7 +183,7 @@ _QUESTION_GAUGES: tuple[tuple[str, str, Callable[[Status], float | None]], ...] 
     ),
     (
         "shortlist_question_drafts_left_out",
-        "Texts without a draft, because the text or what the LLM wrote was too long or empty.",
+        "Texts without a draft, because the text or the LLM's draft was too long or empty.",
         lambda question: _entry(_drafts(question), "left_out"),
     ),
     (

@@ -30,11 +30,11 @@ def predict(service: Service, project_id: int, label_config: str, tasks: Sequenc
         tasks: N tasks.
 
     Returns:
-        One prediction a task, in order. Its score is the place in the order in use (0 = next). Without a classifier, or
-        a text to read, its result is empty.
+        One prediction a task, in order. Its score is the place in the order in use (0 = next). Without a classifier or
+        a text, the result is empty.
 
     Raises:
-        UnsupportedConfigError: the labeling config asks nothing that can be answered.
+        UnsupportedConfigError: the labeling config has no question that can be answered.
     """
     folder = service.folder(project_id)
     questions = read_tasks(label_config)
@@ -52,7 +52,7 @@ def predict(service: Service, project_id: int, label_config: str, tasks: Sequenc
 def _published(
     folder: ProjectFolder, questions: Sequence[Question], task_ids: Sequence[int]
 ) -> tuple[Publication | None, dict[int, Place]]:
-    """The order in use and the places of some tasks in it; nothing of a damaged order, or of one for other labels."""
+    """Return the order in use and the places of some tasks; neither if the order is damaged or for other labels."""
     try:
         with folder.publications.open() as order:
             if order is None or not _answers(order.head, questions):
@@ -64,7 +64,7 @@ def _published(
 
 
 def _answers(head: Publication, questions: Sequence[Question]) -> bool:
-    """Whether the order was made for the labels that the questions have now."""
+    """Whether the order was made for the questions' present labels."""
     of_order = head.label_sets
     return len(of_order) == len(questions) and all(
         question.with_labels(label_set) is not None for question, label_set in zip(questions, of_order, strict=True)
@@ -72,7 +72,7 @@ def _answers(head: Publication, questions: Sequence[Question]) -> bool:
 
 
 def _from_order(head: Publication | None, place: Place | None, text: str) -> dict[str, Any] | None:
-    """The published answer, if this very text was published."""
+    """Return the published answer, if exactly this text was published."""
     if head is None or place is None or place.text_digest != text_digest(text):
         return None
     return prediction(head.name, rank_score(place.place, head.size), place.result)

@@ -1,4 +1,4 @@
-"""The questions of a project, as far as this disk knows them, and texts as its questions read them."""
+"""The questions of a project as MODEL_DIR has them, and texts as the questions read them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ class AskedQuestion:
     """A question of a project, asked now or before.
 
     Attributes:
-        name: its control; may be empty for a version of an early release without a labeling config.
-        folder: where its model versions are.
+        name: its control; empty for a version of an early release without a labeling config.
+        folder: the folder of its model versions.
         task: the question as the labeling config asks it; None if no labeling config is known.
     """
 
@@ -29,7 +29,7 @@ class AskedQuestion:
     task: Task | None = None
 
     def is_of(self, version: ModelVersion) -> bool:
-        """Whether a version answers this question, with the labels of now or of before."""
+        """Whether a version answers this question, with the present labels or earlier ones."""
         return version.question in ("", self.name)
 
     def form(self, version: ModelVersion) -> AnswerForm:
@@ -50,10 +50,10 @@ class Questions:
     is_markup: bool
 
     def find(self, name: str) -> AskedQuestion:
-        """The question of that name; the first for an empty name.
+        """Return the question of a name; the first for an empty name.
 
         Raises:
-            UnknownQuestionError: names the questions that there are.
+            UnknownQuestionError: there is no such question; the message names the questions.
         """
         found = [question for question in self.asked if not name or question.name == name]
         if not found:
@@ -62,7 +62,7 @@ class Questions:
         return found[0]
 
     def read(self, texts: Sequence[str]) -> list[str]:
-        """Texts as an encoder gets them in a round: the words of HTML, and nothing that no encoder reads."""
+        """Return texts as an encoder gets them in a round: HTML without markup, cut where encoders stop reading."""
         read = words_of if self.is_markup else str.strip
         # A tokenizer fails on half a surrogate pair.
         return [read(text)[:MAX_CHARACTERS].encode("utf-8", "replace").decode("utf-8") for text in texts]

@@ -1,4 +1,4 @@
-"""Readiness: whether everything that a label needs on its way to the next order works now."""
+"""Readiness: whether every part between a label and the next order works now."""
 
 import shutil
 import time
@@ -15,17 +15,17 @@ from model.files import write_whole
 
 # A training writes a version of 90 MB, and an order of a large pool as much.
 LEAST_FREE_BYTES = 500 * 1024 * 1024
-# Label Studio is asked at most this often, and given this long.
+# Seconds for which found parts are kept, and for which Label Studio may take to answer.
 KEPT_S, TIMEOUT_S = 10.0, 2.0
 
 
 @dataclass(frozen=True)
 class Part:
-    """One thing that has to work.
+    """One part that has to work.
 
     Attributes:
-        is_well: whether it does.
-        said: what was found, and the mend where it does not.
+        is_well: whether the part works.
+        said: a sentence about the part, with the mend if it does not work.
     """
 
     is_well: bool
@@ -33,7 +33,7 @@ class Part:
 
 
 class Readiness:
-    """Looks at Redis, workers, disk, Label Studio and the last rounds, and keeps what it found for some seconds."""
+    """Looks at Redis, workers, disk, Label Studio and the last rounds, and keeps the findings for some seconds."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -96,7 +96,7 @@ class Readiness:
         return Part(True, "answers")
 
     def _rounds(self) -> Part:
-        """Whether any project's last round went well; a single project's fault is its own."""
+        """Whether any project's last round went well; one project's fault does not count."""
         projects = known_projects(self._service.settings.model_dir)
         try:
             failed = [project_id for project_id in projects if self._service.rounds.state(project_id).last_error]

@@ -1,4 +1,4 @@
-"""The objects that every web request is answered with."""
+"""The objects with which every web request is answered."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class Service:
         return ProjectFolder(self.settings.model_dir, project_id)
 
     def threads(self) -> int:
-        """Threads for scoring a request's texts: one while a round has the cores, else one a core."""
+        """Return the number of threads for a request's texts: one while a round runs, else one a core."""
         try:
             return 1 if self.rounds.anybody_runs() else available_cores()
         except RedisUnavailableError:
@@ -32,5 +32,5 @@ class Service:
 
 
 def open_service(settings: Settings) -> Service:
-    """A service over the settings' Redis and folder."""
+    """Make a service with the Redis and the MODEL_DIR of the settings."""
     return Service(settings, RoundQueue(open_redis(settings)), WebClassifier())

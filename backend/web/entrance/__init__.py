@@ -1,4 +1,4 @@
-"""What every request passes before it is answered: names and origins, passwords, form tokens, limits.
+"""Checks of every request before it is answered: names and origins, passwords, form tokens, limits.
 
 `backend/web` imports this folder; it imports `backend/studio` and `backend/store`.
 """

@@ -1,4 +1,4 @@
-"""Who may ask, and how: Host, Origin, content type and the number of requests, before anything is read or done."""
+"""Checks of Host, Origin, content type and the number of requests, before a body is read."""
 
 import ipaddress
 import socket
@@ -10,9 +10,9 @@ from backend.errors import ForeignRequestError, TooManyRequestsError, WrongConte
 from backend.settings import Settings, is_ip_address
 from backend.web.entrance.rate_limit import RateLimit
 
-# Requests that a client may send at once before RATE_LIMIT holds, in seconds of RATE_LIMIT.
+# A client may send as many requests at once as RATE_LIMIT allows in this time.
 BURST_S = 5.0
-# One wrong password a second, and so many at once.
+# Wrong passwords that a client may send in a second, and at once.
 WRONG_PASSWORDS_A_S, WRONG_PASSWORDS_AT_ONCE = 1.0, 20.0
 # Names by which only this machine, or a container's host, is reached. A page of a foreign site can have none of them.
 _OWN_NAMES = ("localhost", "host.docker.internal")
@@ -38,7 +38,7 @@ class Door:
         self._wrong_passwords = RateLimit(WRONG_PASSWORDS_A_S, WRONG_PASSWORDS_AT_ONCE)
 
     def check(self, request: Request) -> None:
-        """Refuse a request of a foreign page, of a foreign name, of another type than JSON, or one too many.
+        """Refuse requests of foreign pages, to foreign names, of other types than JSON, and beyond the rate limit.
 
         Args:
             request: the request; its body is not read.
@@ -56,9 +56,9 @@ class Door:
             raise WrongContentTypeError("this backend takes JSON: send Content-Type: application/json")
 
     def _check_host(self, request: Request) -> None:
-        """Without this check a page could give its own name our address, and read our answers (DNS rebinding).
+        """Refuse a foreign Host: a page could give its own name our address, and read our answers (DNS rebinding).
 
-        Nobody can do so with an address in place of a name.
+        An address in place of a name cannot be rebound.
         """
         name = host_name(request.host)
         if name not in self._hosts and "*" not in self._hosts and not is_ip_address(name):
@@ -99,7 +99,7 @@ def host_name(host: str) -> str:
 
 
 def _check_origin(request: Request) -> None:
-    """Browsers send credentials along with any site's request; they also say which site it is."""
+    """Refuse requests that a browser sends for another site; browsers add credentials, and name the site."""
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "")
     is_foreign = origin is not None and origin.partition("://")[2].lower() != request.host.lower()
     if is_foreign or (request.method == "POST" and site in ("cross-site", "same-site")):

@@ -1,4 +1,4 @@
-"""Tokens of forms: what a form sends must come from a page that we showed to the same browser."""
+"""Tokens of forms: a form must come from a page that we showed to the same browser."""
 
 import hmac
 import secrets

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
 
-# Clients that are remembered. The one that has asked least lately is forgotten first.
+# Most clients that are remembered; the client whose last request is oldest is forgotten first.
 MOST_CLIENTS = 10_000
 
 
