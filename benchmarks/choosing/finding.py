@@ -65,7 +65,7 @@ def _write_table(lines: Sequence[dict[str, Any]]) -> None:
         f"Pools of {POOL} texts, each label of the set in turn. `name`: the words of the label's name (`--label`, "
         "before anybody labelled); `like`: one text that has the label (`--like`); `label`: the name and five texts "
         f"that people gave the label. *found*: texts with the label among the first {SHOWN} (mean, lowest); *ten or "
-        "more*: labels of which there were ten at least.",
+        f"more*: labels with at least ten texts among the first {SHOWN}.",
         "",
         "| set | way | labels | share of the pool | found | ten or more | random's expectation |",
         "|---|---|---|---|---|---|---|",

@@ -149,15 +149,16 @@ def write_table() -> None:
     """Write applying.md from the lines."""
     lines = read_lines()
     text = [
-        "# What `apply` promises, and what comes of it",
+        "# What `apply` promises, and how right its labels are",
         "",
         f'`make bench ARGS="apply --data FOLDER"` on {described("torch", "transformers")}; every figure from '
         "`applying.jsonl`, one line a seed.",
         "",
         f"Pools of {POOL} texts, `RECIPE=head`, bundled encoder; the labels that are not random were chosen by their "
-        f"margin. A precision of {PRECISION:.0%} is asked for. *promised*: seeds in which it could be. Of these seeds, "
-        "*share*: the mean share of the unlabelled texts that got a label; *true*: the mean of their true precision, "
-        "and the lowest; *held*: it was at least the one that was asked for; *within*: it was within the interval.",
+        f"margin. A precision of {PRECISION:.0%} is asked for. *promised*: seeds in which it could be promised. Of "
+        "these seeds, *share*: the mean share of the unlabelled texts that got a label; *true*: the mean true "
+        f"precision of the labels, and the lowest; *held*: seeds with a true precision of {PRECISION:.0%} or more; "
+        "*within*: seeds with a true precision within the interval.",
         "",
         "| labels | random | `--sample` | set | right on all | promised | share | true (lowest) | held | within |",
         "|---|---|---|---|---|---|---|---|---|---|",

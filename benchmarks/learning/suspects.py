@@ -98,8 +98,9 @@ def write_table() -> None:
         "`suspects.jsonl`, one line a training.",
         "",
         f"Random labels, of which {FLIPPED:.0%} were given another label at random. A classifier is trained on all of "
-        "them, and the out-of-fold answers say which labels look wrong (`model/figures/label_errors.py`). Of the first "
-        f"{FIRST} suspects so many had been flipped, for each seed; an error that the set had before counts as none.",
+        "them, and the out-of-fold answers say which labels look wrong (`model/figures/label_errors.py`). The table "
+        f"counts, for each seed, the flipped labels among the first {FIRST} suspects; wrong labels of the set itself "
+        "do not count.",
         "",
         "| set | labels | recipe | flipped | flipped among the first suspects, by seed | mean | share |",
         "|---|---|---|---|---|---|---|",
