@@ -151,32 +151,31 @@ def find_warnings(targets: Targets, out_of_fold: Evaluation | None, *, has_names
         yield f"all {len(targets)} labelled texts are {labels[seen[0]]!r}: nothing else can be predicted yet"
         return
     if missing := [label for row, label in enumerate(labels) if row not in seen]:
-        yield f"no labelled text yet of {_listed(missing)}: " + (
-            "known by name alone" if has_names else "never predicted"
-        )
+        known = "known by name alone" if has_names else "never predicted"
+        yield f"labels that no text has yet, {known}: {_listed(missing)}"
     if not has_names and (rare := [labels[row] for row in seen if np.count_nonzero(targets.targets_N_C[:, row]) == 1]):
-        yield f"only one labelled text of {_listed(rare)}: hardly ever predicted"
+        yield f"labels that only one text has, hardly ever predicted: {_listed(rare)}"
     if out_of_fold is not None:
         yield from _no_better_than_always(targets, out_of_fold)
 
 
 def _no_better_than_always(targets: Targets, out_of_fold: Evaluation) -> Iterator[str]:
-    """A warning if the same answer to every text would be as good."""
-    mend = "label more, or look at whether the texts tell the labels apart"
+    """Yield a warning if the same answer to every text would be as good."""
+    mend = "label more texts, or check whether the texts tell the labels apart"
     if out_of_fold.mae is not None:
         same_N_C = np.tile(targets.targets_N_C.sum(axis=0), (len(targets), 1))
         if out_of_fold.mae >= (off := mean_absolute_error(same_N_C, targets.targets_N_C)):
             label = targets.label_set.labels[median_classes(same_N_C[:1])[0]]
             yield (
-                f"off by {out_of_fold.mae:.2f} on average on labelled texts it had not seen; always answering "
+                f"the classifier is off by {out_of_fold.mae:.2f} on average out of fold, and always answering "
                 f"{label!r} would be off by {off:.2f}: {mend}"
             )
         return
     always = link_of(targets.label_set).commonest_accuracy(targets.targets_N_C)
     if always is not None and out_of_fold.accuracy <= always:
         yield (
-            f"right on {out_of_fold.accuracy:.0%} of labelled texts it had not seen; always answering the "
-            f"commonest label would be right on {always:.0%}: {mend}"
+            f"the classifier is right on {out_of_fold.accuracy:.0%} of the labelled texts out of fold, and always "
+            f"answering the commonest label would be right on {always:.0%}: {mend}"
         )
 
 

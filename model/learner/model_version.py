@@ -1,4 +1,4 @@
-"""One model version on disk: what its manifest says, its checksums, and its classifier."""
+"""One model version on disk: its manifest, its checksums, and its classifier."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ from model.learner.prototypes import NO_TRUST, Trust
 from model.seals import read_sealed
 from model.types import IntArray, LabelSet, LabelTexts
 
-# What a missing or damaged file of a version may raise.
+# Errors that a missing or damaged file of a version may raise.
 _DAMAGE = (*DAMAGE, OSError, SafetensorError)
 
 # Versions whose files this process compared with their checksums, and size and times of each file then.

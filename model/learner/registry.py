@@ -66,7 +66,7 @@ class Registry:
         return self._newest(math.inf)
 
     def current(self) -> ModelVersion | None:
-        """The version in use; where it is missing or damaged, the newest whole one that was in use before."""
+        """Return the version in use; if it is missing or damaged, the newest undamaged one that was in use before."""
         pointer = self._pointer()
         if not pointer:
             return None
@@ -119,7 +119,7 @@ class Registry:
         Args:
             trained: the classifier, and how it was trained.
             targets: the labelled texts that it learned from.
-            config: what was asked for.
+            config: the configuration of the training.
             label_texts: texts with each label's meaning.
             question: control of the labeling config whose question it answers.
 

@@ -54,7 +54,7 @@ def test_status_says_what_a_version_is_worth_and_what_it_lacks(
     assert status["out_of_fold"]["texts"] == status["trained_on"] >= 8
     for name in ("accuracy", "macro_f1", "calibration_error"):
         assert 0 <= status["out_of_fold"][name] <= 1
-    assert status["warnings"][0] == "no labelled text yet of 'mixed': never predicted"
+    assert status["warnings"][0] == "labels that no text has yet, never predicted: 'mixed'"
     metrics = quick.http.get("/metrics").text
     assert f'shortlist_out_of_fold_accuracy{{project="{project_id}"}} {status["out_of_fold"]["accuracy"]}' in metrics
 

@@ -112,6 +112,6 @@ def test_stars_that_are_off_as_far_as_the_same_stars_for_every_text_are_warned_o
     targets = Targets(tuple(range(12)), ("a letter",) * 12, gold, stars)
     always_two, right = np.tile([0.0, 1.0, 0.0], (12, 1)), gold
     (warning,) = find_warnings(targets, evaluate_ordered(always_two, gold), has_names=False)
-    assert warning.startswith("off by 0.50 on average")
+    assert warning.startswith("the classifier is off by 0.50 on average")
     assert "always answering '2' would be off by 0.50" in warning
     assert not list(find_warnings(targets, evaluate_ordered(right, gold), has_names=False))

@@ -194,8 +194,8 @@ def test_a_class_with_one_text_and_one_with_none_are_learned_and_warned_of(confi
     label_set = LabelSet(("neg", "pos", "once", "never"), is_multilabel=False)
     trained = fit(targets(wide_N_C, label_set), config)
     assert trained.warnings[:2] == (
-        "no labelled text yet of 'never': never predicted",
-        "only one labelled text of 'once': hardly ever predicted",
+        "labels that no text has yet, never predicted: 'never'",
+        "labels that only one text has, hardly ever predicted: 'once'",
     )
     assert score_texts(trained.classifier, TEXTS).proba_N_C.argmax(axis=1).max() < 3
 
@@ -307,7 +307,7 @@ def test_a_label_that_only_its_name_is_known_of_is_said_to_be(config):
     wide_N_C = np.concatenate([PRAISED_OR_NOT, np.zeros((len(TEXTS), 1))], axis=1)
     named = Background((("bad",), ("good",), ("cast",)), tuple(TEXTS))
     trained = fit(targets(wide_N_C, label_set), config, background=named)
-    assert trained.warnings[0] == "no labelled text yet of 'cast': known by name alone"
+    assert trained.warnings[0] == "labels that no text has yet, known by name alone: 'cast'"
 
 
 def test_one_class_alone_is_no_obstacle_where_names_tell_of_the_others(config):
