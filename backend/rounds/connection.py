@@ -28,10 +28,10 @@ def confirm_connection(context: RoundContext) -> bool:
         context: the round of the project.
 
     Returns:
-        True if it is; False if a /setup came just now and Label Studio may be about to connect it.
+        True if this backend is one; False if a /setup came just now and Label Studio may be about to connect it.
 
     Raises:
-        NotConnectedError: it is none, so the project is forgotten.
+        NotConnectedError: this backend is none, so the project is forgotten.
         NotReachedError: Label Studio reaches no ML backend of the project, so none could prove itself.
     """
     folder, turn = context.folder, context.turn

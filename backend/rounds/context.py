@@ -1,4 +1,4 @@
-"""The objects that every step of a round is handed together."""
+"""The objects that every step of a round gets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -84,5 +84,5 @@ class InUse:
 
     @property
     def shows_answers(self) -> bool:
-        """People see its answers: a model version's always, those of label names once people agreed with them."""
+        """Whether people see its answers: a model version's always, those of label names once people agree."""
         return self.has_model or (self.agreement is not None and self.agreement.is_convincing)

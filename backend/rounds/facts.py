@@ -48,7 +48,7 @@ class PublishedTexts:
 
 
 def published_texts(folder: ProjectFolder) -> PublishedTexts | None:
-    """Read the order in use; None before the first, and where it turns out to be damaged."""
+    """Read the order in use; None before the first order, and if the order is damaged."""
     try:
         with folder.publications.open() as order:
             return None if order is None else PublishedTexts(order.head, *order.texts())
@@ -115,7 +115,7 @@ def _is_outdated(latest: ModelVersion, synced: Synced) -> bool:
 def _changed(latest: ModelVersion, synced: Synced) -> int:
     """How many labels came, changed or went since a version was trained.
 
-    A corrected label has another digest: it went from before and came now, and is one change all the same.
+    A corrected label has another digest: it went and came, and counts as one change.
     """
     before, now = latest.label_digests_N, label_digests(synced.targets)
     return max(len(np.setdiff1d(now, before)), len(np.setdiff1d(before, now)))
@@ -148,10 +148,9 @@ def _llm_reason(head: Publication, synced: Synced, in_use: InUse, selection: Sel
 def reorders_on_every_label(folder: ProjectFolder, settings: ProjectSettings, in_use: InUse) -> bool:
     """Whether every label orders the queue anew at once, without a training.
 
-    There has to be a classifier, of label names if there is no other, and a strategy that goes by it. A version that
-    somebody rolled back to stays as it was trained: the labels that came since may be why. Where an LLM's labels
-    arrange the order as well, the LLM would be asked for every label that people give: there an order stays until its
-    batch is used up.
+    That takes a classifier, if only of label names, and a strategy that uses it. After a rollback the head is not
+    fitted anew, since the newer labels may be why somebody rolled back. If an LLM's labels shape the order, the LLM
+    would be asked for every label that people give; then an order stays until its batch is used up.
     """
     if settings.llm_labels.includes(LLMLabels.ROUTE):
         return False
@@ -162,7 +161,7 @@ def reorders_on_every_label(folder: ProjectFolder, settings: ProjectSettings, in
 
 
 def order_digest(label_config: str, settings: ProjectSettings, wished: tuple[float, ...] = ()) -> str:
-    """Stands for everything that shapes an order besides texts and labels.
+    """Return a digest of everything that shapes an order besides texts and labels.
 
     Args:
         label_config: the labeling config.

@@ -1,4 +1,4 @@
-"""The training of a round, and which model version serves after it."""
+"""The training of a round, and the choice of the model version to use."""
 
 import logging
 from dataclasses import replace
@@ -19,7 +19,7 @@ from model.learner.training import Start, Trained, check_trainable
 from model.tasks.classification.llm import WEAK_WEIGHT
 from model.types import TrainingData
 
-# Pairs of like and unlike texts need a few texts in a batch; with these, a step takes a quarter of the memory.
+# Smallest batch: pairs of like and unlike texts need a few texts, and a step takes a quarter of the usual memory.
 SMALLEST_BATCH = 4
 _REASON_CHARACTERS = 200
 
@@ -53,11 +53,11 @@ def try_fit(
 
 
 def _why_it_failed(error: Exception) -> str:
-    """What broke a training off, and the mend."""
+    """Return why a training broke off, and the mend."""
     if is_out_of_memory(error):
-        return "the training needs more memory than there is: give the worker more, or BERT_MODEL a smaller encoder"
+        return "the training needs more memory than there is: give the worker more memory, or set a smaller BERT_MODEL"
     if isinstance(error, OSError):
-        return f"the training could not use the disk ({error.strerror or error}): make room under MODEL_DIR, or mend it"
+        return f"the training could not use the disk ({error.strerror or error}): make room under MODEL_DIR"
     said = " ".join(str(error).split())[:_REASON_CHARACTERS]
     return f"the training broke off with {type(error).__name__} ({said}): the worker's log has the details"
 
@@ -71,7 +71,7 @@ def fit(context: RoundContext, synced: Synced, *, is_due: bool) -> ModelVersion 
     """
     registry = context.folder.registry
     if not is_due:
-        # A version that a killed round trained and never made current is found here, and one that waits.
+        # The newest version may be a killed round's, which was never made current, or one that waits.
         pending = usable(registry.pending(), synced)
         return usable(registry.current(), synced) if pending is None else admit(context, synced, pending)
     check_trainable(synced.targets)
@@ -113,5 +113,5 @@ def _log_trained(project_id: int, version: ModelVersion, trained: Trained) -> No
 
 
 def usable(version: ModelVersion | None, synced: Synced) -> ModelVersion | None:
-    """The version, unless the labeling config asks another question in its place now, or offers other labels."""
+    """Return the version; None if the labeling config asks another question in its place now, or has other labels."""
     return version if version is not None and version.fits(synced.task.control, synced.task.label_set) else None

@@ -53,7 +53,7 @@ def strategy_for(
         return find_strategy(settings.strategy)
     start = find_strategy(settings.cold_start)
     if start.asks_llm:
-        # With an LLM it is the default to ask it; here nothing is learned, so that it is not asked.
+        # By default an LLM would choose; for free text, which is not learned, it is not asked.
         start = find_strategy(ProjectSettings().cold_start)
     return find_strategy(start.start) if start.needs_classifier and not has_names else start
 

@@ -1,4 +1,4 @@
-"""One new order: the pool scored and put in order, and what people see of each text."""
+"""One new order: the pool is scored and put in order, and each text gets its pre-annotation."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -47,7 +47,7 @@ class Ordered:
     places: Places
 
     def made_live(self, most: int) -> "Ordered":
-        """The same order as one that is made between trainings: at most so many of its tasks are written."""
+        """Return the order with an upper limit on the tasks that are written, as between trainings."""
         queued = min(most, self.publication.queued)
         return replace(self, publication=replace(self.publication, queued=queued, is_live=True))
 
@@ -113,7 +113,7 @@ def _merged(parts: Sequence[_Part], rng: np.random.Generator) -> Order:
 
 
 def _with_answers_of_llm(parts: Sequence[_Part], order: Order, rng: np.random.Generator) -> LabelledOrder:
-    """Add what an LLM answers to the texts that come next."""
+    """Add an LLM's answers to the texts that come next."""
     standings = [part.standing for part in parts]
     if not standings[0].synced.task.is_learned:
         return with_drafts(standings[0], order, rng)
@@ -157,14 +157,14 @@ def _order_by(strategy: Strategy, standing: Standing, rng: np.random.Generator) 
     """
     llm, synced, in_use, selection = standing.llm, standing.synced, standing.in_use, standing.selection
     features = compute_pool_features(llm.round, synced, in_use, strategy, rng)
-    # Every question would draw the same texts: of several, the merged order draws them once.
+    # Every question would draw the same texts: with several questions, the merged order draws them once.
     own = synced.settings if synced.questions == 1 else synced.settings.model_copy(update={"explore": 0.0})
     order = order_pool(synced.pool, features, strategy, own, rng, selection)
     return _Part(standing, strategy, order, features.proba_N_C if in_use.shows_answers else None)
 
 
 def _about(part: _Part) -> dict[str, Any]:
-    """What the head of an order says of one question."""
+    """Return one question's part of the head of an order."""
     synced = part.standing.synced
     return {
         "model": part.standing.in_use.model,
@@ -200,8 +200,8 @@ def _places(parts: Sequence[_Part], labelled: LabelledOrder) -> Places:
 def _results(part: _Part, labelled: LabelledOrder) -> Iterator[str]:
     """Result items of every text for one question, in order, as JSON.
 
-    Texts drawn at random, and those on which an LLM is checked, carry none, so that the label is the person's own; nor
-    does a text without words, nor one that neither a classifier nor an LLM has an answer to.
+    Texts drawn at random, and blind checks of an LLM, have none, so that the label is the person's own. Texts without
+    words, or without an answer of a classifier or an LLM, have none either.
     """
     synced, order = part.standing.synced, labelled.order
     task, pool, shown = synced.task, synced.pool, labelled.shown[synced.place]

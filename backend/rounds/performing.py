@@ -28,9 +28,9 @@ from backend.work.turn import RETRY_DELAYS_S, Turn
 from backend.work.worker import WorkerProcess, this_worker
 from model.errors import ShortlistError, TrainingCancelledError
 
-# Seconds until a round is tried again whose project another worker has.
+# Seconds until a round is tried again if another worker has the project's turn.
 _TURN_TAKEN_S = 1
-# A full disk or one that cannot be written to: SQLite and safetensors have errors of their own for it.
+# Errors of a full or read-only disk: SQLite and safetensors have errors of their own for it.
 REFUSALS = (OSError, sqlite3.OperationalError, SafetensorError)
 
 log = logging.getLogger(__name__)

@@ -46,7 +46,7 @@ from model.errors import DamagedVersionError
 from model.learner.registry import KEPT_VERSIONS
 from model.learner.training import do_not_stop
 
-# How soon to go on removing old publications after making way for another round.
+# Seconds until the removal of old publications goes on after it made way for another round.
 CLEAN_UP_AGAIN_S = 1.0
 # A training may take minutes, in which somebody may disconnect the project.
 _CONFIRM_AGAIN_S = 5.0
@@ -100,7 +100,7 @@ class Round:
         self._folder.belong_to(self._project.created_at)
         sign_webhook(self._context.client, self._folder)
         if self._folder.pause.read() is not None:
-            # What was asked is looked for when somebody resumes the project.
+            # Requests of this time are not lost: resuming the project looks for all changes.
             log.info("event=paused project=%d", self._folder.project_id)
             return
         if self.is_anything_due():
@@ -176,7 +176,7 @@ class Round:
         )
 
     def _catch_up_past_damage(self) -> None:
-        """Catch up; where a model version turns out damaged, and is set aside, do so again with the one before it."""
+        """Catch up; if a model version is damaged and set aside, catch up again with the version before it."""
         for _ in range(KEPT_VERSIONS):
             try:
                 return self._catch_up()
@@ -195,10 +195,10 @@ class Round:
         for standing in standings:
             self._make_current(standing)
         self._remember(standings)
-        # A file that grew by a line for every label would tell nobody anything.
+        # The journal has whole orders only: a line for every label would hide them.
         if published is not None and not published.is_live:
             self._folder.rounds.append(_record(standings[0].synced, published, time.monotonic() - began))
-        # Last: annotators have their order, and the facts are kept.
+        # Figures are measured last: annotators have their order by now, and the facts are kept.
         with supply(is_long=False):
             measure(standings)
 
@@ -223,7 +223,7 @@ class Round:
         return Standing(self.llm_context(synced, in_use), in_use, failure=failure)
 
     def _with_choice(self, standings: Sequence[Standing]) -> list[Standing]:
-        """Let an LLM choose for the first question that says which text comes next; the others take its choice over."""
+        """Let an LLM choose for the first question that decides the order; other questions take over its choice."""
         leading, *others = asked_for(standings)
         llm = replace(leading.llm, also=tuple(standing.synced.task for standing in others))
         chosen = choose(llm) if leading.synced.task.is_learned else chosen_for(llm, None)
@@ -235,7 +235,7 @@ class Round:
         ]
 
     def llm_context(self, synced: Synced, in_use: InUse) -> LLMContext:
-        """Everything to ask an LLM with."""
+        """Return the objects with which an LLM is asked."""
         context = self._context.of_question(synced.place)
         llms = partial(open_llms, context.settings, context.folder, context.should_stop)
         return LLMContext(context, synced, in_use.has_model, embedder(context, None), llms)
@@ -279,7 +279,7 @@ class Round:
         return head
 
     def _make_current(self, standing: Standing) -> None:
-        """Point a question to the version that its order was made by."""
+        """Point a question to the version that made its order."""
         context, version = standing.context, standing.in_use.version
         registry = context.folder.registry
         # A person may have rolled back or promoted a version while the round ran: only a new version is pointed to.
@@ -290,7 +290,7 @@ class Round:
             keep_encoders(context.folder.embeddings_folder, encoders)
 
     def _remember(self, standings: Sequence[Standing]) -> None:
-        """Keep how the project stands, to see cheaply next time whether anything is due."""
+        """Keep the project's facts, by which the next round sees cheaply whether anything is due."""
         synced, in_use = standings[0].synced, standings[0].in_use
         first, *further = (self._facts_to_keep(standing) for standing in standings)
         failure = next((standing.failure for standing in standings if standing.failure), None)
@@ -333,7 +333,7 @@ class Round:
         return replace(self._facts(standing), asked_to_train=False, labels_since_failure=since_failure)
 
     def _clean_up(self) -> None:
-        """Remove what earlier publications left, unless there is nothing, or somebody waits for the worker."""
+        """Remove predictions of earlier publications, unless there are none or a round waits for the worker."""
         if len(self._folder.started_publications.read()) <= KEPT_PUBLICATIONS:
             return
         self._turn.step(PUBLISHING)
@@ -355,7 +355,7 @@ def _current_number(folder: ProjectFolder) -> int:
 
 
 def _main_reason(reasons: Sequence[str]) -> str:
-    """Why a new order is due, by the reasons of each question; that there are new labels is the least reason."""
+    """Return why a new order is due, by each question's reason; any other reason comes before `new labels`."""
     given = [reason for reason in reasons if reason]
     return next((reason for reason in given if reason != NEW_LABELS), given[0] if given else "")
 

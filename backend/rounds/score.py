@@ -42,7 +42,7 @@ def compute_pool_features(
     """
     texts = [text.text for text in synced.pool]
     needs = strategy.needs - GIVEN
-    # The texts that people answered for one question are not those that they answered for another.
+    # With several questions, another question may need the embeddings of other texts.
     embed = embedder(context, in_use.version, prune=synced.questions == 1)
     if not in_use.has_model and not in_use.has_names:
         return compute_untrained_features(needs, texts, synced.targets, embed)

@@ -1,4 +1,4 @@
-"""How a round stands with one of the project's questions, once it has a classifier to go by."""
+"""One question in a round, with its classifier."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,11 +40,11 @@ class Standing:
 
 
 def asked_for(standings: Sequence[Standing]) -> list[Standing]:
-    """The questions that say which text comes next: those of `ask_for`, else all.
+    """Return the questions that decide the order: those of `ask_for`, else all.
 
     Args:
         standings: the project's questions.
     """
     wanted = standings[0].synced.settings.ask_for
-    # A question that was renamed since is asked for no more.
+    # A name in `ask_for` that no question has any more is left out.
     return [standing for standing in standings if standing.synced.task.control in wanted] or list(standings)

@@ -28,7 +28,7 @@ from model.types import AnnotatedText, Background, IntArray, LabelTexts, LeftOut
 
 log = logging.getLogger(__name__)
 
-# Of the tasks without text so many are looked at, and so many of their keys are named.
+# Most tasks without text whose keys are read, and most keys that are named.
 _LOOKED_AT, _NAMED_KEYS, _KEY_CHARACTERS = 10, 10, 60
 
 
@@ -123,7 +123,7 @@ def sync(
 
 
 def _read(task: Task, annotated: Iterable[AnnotatedText], questions: int) -> ReadTargets:
-    """Read people's answers to one question; of several questions, reasons of what is left out name theirs."""
+    """Read people's answers to one question; with several questions, reasons for left-out answers name the question."""
     given = task.targets(annotated)
     if questions == 1:
         return given
@@ -188,12 +188,12 @@ def _no_text(context: RoundContext, tasks: Sequence[Task], pool: Sequence[PoolTe
 
 
 def _times(annotated: Sequence[AnnotatedText]) -> list[list[float]]:
-    """When each annotator gave labels, in seconds since 1970."""
+    """Return the times of each annotator's labels, in seconds since 1970."""
     by_person: dict[str, list[float]] = {}
     for annotation in (
         one for text in annotated for one in text.annotations if not one.is_skipped and not one.is_applied
     ):
-        # Files of other tools may bring annotations whose time nobody can read.
+        # Imported annotations may have times in unknown forms.
         with suppress(ValueError):
             at = datetime.fromisoformat(annotation.updated_at).timestamp()
             by_person.setdefault(annotation.annotator, []).append(at)
@@ -201,7 +201,7 @@ def _times(annotated: Sequence[AnnotatedText]) -> list[list[float]]:
 
 
 def _applied(annotated: Iterable[AnnotatedText]) -> tuple[PoolText, ...]:
-    """The texts that have a label, and all of whose labels this backend gave."""
+    """Return the labelled texts whose labels are all this backend's."""
     labels = ((text, [one for one in text.annotations if not one.is_skipped]) for text in annotated)
     return tuple(
         PoolText(text.task_id, text.text) for text, given in labels if given and all(one.is_applied for one in given)

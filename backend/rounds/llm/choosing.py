@@ -1,7 +1,7 @@
 """The LLM's choice of the next texts. The LLM chooses again when people have labelled the choice on disk.
 
-A project has one choice, whatever the number of its questions: the LLM is asked for the first question that says which
-text comes next, and hears the names of the others.
+A project has one choice, whatever the number of its questions: the LLM chooses for the first question that decides the
+order, and its prompt names the others.
 
 A failure of the LLM is recorded like a choice and never fails a round: a fallback strategy chooses, and a later round
 asks the LLM again.
@@ -169,7 +169,7 @@ def choose(context: LLMContext) -> Selection | None:
 
 
 def chosen_for(context: LLMContext, chosen: Selection | None) -> Selection | None:
-    """The project's choice as a question takes it that the LLM was not asked for; its picks lead that order, too.
+    """Return the project's choice for a question that the LLM did not choose for; the picks lead that order, too.
 
     Args:
         context: the project, for that question.

@@ -1,4 +1,4 @@
-"""Which questions are asked about a text: by what is known of the others, from people, an LLM or a classifier."""
+"""Which questions are asked about a text, by the answers to other questions of people, an LLM or a classifier."""
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -32,10 +32,10 @@ def by_dependency(tasks: Sequence[Task]) -> list[int]:
 
 
 class KnownAnswers:
-    """What is known about some texts of the pool, question by question.
+    """The answers to some texts of the pool, question by question.
 
     A text's answer to a question is people's, else an LLM's, else the classifier's, as people see it preselected. An
-    answer to a question that is not asked counts as none.
+    answer to a question that is not asked does not count.
     """
 
     def __init__(self, standings: Sequence[Standing], rows_M: IntArray, predict: Predict) -> None:
@@ -53,7 +53,7 @@ class KnownAnswers:
         self._items: dict[int, dict[int, str]] = {}
 
     def asked(self, place: int, rows: Collection[int]) -> list[int]:
-        """Of some rows, those on which a question is asked, as far as the other questions were added.
+        """Return the rows for which a question is asked, by the answers to other questions that were added so far.
 
         Args:
             place: the question's.

@@ -84,7 +84,7 @@ def current_drafts(folder: ProjectFolder, synced: Synced, source: str) -> dict[i
 
 
 def figures_so_far(folder: ProjectFolder, synced: Synced, source: str) -> DraftFigures | None:
-    """Compare an LLM's drafts with what people wrote; None for a question that is not answered in free text.
+    """Compare an LLM's drafts with people's answers; None for a question that is not answered in free text.
 
     Args:
         folder: the question's folder.
@@ -104,7 +104,7 @@ def figures_so_far(folder: ProjectFolder, synced: Synced, source: str) -> DraftF
 
 
 def _without_draft(context: LLMContext, ordered: Order, known: Mapping[int, Draft]) -> list[PoolText]:
-    """The texts at the head of the queue that have no draft, and about which nobody wrote so far."""
+    """Return the texts at the head of the queue that have neither a draft nor a person's answer."""
     synced = context.synced
     count = min(BATCHES_DRAFTED * synced.settings.query_size, MOST_DRAFTED)
     head = [synced.pool[row] for row in ordered.rows_N[places_to_ask(synced.pool, ordered, count)].tolist()]
@@ -112,7 +112,7 @@ def _without_draft(context: LLMContext, ordered: Order, known: Mapping[int, Draf
 
 
 def _ask(standing: Standing, texts: Sequence[PoolText]) -> dict[int, Draft]:
-    """Ask for drafts of texts, by task id; a failure is recorded, and the drafts before it are kept."""
+    """Ask for drafts of texts, by task id; a failure is recorded, and earlier drafts are kept."""
     context = standing.llm
     failure: LLMError | None
     drafted: Sequence[Drafted | None]
@@ -135,7 +135,7 @@ def _ask(standing: Standing, texts: Sequence[PoolText]) -> dict[int, Draft]:
 
 def _asked(context: LLMContext, texts: Sequence[PoolText]) -> AskedTexts:
     people, written = context.synced.targets, context.synced.written
-    # The control's name says much where there is no Header: "summary", "spanish".
+    # Without a Header the control's name says what to write: "summary", "spanish".
     question = replace(context.question, name=context.synced.task.control)
     examples = [
         (text, written[id_][0]) for id_, text in zip(people.task_ids, people.texts, strict=True) if id_ in written
@@ -148,12 +148,12 @@ def _asked(context: LLMContext, texts: Sequence[PoolText]) -> AskedTexts:
 def _with_checks(
     context: LLMContext, ordered: Order, known: Mapping[int, Draft], new: Mapping[int, Draft], rng: np.random.Generator
 ) -> dict[int, Draft]:
-    """Draw a share of the drafts that wait as blind checks. A check stays one: nobody can forget a draft."""
+    """Draw a share of the waiting drafts as blind checks. A check stays one, since people remember a shown draft."""
     pool = context.synced.pool
     drafts = {**known, **new}
     explored = {pool[row].task_id for row in ordered.rows_N[ordered.is_explore_N].tolist()}
     waiting = {text.task_id for text in pool if (draft := drafts.get(text.task_id)) and draft.text}
-    # A text drawn at random comes without a draft: one that was made of it is checked as well.
+    # A text at a random place comes without its draft, so this draft is a blind check, too.
     checked = {task_id for task_id in waiting if drafts[task_id].is_check or task_id in explored}
     fresh = np.array([task_id for task_id in new if task_id in waiting - checked], dtype=np.int64)
     lacking = max(0, ceil(CHECKED_SHARE * len(waiting)) - len(checked))

@@ -1,7 +1,6 @@
-"""An LLM's labels in an order: pre-annotations, texts that the LLM is unsure of first, and labels that train.
+"""An LLM's labels in an order: pre-annotations, texts of which the LLM is unsure first, and labels that train.
 
-The LLM labels the texts that come next, question by question. If it fails, the order stays as the query strategy made
-it.
+The LLM labels the texts that come next, question by question. If it fails, the query strategy's order stays.
 """
 
 import logging
@@ -101,7 +100,7 @@ class _Labelling:
         was_asked = False
         for place in by_dependency([standing.synced.task for standing in self._standings]):
             self._asked_rows[place] = dict.fromkeys(answers.asked(place, rows_M.tolist()))
-            # A failure of one question's own, a prompt that is too long, leaves the others; any other would come again.
+            # A prompt that is too long fails one question alone; any other failure would come for the next one, too.
             wanted = self._to_ask(place)
             if wanted and all(isinstance(failure, LLMContextError) for _, failure in failures):
                 was_asked = True
@@ -166,12 +165,12 @@ class _Labelling:
         return LabelledOrder(self._reordered(places, routed), tuple(shown), unrouted.blind | blind)
 
     def _is_sure(self, row: int) -> bool:
-        """Whether the LLM is sure of every answer about a text; of a text about which nothing is asked, it is not."""
+        """Whether the LLM is sure of every answer about a text; False if no question is asked about the text."""
         is_asked = any(row in self._asked_rows[place] for place in self._routing)
         return is_asked and not self._unsure_of(row)
 
     def _unsure_of(self, row: int) -> list[str]:
-        """The questions asked about a text of whose answers the LLM is not sure."""
+        """Return the questions about a text to which the LLM's answer is not sure."""
         asked = [place for place in self._routing if row in self._asked_rows[place]]
         guesses = [(place, self._guesses[place].get(row)) for place in asked]
         unsure = [place for place, guess in guesses if guess is None or not guess.is_sure]
@@ -196,7 +195,7 @@ class _Labelling:
         return replace(ordered, rows_N=rows_N, reasons_N=tuple(reasons))
 
     def _unsure_in_words(self, row: int) -> str:
-        """That the LLM is unsure, and of which questions where there are several."""
+        """Return the reason `unsure`, which names the questions if there are several."""
         named = self._unsure_of(row) if len(self._standings) > 1 else []
         return f"{UNSURE} of {', '.join(named)}" if named else UNSURE
 

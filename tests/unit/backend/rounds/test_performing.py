@@ -101,10 +101,8 @@ def test_a_round_that_the_disk_refused_comes_back_and_says_when(run, error):
     turn, again_in_s = run(error)
     assert again_in_s == 5
     [(said, code)] = turn.ended
-    assert (
-        said
-        == f"the disk or the system refused ({error}): is MODEL_DIR full or not ours to write? (trying again in 5 s)"
-    )
+    mend = "is MODEL_DIR full, or does it belong to another user?"
+    assert said == f"the disk or the system refused ({error}): {mend} (trying again in 5 s)"
     assert code == "system"
     assert not turn.is_honoured, "what was asked is still to be done"
 
