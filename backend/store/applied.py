@@ -1,4 +1,4 @@
-"""Records of `apply` and `find`: what was asked, found out, written to Label Studio, and put first, and why."""
+"""Records of `apply` and `find`: errands, checks, runs, samples, searches, and the tab Next up."""
 
 import re
 from collections.abc import Mapping
@@ -36,11 +36,11 @@ class Run:
     """One run of `apply` that wrote labels, or began to.
 
     Attributes:
-        name: stands for the run in Label Studio: the predictions' model version, and the annotations' mark.
-        form: in which form.
-        digest: stands for every label of the run; a run with the same labels goes on where it was.
+        name: names the run in Label Studio: the predictions' model version, and the annotations' mark.
+        form: the form of the labels.
+        digest: digest of all labels; a run with the same labels goes on with this one.
         tasks: number of tasks that the run labels.
-        precision: what was promised.
+        precision: the promised precision.
         at: when it began, in seconds since 1970.
         is_done: whether all labels were written.
     """
@@ -60,7 +60,7 @@ class Given:
 
     Attributes:
         labels: names of the labels.
-        confidence: probability that they are right, calibrated; 1 for a copy of a text that people labelled.
+        confidence: calibrated probability that the labels are right; 1 for a copy of a text that people labelled.
     """
 
     labels: tuple[str, ...]
@@ -74,8 +74,8 @@ class Sample:
     Attributes:
         at: when the sample was drawn, in seconds since 1970.
         model: number of the model version that gave the labels.
-        question: control of the question that they answer.
-        precision: what was asked to be promised.
+        question: control of the question that the labels answer.
+        precision: the precision that was asked for.
         threshold: texts with a lower confidence got no label.
         right: number of texts of the random tenth above the threshold whose predicted label is right.
         tested: number of texts of the random tenth above the threshold.
@@ -96,12 +96,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Wish:
-    """Texts that somebody looked for, and that people get next.
+    """The found texts of the last search, which come first in the order.
 
     Attributes:
-        at: when, in seconds since 1970.
-        reason: what was looked for, for people.
-        task_ids: the tasks, first = next.
+        at: time of the search, in seconds since 1970.
+        reason: names the search, for people.
+        task_ids: the found tasks, first = next.
     """
 
     at: float
@@ -110,34 +110,34 @@ class Wish:
 
 
 class ErrandKind(StrEnum):
-    """What a page can ask of a worker."""
+    """The kinds of errands that a page can ask a worker for."""
 
     CHECK = "check"
-    """Say what can be promised."""
+    """Check which precision can be promised."""
     WRITE = "write"
     """Label the rest."""
     SAMPLE = "sample"
-    """Have people look at a sample of what would be labelled."""
+    """Have people look at a sample of the texts that would get a label."""
     UNDO = "undo"
     """Delete all labels of `apply`."""
     FIND = "find"
-    """Put texts that somebody looks for next."""
+    """Search for texts, and put them first in the order."""
 
 
 @dataclass(frozen=True)
 class Errand:
-    """Work that somebody asked for on a project's page, and that a worker does beside the rounds.
+    """Work that somebody asked for on a project's page, and that a worker does between rounds.
 
     Attributes:
-        kind: what to do.
-        at: when it was asked for, in seconds since 1970; tells it from every other errand.
-        precision: what is to be promised.
+        kind: the kind of the errand.
+        at: when it was asked for, in seconds since 1970; identifies the errand.
+        precision: the precision to promise.
         question: control of the question; empty for the first.
-        form: in which form labels are written.
+        form: the form of the labels.
         count: number of texts to show, or to find.
-        words: words to look for; empty for one of the others.
-        like: task whose text is looked for; 0 for one of the others.
-        label: label that is looked for; empty for one of the others.
+        words: words to look for; empty for another kind of search.
+        like: task whose text is looked for; 0 for another kind of search.
+        label: label that is looked for; empty for another kind of search.
     """
 
     kind: ErrandKind
@@ -153,15 +153,15 @@ class Errand:
 
 @dataclass(frozen=True)
 class ErrandReport:
-    """How far a worker is with an errand, or how it ended.
+    """The progress of an errand, or its end.
 
     Attributes:
         of: the errand's `at`.
         done: items done in the present step.
-        total: items to do in it; 0 before any are counted.
-        ended_at: when it ended, in seconds since 1970; 0 while it goes on.
-        said: what was done, in sentences.
-        wrong: why it could not be done; empty if it was.
+        total: items to do in the present step; 0 while unknown.
+        ended_at: when the errand ended, in seconds since 1970; 0 while it goes on.
+        said: the result, in sentences.
+        wrong: why the errand could not be done; empty if it was done.
     """
 
     of: float
@@ -174,21 +174,21 @@ class ErrandReport:
 
 @dataclass(frozen=True)
 class Checked:
-    """What was found out the last time that somebody checked what can be promised.
+    """The result of the last check of a promise.
 
     Attributes:
-        at: when, in seconds since 1970.
-        precision: what was to be promised.
+        at: time of the check, in seconds since 1970.
+        precision: the precision that was asked for.
         question: control of the question.
         model: number of the model version.
         is_promised: whether the precision can be promised.
-        reason: why it cannot, and what to do; empty if it can.
+        reason: why the precision cannot be promised, and what to do; empty if it can.
         tasks: number of texts that would get a label.
-        copies: number of those that are copies of labelled texts.
+        copies: number of copies of labelled texts among them.
         share: the part of the unlabelled texts that would get a label.
-        expected: the share of right labels in the random sample; None without any.
-        interval: bounds of the share of right labels; None where nothing can be said.
-        said: all of it, in sentences.
+        expected: the share of right labels in the random sample; None without such texts.
+        interval: bounds of the share of right labels; None if unknown.
+        said: the result in sentences.
     """
 
     at: float
@@ -210,9 +210,9 @@ class NextUpTab:
     """The Data Manager's tab that shows what annotators get next.
 
     Attributes:
-        at: when Label Studio was asked for it, in seconds since 1970.
-        view_id: Label Studio's id of the tab; 0 if it made none.
-        problem: why it made none; empty if it did.
+        at: when Label Studio was asked for the tab, in seconds since 1970.
+        view_id: Label Studio's id of the tab; 0 if Label Studio made none.
+        problem: why Label Studio made no tab; empty if it did.
     """
 
     at: float

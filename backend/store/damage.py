@@ -1,4 +1,4 @@
-"""What was found damaged in a project's folder: files that were set aside, and a model version that is gone."""
+"""Damage that was found in a project's folder: files that were set aside, and a missing model version."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,8 +15,8 @@ class Damage:
 
     Attributes:
         file: path in the project's folder.
-        problem: "damaged": it was renamed to `<file>.broken`; or "missing".
-        at: when it was set aside, in seconds since 1970; None for a missing one.
+        problem: "damaged" if the file was renamed to `<file>.broken`, or "missing".
+        at: when the file was set aside, in seconds since 1970; None for a missing version.
     """
 
     file: str

@@ -1,4 +1,4 @@
-"""What is kept of judged model versions: their history, the last answers to the stop set, the gate's last decision."""
+"""Records of judged model versions: their history, the last answers to the stop set, the gate's last decision."""
 
 from dataclasses import dataclass
 

@@ -235,7 +235,7 @@ class ProjectFolder:
 
     @property
     def stop_answers(self) -> Document[StopAnswers | None]:
-        """What the newest model version answers to the stop set; None before the first training."""
+        """The newest model version's answers to the stop set; None before the first training."""
         return Document(self.path / "stop_answers.json", _STOP_ANSWERS, None)
 
     @property
@@ -245,7 +245,7 @@ class ProjectFolder:
 
     @property
     def pause(self) -> Document[Pause | None]:
-        """It exists while the project is paused: rounds then neither train nor publish."""
+        """The pause; the document exists while the project is paused and rounds neither train nor publish."""
         return Document(self.path / "pause.json", _PAUSE, None)
 
     @property
@@ -270,22 +270,22 @@ class ProjectFolder:
 
     @property
     def wish(self) -> Document[Wish | None]:
-        """The texts that somebody looked for last; None before the first search."""
+        """The texts of the last search; None before the first search, and after its end."""
         return Document(self.path / "wish.json", _WISH, None)
 
     @property
     def errand(self) -> Document[Errand | None]:
-        """What somebody asked for last on the project's page; only web processes write it."""
+        """The last errand that somebody asked for on the project's page; only web processes write it."""
         return Document(self.path / "errand.json", _ERRAND, None)
 
     @property
     def errand_report(self) -> Document[ErrandReport | None]:
-        """How a worker is getting on with an errand; only workers write it."""
+        """The progress of an errand; only workers write it."""
         return Document(self.path / "errand_report.json", _ERRAND_REPORT, None)
 
     @property
     def checked(self) -> Document[Checked | None]:
-        """What `apply` could promise when somebody checked it on the page; None before."""
+        """The last check of a promise on the page; None before the first."""
         return Document(self.path / "checked.json", _CHECKED, None)
 
     @property

@@ -101,7 +101,7 @@ class LLMLabel:
 
 @dataclass(frozen=True)
 class Draft:
-    """What an LLM wrote about a task's text.
+    """An LLM's draft for a task's text.
 
     Attributes:
         text: the draft; empty where there is none to show.

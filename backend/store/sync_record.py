@@ -10,7 +10,7 @@ from model.types import LeftOut
 
 # Most ids of changed tasks that are kept. Beyond, a round finds changed tasks by their update times.
 MOST_NAMED = 5_000
-# Why answers are left out: so many reasons are told apart, each with so many tasks by name.
+# Most reasons for left-out answers that are kept, and most tasks that are named for each.
 MOST_REASONS, NAMED_TASKS = 10, 10
 
 

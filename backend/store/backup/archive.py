@@ -32,7 +32,7 @@ Label Studio's name. Keep it where only you can read it.
 _INCOMPRESSIBLE = (".safetensors", ".f16")
 _COMPRESSION_LEVEL = 1
 _PIECE_BYTES = 1 << 20
-# What an archive of ours stays far below; one beyond is a bomb.
+# Limits far above any archive of ours: an archive beyond a limit is refused as a bomb.
 _MOST_FILES, _MOST_MANIFEST_BYTES, _MOST_TIMES_LARGER, _ANY_SIZE_BYTES = 500_000, 200_000_000, 200, 100_000_000
 _MOST_PARTS, _MOST_NAME_BYTES = 16, 255
 # Room that the disk is to keep.
@@ -57,7 +57,7 @@ class PackedFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an archive holds.
+    """The list of an archive's files, and its origin.
 
     Attributes:
         format: see FORMAT.
@@ -142,7 +142,7 @@ class Backup:
     """An archive, open for reading.
 
     Attributes:
-        manifest: what it holds.
+        manifest: the archive's manifest.
     """
 
     def __init__(self, archive: zipfile.ZipFile, manifest: Manifest, file: Path) -> None:

@@ -13,7 +13,7 @@ from model.files import exchange, move, new_folder
 
 # How the folder begins that holds the state before a restore.
 BEFORE_RESTORE = "before-restore-"
-# What an embedded Redis noted about the projects of before.
+# The folder of an embedded Redis, whose requests are about the former projects.
 _REDIS = "redis"
 
 
@@ -57,7 +57,7 @@ def restore_backup(file: Path, model_dir: Path, *, is_forced: bool, on_file: OnF
 
 
 def _swap(new: Path, place: Path) -> None:
-    """Put a folder in its place, and what was there into the folder's old place."""
+    """Exchange a new folder for the one in its place, which gets the new folder's old name."""
     if place.exists():
         exchange(new, place)
     else:
