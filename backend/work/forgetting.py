@@ -1,4 +1,4 @@
-"""Take a project out of Redis: end its round, keep others from beginning, and delete all that Redis knows of it."""
+"""Take a project out of Redis: end its round, keep others from beginning, and delete all its keys."""
 
 import time
 import uuid
@@ -25,7 +25,7 @@ _REWRITE_S = 60.0
 
 @contextmanager
 def without_rounds(queue: RoundQueue, project_id: int) -> Iterator[None]:
-    """End the round that runs of a project, and let none begin, while the block runs; then forget the project.
+    """End a project's running round, and let none begin while the block runs; then forget the project.
 
     The turn is taken from the round, as by another worker: it stops training, and changes nothing that others see. The
     block begins when its job has ended, so that nothing is written any more.
@@ -73,8 +73,8 @@ def knows(queue: RoundQueue, project_id: int) -> bool:
 def _delete_all(queue: RoundQueue, project_id: int) -> None:
     """Delete the keys of a project, and whatever might hold its texts.
 
-    Nobody can tell from a part whose texts it has, or whose encoder was offered. The rounds of other projects embed a
-    part that is gone themselves, and offer an encoder that is gone again.
+    A part or an offered encoder does not name its project, so all go. The rounds of other projects embed a missing part
+    themselves, and offer a missing encoder again.
     """
     _delete_jobs(queue, _jobs(project_id))
     queue.redis.delete(redis_key("requests", project_id), record_key(project_id))
@@ -98,7 +98,7 @@ def rewrite_files(redis: Redis) -> None:
         try:
             redis.bgrewriteaof()
         except ResponseError as error:
-            # One is under way, which began before our deletions: another follows it.
+            # A rewrite that began before our deletions is under way: another follows it.
             if "already in progress" not in str(error):
                 raise
             _until(lambda: not _is_rewriting(redis), _REWRITE_S)

@@ -1,7 +1,7 @@
 """The functions that jobs may name, and the form of their arguments and results. Everything here is plain JSON.
 
-Redis is no place to trust: whoever can write to it can ask for a round, for embeddings, or for the errand that a
-project's folder describes, and for nothing else.
+Redis is not trusted: whoever can write to it can ask for a round, for embeddings, or for the errand in a project's
+folder, and for nothing else.
 """
 
 from typing import Annotated, Any
@@ -27,7 +27,7 @@ class PartTask(BaseModel):
 
     weights: str = Field(pattern=r"^[0-9a-f]{64}\z")
     is_trained: bool
-    # Pydantic's own strings refuse the half characters that Label Studio's texts may hold.
+    # Pydantic's own strings refuse half a surrogate pair, which Label Studio's texts may hold.
     texts: list[InstanceOf[str]]
 
 

@@ -2,7 +2,7 @@
 
 RQ pickles by default, and reading a pickle runs code. A job can also name callbacks, which RQ imports and calls, and
 web addresses, which RQ asks. Here a job is JSON, names a function of `forms.ARGUMENTS` with arguments of its form, and
-has nothing else. Any other job is deleted with a line in the log, and counts as one that never was.
+has nothing else. Any other job is deleted with a line in the log, as if it had never been queued.
 """
 
 import logging
@@ -20,7 +20,7 @@ from rq.worker import SimpleWorker
 
 from backend.work.forms import ARGUMENTS
 
-# What RQ's jobs may have and ours never do: the first four name code to call or addresses to ask.
+# Fields of RQ's jobs that ours never have: the first four name code to call or addresses to ask.
 _FOREIGN_FIELDS = (
     "success_callback_name",
     "failure_callback_name",
@@ -31,7 +31,7 @@ _FOREIGN_FIELDS = (
     "group_id",
     "repeats_left",
 )
-# What RQ raises where a job's fields are garbage. A pydantic ValidationError is a ValueError, too.
+# Errors that RQ raises if a job's fields are garbage. A pydantic ValidationError is a ValueError, too.
 _UNREADABLE = (
     AttributeError,
     DeserializationError,
@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 
 
 class JsonJob(Job):
-    """A job of ours. One that is anything else raises NoSuchJobError when it is read, and is deleted."""
+    """A job of ours. Reading any other job deletes it and raises NoSuchJobError."""
 
     def __init__(self, id: str | None = None, connection: Redis | None = None, serializer: Any = None) -> None:
         """Describe a job.

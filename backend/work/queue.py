@@ -31,7 +31,7 @@ from backend.work.workers import Workers
 QUEUE = "shortlist"
 PARTS_QUEUE = "shortlist-parts"
 ROUND_TIMEOUT_S = 6 * 3600
-# A round whose workers died this often is not run again. The usual cause is too little memory.
+# Most deaths of workers in one round: then it is not run again. The usual cause is too little memory.
 MAX_DEATHS = 3
 _STATUSES = {status.value.encode(): status for status in JobStatus}
 _JOB_ID = re.compile(r"(?:round|later)-(\d+)-[ab]")

@@ -1,4 +1,4 @@
-"""What events and people asked of a project's next round. Redis keeps it until a round has ended well.
+"""Requests of events and people for a project's next round. Redis keeps them until a round has ended well.
 
 One Redis hash holds the requests of a project. Each field counts how often something was asked. A round reads the
 counts when it begins, and takes exactly these counts away when it ends. A request that comes meanwhile stays, and so
@@ -26,7 +26,7 @@ end
 
 @dataclass(frozen=True)
 class Requested:
-    """What was asked of a project's next round.
+    """The requests for a project's next round.
 
     Attributes:
         changes: number of annotations or tasks that changed, as counted by events.
@@ -51,7 +51,7 @@ class Requests:
         self._key = redis_key("requests", project_id)
 
     def add(self, requested: Requested) -> None:
-        """Add to what was asked before.
+        """Add requests to the earlier ones.
 
         Args:
             requested: what is asked; `counts` is not read.

@@ -32,7 +32,7 @@ class Turn:
     Attributes:
         project_id: the project.
         deaths: number of workers that died over this round.
-        requested: what was asked of the round.
+        requested: the requests for the round.
         again_in_s: seconds after which the project wants another round; None if it wants none by itself.
     """
 
@@ -133,7 +133,7 @@ class Turn:
         Args:
             error: error message; empty if the round succeeded.
             code: error code; empty if the round succeeded.
-            is_honoured: forget what was asked of the round; by default if it succeeded.
+            is_honoured: forget the requests for the round; by default if it succeeded.
         """
         self._over.set()
         self._renewer.join()

@@ -48,7 +48,7 @@ _RESULT_S = 600
 _LOOK_AGAIN_S = 0.1
 # A worker that took a job says within milliseconds that it works on it. After these seconds it must have died.
 _LOST_AFTER_S = 5.0
-# What RQ and NumPy raise where a result in Redis is garbage. A pydantic ValidationError is a ValueError, too.
+# Errors that RQ and NumPy raise if a result in Redis is garbage. A pydantic ValidationError is a ValueError, too.
 _UNREADABLE = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError, zlib.error)
 
 log = logging.getLogger(__name__)
@@ -270,7 +270,7 @@ class _Helpers:
         return status
 
     def _read(self, job_id: str, shape: tuple[int, int]) -> FloatArray | None:
-        """Read a part's result; one that cannot be used is deleted with its job, so that the part is taken back."""
+        """Read a part's result; an unusable result is deleted with its job, so that the part is taken back."""
         try:
             found = JsonJob.fetch(job_id, connection=self._queue.redis).return_value()
             return _decode(PartResult.model_validate(found), shape)
