@@ -102,7 +102,7 @@ class Tab(BaseModel):
 
     @property
     def title(self) -> str:
-        """What people read on it; empty for a tab without a title."""
+        """The title that people read on the tab; empty without one."""
         return str((self.data or {}).get("title", ""))
 
 

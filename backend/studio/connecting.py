@@ -33,7 +33,7 @@ def connect_project(
         descriptions: the meaning of each label, by label; None to keep the present descriptions.
 
     Returns:
-        A sentence for people that says what was done.
+        The result, in a sentence for people.
 
     Raises:
         LabelStudioError: Label Studio refused; the message names the reason and the fix.
@@ -55,7 +55,7 @@ def connect_over(
     connected = [found for found in client.backends(project_id) if found.url.rstrip("/") == url.rstrip("/")]
     folder = ProjectFolder(settings.model_dir, project_id)
     is_rotated = bool(connected) and rotate_secret(client, folder)
-    # The next round looks whether the project has its tab, also where somebody deleted it.
+    # The next round makes the tab Next up again if somebody deleted it.
     folder.next_up.remove()
     rotated = " Its webhook has a new secret." if is_rotated else ""
     is_learned = any(question.is_learned for question in questions)
@@ -134,7 +134,7 @@ def refusal(response: httpx.Response, url: str) -> LabelStudioError:
 
 
 def refused_name(text: str) -> str:
-    """Return the name by which Label Studio called this backend in vain; empty if that is not the fault.
+    """Return the name by which Label Studio called this backend and was refused; empty if another fault occurred.
 
     Args:
         text: the text of a refusal, or the error of an ML backend.
@@ -148,7 +148,7 @@ def allowed_hosts_fix(name: str) -> str:
     return f"add {name} to ALLOWED_HOSTS in the backend's environment, and start it again"
 
 
-BLOCKED_FIX = "start it with ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false in its environment"
+BLOCKED_FIX = "start Label Studio with ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false in its environment"
 UNREACHABLE_FIX = (
     "is the backend running, and is that its address as Label Studio sees it? "
     "(in Docker the service's name, not localhost)"

@@ -1,4 +1,4 @@
-"""What goes wrong between this backend and Label Studio: each fault told apart, and named with its mend."""
+"""Faults between this backend and Label Studio: each is told from the others, and named with its mend."""
 
 import errno
 import json

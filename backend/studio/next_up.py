@@ -30,9 +30,10 @@ log = logging.getLogger(__name__)
 
 
 def show_next_up(client: LabelStudioClient, folder: ProjectFolder) -> None:
-    """Make the project's tab, once: one that somebody changed or deleted is theirs.
+    """Make the project's tab once; people's changes to the tab, and its deletion, stay.
 
-    A refusal keeps no project from being connected: it is logged, kept for `doctor`, and tried again later.
+    If Label Studio refuses, the project is connected all the same: the refusal is logged, kept for `doctor`, and the
+    tab is tried again later.
 
     Args:
         client: the client for Label Studio.
@@ -50,14 +51,14 @@ def show_next_up(client: LabelStudioClient, folder: ProjectFolder) -> None:
 
 
 def _find_or_make(client: LabelStudioClient, project_id: int) -> int:
-    """Return the id of the tab of that title, whoever made it."""
+    """Return the id of the tab with TITLE, whoever made it, or make the tab."""
     tabs = client.tabs(project_id)
     ours = [tab.id for tab in tabs if tab.title == TITLE]
     if ours:
         return ours[0]
     columns = client.columns(project_id)
     if not tabs:
-        # Label Studio makes its own first tab when somebody looks and there is none: then ours alone would be there.
+        # Label Studio makes its own tab only while there is none: beside ours it would make no Default.
         client.make_tab(project_id, _tab("Default", _hidden_by_default(columns)))
     return client.make_tab(project_id, next_up(columns))
 

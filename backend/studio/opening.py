@@ -25,10 +25,10 @@ from backend.studio.faults import (
 
 # A host that takes no connection within this time will not take one later either.
 CONNECT_TIMEOUT_S = 10.0
-# A whole answer may take so many times as long as one piece of it: an answer that trickles in would hold up for hours.
+# A whole answer may take this many times as long as one piece: an answer that trickles in would hold up for hours.
 TIMEOUTS_AN_ANSWER = 5
 _REFRESH_PATH = "/api/token/refresh/"
-# What httpx and every other client of OpenSSL read certificates from.
+# The variables from which httpx and other clients of OpenSSL read certificates.
 _CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 T = TypeVar("T")

@@ -1,4 +1,4 @@
-"""What a labeling config must not have, because questions could not be read from it: each with its mend."""
+"""Labeling configs that are refused, because their questions cannot be read: each with its mend."""
 
 from collections import Counter
 from collections.abc import Iterator
