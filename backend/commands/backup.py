@@ -124,7 +124,7 @@ def _progress(verb: str) -> Iterator[OnFile]:
 
 
 def _content(manifest: Manifest) -> dict[str, Any]:
-    """What an archive holds, as JSON values."""
+    """Return the content of an archive as JSON values."""
     projects = [
         {"project": int(project), "versions": _versions(manifest, project), "bytes": size_bytes}
         for project, size_bytes in manifest.projects.items()

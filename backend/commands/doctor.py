@@ -81,7 +81,7 @@ def doctor(
     *,
     json_out: JsonOption = False,
 ) -> None:
-    """Look at everything that has to work together; name what is wrong, and the fix. Exit code 1 if anything is."""
+    """Check every part that has to work, and name each fault with its fix; exit code 1 if anything is wrong."""
     with settings_of_command() as settings:
         findings = examine(settings, project or None, backend_url(settings, url))
         is_well = all(finding.is_well for finding in findings)
@@ -142,7 +142,7 @@ def _fault(error: LabelStudioError) -> Finding:
 
 
 def _as_seen_by(client: LabelStudioClient, settings: Settings, project_id: int | None, url: str) -> Iterator[Finding]:
-    """What can be asked once Label Studio takes the key."""
+    """Yield the findings that need a working API key."""
     ids = [project_id] if project_id is not None else client.project_ids()
     yield from _door(client, ids, url)
     for one in ids:
@@ -157,7 +157,7 @@ def _as_dict(finding: Finding) -> dict[str, Any]:
 
 
 def print_findings(console: Console, findings: list[Finding]) -> None:
-    """A line a finding; the fix below what is wrong."""
+    """Print one line for each finding, and the fix below a fault."""
     for finding in findings:
         mark = ("well ", "green") if finding.is_well else ("wrong", "bold red")
         line = Text.assemble(mark, "  ", (plain(finding.name), "bold"), f": {plain(finding.found)}")
@@ -368,7 +368,7 @@ def _refused(name: str, backend: MLBackendAnswer) -> Iterator[Finding]:
 
 
 def look_at_files(name: str, folder: ProjectFolder) -> Iterator[Finding]:
-    """Compare the model in use with its checksums, and name what was found damaged on disk.
+    """Compare the model in use with its checksums, and name damaged files.
 
     Args:
         name: of the findings.

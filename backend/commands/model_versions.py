@@ -1,4 +1,4 @@
-"""`rollback`: use an earlier model version again; `promote`: use one that waits because it is worse."""
+"""`rollback`: use an earlier model version again; `promote`: use a version that waits because it is worse."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from backend.web.service import open_service
 
 def rollback(
     project: ProjectOption,
-    to: Annotated[int, typer.Option("--to", help="Model version to use; default: the one before the current.")] = 0,
+    to: Annotated[int, typer.Option("--to", help="Model version to use; default: the one before the current one.")] = 0,
     *,
     json_out: JsonOption = False,
 ) -> None:
@@ -33,7 +33,7 @@ def rollback(
 
 def promote(
     project: ProjectOption,
-    version: Annotated[int, typer.Option("--version", help="Only this model version; default: all that wait.")] = 0,
+    version: Annotated[int, typer.Option("--version", help="Only this model version; default: all waiting ones.")] = 0,
     *,
     json_out: JsonOption = False,
 ) -> None:
