@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 # The end of the name of a file that was set aside, and of one that is being written.
 BROKEN, UNFINISHED = ".broken", ".tmp"
-# The system lacks something for a moment; the file itself is well.
+# Errors by which the system lacks something for a moment, while the file itself is well.
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT})
 # What a parser raises for damaged content: a number too large to count with, or lists nested thousands deep, too.
 DAMAGE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -133,7 +133,7 @@ def exchange(first: Path, second: Path) -> None:
     """Let two folders of one file system change their places, in one step where the system can.
 
     Where it cannot (Linux before 3.15, some network drives), a process that is killed between the two steps leaves
-    what was `second` under the name `<second>.old`.
+    the former `second` under the name `<second>.old`.
 
     Raises:
         OSError: the disk refuses; both are as they were.
@@ -163,7 +163,7 @@ def write_whole(file: Path, content: bytes) -> None:
 
     Args:
         file: the file to write or replace.
-        content: all that the file is to hold.
+        content: the whole new content.
 
     Raises:
         OSError: the disk refuses; the file is as it was.
@@ -173,9 +173,9 @@ def write_whole(file: Path, content: bytes) -> None:
 
 
 def append_line(file: Path, line: str) -> None:
-    """Append a line to a file; one that cannot be opened is set aside.
+    """Append a line to a file; a file that cannot be opened is set aside.
 
-    A line break comes before the line too: half a line that a killed process left stays a line of its own.
+    A line break comes before the line too, so that half a line of a killed process stays a line of its own.
 
     Args:
         file: the file; it is made if it is missing.

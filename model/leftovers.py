@@ -1,4 +1,4 @@
-"""What killed processes left: unfinished files and folders are swept, and what was set aside goes after a month."""
+"""Leftovers of killed processes: unfinished files and folders are deleted, and damaged files after a month."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def sweep(folder: Path) -> int:
-    """Delete what nobody writes any more, and what was set aside long ago; a starting process calls this.
+    """Delete unfinished files that no process is writing, and files set aside long ago; a starting process calls this.
 
     Args:
         folder: MODEL_DIR; all folders in it are looked through.
@@ -32,7 +32,7 @@ def sweep(folder: Path) -> int:
 
 
 def sweep_beside(path: Path) -> None:
-    """Delete what killed processes left of one file or folder outside MODEL_DIR; whoever writes it again calls this.
+    """Delete leftovers of one file or folder outside MODEL_DIR; a process that is about to write it calls this.
 
     Args:
         path: the file or folder; it may not exist.
@@ -46,7 +46,7 @@ def sweep_beside(path: Path) -> None:
 
 
 def _leftovers(folder: Path) -> Iterator[Path]:
-    """Yield unfinished files and folders, and what was set aside a month ago; folders that vanish are no error."""
+    """Yield unfinished files and folders, and those set aside a month ago; folders that vanish are no error."""
     for parent, folders, files in os.walk(folder):
         for name in (*folders, *files):
             path = Path(parent) / name

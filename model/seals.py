@@ -1,4 +1,4 @@
-"""A checksum around JSON: damage that still parses, such as another digit in a number, is found when it is read."""
+"""A checksum around JSON: reading finds damage that still parses, such as another digit in a number."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ def unsealed(content: bytes) -> bytes:
         ValueError: the value or its seal is damaged.
     """
     head, middle = content[: len(_HEAD)], content[_MIDDLE_AT:_BEGINS_AT]
-    # One damaged byte leaves one of both whole.
+    # One damaged byte leaves the head or the middle of a seal whole.
     if head != _HEAD and middle != _MIDDLE:
         return content
     value = content[_BEGINS_AT : -len(_TAIL)]

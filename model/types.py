@@ -15,7 +15,7 @@ import numpy.typing as npt
 LabelTexts = tuple[tuple[str, ...], ...]
 """For each label, in the order of axis C, texts with its meaning; an empty tuple for a label without words."""
 MOST_STARS = 100
-"""The most stars of a rating: people tell no more apart."""
+"""Most stars of a rating: people cannot tell more apart."""
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 BoolArray = npt.NDArray[np.bool_]
@@ -41,7 +41,7 @@ class LabelSet:
 
 @dataclass(frozen=True)
 class ResultItem:
-    """What one person said of one text with one control: a result item of Label Studio.
+    """One person's answer to one text with one control: a result item of Label Studio.
 
     Attributes:
         control: name of the control in the labeling config.
@@ -64,7 +64,7 @@ class Annotation:
         is_ground_truth: whether the annotation is marked as ground truth.
         is_skipped: whether the person skipped the text.
         updated_at: ISO time of the last change; later times compare greater.
-        is_applied: whether this backend gave the annotation, and nobody changed it; no person said any of it.
+        is_applied: whether this backend gave the annotation, and nobody changed it; it is no person's answer.
     """
 
     annotator: str
@@ -137,7 +137,7 @@ class Targets:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """An answer that nothing can be learned from.
+    """An answer from which nothing can be learned.
 
     Attributes:
         task_id: the task that the answer belongs to.
@@ -176,7 +176,7 @@ class Background:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """All that a classifier learns from.
+    """The data from which a classifier learns.
 
     Attributes:
         targets: texts that people labelled; at least two.

@@ -121,7 +121,7 @@ def _whole(value: Any) -> int | None:
 
 
 def _chosen(answer: str, select: int, presented: int | None) -> list[int]:
-    """The first numbers of an answer, less those that cannot have been shown.
+    """Return the first numbers of an answer, without numbers of texts that were not shown.
 
     Raises:
         UnreadableAnswerError: none is left.

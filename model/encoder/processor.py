@@ -6,7 +6,7 @@ from pathlib import Path
 import joblib
 import torch
 
-# What torch's allocators say, on processors and on GPUs.
+# Words in the errors of torch's allocators, on processors and on GPUs.
 _OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
 
 

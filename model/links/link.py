@@ -1,4 +1,4 @@
-"""What all code that works on arrays asks of a link. `one_of` and `any_of` are the two links."""
+"""The protocol of a link, for code that works on arrays. `one_of` and `any_of` are the two links."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -27,7 +27,7 @@ class Link(Protocol):
 
     @property
     def right(self) -> str:
-        """What texts must get to be counted as right, for people."""
+        """The condition under which a text counts as right, in words."""
 
     @property
     def number(self) -> str:

@@ -1,4 +1,4 @@
-"""Units: all that gets class probabilities. A unit is a text, one label of a text, one token, one control."""
+"""Units: whatever gets class probabilities. A unit is a text, one label of a text, one token, one control."""
 
 from dataclasses import dataclass
 

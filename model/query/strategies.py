@@ -23,7 +23,7 @@ from model.types import FloatArray, IntArray
 # Weight of a text that the classifier is sure of, beside 1 for the most doubtful text: it may be sure and wrong.
 # 0.1 and 0.25 were ahead of 0 and 0.5 by half a point on three data sets (two seeds, linear head).
 SURE_WEIGHT = 0.25
-# The strategy that chooses while there is no classifier, in place of one that needs a classifier.
+# The strategy that replaces one that needs a classifier, while there is no classifier.
 WITHOUT_CLASSIFIER = "maxherding"
 
 Scorer = Callable[[Unlabelled], FloatArray]

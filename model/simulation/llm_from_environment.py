@@ -16,16 +16,16 @@ from model.types import IntArray
 
 
 def ask_llm_from(environment: Mapping[str, str], memory: Path, title: str, description: str) -> AskLLM:
-    """What asks the LLM of LLM_PROVIDER, LLM_MODEL, LLM_BASE_URL and the provider's key; nothing is sent yet.
+    """Return a function that asks the LLM of LLM_PROVIDER, LLM_MODEL, LLM_BASE_URL and the provider's key.
 
     Args:
         environment: of the process.
-        memory: where answers are kept, so that what is simulated again costs nothing.
+        memory: folder of kept answers, so that a repeated simulation costs nothing.
         title: of the texts, for the LLM.
         description: what the labels are about, for the LLM.
 
     Raises:
-        LLMError: one of these is missing or wrong.
+        LLMError: one of these settings is missing or wrong.
     """
     chats = _open(environment, memory)
 

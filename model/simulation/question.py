@@ -1,4 +1,4 @@
-"""One question of a simulation: what it has learned, which texts it asks for, and how right it is."""
+"""One question of a simulation: its classifier, the texts that it asks for, and its accuracy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -50,7 +50,7 @@ class UntrainedEncoder:
 
 @dataclass(frozen=True)
 class Standing:
-    """What a question has learned between two queries.
+    """A question's classifier and labels between two queries.
 
     Attributes:
         labelled: the labelled texts that answer it.

@@ -128,7 +128,7 @@ def usable(setup: Setup, seeds: Sequence[int]) -> tuple[Setup, tuple[str, ...]]:
 
     Args:
         setup: texts and rules.
-        seeds: those that will be simulated.
+        seeds: the seeds to simulate.
 
     Returns:
         The set-up without these questions, and a sentence for each of them.

@@ -30,7 +30,7 @@ def gold_lines(asked: Sequence[tuple[Task, Targets]]) -> Iterator[str]:
 
 
 def _said(answers: Mapping[str, GoldAnswer], *, is_named: bool) -> dict[str, Any]:
-    """What people said of one text, as the line has it."""
+    """Return people's answers to one text in the form of a line."""
     only = next(iter(answers.values()))
     if is_named or isinstance(only, int):
         return {"answers": answers}

@@ -42,7 +42,7 @@ def read_shares(
 
 
 def given_values(result: Iterable[ResultItem]) -> dict[str, set[str]]:
-    """What was answered, by control: labels, names on paths, stars, each as text.
+    """Return the given answers by control: labels, names on paths, stars, each as text.
 
     Args:
         result: result items of all controls.

@@ -1,4 +1,4 @@
-"""A kind of question: all that a round needs to know of what annotators are asked about a text."""
+"""A kind of question: everything that a round needs to know of a question to annotators about a text."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from model.links import Answers, Link, link_of
 from model.types import AnnotatedText, BoolArray, FloatArray, LabelSet, LabelTexts, ReadTargets, Targets, TrainingData
 
 GoldAnswer = str | int | list[str]
-"""What people say of a text, for a file of gold answers: a label, stars, or several labels."""
+"""People's answer to a text in a file of gold answers: a label, stars, or several labels."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Condition:
         """Whether the question is asked.
 
         Args:
-            answers: what was answered, by control.
+            answers: the given answers, by control.
         """
         given = answers.get(self.control, ())
         return (any(value in given for value in self.values) if self.values else bool(given)) == self.is_given
@@ -94,12 +94,12 @@ class Task(ABC):
         """Whether the question is asked, by the answers to the others.
 
         Args:
-            answers: what was answered, by control; see `model.tasks.shares.given_values`.
+            answers: the given answers, by control; see `model.tasks.shares.given_values`.
         """
         return all(condition.holds(answers) for condition in self.conditions)
 
     def written(self, annotated: Iterable[AnnotatedText]) -> dict[int, tuple[str, ...]]:
-        """What each person wrote about a text, by task id, where the question is answered in free text; else nothing.
+        """Return each person's words about a text, by task id; empty unless the question is answered in free text.
 
         Args:
             annotated: texts with annotations.
@@ -127,7 +127,7 @@ class Task(ABC):
         """The result items of a text with these labels, as JSON, without a score."""
 
     def gold_answers(self, targets: Targets) -> Iterator[GoldAnswer]:
-        """What most annotators said of each labelled text; with several labels those that at least half of them gave.
+        """Return the label that most annotators gave each text; with several labels those of at least half of them.
 
         Args:
             targets: people's answers to the question.
@@ -152,7 +152,7 @@ class Task(ABC):
 
     @property
     def asks(self) -> str:
-        """What annotators are asked, in the labeling config's words; empty where it does not say."""
+        """The question in the labeling config's words; empty if the config has none."""
         return ""
 
     @property

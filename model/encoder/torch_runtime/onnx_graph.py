@@ -1,4 +1,4 @@
-"""An encoder and all that follows it as one ONNX graph, compared with the encoder itself before anybody gets it."""
+"""Encoder, pooling, head and temperature as one ONNX graph, compared with the encoder itself before it is written."""
 
 import copy
 import logging

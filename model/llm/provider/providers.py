@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ProviderRow:
-    """What tells a provider from the others.
+    """The settings of one provider.
 
     Attributes:
         key_setting: the environment variable with the API key.

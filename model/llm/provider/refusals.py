@@ -1,4 +1,4 @@
-"""What a refusal of a provider means. Its body is never shown, since it may repeat the question or the key."""
+"""The meaning of a provider's refusal. The refusal's body is never shown: it may repeat the prompt or the key."""
 
 import json
 import re

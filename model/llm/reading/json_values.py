@@ -19,11 +19,11 @@ from json_repair import repair_json
 _INNERMOST = re.compile(r"\{[^{}]{0,300}(?:\}|(?=\{)|\Z)")
 _OPENING = re.compile(r"[{\[]")
 _NUMBER_KEYS = ("number", "index", "id")
-# A long answer lists 250 texts in so many characters. A longer one is an answer run wild.
+# After this many characters no more damaged JSON is repaired: an answer about 250 texts fits; a longer one ran wild.
 MOST_REPAIRED_CHARACTERS = 15_000
-# Opening brackets in prose begin no JSON. Hundreds of them, or of damaged objects, are an answer run wild.
+# Opening brackets in prose begin no JSON. With more of them, or of damaged objects, an answer has run wild.
 MOST_UNFINISHED = 300
-# The characters that may be decoded in vain: brackets within brackets lead over the same text again and again.
+# Most characters that are decoded in vain: brackets within brackets lead over the same text again and again.
 MOST_DECODED_IN_VAIN = 300_000
 
 

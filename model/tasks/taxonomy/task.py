@@ -17,7 +17,7 @@ from model.types import AnnotatedText, Annotation, LabelSet, LabelTexts, ReadTar
 Path = tuple[str, ...]
 # Between the names of a path, as Label Studio shows it.
 SEPARATOR = " / "
-# A text has one path, unless so many texts, and this share of them, got several: one slip is no rule.
+# Texts may have several paths once SEVERAL_TEXTS texts and SEVERAL_SHARE of all got several: one slip is no rule.
 SEVERAL_TEXTS, SEVERAL_SHARE = 2, 0.05
 
 
@@ -113,7 +113,7 @@ class Taxonomy(Task):
     def _chosen(self, annotation: Annotation) -> tuple[str, ...] | None:
         """The labels that an annotation gives, each once. Where the question was not asked, no label says nothing."""
         chosen = dict.fromkeys(path for item in self._items(annotation) for path in self._paths_of(item))
-        # Label Studio's nested choices name a parent, too, once all that is inside it was chosen.
+        # Label Studio's nested choices name a parent, too, once all choices inside the parent are chosen.
         within = {path[:depth] for path in chosen for depth in range(1, len(path))} if self.kind == "choices" else set()
         labels = tuple(SEPARATOR.join(path) for path in chosen if path not in within)
         return labels if labels or self.is_asked(given_values(annotation.result)) else None

@@ -20,7 +20,7 @@ _TEXT_KEYS = ("text", "draft")
 
 @dataclass(frozen=True)
 class Drafted:
-    """What an LLM wrote about a text.
+    """An LLM's draft for a text.
 
     Attributes:
         text: the draft; empty where there is none to show.

@@ -1,4 +1,4 @@
-"""What drafts are worth: how near people's answers come to drafts that they did not see, and how many they keep."""
+"""Figures of drafts: how near people's answers come to hidden drafts, and how many shown drafts people keep."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from rapidfuzz.distance import Levenshtein
 
 @dataclass(frozen=True)
 class DraftFigures:
-    """What came of an LLM's drafts.
+    """Counts and similarity of an LLM's drafts and people's answers.
 
     Attributes:
         made: drafts that can be shown or checked.

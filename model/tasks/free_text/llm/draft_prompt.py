@@ -61,7 +61,7 @@ def build_draft_prompt(
     Args:
         question: what annotators are asked.
         texts: texts that fit whole, see `room_for_texts`: of half a text a translation is no draft.
-        examples: what people wrote, the most similar text first; those that do not fit whole are left out.
+        examples: people's answers, the most similar text first; examples that do not fit whole are left out.
         context_tokens: upper limit of question and answer together.
     """
     room = room_for_texts(question, context_tokens) - sum(map(tokens_with_draft, texts))

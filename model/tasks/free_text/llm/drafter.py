@@ -45,7 +45,7 @@ class AskedTexts:
 
 @dataclass(frozen=True)
 class DraftedTexts:
-    """What an LLM wrote about N texts.
+    """An LLM's drafts for N texts.
 
     Attributes:
         drafts: N drafts, None for texts that it was not asked about.
@@ -77,7 +77,7 @@ def ask_for_drafts(chat: Chat, asked: AskedTexts, on_progress: Progress = ignore
     for rows in group_alike(asked.embeddings_N_D, BATCH_SIZE):
         for row in rows.tolist():
             if tokens_with_draft(asked.texts[row]) > room:
-                # Of half a text a translation or summary is no draft.
+                # A translation or summary of half a text is no draft.
                 drafts[row] = Drafted("", TOO_LONG)
         for part in _fitting(asked, [row for row in rows.tolist() if drafts[row] is None], room):
             try:
