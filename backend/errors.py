@@ -202,7 +202,7 @@ def system_refused(reason: object) -> str:
     Args:
         reason: the system's own words.
     """
-    return f"the disk or the system refused ({reason}): is MODEL_DIR full or not ours to write?"
+    return f"the disk or the system refused ({reason}): is MODEL_DIR full, or does it belong to another user?"
 
 
 HTTP_STATUS: dict[type[ShortlistError], int] = {

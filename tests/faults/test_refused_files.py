@@ -100,7 +100,7 @@ def test_the_folder_of_another_user_hides_no_other_project(browser, model_dir):
 def test_a_project_in_the_folder_of_another_user_says_so_and_passes_for_no_new_one(browser, path):
     answer = browser.get(f"/projects/{ANOTHERS}{path}")
     assert answer.status_code == 503
-    assert "(Permission denied): is MODEL_DIR full or not ours to write?" in answer.text
+    assert "(Permission denied): is MODEL_DIR full, or does it belong to another user?" in answer.text
 
 
 def test_a_setup_of_another_project_goes_on_beside_the_folder_of_another_user(browser):

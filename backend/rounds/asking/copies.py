@@ -19,7 +19,7 @@ class Copies:
 
     Attributes:
         twin_of: by task id of a copy, the task with the same text that people labelled or are asked for first.
-        labelled_twins: by task id of a copy, all labelled tasks with the same text; copies of unlabelled texts have none.
+        labelled_twins: by task id of a copy, all labelled tasks with the same text; no copy of unlabelled texts.
     """
 
     twin_of: dict[int, int]
