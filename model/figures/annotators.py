@@ -5,18 +5,21 @@ crowd-kit needs NLTK and pandas for it.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from model.figures.shares import Share
 from model.types import FloatArray, IntArray, LabelSet, Targets
 
 _DRAWS, _SEED = 400, 0
+# Weights of all texts, and rows of all values, that are in memory at once.
+_DRAWS_AT_ONCE, _TEXTS_AT_ONCE = 20, 2_000
 _INTERVAL = (2.5, 97.5)
-# Fewest texts that several people labelled from which an interval is drawn.
+# With fewer texts that several people labelled, an interval from drawing them again says nothing.
 _LEAST_TEXTS = 5
 
 
@@ -47,13 +50,13 @@ class People:
     """The annotators of a question, and how far they agree.
 
     Attributes:
-        annotators: the annotators, most texts first.
-        texts: number of texts that two or more people answered.
-        alpha: Krippendorff's alpha: 1 for perfect agreement, 0 for that of chance; None without texts that several
-            people answered, or if all answers are the same.
+        annotators: those with most texts first.
+        texts: texts that two or more people answered.
+        alpha: Krippendorff's alpha: 1 for perfect agreement, 0 for that of chance; None where nothing is compared, or
+            all answers are the same.
         low, high: 95 % interval of alpha; None with few texts.
-        comparisons: number of pairs of answers to the same text.
-        differing: number of pairs whose answers differ.
+        comparisons: pairs of answers to the same text.
+        differing: pairs of which the answers differ.
     """
 
     annotators: tuple[Annotator, ...] = ()
@@ -105,10 +108,10 @@ def _alpha_of(
         return None, None, None
     values = sorted({value for said in shared for value in said.values()})
     place = {value: number for number, value in enumerate(values)}
-    counts_U_V = np.zeros((len(shared), len(values)), dtype=np.int64)
-    for row, said in enumerate(shared):
-        for value in said.values():
-            counts_U_V[row, place[value]] += 1
+    said_A = [(row, place[value]) for row, said in enumerate(shared) for value in said.values()]
+    rows_A, places_A = np.array(said_A).T
+    # Equal places are added up.
+    counts_U_V = csr_array((np.ones(len(said_A)), (rows_A, places_A)), shape=(len(shared), len(values)))
     label_set = next(iter(answers.values())).label_set
     distance_V_V = _distances(np.array([rows[value] for value in values]), label_set, is_ordered)
     low, high = alpha_interval(counts_U_V, distance_V_V)
@@ -116,7 +119,7 @@ def _alpha_of(
 
 
 def _distances(rows_V_C: FloatArray, label_set: LabelSet, is_ordered: bool) -> FloatArray:
-    """Return the distance of two answers: of stars squared, of sets Jaccard's distance, of other answers 0 or 1."""
+    """How far two answers differ: stars by the square of their distance, sets by Jaccard's distance, else 0 or 1."""
     if is_ordered:
         stars_V = rows_V_C @ np.arange(rows_V_C.shape[1])
         return np.asarray((stars_V[:, None] - stars_V[None, :]) ** 2, dtype=float)
@@ -129,7 +132,7 @@ def _distances(rows_V_C: FloatArray, label_set: LabelSet, is_ordered: bool) -> F
     return np.where(either_V_V > 0, 1.0 - both_V_V / np.maximum(either_V_V, 1.0), 0.0)
 
 
-def alpha(counts_U_V: IntArray, distance_V_V: FloatArray) -> float | None:
+def alpha(counts_U_V: IntArray | csr_array, distance_V_V: FloatArray) -> float | None:
     """Krippendorff's alpha: 1 - observed / expected disagreement.
 
     Args:
@@ -137,19 +140,20 @@ def alpha(counts_U_V: IntArray, distance_V_V: FloatArray) -> float | None:
         distance_V_V: the (squared) difference of two values, 0 on the diagonal.
 
     Returns:
-        At most 1; None if all answers are the same, since chance would bring no disagreement.
+        At most 1; None where all answers are the same, so that no disagreement could be expected.
     """
-    observed, expected = _disagreements(counts_U_V, distance_V_V, np.ones((1, len(counts_U_V))))
+    observed, expected = _disagreements(counts_U_V, distance_V_V, [np.ones((1, counts_U_V.shape[0]))])
     return float(1 - observed[0] / expected[0]) if expected[0] > 0 else None
 
 
-def alpha_interval(counts_U_V: IntArray, distance_V_V: FloatArray) -> tuple[float | None, float | None]:
-    """Return the 95 % percentile interval of alpha over bootstrap samples of the texts; None with few texts."""
-    texts = len(counts_U_V)
+def alpha_interval(counts_U_V: IntArray | csr_array, distance_V_V: FloatArray) -> tuple[float | None, float | None]:
+    """The 95 % percentile interval of alpha over texts that are drawn again, with replacement; None with few texts."""
+    texts = counts_U_V.shape[0]
     if texts < _LEAST_TEXTS:
         return None, None
-    drawn_B_U = np.random.default_rng(_SEED).multinomial(texts, np.full(texts, 1 / texts), size=_DRAWS)
-    observed_B, expected_B = _disagreements(counts_U_V, distance_V_V, drawn_B_U)
+    rng, chances_U = np.random.default_rng(_SEED), np.full(texts, 1 / texts)
+    drawn = (rng.multinomial(texts, chances_U, size=_DRAWS_AT_ONCE) for _ in range(_DRAWS // _DRAWS_AT_ONCE))
+    observed_B, expected_B = _disagreements(counts_U_V, distance_V_V, drawn)
     known_K = np.flatnonzero(expected_B > 0)
     if not len(known_K):
         return None, None
@@ -158,14 +162,23 @@ def alpha_interval(counts_U_V: IntArray, distance_V_V: FloatArray) -> tuple[floa
 
 
 def _disagreements(
-    counts_U_V: IntArray, distance_V_V: FloatArray, weights_B_U: FloatArray | IntArray
+    counts_U_V: IntArray | csr_array, distance_V_V: FloatArray, weightings: Iterable[FloatArray | IntArray]
 ) -> tuple[FloatArray, FloatArray]:
-    """Observed and expected disagreement for B weightings of the texts."""
-    people_U = counts_U_V.sum(axis=1)
-    # Pairs of different values within a text; each text counts as often as it has answers.
-    within_U = ((counts_U_V @ distance_V_V) * counts_U_V).sum(axis=1) / np.maximum(people_U - 1, 1)
-    values_B_V = weights_B_U @ counts_U_V
-    total_B = np.maximum(values_B_V.sum(axis=1), 2)
-    observed_B = (weights_B_U @ within_U) / total_B
-    expected_B = ((values_B_V @ distance_V_V) * values_B_V).sum(axis=1) / (total_B * (total_B - 1))
-    return observed_B, expected_B
+    """Observed and expected disagreement for weightings of the texts, which come some at a time: weights_B_U each."""
+    counts_U_V = csr_array(counts_U_V, dtype=float)
+    within_U = _within(counts_U_V, distance_V_V)
+    observed, expected = [], []
+    for weights_B_U in weightings:
+        values_B_V = weights_B_U @ counts_U_V
+        total_B = np.maximum(values_B_V.sum(axis=1), 2)
+        observed.append((weights_B_U @ within_U) / total_B)
+        expected.append(((values_B_V @ distance_V_V) * values_B_V).sum(axis=1) / (total_B * (total_B - 1)))
+    return np.concatenate(observed), np.concatenate(expected)
+
+
+def _within(counts_U_V: csr_array, distance_V_V: FloatArray) -> FloatArray:
+    """Pairs of different values within each text, each text counting as many answers as it has; part by part."""
+    parts = [counts_U_V[start : start + _TEXTS_AT_ONCE] for start in range(0, counts_U_V.shape[0], _TEXTS_AT_ONCE)]
+    pairs_U = np.concatenate([part.multiply(part @ distance_V_V).sum(axis=1) for part in parts])
+    within_U: FloatArray = pairs_U / np.maximum(counts_U_V.sum(axis=1) - 1, 1)
+    return within_U

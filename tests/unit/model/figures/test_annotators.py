@@ -1,7 +1,10 @@
 """Krippendorff's own example, and annotators worked by hand."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from model.figures.annotators import Annotator, agreement_of, alpha, alpha_interval
 from model.figures.shares import Share
@@ -94,3 +97,21 @@ def test_sets_of_labels_that_share_some_differ_less_than_sets_that_share_none():
     far = said(TAGS, t1=("z",), t2=("z",), t3=("x",), t4=())
     alphas = [agreement_of({"1": one, "2": other}).alpha for other in (near, far)]
     assert 1.0 > alphas[0] > alphas[1]
+
+
+def test_two_people_and_thousands_of_labels_take_bounded_memory():
+    texts, labels = 20_000, 1_500
+    rng = np.random.default_rng(0)
+    first_A, second_A = rng.integers(0, labels, (2, texts))
+    rows_A, values_A = (
+        np.tile(np.arange(texts), 2),
+        np.concatenate([first_A, np.where(rng.random(texts) < 0.8, first_A, second_A)]),
+    )
+    counts_U_V = csr_array((np.ones(2 * texts), (rows_A, values_A)), shape=(texts, labels))
+    distance_V_V = 1.0 - np.eye(labels)
+    tracemalloc.start()
+    low, high = alpha_interval(counts_U_V, distance_V_V)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 0.78 < low < high < 0.82
+    assert peak < 150e6
