@@ -151,6 +151,15 @@ def _lower(value: Any) -> Any:
     return value.strip().lower() if isinstance(value, str) else value
 
 
+def _utf_8(value: Any) -> Any:
+    """Refuse a text whose bytes in the environment are no UTF-8: browsers send passwords as UTF-8."""
+    try:
+        str(value).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("must be written in UTF-8") from error
+    return value
+
+
 def _cold_start(value: Any) -> str:
     """Check COLD_START. It must not need class probabilities: before the first model there are none."""
     return find_start(str(value)).name
@@ -194,6 +203,8 @@ LabelStudioUrl = Annotated[str, BeforeValidator(_label_studio_url)]
 ProxyUrl = Annotated[SecretStr, BeforeValidator(_proxy_url)]
 Key = Annotated[SecretStr | None, BeforeValidator(_key)]
 BindAddress = Annotated[str, BeforeValidator(_bind_address)]
+Credential = Annotated[str, AfterValidator(_utf_8)]
+SecretCredential = Annotated[SecretStr, BeforeValidator(_utf_8)]
 AutoOrOff = Annotated[Literal["auto", "off"], BeforeValidator(_lower)]
 LabelDescription = Annotated[str, AfterValidator(tidy)]
 
@@ -298,8 +309,8 @@ class Settings(_ProviderKeys):
     model_dir: Path = Field(default=Path("./data"), validation_alias="MODEL_DIR")
     redis_url: str | None = Field(default=None, repr=False, pattern=r"^(rediss?|unix)://", validation_alias="REDIS_URL")
     redis_password: SecretStr | None = Field(default=None, validation_alias="REDIS_PASSWORD")
-    basic_auth_user: str | None = Field(default=None, validation_alias="BASIC_AUTH_USER")
-    basic_auth_pass: SecretStr | None = Field(default=None, validation_alias="BASIC_AUTH_PASS")
+    basic_auth_user: Credential | None = Field(default=None, validation_alias="BASIC_AUTH_USER")
+    basic_auth_pass: SecretCredential | None = Field(default=None, validation_alias="BASIC_AUTH_PASS")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", validation_alias="LOG_LEVEL")
     workers: int = Field(default=1, ge=1, le=64, validation_alias="WORKERS")
     threads: int = Field(default=8, ge=1, le=256, validation_alias="THREADS")

@@ -336,6 +336,13 @@ def test_a_password_without_its_redis_stops_the_start(load):
     assert "geheim" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["BASIC_AUTH_USER", "BASIC_AUTH_PASS"])
+def test_a_credential_in_another_encoding_is_a_wrong_setting_and_no_password_is_shown(load, name):
+    with pytest.raises(ConfigurationError, match=f"settings: {name}: must be written in UTF-8") as caught:
+        load(**{"BASIC_AUTH_USER": "ann", "BASIC_AUTH_PASS": "geheim", name: "geh\udcfcim"})
+    assert name == "BASIC_AUTH_USER" or "geh" not in str(caught.value)
+
+
 @pytest.mark.parametrize("half", ["BASIC_AUTH_USER", "BASIC_AUTH_PASS"])
 def test_half_of_basic_auth_stops_the_start(load, half):
     with pytest.raises(ConfigurationError, match="BASIC_AUTH_USER and BASIC_AUTH_PASS") as caught:
