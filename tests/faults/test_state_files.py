@@ -24,8 +24,9 @@ from backend.commands.doctor import look_at_files
 from backend.rounds.round import Round
 from backend.settings import Settings
 from backend.store.applied import Checked, Errand, ErrandKind, ErrandReport, Form, Given, Run, Sample, Wish
+from backend.store.figures import Pause
 from backend.store.project_folder import Connection, ProjectFolder, Setup
-from backend.store.selections import LLMLabel, Picked, Selection
+from backend.store.selections import Draft, LLMLabel, PastePrompt, Picked, Selection
 from backend.studio.config.kinds import KINDS
 from backend.web.app import create_app
 from backend.web.classifying import WebClassifier
@@ -111,6 +112,14 @@ FILES = {
     "embeddings/version-2-*.digests.npz": "embeddings/version-2-*",
     "embeddings/version-2-*.f16": "embeddings/version-2-*",
     "questions/1/versions/2/encoder/model.safetensors": "questions/1/versions/2",
+}
+# Files of a pause, of a chat window, of an LLM that drafts or fails, and of the second in which a round proves itself.
+SELDOM: dict[str, Callable[[ProjectFolder], None]] = {
+    "pause.json": lambda folder: folder.pause.write(Pause(5.0)),
+    "paste.json": lambda folder: folder.paste_prompt.write(PastePrompt("Which?", (40,), 1, ("pos",), 5.0)),
+    "drafts.json": lambda folder: folder.drafts.write({40: Draft("fine", "", False, 1, "mistral x", "stars")}),
+    "llm_failure.json": lambda folder: folder.llm_failure.write(Selection("activellm", "mistral x", 5.0, failures=1)),
+    "proof.json": lambda folder: folder.proof.write("shortlist-0123456789"),
 }
 # An empty journal and an empty database are whole: what they lack is read from Label Studio, or lost history.
 WHOLE_WHEN_EMPTY = {"rounds.jsonl", "trainings.jsonl", "tasks.sqlite"}
@@ -269,6 +278,23 @@ def test_a_damaged_file_costs_no_label_and_no_other_project_and_is_told(project,
     assert project.folder.connection.read() == Connection("http://backend:9090", OWN, 5)
     assert is_told(project, FILES[file]) == must_be_told(file, damage)
     assert project.status(UNHARMED) == unharmed
+
+
+@pytest.mark.parametrize("file", SELDOM)
+def test_a_damaged_file_that_projects_seldom_have_is_as_good_as_none_and_is_told(project, file):
+    for damage in DAMAGES.values():
+        SELDOM[file](project.folder)
+        damage(project.folder.path / file)
+        project.status()
+        assert "What comes next" in project.page()
+        project.predict()
+        project.label()
+        assert project.folder.pause.read() is project.folder.paste_prompt.read() is None
+        assert project.folder.proof.read() == ""
+        assert project.folder.drafts.read() == {}
+        assert project.folder.llm_failure.read() is None
+        assert not (project.folder.path / file).exists()
+    assert is_told(project, file)
 
 
 def test_without_a_whole_version_there_is_none_until_the_next_round_trains(project):
