@@ -16,7 +16,7 @@ class Form(StrEnum):
 
 
 # How runs are named in Label Studio: who gives the labels, and a number.
-_RUN_NAME = re.compile(r"(?:\d+|llm)\.apply-(\d{1,9})")
+_RUN_NAME = re.compile(r"(?:\d{1,9}|llm)\.apply-(\d{1,9})")
 
 
 def run_number(name: str) -> int:
