@@ -118,8 +118,9 @@ def test_export_to_a_place_that_cannot_be_written_names_it(environment, run_comm
 @pytest.mark.parametrize(
     "url", ["redis://127.0.0.1:port", "redis://[::1", "redis://127.0.0.1:1", "unix:///nowhere/redis.sock"]
 )
-def test_a_redis_that_is_none_is_named(environment, run_command, url):
+def test_a_redis_that_is_none_is_named(environment, run_command, tmp_path, url):
     environment(REDIS_URL=url)
+    (tmp_path / "data" / "projects" / "1").mkdir(parents=True)
     for command in (["status"], ["worker"], ["rollback", "--project", "1"]):
         done = run_command(*command)
         assert done.exit_code == 0 if command == ["status"] and "No project" in done.stdout else done.exit_code == 1
