@@ -114,8 +114,8 @@ def _cell(ours: Mapping[int, float], bundled: Mapping[int, float]) -> str:
 
 
 def _speeds(lines: Sequence[Line], encoders: Sequence[str]) -> str:
-    """How many times slower each embeds, by the sets that all have."""
-    speeds = {(line["encoder"], line["set"]): line["texts_per_s"] for line in lines}
+    """How many times slower each embeds, by the sets that all have; a speed beside other work was recorded as none."""
+    speeds = {(line["encoder"], line["set"]): line["texts_per_s"] for line in lines if line["texts_per_s"]}
     sets = [name for name in learner.SETS if all((encoder, name) in speeds for encoder in encoders)]
     ratios = [np.mean([speeds[encoders[0], name] / speeds[encoder, name] for name in sets]) for encoder in encoders]
     return f"| seconds for a text, times those of {encoders[0]} | {' | '.join(f'{ratio:.1f}' for ratio in ratios)} |"
