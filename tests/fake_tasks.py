@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from backend.studio.contract import Project, Task, read_annotations
+from backend.studio.contract import AnnotatedTask, Project, Task, read_annotations
 from model.types import Annotation, ResultItem
 from tests.fakes import FakeLabelStudio, a_project, chosen
 
@@ -23,6 +23,8 @@ class TaskedLabelStudio:
         self.tasks_now: dict[int, Task] = {}
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.uncounted = 0
+        # Tasks whose counter of annotations stands at 0, though they have some.
+        self.miscounted: set[int] = set()
         self.given: dict[str, int] = {}
         self.while_reading: list[Callable[[], None]] = []
         self.add(*texts)
@@ -94,9 +96,18 @@ class TaskedLabelStudio:
         known = [task for task in self._sorted() if task.task_id > above]
         found = [task for task in known if since is None or datetime.fromisoformat(task.updated_at) >= since]
         for start in range(0, len(found), TASKS_A_PAGE):
-            yield [replace(task, annotations=None) for task in found[start : start + TASKS_A_PAGE]]
+            yield [self._listed(task) for task in found[start : start + TASKS_A_PAGE]]
             while self.while_reading:
                 self.while_reading.pop()()
+
+    def annotated_tasks(self, project_id: int, controls: Collection[str]) -> list[AnnotatedTask]:
+        self.asked.append("export")
+        given = ((task, self._given(task.task_id)) for task in self._sorted())
+        return [AnnotatedTask(task.task_id, task.data, said) for task, said in given if said]
+
+    def _listed(self, task: Task) -> Task:
+        count = 0 if task.task_id in self.miscounted else task.annotation_count
+        return replace(task, annotations=None, annotation_count=count)
 
     def annotate_as_us(self, task_id: int, result: Sequence[Mapping[str, Any]], unique_id: str) -> bool:
         """The client's `annotate`, whose name is taken by what people do."""

@@ -167,6 +167,10 @@ class TaskStore:
         row = self._db.execute("SELECT updated_at, stored FROM annotated WHERE task_id = ?", (task_id,)).fetchone()
         return bool(row == (updated_at, count))
 
+    def annotated_ids(self) -> set[int]:
+        """Return the ids of the tasks whose annotations are stored."""
+        return {task_id for (task_id,) in self._db.execute("SELECT task_id FROM annotated")}
+
     def counts(self) -> Counts:
         """Count the stored tasks and annotations."""
         tasks, done = self._db.execute("SELECT count(*), coalesce(sum(is_done), 0) FROM tasks").fetchone()

@@ -113,6 +113,8 @@ class Reading:
             self._store.note({"stamp": _stamp(before), "read_at": began, "read_s": time.time() - began, **found})
             self._facts = self._store.facts()
             after = self._client.project(before.project_id)
+            if self._store.counts().annotations < min(before.annotations, after.annotations):
+                self._read_uncounted()
             if not self._agrees(before, after):
                 self._store.note({"excess": [there - here for here, there in self._pairs(after)]})
         log.info(
@@ -122,6 +124,15 @@ class Reading:
             self._store.counts().tasks,
             time.time() - began,
         )
+
+    def _read_uncounted(self) -> None:
+        """Read tasks whose annotations Label Studio itself does not count; the export alone names them.
+
+        Where people label at the same time, Label Studio on PostgreSQL may leave the counter of a task at 0.
+        """
+        stored = self._store.annotated_ids()
+        exported = self._client.annotated_tasks(self._project.project_id, self._controls)
+        self._read_named([task.task_id for task in exported if task.task_id not in stored])
 
     def _take(self, pages: Iterable[list[Task]], total: int = 0) -> None:
         """Store pages of tasks, and read the annotations that are not stored."""
@@ -134,7 +145,8 @@ class Reading:
 
     def _wants_annotations(self, task: Task) -> bool:
         is_stored = self._store.knows_annotations(task.task_id, task.updated_at, task.annotation_count)
-        return task.annotation_count > 0 and not is_stored
+        # A task is not done without annotations, whatever its counter says; see `_read_uncounted`.
+        return (task.annotation_count > 0 or task.is_done) and not is_stored
 
     def _read_named(self, task_ids: Collection[int]) -> None:
         """Read tasks with their annotations, and remove the tasks that Label Studio has deleted."""
@@ -148,7 +160,8 @@ class Reading:
     def _stored(self, task: Task) -> StoredTask:
         text = read_text(self._questions, task.data)
         # A task that was read without annotations has none if Label Studio counts none.
-        annotations = task.annotations if task.annotations is not None or task.annotation_count else ()
+        may_have_some = task.annotations is not None or task.annotation_count or task.is_done
+        annotations = task.annotations if may_have_some else ()
         return StoredTask(task.task_id, text, task.is_done, task.is_skipped, task.updated_at, annotations)
 
     def _agrees(self, before: Project, after: Project) -> bool:

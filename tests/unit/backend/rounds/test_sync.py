@@ -259,6 +259,29 @@ def test_counts_that_never_agree_cause_only_one_full_read(studio, read):
     assert read()[1] == []
 
 
+def test_labels_that_label_studio_does_not_count_are_read_though_all_tasks_are_read_anew(studio, read, time_passes):
+    studio.annotate(1, "pos")
+    studio.annotate(5, "neg")
+    studio.miscounted = {1, 5}
+    synced, asked = read()
+    assert labels(synced) == {1: "pos", 5: "neg"}
+    assert "export" not in asked
+    assert {1, 5}.isdisjoint(texts(synced))
+    time_passes(looked_at=61)
+    assert labels(read()[0]) == {1: "pos", 5: "neg"}
+
+
+def test_uncounted_labels_of_tasks_that_want_more_of_them_are_found_by_an_export(studio, read):
+    studio.annotate(1, "pos")
+    studio.annotate(2, "neg")
+    studio.want_more_annotations()
+    studio.miscounted = {2}
+    synced, asked = read()
+    assert labels(synced) == {1: "pos", 2: "neg"}
+    assert asked[-2:] == ["export", "by id 2"]
+    assert read()[1] == [], "the counts agree"
+
+
 def test_a_project_that_wants_more_annotations_of_each_task_opens_tasks_again(studio, read):
     studio.annotate(1)
     studio.pass_time(hours=1)
