@@ -8,12 +8,15 @@ from backend.commands.model_dir import check_model_dir
 from backend.commands.terminal import JsonOption, ProjectOption, answer, settings_of_command
 from backend.store.waiting import promote as promote_waiting
 from backend.web.deciding import use_version, when_ordered
+from backend.web.questions import questions_of
 from backend.web.service import open_service
+from model.tasks.shares import quoted
 
 
 def rollback(
     project: ProjectOption,
     to: Annotated[int, typer.Option("--to", help="Model version to use; default: the one before the current one.")] = 0,
+    question: Annotated[str, typer.Option(help="Name of the control; default: the project's first question.")] = "",
     *,
     json_out: JsonOption = False,
 ) -> None:
@@ -22,11 +25,14 @@ def rollback(
         check_model_dir(settings.model_dir, may_write=True)
         service = open_service(settings)
         folder = service.folder(project)
-        folder.check_exists()
-        number = use_version(service, folder, to)
+        questions = questions_of(folder)
+        asked = questions.find(question)
+        number = use_version(service, asked.folder, to)
+        named = f", question {quoted(asked.name)}," if len(questions.asked) > 1 else ""
         answer(
-            {"project": project, "model": number},
-            f"Project {project} uses model version {number} again; its order is published {when_ordered(folder)}.",
+            {"project": project, "question": asked.name, "model": number},
+            f"Project {project}{named} uses model version {number} again; its order is published "
+            f"{when_ordered(folder)}.",
             as_json=json_out,
         )
 
