@@ -31,6 +31,8 @@ from backend.work.queue import MAX_DEATHS, deaths_of
 from backend.work.redis_access import redis_errors
 from backend.work.worker import WorkerProcess, this_worker
 from model.errors import ShortlistError
+from model.tasks.shares import quoted
+from model.tasks.task import Task
 
 # How often an errand reports its progress, and looks whether it should end.
 _LOOK_EVERY_S = 1.0
@@ -267,6 +269,7 @@ def _write(context: RoundContext, labelling: Labelling, errand: Errand, watch: W
     kept = document.read()
     if kept is not None and kept.of == errand.at:
         plan, task = kept.plan, find_question(read_now(context), kept.plan.question).task
+        _check_labels(plan, task)
     else:
         rest = labelling.rest()
         plan, task = labelling.plan(rest), rest.synced.task
@@ -280,6 +283,20 @@ def _write(context: RoundContext, labelling: Labelling, errand: Errand, watch: W
     # Its labels are written: the page offers them no more.
     context.folder.checked.remove()
     return [written.said]
+
+
+def _check_labels(plan: ApplyPlan, task: Task) -> None:
+    """Check that the labeling config still offers every label of a plan.
+
+    Raises:
+        CannotPromiseError: it does not.
+    """
+    gone = {label for given in plan.labels.values() for label in given.labels} - {*task.label_set.labels}
+    if gone:
+        raise CannotPromiseError(
+            f"the labeling config has no label {quoted(min(gone))} any more: what was written so far stays (--undo "
+            "deletes it); ask again, and labels of the present config are written"
+        )
 
 
 def _find(context: RoundContext, errand: Errand) -> list[str]:

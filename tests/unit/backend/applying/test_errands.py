@@ -2,6 +2,7 @@
 
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from threading import Event
 
 import pytest
@@ -14,7 +15,7 @@ from backend.store.applied import Errand, ErrandKind, ErrandReport, Form
 from backend.work.classifiers import Classifiers
 from backend.work.forms import ARGUMENTS, PERFORM_ERRAND
 from backend.work.worker import WorkerProcess
-from tests.fakes import FakeRounds
+from tests.fakes import FakeRounds, labeling_config
 from tests.unit.backend.applying.test_apply import TEXTS, Project, gold
 
 LABELLED = 60
@@ -163,6 +164,23 @@ def test_annotating_makes_way_for_rounds_and_goes_on_with_the_same_labels(labell
     assert kept_plan(labelled.folder).read() is None
     right = [given.labels == (gold(TEXTS[task_id - 1]),) for task_id, given in plan.labels.items()]
     assert sum(right) / len(right) >= 0.8
+
+
+@pytest.mark.usefixtures("ask")
+def test_labels_that_the_config_lost_while_an_errand_made_way_are_not_written(labelled, worker, monkeypatch):
+    monkeypatch.setattr(errands, "_LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(errands, "_SLICE_S", 0.0)
+    errand = Errand(ErrandKind.WRITE, time.time(), precision=0.8, form=Form.ANNOTATIONS)
+    labelled.folder.errand.write(errand)
+    worker.rounds.request(2)
+    go_on = lambda: perform(worker, labelled.folder, errand, lambda _: nullcontext(labelled.studio))  # noqa: E731
+    assert go_on()
+    written = dict(labelled.studio.given)
+    changed = replace(labelled.studio.told, label_config=labeling_config("fine", "poor"))
+    monkeypatch.setattr(labelled.studio, "told", changed)
+    assert not go_on()
+    assert "the labeling config has no label" in labelled.folder.errand_report.read().wrong
+    assert labelled.studio.given == written
 
 
 def test_a_worker_that_ends_leaves_the_errand_to_the_next_one(labelled, worker, monkeypatch):
