@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 
 from flask import Flask, Response, current_app, g, jsonify, render_template, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from backend.errors import HTTP_STATUS, SYSTEM, WrongSecretError, system_refused
 from backend.logs import start_logging
@@ -145,7 +145,10 @@ def _refuse(error: ShortlistError) -> Response:
 
 
 def _refuse_http(error: HTTPException) -> Response:
-    return _error(error.code or 500, error.name.lower().replace(" ", "_"), error.description or error.name)
+    response = _error(error.code or 500, error.name.lower().replace(" ", "_"), error.description or error.name)
+    if isinstance(error, MethodNotAllowed):
+        response.allow.update(error.valid_methods or ())
+    return response
 
 
 def _refuse_too_large(_: RequestEntityTooLarge) -> Response:
@@ -170,7 +173,7 @@ def _apologise(error: Exception) -> Response:
 
 
 def _error(status: int, code: str, message: str) -> Response:
-    if request.blueprint == pages.name and wants_page():
+    if request.blueprint in (pages.name, None) and wants_page():
         response = Response(render_template("refusal.html", nonce=g.nonce, message=message, request_id=g.request_id))
     else:
         response = jsonify({"error": {"code": code, "message": message, "request_id": g.request_id}})

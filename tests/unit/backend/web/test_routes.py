@@ -287,6 +287,10 @@ def test_a_page_that_is_not_there_is_refused_in_json(browser, method, path, stat
     refused(browser.open(path, method=method), status)
 
 
+def test_another_method_is_refused_with_those_that_are_allowed(browser):
+    assert set(browser.delete("/setup").allow) == {"OPTIONS", "POST"}
+
+
 @pytest.mark.usefixtures("published")
 @pytest.mark.parametrize(
     ("method", "given"), [("GET", {"query_string": {"project": "1"}}), ("POST", {"json": {"project": "1.5"}})]

@@ -347,6 +347,8 @@ def test_a_browser_reads_a_refusal_as_a_page_and_a_program_as_json(tmp_path):
     assert "Settings → Model" in Page(refused).words
     assert browser.get("/projects/7").get_json()["error"]["code"] == "not_connected"
     assert browser.get(f"/projects/{'9' * 300}").get_json()["error"]["code"] == "unknown_project"
+    assert "not found" in Page(browser.get("/projects/abc", headers=HTML)).words
+    assert browser.get("/projects/abc").get_json()["error"]["code"] == "not_found"
 
 
 def test_a_foreign_name_is_shown_no_page(grown):
