@@ -128,7 +128,8 @@ def test_annotators_never_wait_while_bert_trains_publishes_and_cleans_up(
     assert "training" in taken, f"nobody annotated while BERT trained: {sorted(taken)}"
     assert "publishing" in taken, f"nobody annotated while an order was published: {sorted(taken)}"
     assert max(annotated) < max(baseline) + ANNOTATION_MORE_S
-    assert len(busy) > 200
+    # Fewer posts have no 99th percentile; a fast machine trains and publishes in five seconds.
+    assert len(busy) > 100
     p99_s, idle_p99_s = (float(np.quantile(seconds, 0.99)) for seconds in (busy, idle))
     assert p99_s < max(WEBHOOK_P99_S, 2 * idle_p99_s), f"p99 {p99_s:.3f} s; without training {idle_p99_s:.3f} s"
     assert owner.project(project_id)["total_annotations_number"] == len(annotated)
