@@ -242,9 +242,9 @@ class Rest(UnlabelledTexts):
         return self._answer(self._proba([self.synced.pool[row].text for row in self.rows_N.tolist()]))
 
     def evidence(self) -> Evidence:
-        """What it says of the labels that are a fair sample of all texts, each predicted without its own label.
+        """Compare people's labels of the fair sample with the version's answers, each predicted without its own label.
 
-        A label that came since says nothing if the version learned from a copy of its text.
+        A label that is newer than the version does not count if the version learned from a copy of the text.
         """
         targets = self.synced.targets
         is_drawn_L = fair_labels([self.synced], targets.task_ids)
