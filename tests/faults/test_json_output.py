@@ -61,8 +61,8 @@ def test_versions_are_named_by_their_numbers(told, folder, small_encoder):
     third = folder.registry.write(Trained(a_classifier(small_encoder)), targets, TrainingConfig(encoder=small_encoder))
     folder.gate.write(Decision(third.number, third.fingerprint, 2, True, "it loses 27.5 points"))
     assert told("promote", *PROJECT) == {"project": 1, "models": [3]}
-    assert told("rollback", *PROJECT) == {"project": 1, "model": 2}
-    assert told("rollback", *PROJECT, "--to", "1") == {"project": 1, "model": 1}
+    assert told("rollback", *PROJECT) == {"project": 1, "question": "sentiment", "model": 2}
+    assert told("rollback", *PROJECT, "--to", "1") == {"project": 1, "question": "sentiment", "model": 1}
 
 
 def test_a_question_keeps_its_lines_and_an_answer_names_the_tasks_that_it_picks(told):
