@@ -16,7 +16,7 @@ from rq import Retry, get_current_job
 
 from backend.applying.finding import NOTHING_FOUND, look_for, put_next, sought
 from backend.applying.labelling import Labelling, Wanted, broken_promise, check_promise
-from backend.applying.planning import ApplyPlan
+from backend.applying.planning import ApplyPlan, lost_labels
 from backend.applying.reading import find_question, look_on, read_now
 from backend.applying.telling import as_json, tell_plan, tell_seen
 from backend.errors import CannotPromiseError, RedisUnavailableError, system_refused
@@ -291,7 +291,7 @@ def _check_labels(plan: ApplyPlan, task: Task) -> None:
     Raises:
         CannotPromiseError: it does not.
     """
-    gone = {label for given in plan.labels.values() for label in given.labels} - {*task.label_set.labels}
+    gone = lost_labels(plan.labels, task)
     if gone:
         raise CannotPromiseError(
             f"the labeling config has no label {quoted(min(gone))} any more: what was written so far stays (--undo "

@@ -8,6 +8,7 @@ from backend.applying.planning import (
     ApplyPlan,
     Seen,
     draw_sample,
+    lost_labels,
     plan_labels,
     plan_likely,
     read_sample,
@@ -210,8 +211,7 @@ class Labelling:
         sample, task = self._folder.sample.read(), rest.synced.task
         if sample is None or (sample.question, sample.precision) != (task.control, self._wanted.precision):
             return None
-        given = {label for one in sample.labels.values() for label in one.labels}
-        return sample if given <= {*task.label_set.labels} else None
+        return None if lost_labels(sample.labels, task) else sample
 
     def _put_first(self, sample: Sample) -> Sample:
         self._folder.sample.write(sample)

@@ -22,6 +22,7 @@ from model.applying.promise import (
     promise_at,
 )
 from model.judging.fair_sample import draw_numbers
+from model.tasks.task import Task
 from model.types import FloatArray, IntArray
 
 # The promise if no text waits for a label.
@@ -179,6 +180,16 @@ def _instead(evidence: Evidence, confidence_N: FloatArray, precision: float) -> 
     if lower is None:
         return "a lower precision (--precision) cannot be promised either"
     return f"{lower:.2f} can be promised now (--precision {lower:.2f})"
+
+
+def lost_labels(given: Mapping[int, Given], task: Task) -> set[str]:
+    """Return the labels that tasks wait for and that the labeling config offers no more: nobody could give them.
+
+    Args:
+        given: the labels of each task, by id.
+        task: the question as the labeling config asks it now.
+    """
+    return {label for one in given.values() for label in one.labels} - {*task.label_set.labels}
 
 
 def draw_sample(plan: ApplyPlan, size: int) -> Sample:

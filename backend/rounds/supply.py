@@ -14,7 +14,6 @@ from threading import Event, Thread
 
 import numpy as np
 
-from backend.errors import DamagedOrderError, PublicationError
 from backend.rounds.connection import is_listed
 from backend.rounds.context import RoundContext
 from backend.rounds.plan import long_queue
@@ -91,12 +90,8 @@ def _keep(supply: Supply, over: Event) -> None:
 
 
 def _try(supply: Supply, look: Callable[[], None]) -> None:
-    """Look; a failure stops no training, and the next look may succeed."""
-    project_id = supply.context.project_id
+    """Look; a failure stops no training: the next look may succeed, and the next order mends a damaged one."""
     try:
         look()
-    except (PublicationError, DamagedOrderError) as error:
-        # A task of it was deleted, or its table is damaged: the next order knows.
-        log.warning("event=not_extended project=%d reason=%s", project_id, error)
     except (ShortlistError, OSError, sqlite3.Error) as error:
-        log.warning("event=not_supplied project=%d reason=%s", project_id, error)
+        log.warning("event=not_supplied project=%d reason=%s", supply.context.project_id, error)

@@ -146,8 +146,8 @@ def test_progress_is_shown(labelled, worker, monkeypatch):
     assert labelled.folder.errand_report.read() == ErrandReport(errand.at, 40, 100)
 
 
-def test_annotating_makes_way_for_rounds_and_goes_on_with_the_same_labels(labelled, worker, monkeypatch, ask):
-    """A round waits; the errand ends after its slice and is done when it is called again, each task labelled once."""
+def begun(labelled, worker, monkeypatch):
+    """Begin to write annotations while a round waits, so that the errand makes way; returns the call that goes on."""
     monkeypatch.setattr(errands, "_LOOK_EVERY_S", 0.0)
     monkeypatch.setattr(errands, "_SLICE_S", 0.0)
     errand = Errand(ErrandKind.WRITE, time.time(), precision=0.8, form=Form.ANNOTATIONS)
@@ -155,6 +155,12 @@ def test_annotating_makes_way_for_rounds_and_goes_on_with_the_same_labels(labell
     worker.rounds.request(2)
     go_on = lambda: perform(worker, labelled.folder, errand, lambda _: nullcontext(labelled.studio))  # noqa: E731
     assert go_on()
+    return go_on
+
+
+def test_annotating_makes_way_for_rounds_and_goes_on_with_the_same_labels(labelled, worker, monkeypatch, ask):
+    """A round waits; the errand ends after its slice and is done when it is called again, each task labelled once."""
+    go_on = begun(labelled, worker, monkeypatch)
     plan = kept_plan(labelled.folder).read().plan
     assert 0 < len(labelled.studio.given) < len(plan.labels)
     worker.rounds.requests.clear()
@@ -168,13 +174,7 @@ def test_annotating_makes_way_for_rounds_and_goes_on_with_the_same_labels(labell
 
 @pytest.mark.usefixtures("ask")
 def test_labels_that_the_config_lost_while_an_errand_made_way_are_not_written(labelled, worker, monkeypatch):
-    monkeypatch.setattr(errands, "_LOOK_EVERY_S", 0.0)
-    monkeypatch.setattr(errands, "_SLICE_S", 0.0)
-    errand = Errand(ErrandKind.WRITE, time.time(), precision=0.8, form=Form.ANNOTATIONS)
-    labelled.folder.errand.write(errand)
-    worker.rounds.request(2)
-    go_on = lambda: perform(worker, labelled.folder, errand, lambda _: nullcontext(labelled.studio))  # noqa: E731
-    assert go_on()
+    go_on = begun(labelled, worker, monkeypatch)
     written = dict(labelled.studio.given)
     changed = replace(labelled.studio.told, label_config=labeling_config("fine", "poor"))
     monkeypatch.setattr(labelled.studio, "told", changed)

@@ -129,5 +129,5 @@ def test_a_label_studio_that_refuses_stops_no_training(settings, monkeypatch, ca
     project.studio.is_failing = True
     with supplying(project.context, [project.synced], is_long=True):
         pass
-    assert "not_extended" in caplog.text
+    assert "not_supplied" in caplog.text
     assert project.folder.publications.current().queued == WRITTEN
