@@ -255,8 +255,8 @@ def test_no_task_gets_a_second_annotation(project):
     assert all(len(project.studio.tasks_now[task_id].annotations) == 1 for task_id in plan.labels)
 
 
-def test_annotating_that_broke_off_goes_on_under_the_same_name(project):
-    rest, plan = project.plan()
+def annotate_five(project, rest, plan) -> None:
+    """Write annotations, and be killed after the fifth."""
 
     def break_off(done: int, total: int) -> None:
         if done == 5:
@@ -264,6 +264,11 @@ def test_annotating_that_broke_off_goes_on_under_the_same_name(project):
 
     with pytest.raises(KeyboardInterrupt):
         write_annotations(project.studio, project.folder, rest.synced.task, plan, break_off)
+
+
+def test_annotating_that_broke_off_goes_on_under_the_same_name(project):
+    rest, plan = project.plan()
+    annotate_five(project, rest, plan)
     project.round()
     rest, rest_plan = project.plan()
     assert len(rest_plan.labels) == len(plan.labels) - 5
@@ -455,13 +460,7 @@ def test_who_labels_or_skips_a_task_while_apply_writes_is_the_only_one_who_answe
 
 def test_a_run_that_broke_off_does_not_go_on_with_labels_of_another_precision(project):
     rest, plan = project.plan(0.8)
-
-    def break_off(done: int, total: int) -> None:
-        if done == 5:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_annotations(project.studio, project.folder, rest.synced.task, plan, break_off)
+    annotate_five(project, rest, plan)
     project.round()
     rest, lower = project.plan(0.7)
     write_annotations(project.studio, project.folder, rest.synced.task, lower, ignore_progress)
