@@ -27,6 +27,7 @@ from model.learner.prototypes import NO_TRUST, Trust
 from model.learner.recipes import Plan, TrainingConfig, choose_recipe, count_steps, make_plan
 from model.learner.refitting import HeadData, with_refitted_head
 from model.links import link_of
+from model.texts.copies import first_of_each
 from model.types import Background, FloatArray, IntArray, LabelledEmbeddings, LabelSet, Recipe, Targets, TrainingData
 
 NO_AGREEMENT = Agreement()
@@ -198,7 +199,8 @@ def _make_schedule(config: TrainingConfig, material: Material) -> _Schedule:
     if len(seen_classes(targets.targets_N_C)) < link_of(targets.label_set).least_classes:
         # Labels of one class tell nothing apart, and no held-out text could show that the classifier is too sure.
         config = replace(config, recipe=Recipe.HEAD, folds=0)
-    folds = deal_folds(targets.targets_N_C, config.folds, np.random.default_rng(config.seed))
+    rng, copies_N = np.random.default_rng(config.seed), first_of_each(targets.texts)
+    folds = deal_folds(targets.targets_N_C, config.folds, rng, copies_N)
     return _Schedule(
         config=config,
         plan=make_plan(config, len(targets) + len(material.weak), width),

@@ -3,7 +3,6 @@
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
 
 import numpy as np
 
@@ -32,12 +31,10 @@ def plain_form(text: str) -> str:
     return _SPACE_OR_SIGN.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
 
 
-@lru_cache(maxsize=2)
 def first_of_each(texts: tuple[str, ...]) -> IntArray:
     """Find for each of N texts the first text that is the same: first_N, rows in 0 … N - 1.
 
-    A text that is like no earlier text is its own first. Texts without a letter or digit are like no other text. The
-    last results are cached, because orders of one project ask for the same texts again and again.
+    A text that is like no earlier text is its own first. Texts without a letter or digit are like no other text.
 
     Args:
         texts: N texts.

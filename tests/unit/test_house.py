@@ -42,7 +42,7 @@ MAY_IMPORT = {
     "model.query": (),
     "model.applying": ("model.encoder", "model.learner", "model.query"),
     "model.texts": (),
-    "model.learner": ("model.encoder", "model.query"),
+    "model.learner": ("model.encoder", "model.query", "model.texts"),
     "model.figures": ("model.encoder", "model.learner"),
     "model.llm": (),
     "model.llm.reading": (),

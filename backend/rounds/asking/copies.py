@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from model.texts.copies import first_of_each
 from model.types import IntArray, PoolText
 
 SAME_AS = "same as task {}"
+# Orders of one project compare the same texts again and again.
+_first_of_each = lru_cache(maxsize=2)(first_of_each)
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,10 @@ def find_copies(questions: Iterable[Synced]) -> Copies:
         for task_id, text in zip(synced.targets.task_ids, synced.targets.texts, strict=True)
     }
     waiting = [one for one in questions[0].pool if one.text and not one.is_skipped and one.task_id not in labelled]
-    # Sorted, so that a label changes nothing in the texts, and the cache of `first_of_each` has the answer.
+    # Sorted, so that a label changes nothing in the texts, and the cache has the answer.
     known = sorted({**labelled, **{one.task_id: one.text for one in waiting}}.items())
     ids_N = np.array([task_id for task_id, _ in known], dtype=np.int64)
-    first_N = first_of_each(tuple(text for _, text in known))
+    first_N = _first_of_each(tuple(text for _, text in known))
     twin_of: dict[int, int] = {}
     labelled_twins: dict[int, tuple[int, ...]] = {}
     for rows in _groups(first_N):

@@ -40,6 +40,17 @@ def test_folds_have_as_many_texts_of_each_class_as_scikit_learns(classes, folds,
         assert ours_F == theirs_F
 
 
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), min_size=2, max_size=40), st.integers(2, 5))
+def test_copies_of_a_text_are_held_out_together(texts, folds):
+    words, classes = (np.array(column) for column in zip(*texts, strict=True))
+    first_N = np.array([np.flatnonzero(words == word)[0] for word in words])
+    parts = deal_folds(np.eye(3)[classes], folds, np.random.default_rng(0), first_N)
+    assert len(parts) == (min(folds, len(set(words))) if len(set(words)) > 1 else 0)
+    assert sorted(row for part in parts for row in part) == (list(range(len(words))) if parts else [])
+    for part in parts:
+        assert not set(words[part]) & set(np.delete(words, part))
+
+
 def test_the_same_generator_deals_alike_and_another_differently():
     classes = [0, 1] * 20
     same, again, other = dealt(classes, seed=1), dealt(classes, seed=1), dealt(classes, seed=2)

@@ -139,9 +139,12 @@ def test_what_it_is_worth_is_measured_on_texts_it_had_not_seen(config):
     assert 0 <= measured.calibration_error < 0.5
 
 
-def test_labels_that_the_texts_do_not_tell_are_not_praised(encoder):
-    either_way = targets(np.repeat(np.eye(2), len(TEXTS), axis=0), texts=[*TEXTS, *TEXTS])
-    trained = fit(either_way, TrainingConfig(encoder=encoder))
+@pytest.mark.parametrize("copies", [1, 2, 5])
+def test_labels_that_the_texts_do_not_tell_are_not_praised_though_copies_of_a_text_have_the_same(encoder, copies):
+    by_chance = np.eye(2)[np.random.default_rng(0).integers(2, size=len(TEXTS))]
+    repeated = targets(np.tile(by_chance, (copies, 1)), texts=TEXTS * copies)
+    config = TrainingConfig(encoder=encoder, recipe=Recipe.FULL, min_steps=60, encoder_lr=1e-3, head_lr=1e-2)
+    trained = fit(repeated, config)
     assert trained.out_of_fold.accuracy < 0.7
     assert trained.classifier.config.temperature > 1
 
