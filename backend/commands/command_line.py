@@ -7,6 +7,8 @@ from importlib import import_module
 
 import typer
 
+from model.encoder.idle_threads import let_idle_threads_sleep
+
 # The module and the function of each command. Only the module of the command that is asked for is imported: torch alone
 # takes seconds, and most commands do without it.
 COMMANDS = {
@@ -65,6 +67,8 @@ def main(*, is_program: bool = False) -> None:
     Args:
         is_program: see `command_line`.
     """
+    # Before a command's module imports torch. The processes that `serve` starts inherit it.
+    let_idle_threads_sleep()
     is_completing = is_program and _COMPLETING in os.environ
     words = next(filter(None, map(os.environ.get, _SO_FAR)), "").split() if is_completing else sys.argv
     asked = words[1] if len(words) > 1 else ""

@@ -26,8 +26,9 @@ from backend.work.redis_access import open_redis
 from backend.work.workers import LEASE_S, RENEW_S
 from model.leftovers import sweep
 
-# Annotators wait for Label Studio and for the web processes; a training runs on the time that both leave.
-NICENESS = 10
+# Annotators wait for Label Studio and for the web processes, so a worker makes way. Linux shares cores out by sessions
+# first; beside two busy programs of its own session, a training took 11 times as long at 10, 3.9 at 4 and 3.3 at 3.
+NICENESS = 3
 # A round needs one classifier at a time. The machine may lack memory for two.
 KEPT_CLASSIFIERS = 1
 # Every project has a round at least this often. One without due work costs Label Studio a small request or two.

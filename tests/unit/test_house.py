@@ -52,7 +52,7 @@ MAY_IMPORT = {
     "model.export": ("model.encoder", "model.learner", "model.tasks"),
     "model.simulation": ("model",),
     "model.commands": ("model",),
-    "model.__main__": ("model.commands",),
+    "model.__main__": ("model.commands", "model.encoder.idle_threads"),
     "examples": ("backend", "model"),
 }
 # What every folder may import.
