@@ -14,8 +14,9 @@ from backend.errors import PublicationError, TurnLostError
 from backend.rounds.context import RoundContext
 from backend.rounds.order import RANDOM_SAMPLE
 from backend.settings import Settings
+from backend.store.order.head import Publication
+from backend.store.order.table import Places
 from backend.store.project_folder import ProjectFolder
-from backend.store.publications import Places, Publication
 from backend.store.sync_record import Facts, SyncRecord
 from backend.studio.answers import Column, Tab
 from backend.studio.client import SAMPLING

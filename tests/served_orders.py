@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.rounds.order import RANDOM_SAMPLE
+from backend.store.order.head import Publication
 from backend.store.project_folder import ProjectFolder
-from backend.store.publications import Publication
 
 
 @dataclass(frozen=True)

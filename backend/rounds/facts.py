@@ -16,8 +16,8 @@ from backend.rounds.plan import least_left
 from backend.rounds.standing import Standing
 from backend.rounds.sync import Synced
 from backend.settings import LLMLabels, ProjectSettings
+from backend.store.order.head import Publication
 from backend.store.project_folder import ProjectFolder
-from backend.store.publications import Publication
 from backend.store.selections import Selection
 from backend.store.sync_record import Facts, OrderFacts
 from model.learner.model_version import ModelVersion

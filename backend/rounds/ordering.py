@@ -25,7 +25,8 @@ from backend.rounds.order import (
 )
 from backend.rounds.score import compute_pool_features
 from backend.rounds.standing import Standing, asked_for
-from backend.store.publications import FurtherQuestion, HookFailure, Places, Publication
+from backend.store.order.head import FurtherQuestion, HookFailure, Publication
+from backend.store.order.table import Places
 from backend.studio.results import NO_RESULT, joined
 from backend.work.states import SCORING
 from model.errors import HookFailedError

@@ -7,8 +7,9 @@ from itertools import islice
 from typing import Any
 
 from backend.rounds.ordering import Ordered
-from backend.store.project_folder import PUBLICATION_NAME, ProjectFolder
-from backend.store.publications import Place, Places, Publication
+from backend.store.order.head import PUBLICATION_NAME, Publication
+from backend.store.order.table import Place, Places
+from backend.store.project_folder import ProjectFolder
 from backend.studio.client import SAMPLING, LabelStudioClient
 from backend.studio.contract import Project
 from backend.studio.results import prediction, rank_score

@@ -15,7 +15,7 @@ from backend.store.applied import Checked, Errand, ErrandReport, NextUpTab, Run,
 from backend.store.documents import Document, Journal
 from backend.store.figures import Pause, QuestionFigures, TrainingRecord
 from backend.store.judging import Decision, History, StopAnswers
-from backend.store.publications import Publications
+from backend.store.order.publications import Publications
 from backend.store.selections import Draft, LLMLabel, PastePrompt, Selection
 from backend.store.sync_record import SyncRecord
 from model.learner.registry import Registry
@@ -125,7 +125,6 @@ _ERRAND_REPORT = TypeAdapter[ErrandReport | None](ErrandReport | None)
 _CHECKED = TypeAdapter[Checked | None](Checked | None)
 _NEXT_UP = TypeAdapter[NextUpTab | None](NextUpTab | None)
 _QUESTIONS, _EMBEDDINGS = "questions", "embeddings"
-PUBLICATION_NAME = re.compile(r"^(\d+)\.(\d+)$")
 
 
 class ProjectFolder:

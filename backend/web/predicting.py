@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from backend.errors import DamagedOrderError
+from backend.store.order.head import Publication
+from backend.store.order.table import Place
 from backend.store.project_folder import ProjectFolder
-from backend.store.publications import Place, Publication
 from backend.studio.config.kinds import read_tasks
 from backend.studio.config.texts import read_text
 from backend.studio.contract import Task

@@ -10,8 +10,8 @@ from backend.rounds.llm.access import open_ledger, open_question_ledger, problem
 from backend.rounds.order import FALLBACK
 from backend.settings import Settings
 from backend.store.damage import damage_of
+from backend.store.order.head import Publication
 from backend.store.project_folder import ProjectFolder
-from backend.store.publications import Publication
 from backend.store.selections import Selection
 from backend.store.sync_record import Failure, SyncRecord
 from backend.web.advising import stopping_status, waiting_status

@@ -9,8 +9,8 @@ import httpx
 from rich.console import Console
 from rich.progress import track
 
+from backend.store.order.head import Publication
 from backend.store.project_folder import ProjectFolder
-from backend.store.publications import Publication
 from backend.studio.client import LabelStudioClient
 from backend.studio.connecting import refusal
 from backend.work.queue import RoundQueue

@@ -13,8 +13,9 @@ import httpx
 import numpy as np
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
+from backend.store.order.head import Publication
+from backend.store.order.table import Places
 from backend.store.project_folder import ProjectFolder
-from backend.store.publications import Places, Publication
 from backend.studio.config.kinds import read_tasks
 from examples.servers import backend_server, free_port
 from model.text_digests import text_digests

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
 
-from backend.store.publications import MOST_ID
+from backend.store.order.table import MOST_ID
 
 _CHARACTERS = 200
 # A round that writes thousands of tasks holds the file for a moment; a page does not wait long for texts.

@@ -19,8 +19,8 @@ from backend.rounds.plan import NEW_LABELS, labels_until_training, plan
 from backend.rounds.standing import Standing
 from backend.rounds.sync import Synced
 from backend.settings import ProjectSettings, Settings
+from backend.store.order.head import HookFailure
 from backend.store.project_folder import ProjectFolder
-from backend.store.publications import HookFailure
 from backend.store.selections import Picked, Selection
 from model.learner.model_version import ModelVersion
 from model.learner.registry import data_sha256, label_digests

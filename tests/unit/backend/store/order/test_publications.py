@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from backend.errors import DamagedOrderError
-from backend.store.publications import FurtherQuestion, NextTask, Place, Publications
+from backend.store.order.head import FurtherQuestion, NextTask
+from backend.store.order.publications import Publications
+from backend.store.order.table import Place
 from model.text_digests import text_digest
 from model.types import LabelSet
 from tests.fakes import POS, a_publication, some_places
@@ -133,7 +135,7 @@ def test_a_table_is_hashed_once_for_each_process(publications, monkeypatch):
     publications.write(a_publication(3), some_places(3))
     with publications.open():
         pass
-    monkeypatch.setattr("backend.store.publications.sha256_of", None)
+    monkeypatch.setattr("backend.store.order.table.sha256_of", None)
     with publications.open() as order:
         assert len(order.places()) == 3
 
