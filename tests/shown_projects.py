@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from backend.store.applied import Checked, Errand, ErrandKind, ErrandReport, Form, Run, Wish
-from backend.store.figures import ClassCount, QuestionFigures, TrainingRecord
-from backend.store.project_folder import Connection, ProjectFolder, RoundRecord
+from backend.store.connection import Connection
+from backend.store.figures import ClassCount, QuestionFigures, RoundRecord, TrainingRecord
+from backend.store.project_folder import ProjectFolder
 from backend.store.sync_record import Failure
 from backend.store.tasks import StoredTask, TaskStore
 from model.figures.annotators import Annotator, People

@@ -8,7 +8,8 @@ from pathlib import Path
 from rq import get_current_job
 
 from backend.errors import TurnLostError
-from backend.store.project_folder import ProjectFolder, Setup
+from backend.store.connection import Setup
+from backend.store.project_folder import ProjectFolder
 from backend.work.forms import ARGUMENTS, PERFORM_ROUND
 from backend.work.queue import RoundQueue
 from tests.dying_worker import open_queue, work_off

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from backend.errors import NotConnectedError, NotReachedError
 from backend.rounds.context import RoundContext
 from backend.settings import parse_extra_params
-from backend.store.project_folder import Connection
+from backend.store.connection import Connection
 from backend.studio.contract import MLBackend
 
 # Label Studio calls /setup before it stores a new ML backend. A busy one takes seconds.

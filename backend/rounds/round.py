@@ -31,8 +31,9 @@ from backend.rounds.supply import supplying
 from backend.rounds.sync import Synced, sync, unread_changes
 from backend.settings import ProjectSettings, Settings
 from backend.store.embeddings import keep_encoders
+from backend.store.figures import RoundRecord
 from backend.store.order.head import Publication
-from backend.store.project_folder import ProjectFolder, RoundRecord
+from backend.store.project_folder import ProjectFolder
 from backend.store.sync_record import Agreed, Facts, Failure, LeftOutTasks, SyncRecord, Unread, summarise
 from backend.studio.client import SAMPLING, LabelStudioClient
 from backend.studio.contract import Project

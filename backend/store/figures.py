@@ -1,4 +1,4 @@
-"""Records of a question's figures, which a round computes and the project's page shows."""
+"""Records that a project's page shows: its rounds, trainings, figures and pause."""
 
 from dataclasses import dataclass
 
@@ -18,6 +18,29 @@ class Pause:
     """
 
     at: float
+
+
+@dataclass(frozen=True)
+class RoundRecord:
+    """A round that published an order.
+
+    Attributes:
+        at: end of the round, in seconds since 1970.
+        labels: number of labelled tasks.
+        model: number of the model version that made the order; 0 without a model version.
+        publication: name of the order.
+        strategy: the query strategy.
+        left: number of tasks that needed an annotation.
+        seconds: duration of the round.
+    """
+
+    at: float
+    labels: int
+    model: int
+    publication: str
+    strategy: str
+    left: int
+    seconds: float
 
 
 @dataclass(frozen=True)

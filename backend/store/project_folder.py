@@ -2,9 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,91 +10,14 @@ from pydantic import TypeAdapter
 
 from backend.errors import UnknownProjectError
 from backend.store.applied import Checked, Errand, ErrandReport, NextUpTab, Run, Sample, Wish
+from backend.store.connection import Connection, Identity, Setup, WebhookSecret
 from backend.store.documents import Document, Journal
-from backend.store.figures import Pause, QuestionFigures, TrainingRecord
+from backend.store.figures import Pause, QuestionFigures, RoundRecord, TrainingRecord
 from backend.store.judging import Decision, History, StopAnswers
 from backend.store.order.publications import Publications
 from backend.store.selections import Draft, LLMLabel, PastePrompt, Selection
 from backend.store.sync_record import SyncRecord
 from model.learner.registry import Registry
-
-
-@dataclass(frozen=True)
-class Setup:
-    """The last /setup request for a project. Anybody can send one: it proves nothing.
-
-    Attributes:
-        at: time of the request, in seconds since 1970.
-        is_from_plugin: label-studio-ml's own server took the request, so that its answers cannot prove anything.
-    """
-
-    at: float
-    is_from_plugin: bool = False
-
-
-@dataclass(frozen=True)
-class Connection:
-    """What Label Studio says about this backend as an ML backend of the project.
-
-    Attributes:
-        url: address at which Label Studio reaches this backend; identifies our webhook.
-        extra_params: the project's own settings, by key.
-        backend_id: Label Studio's id of the ML backend that proved to be this one; 0 if none did so far.
-    """
-
-    url: str = ""
-    extra_params: Mapping[str, Any] = field(default_factory=dict)
-    backend_id: int = 0
-
-
-@dataclass(frozen=True)
-class WebhookSecret:
-    """The secret that Label Studio sends with each event of a project.
-
-    Attributes:
-        current: the secret; empty before the first.
-        previous: the secret before a rotation, good until Label Studio has the new one; empty for none.
-        written_at: when Label Studio was last seen to have it, in seconds since 1970.
-    """
-
-    current: str = ""
-    previous: str = ""
-    written_at: float = 0.0
-
-
-@dataclass(frozen=True)
-class Identity:
-    """The project that a folder belongs to. Projects of a recreated database may have had the same id.
-
-    Attributes:
-        created_at: ISO time when Label Studio created the project.
-    """
-
-    created_at: str
-
-
-@dataclass(frozen=True)
-class RoundRecord:
-    """A round that published an order.
-
-    Attributes:
-        at: end of the round, in seconds since 1970.
-        labels: number of labelled tasks.
-        model: number of the model version that made the order; 0 without a model version.
-        publication: name of the order.
-        strategy: the query strategy.
-        left: number of tasks that needed an annotation.
-        seconds: duration of the round.
-    """
-
-    at: float
-    labels: int
-    model: int
-    publication: str
-    strategy: str
-    left: int
-    seconds: float
-
 
 _SETUP = TypeAdapter[Setup | None](Setup | None)
 _CONNECTION = TypeAdapter(Connection)

@@ -5,7 +5,8 @@ import logging
 import secrets
 import time
 
-from backend.store.project_folder import ProjectFolder, WebhookSecret
+from backend.store.connection import WebhookSecret
+from backend.store.project_folder import ProjectFolder
 from backend.studio.client import LabelStudioClient
 from backend.studio.contract import MLBackend
 

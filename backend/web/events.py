@@ -6,7 +6,8 @@ from typing import Any
 
 from backend.errors import TooManyRequestsError
 from backend.settings import Settings
-from backend.store.project_folder import ProjectFolder, Setup, known_projects
+from backend.store.connection import Setup
+from backend.store.project_folder import ProjectFolder, known_projects
 from backend.studio.contract import LABEL_EVENTS, Event
 from backend.web.service import Service
 

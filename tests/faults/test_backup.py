@@ -24,9 +24,10 @@ from backend.rounds.round import Round
 from backend.settings import Settings
 from backend.store.backup.archive import Manifest, open_backup, write_backup
 from backend.store.backup.restoring import restore_backup
+from backend.store.connection import Connection, Setup, WebhookSecret
 from backend.store.damage import damage_of
 from backend.store.in_use import alone, in_use
-from backend.store.project_folder import Connection, ProjectFolder, Setup, WebhookSecret
+from backend.store.project_folder import ProjectFolder
 from backend.studio.contract import MLBackend
 from backend.work.classifiers import Classifiers
 from model.leftovers import sweep

@@ -13,9 +13,10 @@ from typer.testing import CliRunner
 
 from backend.commands.command_line import command_line
 from backend.commands.terminal import plain, settings_of_command
+from backend.store.connection import Connection
 from backend.store.figures import Pause
 from backend.store.judging import Decision
-from backend.store.project_folder import Connection, ProjectFolder
+from backend.store.project_folder import ProjectFolder
 from backend.work.queue import RoundQueue
 from backend.work.turn import record_key
 from examples.servers import free_port

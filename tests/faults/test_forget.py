@@ -16,7 +16,8 @@ from backend.commands.processes.embedded_redis import embedded_redis
 from backend.rounds.round import Round
 from backend.settings import Settings
 from backend.store.applied import Errand, ErrandKind
-from backend.store.project_folder import Connection, ProjectFolder, Setup
+from backend.store.connection import Connection, Setup
+from backend.store.project_folder import ProjectFolder
 from backend.store.selections import Draft, LLMLabel, PastePrompt, Picked, Selection
 from backend.work.forms import PERFORM_PART, PartTask
 from backend.work.pool.weights import fetch_weights, offer_weights

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backend.store.connection import Connection
 from backend.store.judging import Decision
-from backend.store.project_folder import Connection, ProjectFolder
+from backend.store.project_folder import ProjectFolder
 from backend.store.selections import PastePrompt
 from backend.work.turn import record_key
 from examples.servers import free_port

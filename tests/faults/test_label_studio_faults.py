@@ -12,7 +12,8 @@ from backend.commands import doctor
 from backend.errors import TokenRefusedError
 from backend.rounds import performing
 from backend.settings import load_settings
-from backend.store.project_folder import Connection, ProjectFolder
+from backend.store.connection import Connection
+from backend.store.project_folder import ProjectFolder
 from backend.studio import client
 from backend.studio.client import LabelStudioClient
 from backend.work.classifiers import Classifiers

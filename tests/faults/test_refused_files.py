@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 
 from backend.settings import Settings
 from backend.store import documents
-from backend.store.project_folder import Connection, ProjectFolder, known_projects
+from backend.store.connection import Connection
+from backend.store.project_folder import ProjectFolder, known_projects
 from backend.web.app import create_app
 from backend.web.classifying import WebClassifier
 from backend.web.service import Service

@@ -24,8 +24,9 @@ from backend.commands.doctor import look_at_files
 from backend.rounds.round import Round
 from backend.settings import Settings
 from backend.store.applied import Checked, Errand, ErrandKind, ErrandReport, Form, Given, Run, Sample, Wish
+from backend.store.connection import Connection, Setup
 from backend.store.figures import Pause
-from backend.store.project_folder import Connection, ProjectFolder, Setup
+from backend.store.project_folder import ProjectFolder
 from backend.store.selections import Draft, LLMLabel, PastePrompt, Picked, Selection
 from backend.studio.config.kinds import KINDS
 from backend.web.app import create_app

@@ -10,7 +10,8 @@ import pytest
 from redis import Redis
 from typer.testing import Result
 
-from backend.store.project_folder import Connection, ProjectFolder
+from backend.store.connection import Connection
+from backend.store.project_folder import ProjectFolder
 
 SHOW_CURSOR, UP_A_LINE = "\x1b[?25h", "\x1b[1A"
 LOOKS_S = 0.7

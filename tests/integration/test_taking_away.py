@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from backend.settings import Settings
-from backend.store.project_folder import Connection, ProjectFolder
+from backend.store.connection import Connection
+from backend.store.project_folder import ProjectFolder
 from backend.web.app import create_app
 from backend.web.classifying import WebClassifier
 from backend.web.service import Service

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.rounds.plan import labels_until_training
-from backend.store.figures import QuestionFigures, TrainingRecord
-from backend.store.project_folder import ProjectFolder, RoundRecord
+from backend.store.figures import QuestionFigures, RoundRecord, TrainingRecord
+from backend.store.project_folder import ProjectFolder
 from backend.store.sync_record import LeftOutTasks, SyncRecord
 from backend.web.report.charts import Chart, calibration_chart, learning_curve
 from backend.web.report.rest_report import RestReport, rest_report

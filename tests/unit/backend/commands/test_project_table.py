@@ -2,7 +2,8 @@ from typer.testing import CliRunner
 
 from backend.commands.command_line import command_line
 from backend.errors import UnknownProjectError
-from backend.store.project_folder import Connection, ProjectFolder
+from backend.store.connection import Connection
+from backend.store.project_folder import ProjectFolder
 
 
 def test_a_project_whose_status_cannot_be_read_leaves_the_others_their_rows(tmp_path, monkeypatch):

@@ -8,7 +8,8 @@ from backend.errors import NotConnectedError, NotReachedError
 from backend.rounds.connection import GRACE_S, confirm_connection
 from backend.rounds.round import Round
 from backend.settings import Settings
-from backend.store.project_folder import Connection, ProjectFolder, Setup
+from backend.store.connection import Connection, Setup
+from backend.store.project_folder import ProjectFolder
 from backend.studio.contract import MLBackend
 from backend.studio.webhooks import secret_header
 from tests.fake_tasks import WholeLabelStudio

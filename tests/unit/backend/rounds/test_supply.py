@@ -13,7 +13,7 @@ from backend.rounds.publish import publish
 from backend.rounds.supply import Supply, supplying
 from backend.rounds.sync import Synced
 from backend.settings import Settings
-from backend.store.project_folder import Connection
+from backend.store.connection import Connection
 from model.types import PoolText, Targets
 from tests.fakes import (
     SENTIMENT,

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from backend.rounds.publish import next_number
-from backend.store.project_folder import Connection, ProjectFolder
+from backend.store.connection import Connection
+from backend.store.project_folder import ProjectFolder
 from backend.store.selections import LLMLabel, Picked, Selection
 
 BORN = "2026-01-01T00:00:00+00:00"

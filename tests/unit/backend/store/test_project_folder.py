@@ -1,13 +1,8 @@
 import pytest
 
-from backend.store.project_folder import (
-    Connection,
-    ProjectFolder,
-    RoundRecord,
-    Setup,
-    WebhookSecret,
-    known_projects,
-)
+from backend.store.connection import Connection, Setup, WebhookSecret
+from backend.store.figures import RoundRecord
+from backend.store.project_folder import ProjectFolder, known_projects
 from tests.fakes import write_publication
 
 BORN, BORN_AGAIN = "2026-01-01T00:00:00+00:00", "2026-02-02T00:00:00+00:00"

@@ -6,7 +6,8 @@ import pytest
 
 from backend.errors import ConfigurationError, LabelStudioError
 from backend.settings import Settings
-from backend.store.project_folder import Connection, ProjectFolder, WebhookSecret
+from backend.store.connection import Connection, WebhookSecret
+from backend.store.project_folder import ProjectFolder
 from backend.studio.connecting import connect_over, refusal, refusal_text
 from backend.studio.webhooks import secret_header
 from model.errors import LabelDescriptionError

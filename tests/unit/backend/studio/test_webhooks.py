@@ -2,7 +2,8 @@ import time
 
 import pytest
 
-from backend.store.project_folder import Connection, ProjectFolder, WebhookSecret
+from backend.store.connection import Connection, WebhookSecret
+from backend.store.project_folder import ProjectFolder
 from backend.studio.webhooks import LOOK_EVERY_S, is_secret_of, rotate_secret, secret_header, sign_webhook
 
 

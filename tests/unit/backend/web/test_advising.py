@@ -4,8 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from backend.store.connection import Connection
 from backend.store.judging import Comparison, Decision, History
-from backend.store.project_folder import Connection
 from model.encoder.classifier import new_classifier
 from model.judging.comparison import Paired
 from model.judging.pace import Pace

@@ -4,7 +4,7 @@ import pytest
 
 from backend.errors import BusyError
 from backend.settings import Settings
-from backend.store.project_folder import Connection
+from backend.store.connection import Connection
 from backend.web.answering import MOST_TEXTS
 from backend.web.app import create_app
 from backend.web.classifying import WebClassifier

@@ -8,7 +8,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 
 from backend.settings import Settings
-from backend.store.project_folder import Connection
+from backend.store.connection import Connection
 from backend.store.selections import PastePrompt
 from backend.web.app import create_app
 from backend.web.classifying import WebClassifier

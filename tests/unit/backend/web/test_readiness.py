@@ -9,7 +9,7 @@ import pytest
 
 from backend.errors import RedisUnavailableError
 from backend.settings import Settings
-from backend.store.project_folder import Connection
+from backend.store.connection import Connection
 from backend.web.app import create_app
 from backend.web.classifying import WebClassifier
 from backend.web.service import Service

@@ -6,8 +6,10 @@ import pytest
 from backend.rounds.llm.access import open_ledger
 from backend.rounds.publish import rank_score
 from backend.settings import Settings
+from backend.store.connection import Connection, WebhookSecret
+from backend.store.figures import RoundRecord
 from backend.store.order.head import HookFailure
-from backend.store.project_folder import Connection, ProjectFolder, RoundRecord, WebhookSecret
+from backend.store.project_folder import ProjectFolder
 from backend.store.selections import PastePrompt, Selection
 from backend.store.sync_record import Failure
 from backend.studio.webhooks import secret_header

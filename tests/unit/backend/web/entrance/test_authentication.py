@@ -2,7 +2,8 @@ import pytest
 from werkzeug.datastructures import Authorization
 
 from backend.settings import Settings
-from backend.store.project_folder import ProjectFolder, WebhookSecret
+from backend.store.connection import WebhookSecret
+from backend.store.project_folder import ProjectFolder
 from backend.studio.webhooks import HEADER, secret_header
 from backend.web.entrance.authentication import is_admitted, signed_project
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from backend.settings import Settings
-from backend.store.project_folder import Connection, WebhookSecret
+from backend.store.connection import Connection, WebhookSecret
 from backend.store.selections import PastePrompt
 from backend.studio.webhooks import HEADER, secret_header
 from backend.web import events

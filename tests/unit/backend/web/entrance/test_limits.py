@@ -8,7 +8,7 @@ import pytest
 from flask import Response
 from werkzeug.test import create_environ, run_wsgi_app
 
-from backend.store.project_folder import Connection
+from backend.store.connection import Connection
 from backend.store.selections import PastePrompt
 from backend.studio.contract import MOST_TASKS
 from backend.web.entrance import limits

@@ -9,7 +9,7 @@ import pytest
 from waitress.adjustments import Adjustments
 from waitress.wasyncore import close_all, loop
 
-from backend.store.project_folder import Connection
+from backend.store.connection import Connection
 from backend.web.app import create_app
 from backend.web.entrance import receiving
 from backend.web.entrance.receiving import MOST_KEPT_BYTES, MOST_LINE_BYTES, Body, IncomingRequest, open_server

@@ -10,8 +10,9 @@ from lxml import html
 
 from backend.rounds.round import Round
 from backend.settings import Settings
+from backend.store.connection import Connection
 from backend.store.figures import ClassCount, QuestionFigures
-from backend.store.project_folder import Connection, ProjectFolder
+from backend.store.project_folder import ProjectFolder
 from backend.store.sync_record import Failure
 from backend.store.tasks import StoredTask, TaskStore
 from backend.web.app import create_app
