@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from backend.studio.answers import Column, Tab
 from backend.studio.client import LabelStudioClient
-from backend.studio.contract import Project, Task
+from backend.studio.records import Project, Task
 from backend.work.queue import RoundQueue
 from backend.work.requests import Requested
 from backend.work.states import RoundState

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from backend.studio.contract import AnnotatedTask, Project, Task, read_annotations
+from backend.studio.records import AnnotatedTask, Project, Task, read_annotations
 from model.types import Annotation, ResultItem
 from tests.fakes import FakeLabelStudio, a_project, chosen
 

@@ -21,7 +21,7 @@ from backend.store.sync_record import Facts, SyncRecord
 from backend.studio.answers import Column, Tab
 from backend.studio.client import SAMPLING
 from backend.studio.config.kinds import read_tasks
-from backend.studio.contract import MLBackend, Project
+from backend.studio.records import MLBackend, Project
 from backend.studio.results import NO_RESULT
 from backend.work.classifiers import Classifiers
 from backend.work.requests import Requested

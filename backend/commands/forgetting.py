@@ -20,7 +20,7 @@ from backend.store.in_use import alone
 from backend.store.project_folder import ProjectFolder
 from backend.store.remnants import remnants, shared_remnants
 from backend.studio.client import LabelStudioClient
-from backend.studio.contract import MLBackend
+from backend.studio.records import MLBackend
 from backend.work.forgetting import knows, rewrite_files, without_rounds
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import embedded_url, open_redis

@@ -14,7 +14,7 @@ from backend.errors import NotConnectedError, NotReachedError
 from backend.rounds.context import RoundContext
 from backend.settings import parse_extra_params
 from backend.store.connection import Connection
-from backend.studio.contract import MLBackend
+from backend.studio.records import MLBackend
 
 # Label Studio calls /setup before it stores a new ML backend. A busy one takes seconds.
 GRACE_S = 20.0

@@ -11,7 +11,7 @@ from backend.store.order.head import PUBLICATION_NAME, Publication
 from backend.store.order.table import Place, Places
 from backend.store.project_folder import ProjectFolder
 from backend.studio.client import SAMPLING, LabelStudioClient
-from backend.studio.contract import Project
+from backend.studio.records import Project
 from backend.studio.results import prediction, rank_score
 
 log = logging.getLogger(__name__)

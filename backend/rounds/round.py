@@ -36,8 +36,8 @@ from backend.store.order.head import Publication
 from backend.store.project_folder import ProjectFolder
 from backend.store.sync_record import Agreed, Facts, Failure, LeftOutTasks, SyncRecord, Unread, summarise
 from backend.studio.client import SAMPLING, LabelStudioClient
-from backend.studio.contract import Project
 from backend.studio.next_up import show_next_up
+from backend.studio.records import Project
 from backend.studio.webhooks import sign_webhook
 from backend.work.classifiers import Classifiers
 from backend.work.queue import RoundQueue

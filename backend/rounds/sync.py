@@ -15,8 +15,8 @@ from backend.store.tasks import TaskStore, set_aside_if_broken
 from backend.studio.client import LabelStudioClient
 from backend.studio.config.kinds import read_label_texts, read_tasks
 from backend.studio.config.texts import read_text
-from backend.studio.contract import Project
 from backend.studio.reading import Reading
+from backend.studio.records import Project
 from model.encoder.encoder import MAX_CHARACTERS
 from model.judging.pace import Pace, pace_of, people_at_work
 from model.learner.knowledge import MOST_POOL

@@ -35,7 +35,10 @@ from backend.studio.answers import (
     Tab,
     TaskPage,
 )
-from backend.studio.contract import (
+from backend.studio.faults import KEY_MEND, Address, own_words, token_fault, unknown_project
+from backend.studio.marks import run_of
+from backend.studio.opening import named_faults, open_http, read_answer, timeouts
+from backend.studio.records import (
     AnnotatedTask,
     MLBackend,
     Project,
@@ -45,9 +48,6 @@ from backend.studio.contract import (
     read_data,
     read_task,
 )
-from backend.studio.faults import KEY_MEND, Address, own_words, token_fault, unknown_project
-from backend.studio.marks import run_of
-from backend.studio.opening import named_faults, open_http, read_answer, timeouts
 
 TASKS_A_PAGE = 1000
 # An import locks Label Studio's database for 0.7 ms for each prediction, and annotators wait for the lock.

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from backend.store.tasks import Counts, StoredTask, TaskStore
 from backend.studio.client import LabelStudioClient
 from backend.studio.config.texts import read_text
-from backend.studio.contract import Project, Task
+from backend.studio.records import Project, Task
 from model.tasks.task import Task as Question
 
 # Events may be lost, and no event tells of a changed text. A look at the update times costs two small requests.

@@ -4,12 +4,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from backend.studio.contract import LAST_SCORE
 from model.tasks.shares import given_values
 from model.tasks.task import Task
 from model.types import ResultItem
 
 NO_RESULT = "[]"
+# The score of a task without a rank: behind all ranked tasks.
+LAST_SCORE = 1.0
 
 
 def rank_score(place: int, size: int) -> float:

@@ -8,7 +8,7 @@ import time
 from backend.store.connection import WebhookSecret
 from backend.store.project_folder import ProjectFolder
 from backend.studio.client import LabelStudioClient
-from backend.studio.contract import MLBackend
+from backend.studio.records import MLBackend
 
 HEADER = "X-Shortlist-Secret"
 # Somebody may change a webhook's headers in Label Studio. A look costs a request.

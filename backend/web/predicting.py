@@ -11,7 +11,7 @@ from backend.store.order.table import Place
 from backend.store.project_folder import ProjectFolder
 from backend.studio.config.kinds import read_tasks
 from backend.studio.config.texts import read_text
-from backend.studio.contract import Task
+from backend.studio.records import Task
 from backend.studio.results import NO_RESULT, empty_prediction, joined, prediction, rank_score
 from backend.web.service import Service
 from model.errors import VersionError

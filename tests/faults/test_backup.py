@@ -28,7 +28,7 @@ from backend.store.connection import Connection, Setup, WebhookSecret
 from backend.store.damage import damage_of
 from backend.store.in_use import alone, in_use
 from backend.store.project_folder import ProjectFolder
-from backend.studio.contract import MLBackend
+from backend.studio.records import MLBackend
 from backend.work.classifiers import Classifiers
 from model.leftovers import sweep
 from model.llm.chat import Reply

@@ -10,7 +10,7 @@ from backend.rounds.round import Round
 from backend.settings import Settings
 from backend.store.connection import Connection, Setup
 from backend.store.project_folder import ProjectFolder
-from backend.studio.contract import MLBackend
+from backend.studio.records import MLBackend
 from backend.studio.webhooks import secret_header
 from tests.fake_tasks import WholeLabelStudio
 from tests.fakes import FakeLabelStudio, FakeTurn, a_context, write_publication

@@ -11,7 +11,7 @@ from backend.rounds.round import Round
 from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder
 from backend.studio.config.kinds import KINDS, read_tasks
-from backend.studio.contract import Task
+from backend.studio.records import Task
 from backend.web.classifying import WebClassifier
 from backend.web.metrics import metrics_text
 from backend.web.predicting import predict

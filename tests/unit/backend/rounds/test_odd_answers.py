@@ -11,7 +11,7 @@ from backend.rounds.sync import read_targets
 from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder
 from backend.studio.config.kinds import read_tasks
-from backend.studio.contract import AnnotatedTask
+from backend.studio.records import AnnotatedTask
 from backend.web.classifying import WebClassifier
 from backend.web.metrics import metrics_text
 from backend.web.service import Service

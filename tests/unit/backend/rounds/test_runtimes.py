@@ -5,7 +5,7 @@ import json
 from backend.rounds.round import Round
 from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder
-from backend.studio.contract import Task
+from backend.studio.records import Task
 from backend.web.classifying import WebClassifier
 from backend.web.predicting import predict
 from backend.web.service import Service

@@ -8,7 +8,7 @@ from backend.settings import ProjectSettings, Settings
 from backend.store.project_folder import ProjectFolder
 from backend.store.sync_record import NoText, Unread
 from backend.store.tasks import TaskStore
-from backend.studio.contract import AnnotatedTask
+from backend.studio.records import AnnotatedTask
 from backend.work.requests import Requested
 from model.types import Annotation, PoolText
 from tests.fake_tasks import TaskedLabelStudio

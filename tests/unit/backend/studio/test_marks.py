@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from backend.studio.contract import read_annotations
 from backend.studio.marks import marked, run_of
+from backend.studio.records import read_annotations
 
 ITEM = {"from_name": "sentiment", "to_name": "text", "type": "choices", "value": {"choices": ["pos"]}}
 
