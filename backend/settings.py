@@ -1,168 +1,42 @@
 """The settings, which are read from the environment once."""
 
-import ipaddress
 import json
 import os
-import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    AliasChoices,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    create_model,
-)
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, create_model
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from backend.errors import ConfigurationError
 from backend.secret_files import SUFFIX, read_secret_files
+from backend.setting_values import (
+    AllowedColdStartName,
+    AllowedStrategyName,
+    AutoOrOff,
+    BindAddress,
+    ColdStartName,
+    Credential,
+    HookNames,
+    HttpUrl,
+    Key,
+    LabelDescription,
+    LabelStudioUrl,
+    ProxyUrl,
+    SecretCredential,
+    StrategyName,
+    listed,
+)
 from model.llm.provider import PROVIDER_CHOICE, PROVIDERS, model_names
-from model.query.hooks import is_hook, load_hook
-from model.query.strategies import find_start, find_strategy
-from model.tasks.label_names import tidy
+from model.query.hooks import is_hook
+from model.query.strategies import find_strategy
 from model.types import Recipe
 
 # The release; `pyproject.toml` has the same.
 VERSION = "0.1.0"
-
-
-def _known_strategy(value: Any) -> str:
-    """Check STRATEGY. It must not ask an LLM: an LLM costs money, and a classifier's doubt is worth more."""
-    strategy = find_strategy(str(value))
-    if strategy.asks_llm:
-        raise ValueError(f"{strategy.name} chooses only before the first classifier: set it as COLD_START")
-    return strategy.name
-
-
-def _allowed(value: Any, info: ValidationInfo) -> Any:
-    """Check that a project names no ordering hook but those that the environment allows.
-
-    Whoever may edit a project in Label Studio chooses the name, and importing a module runs its code. So the check
-    comes before the import, and without a list of allowed hooks none is allowed.
-    """
-    if is_hook(str(value)) and str(value) not in (info.context or {}).get("hooks", ()):
-        raise ValueError("a project may name only an ordering hook that ORDERING_HOOKS in the environment lists")
-    return value
-
-
-def _hooks(value: Any) -> str:
-    """Check that every ordering hook of a list with commas can be imported."""
-    names = _listed(str(value))
-    for name in names:
-        if not is_hook(name):
-            raise ValueError(f"{name!r} is no package.module:function")
-        load_hook(name)
-    return ",".join(names)
-
-
-def _listed(value: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in value.split(",") if name.strip())
-
-
-def http_url(value: Any) -> str:
-    """Check a URL, and strip white space and slashes at its ends.
-
-    Args:
-        value: the URL, as somebody wrote it.
-
-    Raises:
-        ValueError: it is no URL of a server, or holds a user and password.
-    """
-    url = _server_url(str(value))
-    if "@" in url:
-        raise ValueError("must be a URL without a user and password")
-    return url
-
-
-def _server_url(value: str) -> str:
-    url = value.strip().rstrip("/")
-    if not url.isprintable() or set(url) & set(" \\") or not _has_host(url):
-        raise ValueError("must be a URL that starts with http:// or https:// and the name of a server")
-    return url
-
-
-def _has_host(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
-def _bind_address(value: Any) -> str:
-    """Check HOST: an address or a name, without a port; an IPv6 address may stand in brackets."""
-    host = str(value).strip()
-    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    is_name = re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", host) is not None
-    if not is_name and not is_ip_address(host):
-        raise ValueError("must be an address or a name to listen on, such as 127.0.0.1, 0.0.0.0 or ::1, without a port")
-    return host
-
-
-def is_ip_address(host: str) -> bool:
-    """Whether a host is an IP address and no name.
-
-    Args:
-        host: without brackets and port.
-    """
-    try:
-        return bool(ipaddress.ip_address(host))
-    except ValueError:
-        return False
-
-
-def _label_studio_url(value: Any) -> str:
-    """Check LABEL_STUDIO_URL, to which the paths of Label Studio's API are added."""
-    url = http_url(value)
-    if "?" in url or "#" in url:
-        raise ValueError("must end before ? and #: the address at which Label Studio's start page opens")
-    return url
-
-
-def _proxy_url(value: Any) -> Any:
-    """Check LABEL_STUDIO_PROXY. Unlike Label Studio's, the address of a proxy may hold a user and password."""
-    return _server_url(_revealed(value))
-
-
-def _key(value: Any) -> str | None:
-    """Strip a key: a copied key, or one from a file, often ends in a line break. Empty means that no key is set."""
-    key = _revealed(value).strip()
-    if not all("!" <= character <= "~" for character in key):
-        raise ValueError("must be the key alone: it holds a blank, a line break or a letter that no key can have")
-    return key or None
-
-
-def _revealed(value: Any) -> str:
-    return value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
-
-
-def _lower(value: Any) -> Any:
-    return value.strip().lower() if isinstance(value, str) else value
-
-
-def _utf_8(value: Any) -> Any:
-    """Refuse a text whose bytes in the environment are no UTF-8: browsers send passwords as UTF-8."""
-    try:
-        str(value).encode()
-    except UnicodeEncodeError as error:
-        raise ValueError("must be written in UTF-8") from error
-    return value
-
-
-def _cold_start(value: Any) -> str:
-    """Check COLD_START. It must not need class probabilities: before the first model there are none."""
-    return find_start(str(value)).name
 
 
 class LLMLabels(StrEnum):
@@ -190,23 +64,6 @@ class LLMLabels(StrEnum):
 def _default_cold_start(given: Mapping[str, Any]) -> str:
     """The default of COLD_START: the LLM's strategy if LLM_PROVIDER is set."""
     return LLM_START if given.get("llm_provider") else COLD_START
-
-
-StrategyName = Annotated[str, BeforeValidator(_known_strategy)]
-ColdStartName = Annotated[str, BeforeValidator(_cold_start)]
-# pydantic runs validators of this kind from the last to the first.
-AllowedStrategyName = Annotated[StrategyName, BeforeValidator(_allowed)]
-AllowedColdStartName = Annotated[ColdStartName, BeforeValidator(_allowed)]
-HookNames = Annotated[str, BeforeValidator(_hooks)]
-HttpUrl = Annotated[str, BeforeValidator(http_url)]
-LabelStudioUrl = Annotated[str, BeforeValidator(_label_studio_url)]
-ProxyUrl = Annotated[SecretStr, BeforeValidator(_proxy_url)]
-Key = Annotated[SecretStr | None, BeforeValidator(_key)]
-BindAddress = Annotated[str, BeforeValidator(_bind_address)]
-Credential = Annotated[str, AfterValidator(_utf_8)]
-SecretCredential = Annotated[SecretStr, BeforeValidator(_utf_8)]
-AutoOrOff = Annotated[Literal["auto", "off"], BeforeValidator(_lower)]
-LabelDescription = Annotated[str, AfterValidator(tidy)]
 
 
 # The default of COLD_START without an LLM, and with an LLM.
@@ -355,13 +212,13 @@ class Settings(_ProviderKeys):
     @property
     def allowed_host_names(self) -> tuple[str, ...]:
         """The names of ALLOWED_HOSTS."""
-        return _listed(self.allowed_hosts)
+        return listed(self.allowed_hosts)
 
     @property
     def allowed_hooks(self) -> frozenset[str]:
         """The ordering hooks that a project may name: those in ORDERING_HOOKS, STRATEGY and COLD_START."""
         own = (name for name in (self.strategy, self.cold_start) if is_hook(name))
-        return frozenset({*_listed(self.ordering_hooks), *own})
+        return frozenset({*listed(self.ordering_hooks), *own})
 
     @property
     def llm_name(self) -> str:

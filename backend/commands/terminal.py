@@ -18,7 +18,8 @@ from rich.text import Text
 from backend.commands.model_dir import denied, projects_in
 from backend.errors import SYSTEM, ConfigurationError
 from backend.logs import start_logging
-from backend.settings import Settings, http_url, load_settings
+from backend.setting_values import http_url
+from backend.settings import Settings, load_settings
 from model.errors import ShortlistError
 
 # Titles, labels and errors come from outside. rich would read "[/var/log]" in them as markup, and ":cat:" as a picture.

@@ -57,7 +57,7 @@ MAY_IMPORT = {
 }
 # What every folder may import.
 GROUND = (
-    *("backend.errors", "backend.secret_files", "backend.settings", "backend.logs"),
+    *("backend.errors", "backend.secret_files", "backend.setting_values", "backend.settings", "backend.logs"),
     *(
         "model.errors",
         "model.types",

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 from flask import Request
 
 from backend.errors import ForeignRequestError, TooManyRequestsError, WrongContentTypeError
-from backend.settings import Settings, is_ip_address
+from backend.setting_values import is_ip_address
+from backend.settings import Settings
 from backend.web.entrance.rate_limit import RateLimit
 
 # A client may send as many requests at once as RATE_LIMIT allows in this time.
