@@ -16,7 +16,7 @@ COMMANDS = {
     "worker": "worker:worker",
     "check-worker": "worker_check:check_worker",
     "connect": "connection:connect",
-    "doctor": "doctor:doctor",
+    "doctor": "doctor.doctor:doctor",
     "status": "project_table:status",
     "rollback": "model_versions:rollback",
     "promote": "model_versions:promote",

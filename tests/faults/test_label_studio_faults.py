@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 from redis import Redis
 
-from backend.commands import doctor
+from backend.commands.doctor import label_studio
 from backend.errors import TokenRefusedError
 from backend.rounds import performing
 from backend.settings import load_settings
@@ -36,8 +36,8 @@ def fault(request: pytest.FixtureRequest, environment: Callable[..., None], monk
     """A fault that shows in the environment."""
     monkeypatch.setattr(client, "RETRIES", 0)
     if request.param.is_silent:
-        monkeypatch.setattr(client, "TIMEOUT_S", 0.2)
-        monkeypatch.setattr(doctor, "TIMEOUT_S", 0.2)
+        monkeypatch.setattr(sending, "TIMEOUT_S", 0.2)
+        monkeypatch.setattr(label_studio, "TIMEOUT_S", 0.2)
     with request.param.start() as variables:
         environment(**{"LABEL_STUDIO_API_KEY": LEGACY_KEY, **variables})
         yield request.param

@@ -20,7 +20,7 @@ from flask.testing import FlaskClient
 
 from backend.applying.errands import KeptPlan, kept_plan
 from backend.applying.planning import NOTHING_LEFT, ApplyPlan
-from backend.commands.doctor import look_at_files
+from backend.commands.doctor.project_folder import look_at_files
 from backend.rounds.round import Round
 from backend.settings import Settings
 from backend.store.applied import Checked, Errand, ErrandKind, ErrandReport, Form, Given, Run, Sample, Wish

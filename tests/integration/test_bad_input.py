@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from backend.commands.doctor import examine
+from backend.commands.doctor.doctor import examine
 from backend.settings import Settings
 from examples.servers import Server, clean_environment, free_port
 from tests.annotators import Person, choices_config, reviews, until_published

@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from backend.commands.doctor import Finding, examine
+from backend.commands.doctor.doctor import examine
+from backend.commands.doctor.finding import Finding
 from backend.settings import Settings
 from examples.servers import Server, free_port
 from tests.annotators import Person, choices_config, reviews, signed_in, until_published

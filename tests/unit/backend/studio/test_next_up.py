@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from backend.commands.doctor import look_at_tab
+from backend.commands.doctor.project_folder import look_at_tab
 from backend.errors import LabelStudioError
 from backend.rounds.round import Round
 from backend.settings import Settings

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from backend.commands.doctor import look_at_llm_answers
+from backend.commands.doctor.project_folder import look_at_llm_answers
 from backend.settings import Settings
 from model.tasks.classification.llm import Checks
 from model.tasks.free_text.llm import DraftFigures

@@ -1,0 +1,1 @@
+"""`doctor`: the command, and the parts that it examines."""

@@ -1,0 +1,84 @@
+"""What `doctor` finds in a project's folder: an LLM's answers, versions that wait, the tab, damaged files."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+from backend.commands.doctor.finding import Finding
+from backend.settings import Settings
+from backend.store.damage import damage_of
+from backend.store.project_folder import ProjectFolder
+from backend.store.sync_record import SyncRecord
+from backend.store.waiting import waiting_of
+from backend.studio.next_up import TITLE
+from model.errors import DamagedVersionError
+from model.files import BROKEN
+
+
+def look_at_llm_answers(settings: Settings, name: str, record: SyncRecord | None) -> Iterator[Finding]:
+    """Say how people's answers compare with an LLM's labels of each question, and with its drafts.
+
+    Args:
+        settings: the process's.
+        name: of the findings.
+        record: the state of the project after its last full round; None before the first.
+    """
+    if record is None or not settings.llm_provider:
+        return
+    for control, checks in record.llm_checks_by_question.items():
+        if checks.total:
+            agreed = f"people agree with the LLM on {control!r} in {checks.agreed} of {checks.total} blind checks"
+            mend = "describe the labels, or set another LLM_MODEL; LLM_LABELS=show or off leaves routing out"
+            ignored = f"{agreed}: its labels are ignored" if checks.is_paused else agreed
+            yield Finding(name, ignored, mend if checks.is_paused else "")
+    drafts = record.drafts
+    if drafts is not None and drafts.blind + drafts.shown:
+        near = f", {drafts.similarity:.2f} alike" if drafts.similarity is not None else ""
+        yield Finding(
+            name,
+            f"{drafts.kept} of {drafts.shown} drafts of the LLM were kept unchanged; {drafts.blind} answers were "
+            f"written without seeing the draft{near}",
+        )
+
+
+def look_at_waiting(name: str, folder: ProjectFolder) -> Iterator[Finding]:
+    """Name the model versions that wait because they are clearly worse."""
+    for waiting in waiting_of(folder):
+        promote = f"python -m backend promote --project {folder.project_id} --version {waiting.version}"
+        mend = f"look at the labels that came since; the next training is compared anew, and `{promote}` uses this one"
+        yield Finding(name, waiting.decision.reason, mend)
+
+
+def look_at_tab(name: str, folder: ProjectFolder) -> Iterator[Finding]:
+    """Say why Label Studio made no tab that shows what comes next.
+
+    Args:
+        name: of the finding.
+        folder: the project's own.
+    """
+    tab = folder.next_up.read()
+    if tab is not None and tab.problem:
+        mend = (
+            "the order is right all the same; a round tries again each hour, or make a tab of that name in the Data "
+            "Manager, ordered by prediction score"
+        )
+        yield Finding(name, f"the Data Manager has no tab {TITLE!r}: {tab.problem}", mend)
+
+
+def look_at_files(name: str, folder: ProjectFolder) -> Iterator[Finding]:
+    """Compare the model in use with its checksums, and name damaged files.
+
+    Args:
+        name: of the findings.
+        folder: the project's.
+    """
+    for question in (folder, *folder.of_further_questions()):
+        version = question.registry.current()
+        if version is not None:
+            with suppress(DamagedVersionError):
+                version.check()
+    if damaged := damage_of(folder):
+        yield Finding(
+            name,
+            f"damaged or missing on disk: {', '.join(damage.file for damage in damaged)}",
+            f"nothing to repair, Shortlist makes them anew; check the disk, then delete *{BROKEN} in {folder.path}",
+        )
