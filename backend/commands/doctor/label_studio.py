@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from backend.commands.doctor.finding import TIMEOUT_S, Finding
-from backend.commands.doctor.project_folder import look_at_files, look_at_llm_answers, look_at_tab, look_at_waiting
+from backend.commands.doctor.project_folder import look_at_folder
 from backend.errors import ConfigurationError, LabelStudioError, TokenRefusedError, UnknownProjectError
 from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder
@@ -91,7 +91,8 @@ def _project(settings: Settings, client: LabelStudioClient, project_id: int, url
     except ShortlistError as error:
         yield Finding(name, str(error), "correct the labeling config; other projects are not affected")
         return
-    own = ProjectFolder(settings.model_dir, project_id).connection.read().extra_params
+    folder = ProjectFolder(settings.model_dir, project_id)
+    own = folder.connection.read().extra_params
     for question in questions:
         learned = f"with {len(question.label_set.labels)} labels" if question.is_learned else ORDERED_ONLY
         drafted = "" if question.is_learned else drafts_in_words(settings, own)
@@ -106,19 +107,7 @@ def _project(settings: Settings, client: LabelStudioClient, project_id: int, url
         yield Finding(name, f"not connected to {url}", f"python -m backend connect --project {project_id} --url {url}")
         return
     yield _connection(name, ours[0])
-    folder = ProjectFolder(settings.model_dir, project_id)
-    record = folder.sync_record.read()
-    if record and record.no_text:
-        mend = (
-            "name a key that the tasks have in the labeling config, or import the tasks with the key that it asks for"
-        )
-        yield Finding(name, record.no_text.sentence, mend)
-    yield from look_at_llm_answers(settings, name, record)
-    for left in record.left_out if record else ():
-        yield Finding(name, left.sentence, "correct or delete these answers; all others are learned from")
-    yield from look_at_waiting(name, folder)
-    yield from look_at_tab(name, folder)
-    yield from look_at_files(name, folder)
+    yield from look_at_folder(settings, name, folder)
     published = folder.publications.name()
     if published and (project.model_version != published or project.sampling != SAMPLING):
         yield Finding(

@@ -1,4 +1,4 @@
-"""What `doctor` finds in a project's folder: an LLM's answers, versions that wait, the tab, damaged files."""
+"""What `doctor` finds in a project's folder: answers left out, an LLM, versions that wait, the tab, damaged files."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,6 +12,28 @@ from backend.store.waiting import waiting_of
 from backend.studio.next_up import TITLE
 from model.errors import DamagedVersionError
 from model.files import BROKEN
+
+
+def look_at_folder(settings: Settings, name: str, folder: ProjectFolder) -> Iterator[Finding]:
+    """Look at what the last round left in a project's folder.
+
+    Args:
+        settings: the process's.
+        name: of the findings.
+        folder: the project's own.
+    """
+    record = folder.sync_record.read()
+    if record and record.no_text:
+        mend = (
+            "name a key that the tasks have in the labeling config, or import the tasks with the key that it asks for"
+        )
+        yield Finding(name, record.no_text.sentence, mend)
+    yield from look_at_llm_answers(settings, name, record)
+    for left in record.left_out if record else ():
+        yield Finding(name, left.sentence, "correct or delete these answers; all others are learned from")
+    yield from _waiting(name, folder)
+    yield from look_at_tab(name, folder)
+    yield from look_at_files(name, folder)
 
 
 def look_at_llm_answers(settings: Settings, name: str, record: SyncRecord | None) -> Iterator[Finding]:
@@ -40,7 +62,7 @@ def look_at_llm_answers(settings: Settings, name: str, record: SyncRecord | None
         )
 
 
-def look_at_waiting(name: str, folder: ProjectFolder) -> Iterator[Finding]:
+def _waiting(name: str, folder: ProjectFolder) -> Iterator[Finding]:
     """Name the model versions that wait because they are clearly worse."""
     for waiting in waiting_of(folder):
         promote = f"python -m backend promote --project {folder.project_id} --version {waiting.version}"
