@@ -7,7 +7,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from model.files import BROKEN, UNFINISHED, discard, is_being_written
+from model.files.damage import BROKEN
+from model.files.locks import is_being_written
+from model.files.names import UNFINISHED, discard
 
 # How long a damaged file is kept for people to look at.
 KEPT_BROKEN_S = 30 * 24 * 3600.0

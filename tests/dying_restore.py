@@ -42,7 +42,7 @@ def _restore_and_die(archive: Path, model_dir: Path, change: int) -> None:
 
     for place, name in ((os, "fsync"), (os, "mkdir"), (os, "rename"), (os, "replace"), (os, "rmdir")):
         setattr(place, name, deadly(getattr(place, name)))
-    import model.files
+    import model.files.names
 
-    model.files._exchanged = deadly(model.files._exchanged)
+    model.files.names._exchanged = deadly(model.files.names._exchanged)
     restore_backup(archive, model_dir, is_forced=True, on_file=lambda *_: None)

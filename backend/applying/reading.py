@@ -32,7 +32,7 @@ from model.applying.held_out import held_out_proba
 from model.applying.promise import Evidence
 from model.encoder.classifier import TextClassifier, new_classifier
 from model.encoder.inference import head_proba
-from model.files import passing_folder
+from model.files.writing import passing_folder
 from model.learner.model_version import ModelVersion
 from model.learner.recipes import TrainingConfig
 from model.learner.registry import label_digests

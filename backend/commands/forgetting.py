@@ -24,7 +24,7 @@ from backend.studio.records import MLBackend
 from backend.work.forgetting import knows, rewrite_files, without_rounds
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import embedded_url, open_redis
-from model.files import discard
+from model.files.names import discard
 
 
 def forget(

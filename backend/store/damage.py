@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend.store.project_folder import ProjectFolder
-from model.files import BROKEN
+from model.files.damage import BROKEN
 
 
 @dataclass(frozen=True)

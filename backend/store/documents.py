@@ -9,7 +9,9 @@ from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from model.files import DAMAGE, append_line, discard, read_or_set_aside, write_whole
+from model.files.damage import DAMAGE, read_or_set_aside
+from model.files.names import discard
+from model.files.writing import append_line, write_whole
 from model.seals import read_sealed, sealed
 
 T = TypeVar("T")

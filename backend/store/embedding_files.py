@@ -16,7 +16,9 @@ from zipfile import BadZipFile
 import numpy as np
 
 from model.errors import InvalidEmbeddingsError, ShortlistError
-from model.files import check_openable, discard, is_shortage, replacing, set_aside
+from model.files.damage import check_openable, is_shortage, set_aside
+from model.files.names import discard
+from model.files.writing import replacing
 from model.types import FloatArray, IntArray
 
 # Rows in one read or write: 12 MB with 384 dimensions.

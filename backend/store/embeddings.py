@@ -10,7 +10,7 @@ import numpy as np
 
 from backend.store.embedding_files import DamagedRowsError, EmbeddingFiles, StoredRows
 from model.errors import InvalidEmbeddingsError
-from model.files import discard
+from model.files.names import discard
 from model.text_digests import text_digest, text_digests
 from model.types import BoolArray, FloatArray, IntArray
 

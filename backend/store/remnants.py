@@ -5,7 +5,7 @@ from pathlib import Path
 
 from backend.store.backup.restoring import BEFORE_RESTORE
 from backend.store.backup.snapshot import PROJECTS
-from model.files import BROKEN
+from model.files.damage import BROKEN
 
 _REDIS, _WEIGHTS = "redis", "weights"
 

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from model.files import check_openable, discard, set_aside
+from model.files.damage import check_openable, set_aside
+from model.files.names import discard
 from model.seals import sealed, unsealed
 from model.types import AnnotatedText, Annotation, PoolText, ResultItem
 

@@ -11,7 +11,7 @@ from backend.errors import LabelStudioError, RedisUnavailableError
 from backend.store.project_folder import known_projects
 from backend.studio.opening import check_answers
 from backend.web.service import Service
-from model.files import write_whole
+from model.files.writing import write_whole
 
 # A training writes a version of 90 MB, and an order of a large pool as much.
 LEAST_FREE_BYTES = 500 * 1024 * 1024

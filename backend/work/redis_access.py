@@ -15,7 +15,7 @@ from redis.retry import Retry
 
 from backend.errors import ConfigurationError, RedisUnavailableError
 from backend.settings import Settings
-from model.files import read_or_set_aside
+from model.files.damage import read_or_set_aside
 
 _SOCKET_TIMEOUT_S = 5.0
 # The file in MODEL_DIR with the embedded Redis's address.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from model.encoder.activations import activation_of
 from model.encoder.encoder import DEFAULT_RUNTIME, MAX_TOKENS, Encoder, EncoderConfig, Pooling
 from model.encoder.runtimes import load_encoder, load_saved_encoder
-from model.files import write_whole
+from model.files.writing import write_whole
 from model.links import Link, link_of
 from model.types import LabelSet
 

@@ -11,7 +11,8 @@ from model.errors import ExportError
 from model.export.exported import Exported
 from model.export.onnx_folder import LABELS_FILE, write_onnx_folder
 from model.export.sentence_transformers_folder import write_sentence_transformers_folder
-from model.files import discard, move, new_folder, passing_folder
+from model.files.names import discard, move
+from model.files.writing import new_folder, passing_folder
 from model.leftovers import sweep_beside
 
 

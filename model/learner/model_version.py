@@ -13,7 +13,8 @@ from safetensors import SafetensorError
 
 from model.encoder.classifier import TextClassifier, load_classifier
 from model.errors import DamagedVersionError, VersionError
-from model.files import DAMAGE, is_shortage, set_aside, sha256_of, size_and_times
+from model.files.checksums import sha256_of, size_and_times
+from model.files.damage import DAMAGE, is_shortage, set_aside
 from model.learner.evaluation import Evaluation
 from model.learner.held_out import HELD_OUT, HeldOutAnswers
 from model.learner.prototypes import NO_TRUST, Trust

@@ -20,7 +20,10 @@ from safetensors import SafetensorError
 
 from model.encoder.classifier import load_classifier, save_classifier
 from model.errors import VersionError
-from model.files import BROKEN, discard, new_folder, read_or_set_aside, sha256_of, write_whole
+from model.files.checksums import sha256_of
+from model.files.damage import BROKEN, read_or_set_aside
+from model.files.names import discard
+from model.files.writing import new_folder, write_whole
 from model.learner.held_out import HELD_OUT
 from model.learner.model_version import ModelVersion, read_version
 from model.learner.recipes import TrainingConfig

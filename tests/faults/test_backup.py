@@ -403,7 +403,7 @@ def test_a_restore_that_is_killed_anywhere_leaves_the_old_state_or_the_new(tmp_p
 
 
 def test_where_folders_cannot_be_exchanged_in_one_step_two_steps_do(grown, archive, tmp_path, monkeypatch):
-    monkeypatch.setattr("model.files._exchanged", lambda *_: False)
+    monkeypatch.setattr("model.files.names._exchanged", lambda *_: False)
     (ProjectFolder(tmp_path / "new", 7).path).mkdir(parents=True)
     aside = restored(archive, tmp_path / "new", is_forced=True)
     assert (aside / "projects" / "7").exists()

@@ -5,7 +5,7 @@ from redis import Redis
 
 from backend.work.pool.weights import fetch_weights, offer_weights
 from model.errors import VersionError
-from model.files import discard
+from model.files.names import discard
 from tests.faults.test_state_files import DAMAGES
 
 

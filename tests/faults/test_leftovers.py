@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from model.files import new_folder, passing_folder, replacing, set_aside
+from model.files.damage import set_aside
+from model.files.writing import new_folder, passing_folder, replacing
 from model.leftovers import KEPT_BROKEN_S, sweep
 
 SPAWN = multiprocessing.get_context("spawn")

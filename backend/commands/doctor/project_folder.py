@@ -11,7 +11,7 @@ from backend.store.sync_record import SyncRecord
 from backend.store.waiting import waiting_of
 from backend.studio.next_up import TITLE
 from model.errors import DamagedVersionError
-from model.files import BROKEN
+from model.files.damage import BROKEN
 
 
 def look_at_folder(settings: Settings, name: str, folder: ProjectFolder) -> Iterator[Finding]:

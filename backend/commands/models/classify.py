@@ -28,7 +28,7 @@ from backend.work.redis_access import embedded_url, open_redis
 from model.encoder.inference import score_texts
 from model.encoder.processor import available_cores
 from model.export.answers import plain_answers
-from model.files import replacing
+from model.files.writing import replacing
 from model.leftovers import sweep_beside
 
 FORMATS: dict[str, Callable[[Path, Path, Work], int]] = {

@@ -15,7 +15,9 @@ from backend.commands.processes.child import Child
 from backend.commands.processes.redis_servers import MEND, RedisServer, redis_servers
 from backend.errors import ConfigurationError, RedisUnavailableError
 from backend.work.redis_access import REDIS_ADDRESS, embedded_url
-from model.files import discard, set_aside, write_whole
+from model.files.damage import set_aside
+from model.files.names import discard
+from model.files.writing import write_whole
 
 START_TIMEOUT_S = 20.0
 # Linux refuses longer paths for Unix sockets.

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from backend.errors import BackupError
 from backend.settings import VERSION
 from backend.store.backup.snapshot import PROJECTS, Piece, Snapshot
-from model.files import passing_folder, replacing
+from model.files.writing import passing_folder, replacing
 
 # Raise this number when an older release could no longer put an archive in place.
 FORMAT = 1

@@ -9,7 +9,8 @@ from backend.errors import BackupError
 from backend.store.backup.archive import Manifest, OnFile, open_backup
 from backend.store.backup.snapshot import PROJECTS, project_folders
 from backend.store.project_folder import ProjectFolder
-from model.files import exchange, move, new_folder
+from model.files.names import exchange, move
+from model.files.writing import new_folder
 
 # How the folder begins that holds the state before a restore.
 BEFORE_RESTORE = "before-restore-"

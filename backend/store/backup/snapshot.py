@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from backend.errors import BackupError
-from model.files import BROKEN, UNFINISHED
+from model.files.damage import BROKEN
+from model.files.names import UNFINISHED
 
 PROJECTS = "projects"
 _TASKS = "tasks.sqlite"

@@ -15,7 +15,10 @@ from backend.errors import DamagedOrderError
 from backend.store.documents import Document
 from backend.store.order.head import NextTask, Publication
 from backend.store.order.table import Places, PublishedOrder, compare_table, write_table
-from model.files import BROKEN, check_openable, discard, is_shortage, replacing, set_aside, sha256_of
+from model.files.checksums import sha256_of
+from model.files.damage import BROKEN, check_openable, is_shortage, set_aside
+from model.files.names import discard
+from model.files.writing import replacing
 
 # Number of first tasks that the head names with their reasons. Status shows them to people.
 SHOWN_NEXT = 10

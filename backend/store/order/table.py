@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from backend.store.order.head import Publication
-from model.files import sha256_of, size_and_times
+from model.files.checksums import sha256_of, size_and_times
 from model.types import IntArray
 
 # SQLite takes at most 32,766 values in one statement.

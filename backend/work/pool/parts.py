@@ -34,7 +34,7 @@ from backend.work.sources import Source
 from model.encoder.classifier import TextClassifier, save_classifier
 from model.encoder.inference import embed_pool
 from model.errors import TrainingCancelledError
-from model.files import passing_folder
+from model.files.writing import passing_folder
 from model.learner.training import do_not_stop
 from model.progress import Progress, ignore_progress
 from model.types import FloatArray, IntArray

@@ -10,7 +10,9 @@ from redis import Redis
 
 from backend.work.redis_access import redis_key
 from model.errors import VersionError
-from model.files import discard, new_folder, sha256_of, size_and_times
+from model.files.checksums import sha256_of, size_and_times
+from model.files.names import discard
+from model.files.writing import new_folder
 
 # Redis keeps the files for an hour after they were last offered.
 _KEPT_S = 3600

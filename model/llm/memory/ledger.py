@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from model.errors import LLMBudgetError
-from model.files import alone_with, read_or_set_aside, write_whole
+from model.files.damage import read_or_set_aside
+from model.files.locks import alone_with
+from model.files.writing import write_whole
 from model.llm.chat import Reply
 from model.seals import read_sealed, sealed
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import LLMError
-from model.files import write_whole
+from model.files.writing import write_whole
 from model.llm.asking import count_tokens
 from model.llm.chat import Chat, Message, Reply
 from model.llm.memory.ledger import Ledger
