@@ -1,18 +1,15 @@
-"""Client for Label Studio's API, over label-studio-sdk: projects, tasks, predictions, webhooks, ML backends."""
+"""All requests to Label Studio: projects, tasks, predictions, annotations, webhooks, ML backends, tabs."""
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
-from label_studio_sdk import LabelStudio
-from label_studio_sdk.core.api_error import ApiError
-from pydantic import TypeAdapter
 
-from backend.errors import PublicationError, TokenRefusedError
+from backend.errors import PublicationError
 from backend.settings import Settings
 from backend.studio.answers import (
     COLUMNS,
@@ -48,14 +45,11 @@ from backend.studio.records import (
     read_data,
     read_task,
 )
+from backend.studio.sending import Sender
 
 TASKS_A_PAGE = 1000
 # An import locks Label Studio's database for 0.7 ms for each prediction, and annotators wait for the lock.
 PREDICTIONS_AN_IMPORT = 250
-# Label Studio answers a page of 1,000 tasks in a second; an export of 20,000 takes 20.
-TIMEOUT_S = 120.0
-# How often the SDK repeats a request that Label Studio did not take, or answered with 429 or 5xx; 1 s and 2 s later.
-RETRIES = 2
 SAMPLING = "Uncertainty sampling"
 # The fields that a round reads. Label Studio answers in a third of the time that whole tasks take.
 _TASK_FIELDS = "id,data,is_labeled,total_annotations,cancelled_annotations,updated_at"
@@ -70,9 +64,6 @@ _PROJECT_FIELDS = (
     "id,title,description,label_config,created_at,model_version,sampling,"
     "task_number,finished_task_number,num_tasks_with_annotations,total_annotations_number"
 )
-
-
-T = TypeVar("T")
 
 
 class LabelStudioClient:
@@ -93,24 +84,17 @@ class LabelStudioClient:
             timeout_s: seconds until the next piece of an answer must come; None for TIMEOUT_S.
             retries: how often a request is repeated; None for RETRIES.
         """
-        timeout_s = timeout_s or TIMEOUT_S
-        if settings.label_studio_api_key is None:
-            raise TokenRefusedError("no API key", KEY_MEND)
-        self._address = Address.of(settings)
-        self._http = open_http(settings, timeout_s)
-        key = settings.label_studio_api_key.get_secret_value()
-        options = {"timeout": timeouts(timeout_s), "max_retries": RETRIES if retries is None else retries}
-        self._client = _open_client(self._address, key, self._http, options)
+        self._sender = Sender(settings, timeout_s, retries)
 
     def __enter__(self) -> "LabelStudioClient":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._http.close()
+        self._sender.close()
 
     def whoami(self) -> str:
         """Return the e-mail address of the API key's owner."""
-        return self._read("api/current-user/whoami", "the owner of the API key", OWNER).email
+        return self._sender.read("api/current-user/whoami", "the owner of the API key", OWNER).email
 
     def project(self, project_id: int) -> Project:
         """Read a project.
@@ -122,7 +106,7 @@ class LabelStudioClient:
             UnknownProjectError: the project does not exist, or is hidden from the API key's owner.
         """
         path = f"api/projects/{project_id}/?{urlencode({'include': _PROJECT_FIELDS})}"
-        found = self._read_of(project_id, path, f"project {project_id}", PROJECT)
+        found = self._sender.read_of(project_id, path, f"project {project_id}", PROJECT)
         return Project(
             project_id=project_id,
             created_at=found.created_at.isoformat() if found.created_at else "",
@@ -142,7 +126,7 @@ class LabelStudioClient:
         ids: list[int] = []
         number, is_last = 1, False
         while not is_last:
-            page = self._read(f"api/projects/?include=id&page={number}", "the list of projects", PROJECT_PAGE)
+            page = self._sender.read(f"api/projects/?include=id&page={number}", "the list of projects", PROJECT_PAGE)
             ids += [project.id for project in page.results]
             number, is_last = number + 1, page.next is None or not page.results
         return ids
@@ -157,7 +141,7 @@ class LabelStudioClient:
         path = f"api/projects/{project_id}/export?export_type=JSON&download_all_tasks=false"
         return [
             AnnotatedTask(raw["id"], read_data(raw), read_annotations(raw.get("annotations", []), controls))
-            for raw in self._read(path, f"the export of project {project_id}", EXPORT)
+            for raw in self._sender.read(path, f"the export of project {project_id}", EXPORT)
         ]
 
     def tasks(self, project_id: int, above: int = 0, since: datetime | None = None) -> Iterator[list[Task]]:
@@ -211,7 +195,7 @@ class LabelStudioClient:
     def _task_list(self, project_id: int, query: Mapping[str, Any], **params: Any) -> TaskPage:
         """Read a page of the task list as JSON. The SDK's own method validates every field, which is slow."""
         named = urlencode({"project": project_id, "query": json.dumps(query), **params})
-        return self._read(f"api/tasks/?{named}", f"the tasks of project {project_id}", TASK_PAGE)
+        return self._sender.read(f"api/tasks/?{named}", f"the tasks of project {project_id}", TASK_PAGE)
 
     def prediction_ids(self, project_id: int, model_versions: Collection[str]) -> list[int]:
         """Return the ids of predictions of some model versions.
@@ -223,13 +207,13 @@ class LabelStudioClient:
             model_versions: names of the model versions.
         """
         what = f"predictions of project {project_id}"
-        stored = self._read(f"api/predictions/?project={project_id}", what, PREDICTIONS)
+        stored = self._sender.read(f"api/predictions/?project={project_id}", what, PREDICTIONS)
         return [prediction.id for prediction in stored if prediction.model_version in model_versions]
 
     def predicted_tasks(self, project_id: int, model_version: str) -> set[int]:
         """Return the ids of the tasks that have a prediction of a model version; see `prediction_ids` for the time."""
         what = f"predictions of project {project_id}"
-        stored = self._read(f"api/predictions/?project={project_id}", what, PREDICTIONS)
+        stored = self._sender.read(f"api/predictions/?project={project_id}", what, PREDICTIONS)
         return {found.task for found in stored if found.model_version == model_version and found.task is not None}
 
     def annotate_as_us(self, task_id: int, result: Sequence[Mapping[str, Any]], unique_id: str) -> bool:
@@ -245,33 +229,33 @@ class LabelStudioClient:
         """
         body = {"result": list(result), "was_cancelled": False, "ground_truth": False, "unique_id": unique_id}
         what = f"an annotation of task {task_id}"
-        response = self._send("POST", f"api/tasks/{task_id}/annotations/", what, body)
+        response = self._sender.send("POST", f"api/tasks/{task_id}/annotations/", what, body)
         if response.status_code == HTTPStatus.NOT_FOUND and own_words(response):
             return False
         # The first of two requests was taken, and its answer was lost.
         if response.status_code != HTTPStatus.CONFLICT:
-            read_answer(self._address, what, response, IDENTIFIED)
+            self._sender.answer(what, response, IDENTIFIED)
         return True
 
     def applied_annotations(self, project_id: int) -> dict[int, str]:
         """Export the annotations that this backend gave and nobody changed: the run of each, by annotation id."""
         path = f"api/projects/{project_id}/export?export_type=JSON&download_all_tasks=false"
-        exported = self._read(path, f"the export of project {project_id}", EXPORT)
+        exported = self._sender.read(path, f"the export of project {project_id}", EXPORT)
         given = [annotation for task in exported for annotation in task.get("annotations") or []]
         return {annotation["id"]: run for annotation in given if (run := run_of(annotation.get("result")))}
 
     def annotations_of_ours(self, task_id: int) -> list[int]:
         """Return the ids of a task's annotations that this backend gave and nobody changed; none if it was deleted."""
         what = f"annotations of task {task_id}"
-        response = self._send("GET", f"api/tasks/{task_id}/annotations/", what)
+        response = self._sender.send("GET", f"api/tasks/{task_id}/annotations/", what)
         if response.status_code == HTTPStatus.NOT_FOUND and own_words(response):
             return []
-        given = read_answer(self._address, what, response, EXPORT)
+        given = self._sender.answer(what, response, EXPORT)
         return [annotation["id"] for annotation in given if run_of(annotation.get("result"))]
 
     def delete_annotation(self, annotation_id: int) -> None:
         """Delete an annotation, unless it is deleted already."""
-        self._delete(f"api/annotations/{annotation_id}/", "an annotation")
+        self._sender.delete(f"api/annotations/{annotation_id}/", "an annotation")
 
     def delete_predictions(self, project_id: int, model_version: str) -> None:
         """Delete a model version's predictions in one request, which locks Label Studio's database until it ends.
@@ -281,11 +265,12 @@ class LabelStudioClient:
             model_version: name of the model version.
         """
         path = f"api/projects/{project_id}/model-versions/"
-        self._change("DELETE", path, f"versions of project {project_id}", {"model_version": model_version}, DELETED)
+        what = f"versions of project {project_id}"
+        self._sender.change("DELETE", path, what, {"model_version": model_version}, DELETED)
 
     def delete_prediction(self, prediction_id: int) -> None:
         """Delete a prediction, unless it is deleted already."""
-        self._delete(f"api/predictions/{prediction_id}/", "a prediction")
+        self._sender.delete(f"api/predictions/{prediction_id}/", "a prediction")
 
     def import_predictions(
         self, project_id: int, predictions: Sequence[Mapping[str, Any]], on_progress: Callable[[int, int], None]
@@ -304,7 +289,7 @@ class LabelStudioClient:
             chunk = [dict(prediction) for prediction in predictions[start : start + PREDICTIONS_AN_IMPORT]]
             what = f"an import of predictions into project {project_id}"
             path = f"api/projects/{project_id}/import/predictions"
-            answer = self._change("POST", path, what, chunk, IMPORTED)
+            answer = self._sender.change("POST", path, what, chunk, IMPORTED)
             if answer.created != len(chunk):
                 raise PublicationError(
                     f"project {project_id}: Label Studio stored {answer.created} of {len(chunk)} predictions; "
@@ -320,12 +305,12 @@ class LabelStudioClient:
             model_version: name of the publication.
         """
         path, changes = f"api/projects/{project_id}/?include=id", {"model_version": model_version, "sampling": SAMPLING}
-        self._change("PATCH", path, f"a change of project {project_id}", changes, IDENTIFIED)
+        self._sender.change("PATCH", path, f"a change of project {project_id}", changes, IDENTIFIED)
 
     def prediction_counts(self, project_id: int) -> dict[str, int]:
         """Return the number of stored predictions by model version."""
         path = f"api/projects/{project_id}/model-versions/"
-        return self._read(path, f"versions of project {project_id}", VERSION_COUNTS)
+        return self._sender.read(path, f"versions of project {project_id}", VERSION_COUNTS)
 
     def set_webhook_headers(self, project_id: int, is_ours: Callable[[str], bool], headers: Mapping[str, str]) -> bool:
         """Set the headers of this backend's webhooks in a project.
@@ -338,11 +323,12 @@ class LabelStudioClient:
         Returns:
             True if the project has a webhook of this backend.
         """
-        hooks = self._read(f"api/webhooks/?project={project_id}", f"webhooks of project {project_id}", WEBHOOKS)
+        hooks = self._sender.read(f"api/webhooks/?project={project_id}", f"webhooks of project {project_id}", WEBHOOKS)
         ours = [hook for hook in hooks if is_ours(hook.url)]
         for hook in ours:
             if dict(hook.headers or {}) != dict(headers):
-                self._change("PATCH", f"api/webhooks/{hook.id}/", "the webhook", {"headers": dict(headers)}, IDENTIFIED)
+                changes = {"headers": dict(headers)}
+                self._sender.change("PATCH", f"api/webhooks/{hook.id}/", "the webhook", changes, IDENTIFIED)
         return bool(ours)
 
     def delete_webhooks(self, project_id: int, is_ours: Callable[[str], bool]) -> None:
@@ -352,21 +338,14 @@ class LabelStudioClient:
             project_id: the project.
             is_ours: returns True for the URL of this backend's webhook.
         """
-        hooks = self._read(f"api/webhooks/?project={project_id}", f"webhooks of project {project_id}", WEBHOOKS)
+        hooks = self._sender.read(f"api/webhooks/?project={project_id}", f"webhooks of project {project_id}", WEBHOOKS)
         for hook in hooks:
             if is_ours(hook.url):
-                self._delete(f"api/webhooks/{hook.id}/", "the webhook")
+                self._sender.delete(f"api/webhooks/{hook.id}/", "the webhook")
 
     def delete_backend(self, backend_id: int) -> None:
         """Disconnect an ML backend, unless it is gone already."""
-        self._delete(f"api/ml/{backend_id}", "the ML backend")
-
-    def _delete(self, path: str, what: str) -> None:
-        """Delete something, unless it is deleted already."""
-        response = self._send("DELETE", path, what)
-        is_gone = response.status_code == HTTPStatus.NOT_FOUND and own_words(response)
-        if response.status_code != HTTPStatus.NO_CONTENT and not is_gone:
-            read_answer(self._address, what, response, IDENTIFIED)
+        self._sender.delete(f"api/ml/{backend_id}", "the ML backend")
 
     def ml_backends(self, project_id: int) -> list[MLBackend]:
         """List a project's ML backends, without a call to any of them.
@@ -375,7 +354,7 @@ class LabelStudioClient:
             UnknownProjectError: the project does not exist, or is hidden from the API key's owner.
         """
         path = f"api/projects/{project_id}/model-versions/?extended=true&include_live_models=true&limit=1"
-        answer = self._read_of(project_id, path, f"ML backends of project {project_id}", LIVE_BACKENDS)
+        answer = self._sender.read_of(project_id, path, f"ML backends of project {project_id}", LIVE_BACKENDS)
         return [read_backend(found) for found in answer.live or []]
 
     def call_backends(self, project_id: int) -> list[MLBackend]:
@@ -384,7 +363,7 @@ class LabelStudioClient:
 
     def backends(self, project_id: int) -> list[MLBackendAnswer]:
         """List a project's ML backends. Label Studio then calls /health and /setup of each."""
-        return self._read(f"api/ml/?project={project_id}", f"ML backends of project {project_id}", ML_BACKENDS)
+        return self._sender.read(f"api/ml/?project={project_id}", f"ML backends of project {project_id}", ML_BACKENDS)
 
     def connect_backend(self, project_id: int, backend: Mapping[str, Any]) -> httpx.Response:
         """Add an ML backend, as the Connect Model dialog does.
@@ -419,12 +398,12 @@ class LabelStudioClient:
 
     def tabs(self, project_id: int) -> list[Tab]:
         """List the tabs of a project's Data Manager, from left to right."""
-        return self._read(f"api/dm/views/?project={project_id}", f"tabs of project {project_id}", TABS)
+        return self._sender.read(f"api/dm/views/?project={project_id}", f"tabs of project {project_id}", TABS)
 
     def columns(self, project_id: int) -> list[Column]:
         """List the columns that a project's Data Manager can show; a parent of columns is none."""
         path = f"api/dm/columns/?project={project_id}"
-        found = self._read(path, f"columns of project {project_id}", COLUMNS).columns
+        found = self._sender.read(path, f"columns of project {project_id}", COLUMNS).columns
         parents = {column.parent for column in found}
         return [column for column in found if column.parent or column.id not in parents]
 
@@ -436,53 +415,15 @@ class LabelStudioClient:
             data: the tab, as Label Studio stores it.
         """
         body = {"project": project_id, "data": dict(data)}
-        return self._change("POST", "api/dm/views/", f"a tab of project {project_id}", body, IDENTIFIED).id
+        return self._sender.change("POST", "api/dm/views/", f"a tab of project {project_id}", body, IDENTIFIED).id
 
     def _asked(self, method: str, path: str, body: Mapping[str, Any]) -> httpx.Response:
         """Ask for a change of an ML backend; return Label Studio's own answer, which may be a refusal."""
         what = "a change of the ML backend"
-        response = self._send(method, path, what, body)
+        response = self._sender.send(method, path, what, body)
         if response.status_code == HTTPStatus.UNAUTHORIZED or not own_words(response):
-            read_answer(self._address, what, response, IDENTIFIED)
+            self._sender.answer(what, response, IDENTIFIED)
         return response
-
-    def _read(self, path: str, what: str, form: TypeAdapter[T]) -> T:
-        return read_answer(self._address, what, self._send("GET", path, what), form)
-
-    def _read_of(self, project_id: int, path: str, what: str, form: TypeAdapter[T]) -> T:
-        """Read something of a project; Label Studio's own 404 means that there is no such project."""
-        response = self._send("GET", path, what)
-        if response.status_code == HTTPStatus.NOT_FOUND and own_words(response):
-            raise unknown_project(self._address, project_id)
-        return read_answer(self._address, what, response, form)
-
-    def _change(self, method: str, path: str, what: str, body: Any, form: TypeAdapter[T]) -> T:
-        return read_answer(self._address, what, self._send(method, path, what, body), form)
-
-    def _send(self, method: str, path: str, what: str, body: Any = None) -> httpx.Response:
-        """Send a request with the SDK's authentication and retries. The SDK's own methods check no answer's form."""
-        with named_faults(self._address, what):
-            response: httpx.Response = self._client._client_wrapper.httpx_client.request(
-                path, base_url=self._address.url, method=method, json=body
-            )
-            return response
-
-
-def _open_client(address: Address, api_key: str, http: httpx.Client, options: Mapping[str, Any]) -> LabelStudio:
-    """Create the SDK's client, which turns a personal access token into access tokens. Nothing is sent yet."""
-    try:
-        return LabelStudio(
-            # Without the slash the SDK would ask for access tokens at the root of the server.
-            base_url=f"{address.url}/",
-            api_key=api_key,
-            httpx_client=http,
-            **options,
-        )
-    except ApiError as error:
-        # The SDK reads the token's time of expiry.
-        raise token_fault(address, "the token has expired, or never expires") from error
-    except (TypeError, ValueError, OverflowError, OSError) as error:
-        raise token_fault(address, "its time of expiry is no time") from error
 
 
 def _filter(column: str, operator: str, kind: str, value: Any) -> dict[str, Any]:

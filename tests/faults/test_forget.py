@@ -284,7 +284,7 @@ def test_a_project_that_label_studio_has_forgotten_is_forgotten_here(environment
 def test_where_label_studio_does_not_say_nothing_is_deleted_unless_told(
     environment, run_command, model_dir, connected, monkeypatch, answer
 ):
-    monkeypatch.setattr("backend.studio.client.RETRIES", 0)
+    monkeypatch.setattr("backend.studio.sending.RETRIES", 0)
     with studio_server(answer) as server:
         asks(server, environment, model_dir)
         done = run_command("forget", "--project", "1", "--yes")

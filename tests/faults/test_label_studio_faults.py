@@ -14,7 +14,7 @@ from backend.rounds import performing
 from backend.settings import load_settings
 from backend.store.connection import Connection
 from backend.store.project_folder import ProjectFolder
-from backend.studio import client
+from backend.studio import sending
 from backend.studio.client import LabelStudioClient
 from backend.work.classifiers import Classifiers
 from backend.work.turn import record_key
@@ -34,7 +34,7 @@ BACKEND_URL = "http://127.0.0.1:1"
 @pytest.fixture(params=FAULTS, ids=lambda fault: fault.name)
 def fault(request: pytest.FixtureRequest, environment: Callable[..., None], monkeypatch) -> Iterator[Fault]:
     """A fault that shows in the environment."""
-    monkeypatch.setattr(client, "RETRIES", 0)
+    monkeypatch.setattr(sending, "RETRIES", 0)
     if request.param.is_silent:
         monkeypatch.setattr(sending, "TIMEOUT_S", 0.2)
         monkeypatch.setattr(label_studio, "TIMEOUT_S", 0.2)
