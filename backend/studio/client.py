@@ -29,23 +29,15 @@ from backend.studio.answers import (
     WEBHOOKS,
     Column,
     MLBackendAnswer,
+    StoredPrediction,
     Tab,
     TaskPage,
+    Webhook,
 )
-from backend.studio.faults import KEY_MEND, Address, own_words, token_fault, unknown_project
+from backend.studio.faults import own_words
 from backend.studio.marks import run_of
-from backend.studio.opening import named_faults, open_http, read_answer, timeouts
-from backend.studio.records import (
-    AnnotatedTask,
-    MLBackend,
-    Project,
-    Task,
-    read_annotations,
-    read_backend,
-    read_data,
-    read_task,
-)
-from backend.studio.sending import Sender
+from backend.studio.records import AnnotatedTask, MLBackend, Project, Task, read_annotated, read_backend, read_task
+from backend.studio.sending import Sender, is_gone
 
 TASKS_A_PAGE = 1000
 # An import locks Label Studio's database for 0.7 ms for each prediction, and annotators wait for the lock.
@@ -138,11 +130,11 @@ class LabelStudioClient:
             project_id: the project.
             controls: names of the controls whose answers are read.
         """
+        return [read_annotated(raw, controls) for raw in self._export(project_id)]
+
+    def _export(self, project_id: int) -> list[dict[str, Any]]:
         path = f"api/projects/{project_id}/export?export_type=JSON&download_all_tasks=false"
-        return [
-            AnnotatedTask(raw["id"], read_data(raw), read_annotations(raw.get("annotations", []), controls))
-            for raw in self._sender.read(path, f"the export of project {project_id}", EXPORT)
-        ]
+        return self._sender.read(path, f"the export of project {project_id}", EXPORT)
 
     def tasks(self, project_id: int, above: int = 0, since: datetime | None = None) -> Iterator[list[Task]]:
         """Yield a project's tasks in pages by id, without annotations. A task deleted meanwhile shifts no other task.
@@ -206,15 +198,16 @@ class LabelStudioClient:
             project_id: the project.
             model_versions: names of the model versions.
         """
-        what = f"predictions of project {project_id}"
-        stored = self._sender.read(f"api/predictions/?project={project_id}", what, PREDICTIONS)
-        return [prediction.id for prediction in stored if prediction.model_version in model_versions]
+        return [found.id for found in self._predictions(project_id) if found.model_version in model_versions]
 
     def predicted_tasks(self, project_id: int, model_version: str) -> set[int]:
         """Return the ids of the tasks that have a prediction of a model version; see `prediction_ids` for the time."""
-        what = f"predictions of project {project_id}"
-        stored = self._sender.read(f"api/predictions/?project={project_id}", what, PREDICTIONS)
+        stored = self._predictions(project_id)
         return {found.task for found in stored if found.model_version == model_version and found.task is not None}
+
+    def _predictions(self, project_id: int) -> list[StoredPrediction]:
+        path = f"api/predictions/?project={project_id}"
+        return self._sender.read(path, f"predictions of project {project_id}", PREDICTIONS)
 
     def annotate_as_us(self, task_id: int, result: Sequence[Mapping[str, Any]], unique_id: str) -> bool:
         """Give a task an annotation, as the owner of the API key.
@@ -230,7 +223,7 @@ class LabelStudioClient:
         body = {"result": list(result), "was_cancelled": False, "ground_truth": False, "unique_id": unique_id}
         what = f"an annotation of task {task_id}"
         response = self._sender.send("POST", f"api/tasks/{task_id}/annotations/", what, body)
-        if response.status_code == HTTPStatus.NOT_FOUND and own_words(response):
+        if is_gone(response):
             return False
         # The first of two requests was taken, and its answer was lost.
         if response.status_code != HTTPStatus.CONFLICT:
@@ -239,16 +232,14 @@ class LabelStudioClient:
 
     def applied_annotations(self, project_id: int) -> dict[int, str]:
         """Export the annotations that this backend gave and nobody changed: the run of each, by annotation id."""
-        path = f"api/projects/{project_id}/export?export_type=JSON&download_all_tasks=false"
-        exported = self._sender.read(path, f"the export of project {project_id}", EXPORT)
-        given = [annotation for task in exported for annotation in task.get("annotations") or []]
+        given = [annotation for task in self._export(project_id) for annotation in task.get("annotations") or []]
         return {annotation["id"]: run for annotation in given if (run := run_of(annotation.get("result")))}
 
     def annotations_of_ours(self, task_id: int) -> list[int]:
         """Return the ids of a task's annotations that this backend gave and nobody changed; none if it was deleted."""
         what = f"annotations of task {task_id}"
         response = self._sender.send("GET", f"api/tasks/{task_id}/annotations/", what)
-        if response.status_code == HTTPStatus.NOT_FOUND and own_words(response):
+        if is_gone(response):
             return []
         given = self._sender.answer(what, response, EXPORT)
         return [annotation["id"] for annotation in given if run_of(annotation.get("result"))]
@@ -323,8 +314,7 @@ class LabelStudioClient:
         Returns:
             True if the project has a webhook of this backend.
         """
-        hooks = self._sender.read(f"api/webhooks/?project={project_id}", f"webhooks of project {project_id}", WEBHOOKS)
-        ours = [hook for hook in hooks if is_ours(hook.url)]
+        ours = self._webhooks(project_id, is_ours)
         for hook in ours:
             if dict(hook.headers or {}) != dict(headers):
                 changes = {"headers": dict(headers)}
@@ -338,10 +328,13 @@ class LabelStudioClient:
             project_id: the project.
             is_ours: returns True for the URL of this backend's webhook.
         """
-        hooks = self._sender.read(f"api/webhooks/?project={project_id}", f"webhooks of project {project_id}", WEBHOOKS)
-        for hook in hooks:
-            if is_ours(hook.url):
-                self._sender.delete(f"api/webhooks/{hook.id}/", "the webhook")
+        for hook in self._webhooks(project_id, is_ours):
+            self._sender.delete(f"api/webhooks/{hook.id}/", "the webhook")
+
+    def _webhooks(self, project_id: int, is_ours: Callable[[str], bool]) -> list[Webhook]:
+        path = f"api/webhooks/?project={project_id}"
+        hooks = self._sender.read(path, f"webhooks of project {project_id}", WEBHOOKS)
+        return [hook for hook in hooks if is_ours(hook.url)]
 
     def delete_backend(self, backend_id: int) -> None:
         """Disconnect an ML backend, unless it is gone already."""

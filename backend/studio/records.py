@@ -117,7 +117,7 @@ def read_task(raw: Mapping[str, Any], controls: Collection[str]) -> Task:
     counted = int(raw.get("total_annotations") or 0) + cancelled
     return Task(
         task_id=int(raw["id"]),
-        data=read_data(raw),
+        data=_data(raw),
         is_done=bool(raw.get("is_labeled")),
         is_skipped=cancelled > 0,
         updated_at=str(raw.get("updated_at") or ""),
@@ -126,7 +126,17 @@ def read_task(raw: Mapping[str, Any], controls: Collection[str]) -> Task:
     )
 
 
-def read_data(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+def read_annotated(raw: Mapping[str, Any], controls: Collection[str]) -> AnnotatedTask:
+    """Read a task from Label Studio's export.
+
+    Args:
+        raw: the task.
+        controls: names of the controls whose answers are read.
+    """
+    return AnnotatedTask(raw["id"], _data(raw), read_annotations(raw.get("annotations", []), controls))
+
+
+def _data(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the data of a task; none of a task whose data is no object.
 
     Label Studio checks a task's data against the labeling config of its import alone, which may have been empty.

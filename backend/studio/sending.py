@@ -73,7 +73,7 @@ class Sender:
     def read_of(self, project_id: int, path: str, what: str, form: TypeAdapter[T]) -> T:
         """Read something of a project; Label Studio's own 404 means that there is no such project."""
         response = self.send("GET", path, what)
-        if response.status_code == HTTPStatus.NOT_FOUND and own_words(response):
+        if is_gone(response):
             raise unknown_project(self._address, project_id)
         return self.answer(what, response, form)
 
@@ -84,9 +84,13 @@ class Sender:
     def delete(self, path: str, what: str) -> None:
         """Delete something, unless it is deleted already."""
         response = self.send("DELETE", path, what)
-        is_gone = response.status_code == HTTPStatus.NOT_FOUND and own_words(response)
-        if response.status_code != HTTPStatus.NO_CONTENT and not is_gone:
+        if response.status_code != HTTPStatus.NO_CONTENT and not is_gone(response):
             self.answer(what, response, IDENTIFIED)
+
+
+def is_gone(response: httpx.Response) -> bool:
+    """Whether Label Studio itself says that it has no such thing, or not any more."""
+    return response.status_code == HTTPStatus.NOT_FOUND and bool(own_words(response))
 
 
 def _open_client(address: Address, api_key: str, http: httpx.Client, options: Mapping[str, Any]) -> LabelStudio:
