@@ -16,6 +16,8 @@ TASK_EVENTS = frozenset({"TASKS_CREATED", "TASKS_DELETED"})
 
 # More than Label Studio was ever seen to send in one request; their answers take a second.
 MOST_TASKS = 50_000
+# Label Studio's ids have 32 bits.
+MOST_ID = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -173,8 +175,8 @@ def parse_project_id(raw: Any) -> int:
     """
     value = raw.get("id") if isinstance(raw, dict) else raw
     head = str(value).split(".")[0] if value is not None and not isinstance(value, bool) else ""
-    # Label Studio's ids have 32 bits. A larger number must not become the name of a folder or a Redis key.
-    if not (head.isascii() and head.isdigit() and 0 < int(head[:12]) < 2**31 and len(head) <= 10):
+    # A larger number must not become the name of a folder or a Redis key.
+    if not (head.isascii() and head.isdigit() and 0 < int(head[:12]) <= MOST_ID and len(head) <= 10):
         raise InvalidRequestError("the key 'project' must hold a project: its id, '<id>.<created>' or {'id': …}")
     return int(head)
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from backend.settings import VERSION
+from backend.studio.contract import MOST_ID
 from backend.web.answering import MOST_TEXTS
 
 _TEXT = {"type": "string"}
@@ -10,11 +11,11 @@ _OBJECT = {"type": "object"}
 _PROJECT = {
     "description": "a project's id, '<id>.<created>', or an object with its id",
     "oneOf": [
-        {"type": "integer", "minimum": 1, "maximum": 2**31 - 1},
+        {"type": "integer", "minimum": 1, "maximum": MOST_ID},
         {"type": "string", "pattern": r"^[1-9][0-9]{0,8}(\.[0-9]+)?$"},
         {
             "type": "object",
-            "properties": {"id": {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}},
+            "properties": {"id": {"type": "integer", "minimum": 1, "maximum": MOST_ID}},
             "required": ["id"],
         },
     ],

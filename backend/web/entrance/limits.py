@@ -11,6 +11,7 @@ from flask import g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from backend.errors import BusyError, UnknownProjectError
+from backend.studio.contract import MOST_ID
 
 _MIB = 1024 * 1024
 # Label Studio posts 15,000 short tasks in one request of 9 MB, and older releases all annotations to /train.
@@ -39,12 +40,12 @@ def limit_body() -> None:
 
 
 def refuse_endless_ids() -> None:
-    """Label Studio's ids have 32 bits; a number of hundreds of digits is no name for a folder.
+    """Refuse numbers that no id of Label Studio has: one of hundreds of digits is no name for a folder.
 
     Raises:
         UnknownProjectError: the address names a project with such a number.
     """
-    if (request.view_args or {}).get("project_id", 0) >= 2**31:
+    if (request.view_args or {}).get("project_id", 0) > MOST_ID:
         raise UnknownProjectError("no project has a number of so many digits")
 
 

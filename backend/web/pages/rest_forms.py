@@ -9,10 +9,10 @@ from backend.applying.labelling import LEAST, PRECISION
 from backend.applying.labelling import MOST as HIGHEST
 from backend.errors import InvalidRequestError
 from backend.store.applied import Errand, ErrandKind, Form
+from backend.studio.contract import MOST_ID
 
 # Longest name of a question or a label, and longest words to look for.
 _MOST_CHARACTERS = 1_000
-_MOST_ID = 2**31 - 1
 # The errand of each button, by the value that the button sends.
 _BUTTONS = {
     "check": (ErrandKind.CHECK, Form.PREDICTIONS),
@@ -63,7 +63,7 @@ def read_find(form: Mapping[str, str]) -> Errand:
     if way == "label":
         return replace(asked, label=wanted)
     if way == "like":
-        return replace(asked, like=_number(form, "sought", 0, most=_MOST_ID))
+        return replace(asked, like=_number(form, "sought", 0, most=MOST_ID))
     raise InvalidRequestError("texts are found by words, like a task's text, or by a label: load the page again")
 
 
