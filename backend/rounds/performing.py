@@ -1,4 +1,4 @@
-"""The functions that RQ calls by name: run a round, or embed a part of another worker's round."""
+"""Functions that RQ calls by name: run a round, or embed a part of another worker's round. An errand has its own."""
 
 import logging
 import math

@@ -70,7 +70,7 @@ def _unconfirmed(settings: Settings) -> int:
 def take_too_large_event(service: Service) -> dict[str, Any]:
     """Ask for a round of every project, so that no label is lost: an unread event does not tell its project.
 
-    A round without changes is one small request to Label Studio.
+    A round without changes is two or three small requests to Label Studio.
 
     Args:
         service: the web process's.

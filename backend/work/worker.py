@@ -31,7 +31,7 @@ from model.leftovers import sweep
 NICENESS = 3
 # A round needs one classifier at a time. The machine may lack memory for two.
 KEPT_CLASSIFIERS = 1
-# Every project has a round at least this often. One without due work costs Label Studio a small request or two.
+# Every project has a round at least this often. One without due work costs Label Studio two or three small requests.
 LOOK_EVERY_S = 60.0
 _TICK_S = 1.0
 # RQ waits this long for a job before it asks anew, less 15 s.
