@@ -62,9 +62,8 @@ def read_tasks(xml: str) -> tuple[Task, ...]:
     learned = [control for control in over_text if control.tag not in ordered_only]
     asked = learned or over_text[:1]
     if not asked:
-        raise UnsupportedConfigError(
-            f"the labeling config has no Choices, Rating, Taxonomy or TextArea over a text: {FIX}"
-        )
+        *tags, last = kind_of
+        raise UnsupportedConfigError(f"the labeling config has no {', '.join(tags)} or {last} over a text: {FIX}")
     if len(asked) > MOST_QUESTIONS:
         raise UnsupportedConfigError(
             f"the labeling config asks {len(asked)} questions about a text, and at most {MOST_QUESTIONS} are learned: "
