@@ -5,7 +5,7 @@ import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 
 from model.query.hooks import is_hook, load_hook
 from model.query.strategies import find_start, find_strategy
@@ -156,3 +156,7 @@ Credential = Annotated[str, AfterValidator(_utf_8)]
 SecretCredential = Annotated[SecretStr, BeforeValidator(_utf_8)]
 AutoOrOff = Annotated[Literal["auto", "off"], BeforeValidator(_lower)]
 LabelDescription = Annotated[str, AfterValidator(tidy)]
+RetrainEvery = Annotated[int, Field(ge=2, le=100_000)]
+QuerySize = Annotated[int, Field(ge=1, le=10_000)]
+QueueSize = Annotated[int, Field(ge=1, le=1_000_000)]
+ExploreShare = Annotated[float, Field(ge=0.0, le=0.5)]

@@ -20,12 +20,16 @@ from backend.setting_values import (
     BindAddress,
     ColdStartName,
     Credential,
+    ExploreShare,
     HookNames,
     HttpUrl,
     Key,
     LabelDescription,
     LabelStudioUrl,
     ProxyUrl,
+    QuerySize,
+    QueueSize,
+    RetrainEvery,
     SecretCredential,
     StrategyName,
     listed,
@@ -92,12 +96,12 @@ class ProjectSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    retrain_every: int = Field(default=16, ge=2, le=100_000)
-    query_size: int = Field(default=32, ge=1, le=10_000)
-    queue_size: int = Field(default=1000, ge=1, le=1_000_000)
+    retrain_every: RetrainEvery = 16
+    query_size: QuerySize = 32
+    queue_size: QueueSize = 1000
     strategy: AllowedStrategyName = "hybrid"
     cold_start: AllowedColdStartName = COLD_START
-    explore: float = Field(default=0.1, ge=0.0, le=0.5)
+    explore: ExploreShare = 0.1
     recipe: Recipe = Recipe.AUTO
     llm_labels: LLMLabels = LLMLabels.SHOW
     names: AutoOrOff = "auto"
@@ -182,17 +186,14 @@ class Settings(_ProviderKeys):
     llm_price_input: float | None = Field(default=None, ge=0, validation_alias="LLM_PRICE_INPUT")
     llm_price_output: float | None = Field(default=None, ge=0, validation_alias="LLM_PRICE_OUTPUT")
 
-    retrain_every: int = Field(
-        default=16,
-        ge=2,
-        le=100_000,
-        validation_alias=AliasChoices("RETRAIN_EVERY", "START_TRAINING_EACH_N_UPDATES"),
+    retrain_every: RetrainEvery = Field(
+        default=16, validation_alias=AliasChoices("RETRAIN_EVERY", "START_TRAINING_EACH_N_UPDATES")
     )
-    query_size: int = Field(default=32, ge=1, le=10_000, validation_alias="QUERY_SIZE")
-    queue_size: int = Field(default=1000, ge=1, le=1_000_000, validation_alias="QUEUE_SIZE")
+    query_size: QuerySize = Field(default=32, validation_alias="QUERY_SIZE")
+    queue_size: QueueSize = Field(default=1000, validation_alias="QUEUE_SIZE")
     strategy: StrategyName = Field(default="hybrid", validation_alias="STRATEGY")
     cold_start: ColdStartName = Field(default_factory=_default_cold_start, validation_alias="COLD_START")
-    explore: float = Field(default=0.1, ge=0.0, le=0.5, validation_alias="EXPLORE")
+    explore: ExploreShare = Field(default=0.1, validation_alias="EXPLORE")
     recipe: Recipe = Field(default=Recipe.AUTO, validation_alias="RECIPE")
     llm_labels: LLMLabels = Field(default=LLMLabels.SHOW, validation_alias="LLM_LABELS")
     names: AutoOrOff = Field(default="auto", validation_alias="NAMES")
