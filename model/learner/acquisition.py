@@ -7,7 +7,7 @@ import numpy as np
 
 from model.encoder.classifier import TextClassifier
 from model.encoder.inference import head_proba
-from model.learner.knowledge import Embed, Knowledge, know_nothing
+from model.learner.knowledge import Embed, Knowledge
 from model.learner.refitting import HeadData, committee_proba, refit_with
 from model.query.unlabelled import Need, Unlabelled
 from model.types import FloatArray, LabelledEmbeddings, Targets
@@ -28,13 +28,6 @@ class Reader:
     classifier: TextClassifier
     embed: Embed
     knowledge: Knowledge
-
-
-def reader_of(classifier: TextClassifier) -> Reader:
-    """A classifier that reads by itself, without label names or a pool."""
-    classes, dimensions = classifier.head.weight.shape
-    nothing = know_nothing(classes, dimensions, classifier.link)
-    return Reader(classifier, classifier.encoder.embed, nothing)
 
 
 def compute_untrained_features(needs: Needs, texts: Sequence[str], labelled: Targets, embed: Embed) -> Unlabelled:

@@ -3,9 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.encoder.classifier import new_classifier
+from model.encoder.classifier import TextClassifier, new_classifier
 from model.encoder.inference import score_texts
-from model.learner.acquisition import Reader, compute_features, compute_untrained_features, reader_of
+from model.learner.acquisition import Reader, compute_features, compute_untrained_features
+from model.learner.knowledge import know_nothing
 from model.query.ranking import rank
 from model.query.strategies import STRATEGIES
 from model.query.unlabelled import Need
@@ -19,6 +20,12 @@ LABELLED = ("great cast", "awful plot")
 @pytest.fixture
 def classifier(encoder):
     return new_classifier(encoder, SENTIMENT)
+
+
+def reader_of(classifier: TextClassifier) -> Reader:
+    """A classifier that reads by itself, without label names or a pool."""
+    nothing = know_nothing(*classifier.head.weight.shape, classifier.link)
+    return Reader(classifier, classifier.encoder.embed, nothing)
 
 
 def reader(encoder: str, label_set: LabelSet) -> Reader:
