@@ -83,11 +83,6 @@ class Ledger:
             ) from error
 
     @property
-    def spent_tokens(self) -> int:
-        """Tokens of all questions and answers so far."""
-        return self.read().tokens
-
-    @property
     def cost(self) -> float | None:
         """The cost of all tokens so far, in the currency of the prices; None without prices."""
         if self._price_per_million is None:

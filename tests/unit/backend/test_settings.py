@@ -106,7 +106,7 @@ def _cost(settings: Settings) -> float | None:
     """The cost of a million tokens read and two million written, where the other price is 1."""
     prices = {"llm_price_input": settings.llm_price_input or 1.0, "llm_price_output": settings.llm_price_output or 1.0}
     ledger = open_ledger(settings.model_copy(update=prices), ProjectFolder(settings.model_dir / "spent", 1))
-    if not ledger.spent_tokens:
+    if not ledger.read().tokens:
         ledger.add(Reply("", prompt_tokens=10**6, completion_tokens=2 * 10**6))
     return ledger.cost
 

@@ -27,7 +27,7 @@ def test_answers_failures_and_what_was_remembered_add_up_and_are_kept(file):
     ledger.add_failed(prompt_tokens=1000)
     expected = Spent(asked=4, from_cache=1, prompt_tokens=1110, completion_tokens=22, failed=2)
     assert Ledger(file).read() == expected
-    assert Ledger(file).spent_tokens == 1132
+    assert Ledger(file).read().tokens == 1132
     assert json.loads(file.read_text(encoding="utf-8"))["record"]["prompt_tokens"] == 1110
     assert [path.name for path in file.parent.iterdir()] == ["ledger.json"]
 
@@ -95,7 +95,7 @@ def test_what_one_question_costs_is_in_its_own_account_and_in_the_projects_whose
         part.check(tokens)
         part.add(Reply("3", prompt_tokens=tokens))
     parts[0].add_remembered()
-    assert [part.spent_tokens for part in parts] == [30, 50]
+    assert [part.read().tokens for part in parts] == [30, 50]
     assert whole.read() == Spent(asked=2, from_cache=1, prompt_tokens=80)
     with pytest.raises(LLMBudgetError, match="80 of LLM_MAX_TOKENS_TOTAL=100 are spent"):
         parts[0].check(21)

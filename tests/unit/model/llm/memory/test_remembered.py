@@ -90,7 +90,7 @@ def test_tokens_that_the_provider_does_not_count_are_estimated(folder, ledger):
     reply = RememberedChat(ScriptedChat(["3, 1, 4"]), folder, ledger).ask(ASKED)
     assert reply.prompt_tokens == sum(count_tokens(message.content) for message in ASKED)
     assert reply.completion_tokens == count_tokens("3, 1, 4")
-    assert ledger.spent_tokens == reply.prompt_tokens + reply.completion_tokens
+    assert ledger.read().tokens == reply.prompt_tokens + reply.completion_tokens
 
 
 def test_past_the_limit_only_memory_answers(folder, tmp_path):
