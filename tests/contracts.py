@@ -5,7 +5,7 @@ another signature, fails `mypy`. tests/unit/test_contracts.py checks that the pr
 member of the real class, so that a new member of the real class reaches the fake.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from backend.work.requests import Requested
 from backend.work.states import RoundState
 from backend.work.turn import Turn
 from model.llm.chat import Chat
+from model.progress import Progress
 from tests.fake_chats import ScriptedChat
 from tests.fake_tasks import TaskedLabelStudio
 from tests.fakes import FakeLabelStudio, FakeRounds, FakeTurn
@@ -87,7 +88,7 @@ class PredictionStore(Protocol):
     def project(self, project_id: int) -> Project: ...
 
     def import_predictions(
-        self, project_id: int, predictions: Sequence[Mapping[str, Any]], on_progress: Callable[[int, int], None]
+        self, project_id: int, predictions: Sequence[Mapping[str, Any]], on_progress: Progress
     ) -> None: ...
 
     def use_model_version(self, project_id: int, model_version: str) -> None: ...

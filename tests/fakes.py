@@ -28,6 +28,7 @@ from backend.work.requests import Requested
 from backend.work.states import IDLE, RoundState
 from model.learner.training import do_not_stop
 from model.links import ONE_OF
+from model.progress import Progress
 from model.tasks.classification.llm import Checks
 from model.tasks.task import Task
 from model.text_digests import text_digests
@@ -170,7 +171,7 @@ class FakeLabelStudio:
         return self.has_webhook
 
     def import_predictions(
-        self, project_id: int, predictions: Sequence[Mapping[str, Any]], on_progress: Callable[[int, int], None]
+        self, project_id: int, predictions: Sequence[Mapping[str, Any]], on_progress: Progress
     ) -> None:
         self.calls.append(f"import {len(predictions)}")
         if self.is_failing:

@@ -1,6 +1,5 @@
 """Label the rest of a project, for the command `apply` and the buttons of the page: plan, sample, write, undo."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from backend.applying.by_llm import LLMRest
@@ -21,6 +20,7 @@ from backend.rounds.context import RoundContext
 from backend.rounds.sync import Synced
 from backend.store.applied import Form, Sample
 from backend.studio.config.kinds import left_open
+from model.progress import Progress
 from model.tasks.shares import quoted
 from model.tasks.task import Task
 
@@ -89,7 +89,7 @@ class Deleted:
 class Labelling:
     """One call of `apply` for a project."""
 
-    def __init__(self, context: RoundContext, wanted: Wanted, on_progress: Callable[[int, int], None]) -> None:
+    def __init__(self, context: RoundContext, wanted: Wanted, on_progress: Progress) -> None:
         """Check the arguments; nothing is read yet.
 
         Args:

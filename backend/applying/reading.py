@@ -2,7 +2,7 @@
 
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -37,12 +37,9 @@ from model.learner.model_version import ModelVersion
 from model.learner.recipes import TrainingConfig
 from model.learner.registry import label_digests
 from model.learner.training import Start
+from model.progress import Progress
 from model.texts.copies import first_of_each
 from model.types import BoolArray, FloatArray, IntArray, Recipe, TrainingData
-
-Say = Callable[[str], None]
-"""Called with a sentence for people."""
-Progress = Callable[[int, int], None]
 
 
 class Onlooker:

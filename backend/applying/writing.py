@@ -7,7 +7,7 @@ one was killed, or finds that nothing is left to do.
 import json
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,11 +17,11 @@ from backend.store.applied import Form, Given, Run, run_number
 from backend.store.project_folder import ProjectFolder
 from backend.studio.client import LabelStudioClient
 from backend.studio.marks import marked
+from model.progress import Progress, ignore_progress
 from model.tasks.task import Task
 
 # Number of tasks that are read again just before they get annotations, so that none is written beside a person's.
 LOOKED_AT = 200
-Progress = Callable[[int, int], None]
 
 
 def write_predictions(
@@ -49,7 +49,7 @@ def write_predictions(
         client.import_predictions(folder.project_id, predictions, on_progress)
         run = _end(folder, run)
     earlier = [old for old in folder.applied.read() if old.form is Form.PREDICTIONS and old.name != run.name]
-    _remove_predictions(client, folder, lambda done, total: None, but=run.name)
+    _remove_predictions(client, folder, ignore_progress, but=run.name)
     _forget(folder, earlier)
     return run
 

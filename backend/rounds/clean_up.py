@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from backend.store.applied import run_number
 from backend.store.project_folder import ProjectFolder
 from backend.studio.client import LabelStudioClient
+from model.progress import Progress
 
 KEPT_PUBLICATIONS = 2
 # In one request, Label Studio deletes a version in 5 ms for each prediction. Meanwhile its database is locked, and it
@@ -23,7 +24,7 @@ def clean_up(
     client: LabelStudioClient,
     folder: ProjectFolder,
     may_linger: Callable[[], bool],
-    on_progress: Callable[[int, int], None],
+    on_progress: Progress,
 ) -> bool:
     """Delete all of our publications in Label Studio, except the newest two, without disturbing annotators.
 

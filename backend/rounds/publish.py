@@ -13,6 +13,7 @@ from backend.store.project_folder import ProjectFolder
 from backend.studio.client import SAMPLING, LabelStudioClient
 from backend.studio.records import Project
 from backend.studio.results import prediction, rank_score
+from model.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ def publish(
     folder: ProjectFolder,
     ordered: Ordered,
     check_turn: Callable[[], None],
-    on_progress: Callable[[int, int], None],
+    on_progress: Progress,
 ) -> Publication:
     """Write a publication's queue to Label Studio, and switch annotators to it.
 
@@ -72,9 +73,7 @@ def _queue(places: Places, queued: int) -> list[Place]:
     return [Place(place, *row) for place, row in enumerate(islice(zip(*columns, strict=True), queued))]
 
 
-def extend(
-    client: LabelStudioClient, folder: ProjectFolder, queued: int, on_progress: Callable[[int, int], None]
-) -> None:
+def extend(client: LabelStudioClient, folder: ProjectFolder, queued: int, on_progress: Progress) -> None:
     """Write more tasks of the publication in use, so that annotators have enough tasks until the next publication.
 
     Args:

@@ -20,6 +20,7 @@ from backend.rounds.plan import long_queue
 from backend.rounds.publish import extend
 from backend.rounds.sync import Synced
 from model.errors import ShortlistError
+from model.progress import ignore_progress
 
 # Fifty people label twenty texts meanwhile.
 LOOK_EVERY_S = 5.0
@@ -60,7 +61,7 @@ class Supply:
         if left >= (wanted if fill else wanted // 2) or not is_listed(context):
             return
         context.turn.check()
-        extend(context.client, context.folder, queued + wanted - left, lambda done, total: None)
+        extend(context.client, context.folder, queued + wanted - left, ignore_progress)
 
 
 @contextmanager

@@ -38,6 +38,7 @@ from backend.studio.faults import own_words
 from backend.studio.marks import run_of
 from backend.studio.records import AnnotatedTask, MLBackend, Project, Task, read_annotated, read_backend, read_task
 from backend.studio.sending import Sender, is_gone
+from model.progress import Progress
 
 TASKS_A_PAGE = 1000
 # An import locks Label Studio's database for 0.7 ms for each prediction, and annotators wait for the lock.
@@ -264,7 +265,7 @@ class LabelStudioClient:
         self._sender.delete(f"api/predictions/{prediction_id}/", "a prediction")
 
     def import_predictions(
-        self, project_id: int, predictions: Sequence[Mapping[str, Any]], on_progress: Callable[[int, int], None]
+        self, project_id: int, predictions: Sequence[Mapping[str, Any]], on_progress: Progress
     ) -> None:
         """Write predictions in bulk, and check how many Label Studio stored.
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import astuple
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ from backend.store.tasks import Counts, StoredTask, TaskStore
 from backend.studio.client import LabelStudioClient
 from backend.studio.config.texts import read_text
 from backend.studio.records import Project, Task
+from model.progress import Progress
 from model.tasks.task import Task as Question
 
 # Events may be lost, and no event tells of a changed text. A look at the update times costs two small requests.
@@ -39,7 +40,7 @@ class Reading:
         store: TaskStore,
         project: Project,
         questions: Sequence[Question],
-        on_progress: Callable[[int, int], None],
+        on_progress: Progress,
     ) -> None:
         """Prepare to read; nothing is read yet.
 

@@ -7,6 +7,7 @@ from backend.settings import Settings
 from backend.studio.client import SAMPLING, LabelStudioClient
 from backend.studio.opening import check_answers
 from examples.servers import Server
+from model.progress import ignore_progress
 from tests.annotators import Person, choices_config
 from tests.servers import LEGACY_TOKEN
 from tests.studio_servers import forwarding, studio_server
@@ -34,7 +35,7 @@ def test_every_request_works_under_a_path(studio: Server, owner: Person, title: 
             (annotated,) = client.annotated_tasks(project_id, ["intent"])
             assert annotated.task_id == page[0].task_id
             predictions = [{"task": task.task_id, "result": [], "score": 0.5, "model_version": "1.1"} for task in page]
-            client.import_predictions(project_id, predictions, lambda done, total: None)
+            client.import_predictions(project_id, predictions, ignore_progress)
             client.use_model_version(project_id, "1.1")
             project = client.project(project_id)
             assert (project.model_version, project.sampling) == ("1.1", SAMPLING)

@@ -14,6 +14,7 @@ from backend.rounds.supply import Supply, supplying
 from backend.rounds.sync import Synced
 from backend.settings import Settings
 from backend.store.connection import Connection
+from model.progress import ignore_progress
 from model.types import PoolText, Targets
 from tests.fakes import (
     SENTIMENT,
@@ -41,7 +42,7 @@ class Project:
         self.folder.connection.write(Connection("http://backend:9090", {}, 5))
         places = some_places(SIZE)
         ordered = Ordered(a_publication(SIZE, queued=WRITTEN), places)
-        publish(self.studio, self.folder, ordered, self.turn.check, lambda done, total: None)
+        publish(self.studio, self.folder, ordered, self.turn.check, ignore_progress)
         self.studio.calls.clear()
         pool = tuple(PoolText(task_id, f"text {task_id}") for task_id in places.task_ids_N.tolist())
         nobody = Targets((), (), np.zeros((0, 2), dtype=np.float32), SENTIMENT)
