@@ -17,10 +17,10 @@ from typing import Any
 import httpx
 import pytest
 
-from examples.servers import Server, clean_environment, free_port, running
+from examples.servers import ROOT, Server, clean_environment, free_port, running
 from tests.annotators import Person, choices_config, reviews, signed_in, until_published
 from tests.compose import compose_file
-from tests.servers import NO_KEEPALIVE, ROOT, BackendServer, await_health, eventually, label_studio_program, run_backend
+from tests.servers import NO_KEEPALIVE, BackendServer, await_health, eventually, label_studio_program, run_backend
 
 pytestmark = pytest.mark.soak
 

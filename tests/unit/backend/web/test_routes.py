@@ -4,7 +4,6 @@ import re
 import pytest
 
 from backend.rounds.llm.access import open_ledger
-from backend.rounds.publish import rank_score
 from backend.settings import Settings
 from backend.store.connection import Connection, WebhookSecret
 from backend.store.figures import RoundRecord
@@ -12,6 +11,7 @@ from backend.store.order.head import HookFailure
 from backend.store.project_folder import ProjectFolder
 from backend.store.selections import PastePrompt, Selection
 from backend.store.sync_record import Failure
+from backend.studio.results import rank_score
 from backend.studio.webhooks import secret_header
 from backend.web.app import create_app
 from backend.web.classifying import WebClassifier

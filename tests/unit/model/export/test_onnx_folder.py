@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from examples.servers import ROOT
 from model.encoder.inference import score_texts
 from model.encoder.runtimes import RUNTIMES
 from model.encoder.torch_runtime.onnx_graph import check_graph
@@ -14,7 +15,6 @@ from model.export.onnx_folder import LABELS_FILE, write_labels, write_onnx_folde
 from model.types import LabelSet
 from tests.counting_runtime import COUNTING, NAME
 from tests.exports import TEXTS, a_classifier, assert_same, run_script, script_of
-from tests.servers import ROOT
 from tests.unit.model.encoder.test_encoders import ARCHITECTURES, make
 from tests.unit.model.export.conftest import an_export
 

@@ -5,7 +5,8 @@ import pytest
 
 from model.errors import LLMContextError, UnreadableAnswerError
 from model.llm.asking.framing import count_tokens
-from model.llm.asking.selection_prompt import Question, as_text, build_selection_prompt, repeat_selection_prompt
+from model.llm.asking.question import Question
+from model.llm.asking.selection_prompt import as_text, build_selection_prompt, repeat_selection_prompt
 from model.llm.reading.pick_answer import read_picked_numbers
 from model.types import LabelSet
 

@@ -5,8 +5,8 @@ import pytest
 
 from model.errors import LLMBudgetError, LLMContextError, LLMUnavailableError
 from model.llm.asking import Question, count_tokens
-from model.tasks.free_text.llm.draft_answer import EMPTY, TOO_LONG, Drafted
-from model.tasks.free_text.llm.draft_prompt import AROUND_TOKENS, ENTRY_TOKENS, MOST_TOKENS
+from model.tasks.free_text.llm.draft_answer import EMPTY, MOST_TOKENS, TOO_LONG, Drafted
+from model.tasks.free_text.llm.draft_prompt import AROUND_TOKENS, ENTRY_TOKENS
 from model.tasks.free_text.llm.drafter import BATCH_SIZE, AskedTexts, ask_for_drafts
 from model.types import LabelSet
 from tests.fake_chats import ScriptedChat, drafting, shown_texts
