@@ -43,7 +43,7 @@ from backend.work.classifiers import Classifiers
 from backend.work.queue import RoundQueue
 from backend.work.states import PUBLISHING, SYNCING
 from backend.work.turn import Turn
-from model.errors import DamagedVersionError
+from model.errors import DamagedVersionError, InvalidTargetsError
 from model.learner.registry import KEPT_VERSIONS
 from model.learner.training import do_not_stop
 
@@ -145,13 +145,17 @@ class Round:
             return True
         if self._project.model_version != self._folder.publications.name() or self._project.sampling != SAMPLING:
             return True
-        unread = unread_changes(self._context)
-        came = max(unread.changes, abs(self._project.annotations - last.annotations))
-        if not all(plan(facts.after(came), time.time()).is_empty for facts in (last.facts, *last.further)):
+        if not all(plan(facts, time.time()).is_empty for facts in self._facts_since(last)):
             return True
         self._turn.check()
+        unread = unread_changes(self._context)
         self._folder.sync_record.write(last.counted_anew(self._project.labelled_tasks, unread))
         return False
+
+    def _facts_since(self, last: SyncRecord) -> list[Facts]:
+        """The facts of each question, after as many annotations as came or changed since the last full round."""
+        came = max(unread_changes(self._context).changes, abs(self._project.annotations - last.annotations))
+        return [facts.after(came) for facts in (last.facts, *last.further)]
 
     def _identity(self, standings: Sequence[Standing] = ()) -> tuple[str, ...]:
         """Everything whose change makes the facts of the last round void.
@@ -168,13 +172,17 @@ class Round:
         # An LLM's failure changes nothing by itself.
         chosen_at = selection.at if selection is not None and not selection.has_failed else 0.0
         return (
-            order_digest(self._project.label_config, self._settings, read_wishes(self._folder).stamp),
-            self._context.settings.bert_model,
+            *self._asked(),
             str(self._project.tasks),
             first,
             repr(chosen_at),
             *further,
         )
+
+    def _asked(self) -> tuple[str, str]:
+        """What is asked of trainings and orders: labeling config, settings and wishes as a digest, and the encoder."""
+        digest = order_digest(self._project.label_config, self._settings, read_wishes(self._folder).stamp)
+        return digest, self._context.settings.bert_model
 
     def _catch_up_past_damage(self) -> None:
         """Catch up; if a model version is damaged and set aside, catch up again with the version before it."""
@@ -213,7 +221,19 @@ class Round:
         return [(synced, self._is_training_due(synced)) for synced in read(is_thorough=True)]
 
     def _is_training_due(self, synced: Synced) -> bool:
-        return plan(training_facts(self._context.of_question(synced.place), synced), time.time()).train
+        facts = training_facts(self._context.of_question(synced.place), synced)
+        return plan(replace(facts, labels_since_failure=self._since_failure(synced.place)), time.time()).train
+
+    def _since_failure(self, place: int) -> int | None:
+        """How many labels came since a question's last training failed; None if it did not, or was asked otherwise.
+
+        An order may be due with every label. A training that failed, which may take minutes, is not due with it.
+        """
+        last = self._folder.sync_record.read()
+        if last is None or last.identity[:2] != self._asked():
+            return None
+        facts = self._facts_since(last)
+        return facts[place].labels_since_failure if place < len(facts) else None
 
     def _stand(self, synced: Synced, is_training_due: bool) -> Standing:
         """Fit the classifier of a question."""
@@ -221,7 +241,11 @@ class Round:
         version, failure = try_fit(context, synced, is_due=is_training_due)
         named = classify_by_names(context, synced) if version is None else None
         in_use = InUse(version, named)
-        return Standing(self.llm_context(synced, in_use), in_use, failure=failure)
+        since_failure = None if is_training_due else self._since_failure(synced.place)
+        # Labels of which nothing can be learned cost no time: the next label may be of another class.
+        if failure is not None and not isinstance(failure, InvalidTargetsError):
+            since_failure = 0
+        return Standing(self.llm_context(synced, in_use), in_use, failure=failure, labels_since_failure=since_failure)
 
     def _with_choice(self, standings: Sequence[Standing]) -> list[Standing]:
         """Let an LLM choose for the first question that decides the order; other questions take over its choice."""
@@ -294,7 +318,6 @@ class Round:
         """Keep the project's facts, by which the next round sees cheaply whether anything is due."""
         synced, in_use = standings[0].synced, standings[0].in_use
         first, *further = (self._facts_to_keep(standing) for standing in standings)
-        failure = next((standing.failure for standing in standings if standing.failure), None)
         agreement = in_use.agreement
         last = self._folder.sync_record.read()
         self._turn.check()
@@ -313,7 +336,7 @@ class Round:
                 labels=len(synced.targets),
                 left=len(synced.pool),
                 has_llm_a_say=any(standing.leads and standing.llm.has_a_say for standing in standings),
-                failure=Failure(failure.code, str(failure)) if failure else None,
+                failure=_failure(standings, last),
                 llm_checks=checks[0],
                 further_llm_checks=tuple(checks[1:]),
                 drafts=figures_so_far(self._folder, synced, source),
@@ -330,8 +353,7 @@ class Round:
         )
 
     def _facts_to_keep(self, standing: Standing) -> Facts:
-        since_failure = 0 if standing.failure else None
-        return replace(self._facts(standing), asked_to_train=False, labels_since_failure=since_failure)
+        return replace(self._facts(standing), asked_to_train=False, labels_since_failure=standing.labels_since_failure)
 
     def _clean_up(self) -> None:
         """Remove predictions of earlier publications, unless there are none or a round waits for the worker."""
@@ -353,6 +375,15 @@ class Round:
 def _current_number(folder: ProjectFolder) -> int:
     current = folder.registry.current()
     return current.number if current else 0
+
+
+def _failure(standings: Sequence[Standing], last: SyncRecord | None) -> Failure | None:
+    """Why a training failed, in this round or in an earlier one that no training followed; None if none did."""
+    failed = next((standing.failure for standing in standings if standing.failure), None)
+    if failed is not None:
+        return Failure(failed.code, str(failed))
+    is_kept = any(standing.labels_since_failure is not None for standing in standings)
+    return last.failure if last is not None and is_kept else None
 
 
 def _main_reason(reasons: Sequence[str]) -> str:

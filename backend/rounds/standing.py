@@ -19,6 +19,7 @@ class Standing:
         in_use: the classifier to go by.
         selection: what an LLM chose, where it has a say.
         failure: why the training failed; None if it did not.
+        labels_since_failure: number of labels since the last training failed; None if it did not fail.
         leads: an LLM that chooses texts is asked for this question.
     """
 
@@ -26,6 +27,7 @@ class Standing:
     in_use: InUse
     selection: Selection | None = None
     failure: ShortlistError | None = None
+    labels_since_failure: int | None = None
     leads: bool = True
 
     @property

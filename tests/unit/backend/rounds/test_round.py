@@ -579,6 +579,38 @@ def test_a_failed_training_still_publishes_an_order_and_is_tried_again_after_as_
     assert run(FakeTurn(changes=1))
 
 
+def test_a_failed_training_is_not_tried_again_with_every_label_though_every_label_orders_anew(
+    run, folder, studio, monkeypatch
+):
+    run(strategy="margin")
+    label_five(studio)
+    run(FakeTurn(changes=5), strategy="margin")
+    train_or_break, sizes = breaking(KeyError("a column"))
+    monkeypatch.setattr("model.tasks.task.train", train_or_break)
+    tries = []
+    for task_id in range(6, 14):
+        studio.annotate(task_id)
+        run(FakeTurn(changes=1), strategy="margin")
+        tries.append(len(sizes))
+        assert folder.publications.current().labelled_tasks == task_id
+        assert (folder.sync_record.read().failure is not None) == bool(tries[-1])
+    assert tries == [0, 0, 0, 1, 1, 1, 1, 2]
+    run(strategy="margin", explore=0.2)
+    assert len(sizes) == 3, "other settings may be the mend"
+
+
+def test_a_training_that_was_asked_for_with_too_few_labels_delays_no_later_one(run, folder, studio):
+    run()
+    studio.annotate(1, "neg")
+    run(FakeTurn(changes=1, asked_to_train=True))
+    assert folder.sync_record.read().failure.code == "invalid_targets"
+    for task_id in range(2, 5):
+        studio.annotate(task_id)
+    run(FakeTurn(changes=3))
+    assert folder.registry.current().labels == 4
+    assert folder.sync_record.read().failure is None
+
+
 def test_where_memory_is_too_little_batches_are_halved_until_it_is_enough(run, folder, studio, monkeypatch):
     run()
     label_five(studio)
