@@ -28,7 +28,7 @@ from backend.rounds.publish import next_number, publish, switch
 from backend.rounds.score import classify_by_names, embedder, source_of
 from backend.rounds.standing import Standing, asked_for
 from backend.rounds.supply import supplying
-from backend.rounds.sync import Synced, sync, unread_changes
+from backend.rounds.sync import Synced, has_unseen_changes, sync, unread_changes
 from backend.settings import ProjectSettings, Settings
 from backend.store.embeddings import keep_encoders
 from backend.store.figures import RoundRecord
@@ -135,7 +135,7 @@ class Round:
         return published_texts(self._folder)
 
     def is_anything_due(self) -> bool:
-        """See from Label Studio's counts alone whether anything can be due.
+        """See from Label Studio's counts, and once a minute from its latest change, whether anything can be due.
 
         Every annotation asks for a round. Reading 10,000 tasks for each would slow annotators down; a project's counts
         cost one small request.
@@ -146,6 +146,8 @@ class Round:
         if self._project.model_version != self._folder.publications.name() or self._project.sampling != SAMPLING:
             return True
         if not all(plan(facts, time.time()).is_empty for facts in self._facts_since(last)):
+            return True
+        if has_unseen_changes(self._context):
             return True
         self._turn.check()
         unread = unread_changes(self._context)

@@ -15,7 +15,7 @@ from backend.store.tasks import TaskStore, set_aside_if_broken
 from backend.studio.client import LabelStudioClient
 from backend.studio.config.kinds import read_label_texts, read_tasks
 from backend.studio.config.texts import read_text
-from backend.studio.reading import Reading
+from backend.studio.reading import Reading, has_changed
 from backend.studio.records import Project
 from model.encoder.encoder import MAX_CHARACTERS
 from model.judging.pace import Pace, pace_of, people_at_work
@@ -217,6 +217,21 @@ def unread_changes(context: RoundContext) -> Unread:
     last, requested = context.folder.sync_record.read(), context.turn.requested
     before = last.unread if last is not None else Unread()
     return before.after(requested.changes, requested.changed_tasks, are_all_named=requested.are_all_named)
+
+
+def has_unseen_changes(context: RoundContext) -> bool:
+    """Whether a task changed of which no event told: no event tells of an edited text, and any event may be lost.
+
+    A corrected label, for instance, changes none of Label Studio's counts.
+    """
+    file = context.folder.tasks_file
+    try:
+        with TaskStore(file) as store:
+            return has_changed(context.client, store, context.project_id)
+    except sqlite3.DatabaseError as error:
+        if not set_aside_if_broken(file, error):
+            raise
+        return True
 
 
 def _warn_of_texts(event: str, synced: Synced, is_meant: Callable[[str], bool]) -> None:

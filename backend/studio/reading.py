@@ -184,6 +184,26 @@ class Reading:
         return excess
 
 
+def has_changed(client: LabelStudioClient, store: TaskStore, project_id: int) -> bool:
+    """Whether a task changed since the last look at the update times, or was never read. Asks once a minute at most.
+
+    Args:
+        client: the client for Label Studio.
+        store: the store of the project's tasks.
+        project_id: the project.
+    """
+    facts = store.facts()
+    if not facts:
+        return True
+    if _passed_s(facts["looked_at"]) <= LOOK_EVERY_S:
+        return False
+    asked_at, last = time.time(), client.last_change(project_id)
+    if (last.isoformat() if last else None) != facts["looked_until"]:
+        return True
+    store.note({"looked_at": asked_at})
+    return False
+
+
 def _stamp(project: Project) -> str:
     """Return a digest of the project and its labeling config; stored tasks are valid only under the same digest."""
     identity = json.dumps([project.created_at, project.label_config])

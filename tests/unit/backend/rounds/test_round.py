@@ -24,6 +24,7 @@ from backend.settings import Settings
 from backend.store.project_folder import ProjectFolder
 from backend.store.selections import PASTED, Picked, Selection
 from backend.store.sync_record import Facts
+from backend.store.tasks import TaskStore
 from backend.studio.client import SAMPLING
 from backend.work.classifiers import Classifiers
 from backend.work.requests import Requested
@@ -637,6 +638,31 @@ def test_one_odd_answer_stops_nothing_is_logged_and_heals(run, folder, studio, o
     run(corrected)
     assert folder.sync_record.read().left_out == ()
     assert folder.registry.current().labels == 6
+
+
+def test_a_corrected_label_and_an_edited_text_of_which_no_event_told_are_seen_a_minute_later(run, folder, studio):
+    run()
+    label_five(studio)
+    studio.answer(6, (ResultItem("sentiment", "choices", {"choices": None}),))
+    run(FakeTurn(changes=6))
+    assert [left.first for left in folder.sync_record.read().left_out] == [(6,)]
+    studio.annotate(6, "pos")
+    assert not run(), "Label Studio counts as many labels as before"
+    a_minute_passes(folder)
+    assert run()
+    assert folder.sync_record.read().left_out == ()
+    studio.edit(20, "an awful plot")
+    a_minute_passes(folder)
+    before = folder.publications.name()
+    assert run()
+    assert folder.publications.name() != before
+    a_minute_passes(folder)
+    assert not run(), "nothing changed since"
+
+
+def a_minute_passes(folder) -> None:
+    with TaskStore(folder.tasks_file) as store:
+        store.note({"looked_at": store.facts()["looked_at"] - 61})
 
 
 def test_ground_truth_which_label_studio_does_not_count_is_counted_here(run, folder, studio):
