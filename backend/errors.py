@@ -1,5 +1,9 @@
 """The backend's errors. A caller gets an error's code and its HTTP status."""
 
+import sqlite3
+
+from safetensors import SafetensorError
+
 from model.errors import LabelDescriptionError, ShortlistError
 
 
@@ -194,6 +198,10 @@ class TableError(ShortlistError):
 
 # The code of an error of the operating system.
 SYSTEM = "system"
+# Errors of a full or read-only disk: SQLite and safetensors have errors of their own for it.
+REFUSALS = (OSError, sqlite3.OperationalError, SafetensorError)
+# The code of a lack of memory.
+OUT_OF_MEMORY = "out_of_memory"
 
 
 def system_refused(reason: object) -> str:
@@ -203,6 +211,15 @@ def system_refused(reason: object) -> str:
         reason: the system's own words.
     """
     return f"the disk or the system refused ({reason}): is MODEL_DIR full, or does it belong to another user?"
+
+
+def lacked_memory(what: str) -> str:
+    """Say that there was too little memory, and what to do.
+
+    Args:
+        what: what needs more, in words.
+    """
+    return f"{what} needs more memory than there is: give the worker more memory, or set a smaller BERT_MODEL"
 
 
 HTTP_STATUS: dict[type[ShortlistError], int] = {

@@ -19,9 +19,8 @@ from backend.applying.labelling import Labelling, Wanted, broken_promise, check_
 from backend.applying.planning import ApplyPlan, lost_labels
 from backend.applying.reading import find_question, look_on, read_now
 from backend.applying.telling import as_json, tell_plan, tell_seen
-from backend.errors import CannotPromiseError, RedisUnavailableError, system_refused
+from backend.errors import REFUSALS, CannotPromiseError, RedisUnavailableError, lacked_memory, system_refused
 from backend.rounds.context import RoundContext
-from backend.rounds.performing import REFUSALS
 from backend.settings import Settings
 from backend.store.applied import Checked, Errand, ErrandKind, ErrandReport, Sample
 from backend.store.documents import Document
@@ -30,6 +29,7 @@ from backend.studio.client import LabelStudioClient
 from backend.work.queue import MAX_DEATHS, deaths_of
 from backend.work.redis_access import redis_errors
 from backend.work.worker import WorkerProcess, this_worker
+from model.encoder.processor import is_out_of_memory
 from model.errors import ShortlistError
 from model.tasks.shares import quoted
 from model.tasks.task import Task
@@ -194,7 +194,8 @@ def perform(
         _report(folder, errand, wrong=system_refused(error))
     except Exception as error:
         log.exception("event=errand_crashed project=%d kind=%s", folder.project_id, errand.kind.value)
-        _report(folder, errand, wrong=f"unexpected {type(error).__name__}; see the worker's log")
+        unexpected = f"unexpected {type(error).__name__}; see the worker's log"
+        _report(folder, errand, wrong=lacked_memory("the work") if is_out_of_memory(error) else unexpected)
     seconds = time.monotonic() - began
     log.info("event=errand_ended project=%d kind=%s seconds=%.1f", folder.project_id, errand.kind.value, seconds)
     return False

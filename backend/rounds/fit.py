@@ -3,7 +3,7 @@
 import logging
 from dataclasses import replace
 
-from backend.errors import RedisUnavailableError, TurnLostError
+from backend.errors import REFUSALS, RedisUnavailableError, TurnLostError, lacked_memory, system_refused
 from backend.rounds.context import RoundContext
 from backend.rounds.judging.gate import admit
 from backend.rounds.llm.checking import labels_that_train
@@ -55,9 +55,9 @@ def try_fit(
 def _why_it_failed(error: Exception) -> str:
     """Return why a training broke off, and the mend."""
     if is_out_of_memory(error):
-        return "the training needs more memory than there is: give the worker more memory, or set a smaller BERT_MODEL"
-    if isinstance(error, OSError):
-        return f"the training could not use the disk ({error.strerror or error}): make room under MODEL_DIR"
+        return lacked_memory("the training")
+    if isinstance(error, REFUSALS):
+        return system_refused(error)
     said = " ".join(str(error).split())[:_REASON_CHARACTERS]
     return f"the training broke off with {type(error).__name__} ({said}): the worker's log has the details"
 

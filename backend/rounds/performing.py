@@ -2,21 +2,22 @@
 
 import logging
 import math
-import sqlite3
 import sys
 import time
 from typing import Any
 
 from rq import Retry, get_current_job
 from rq.job import Job
-from safetensors import SafetensorError
 
 from backend.errors import (
+    OUT_OF_MEMORY,
+    REFUSALS,
     SYSTEM,
     NotConnectedError,
     RedisUnavailableError,
     TurnLostError,
     UnknownProjectError,
+    lacked_memory,
     system_refused,
 )
 from backend.rounds.round import run_round
@@ -26,12 +27,11 @@ from backend.work.queue import MAX_DEATHS
 from backend.work.redis_access import redis_errors
 from backend.work.turn import RETRY_DELAYS_S, Turn
 from backend.work.worker import WorkerProcess, this_worker
+from model.encoder.processor import is_out_of_memory
 from model.errors import ShortlistError, TrainingCancelledError
 
 # Seconds until a round is tried again if another worker has the project's turn.
 _TURN_TAKEN_S = 1
-# Errors of a full or read-only disk: SQLite and safetensors have errors of their own for it.
-REFUSALS = (OSError, sqlite3.OperationalError, SafetensorError)
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +114,9 @@ def _run(worker: WorkerProcess, turn: Turn) -> float | None:
         reason = system_refused(error)
         return _put_off(turn, reason, SYSTEM)
     except Exception as error:
+        if is_out_of_memory(error):
+            log.exception("event=out_of_memory project=%d", project_id)
+            return _put_off(turn, lacked_memory("the round"), OUT_OF_MEMORY)
         turn.end(f"unexpected {type(error).__name__}; see the worker's log", "internal")
         log.exception("event=round_crashed project=%d", project_id)
     else:

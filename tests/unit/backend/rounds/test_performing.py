@@ -107,6 +107,19 @@ def test_a_round_that_the_disk_refused_comes_back_and_says_when(run, error):
     assert not turn.is_honoured, "what was asked is still to be done"
 
 
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("[enforce fail at alloc_cpu.cpp:119] DefaultCPUAllocator: can't allocate memory")],
+    ids=["of Python", "of torch"],
+)
+def test_a_round_that_lacked_memory_comes_back_and_says_so(run, error):
+    turn, again_in_s = run(error)
+    [(said, code)] = turn.ended
+    mend = "give the worker more memory, or set a smaller BERT_MODEL"
+    assert said == f"the round needs more memory than there is: {mend} (trying again in 5 s)"
+    assert (code, again_in_s, turn.is_honoured) == ("out_of_memory", 5, False)
+
+
 def test_a_round_that_a_bare_error_of_redis_ended_comes_back(run):
     turn, again_in_s = run(BusyLoadingError("Redis is loading the dataset in memory"))
     assert (turn.ended[0][1], again_in_s) == ("redis_unavailable", 5)

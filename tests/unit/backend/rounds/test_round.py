@@ -2,12 +2,14 @@ import errno
 import json
 import re
 import shutil
+import sqlite3
 import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from backend.rounds.context import InUse
 from backend.rounds.facts import training_facts
@@ -561,6 +563,8 @@ def breaking(error: BaseException, times: int = 99):
         (torch.OutOfMemoryError("CUDA out of memory"), "training_failed", "more memory"),
         (MemoryError(), "training_failed", "more memory"),
         (OSError(errno.ENOSPC, "No space left on device"), "training_failed", "No space left on device"),
+        (sqlite3.OperationalError("database or disk is full"), "training_failed", "is MODEL_DIR full"),
+        (SafetensorError("I/O error: No space left on device (os error 28)"), "training_failed", "is MODEL_DIR full"),
         (KeyError("a column"), "training_failed", "KeyError ('a column')"),
     ],
 )
