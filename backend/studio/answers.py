@@ -73,6 +73,7 @@ class Webhook(BaseModel):
 
     id: int
     url: str
+    is_active: bool = True
     headers: dict[str, str] | None = None
 
 

@@ -315,12 +315,19 @@ class LabelStudioClient:
         Returns:
             True if the project has a webhook of this backend.
         """
-        ours = self._webhooks(project_id, is_ours)
+        ours = [hook for hook in self._webhooks(project_id) if is_ours(hook.url)]
         for hook in ours:
             if dict(hook.headers or {}) != dict(headers):
                 changes = {"headers": dict(headers)}
                 self._sender.change("PATCH", f"api/webhooks/{hook.id}/", "the webhook", changes, IDENTIFIED)
         return bool(ours)
+
+    def webhook_urls(self, project_id: int) -> set[str]:
+        """Return the URLs of a project's webhooks that are switched on."""
+        return {hook.url for hook in self._webhooks(project_id) if hook.is_active}
+
+    def _webhooks(self, project_id: int) -> list[Webhook]:
+        return self._sender.read(f"api/webhooks/?project={project_id}", f"webhooks of project {project_id}", WEBHOOKS)
 
     def delete_webhooks(self, project_id: int, is_ours: Callable[[str], bool]) -> None:
         """Delete this backend's webhooks in a project.
@@ -329,13 +336,9 @@ class LabelStudioClient:
             project_id: the project.
             is_ours: returns True for the URL of this backend's webhook.
         """
-        for hook in self._webhooks(project_id, is_ours):
-            self._sender.delete(f"api/webhooks/{hook.id}/", "the webhook")
-
-    def _webhooks(self, project_id: int, is_ours: Callable[[str], bool]) -> list[Webhook]:
-        path = f"api/webhooks/?project={project_id}"
-        hooks = self._sender.read(path, f"webhooks of project {project_id}", WEBHOOKS)
-        return [hook for hook in hooks if is_ours(hook.url)]
+        for hook in self._webhooks(project_id):
+            if is_ours(hook.url):
+                self._sender.delete(f"api/webhooks/{hook.id}/", "the webhook")
 
     def delete_backend(self, backend_id: int) -> None:
         """Disconnect an ML backend, unless it is gone already."""

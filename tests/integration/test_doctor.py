@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from redis import Redis
 
 from backend.commands.doctor.doctor import examine
 from backend.commands.doctor.finding import Finding
@@ -263,3 +264,32 @@ def test_annotators_who_get_another_order(
         os.kill(quick.worker_pid(), signal.SIGCONT)
 
     assert "not our '0.1'" in wrong[f"project {project_id}"].found
+
+
+def test_a_webhook_that_somebody_deleted_or_switched_off(
+    owner: Person, settings: dict[str, Any], quick: BackendServer, title: str
+) -> None:
+    project_id = owner.create_project(title, CONFIG, list(reviews(4)))
+    owner.connect(project_id, quick.url)
+    until_published(owner, quick, project_id)
+    (webhook,) = owner.call("GET", "/api/webhooks/", project=project_id)
+
+    owner.call("PATCH", f"/api/webhooks/{webhook['id']}/", {"is_active": False})
+    switched_off = _wrong(settings, project_id, quick.url)
+    owner.call("DELETE", f"/api/webhooks/{webhook['id']}/", project=project_id)
+    deleted = _wrong(settings, project_id, quick.url)
+
+    for wrong in (switched_off, deleted):
+        assert list(wrong) == [f"project {project_id}"]
+        assert f"no active webhook {quick.url}/webhook" in wrong[f"project {project_id}"].found
+        assert "connect it again" in wrong[f"project {project_id}"].fix
+
+
+def test_a_redis_of_which_no_worker_takes_jobs(
+    settings: dict[str, Any], quick: BackendServer, module_redis: Redis
+) -> None:
+    url = f"unix://{module_redis.connection_pool.connection_kwargs['path']}"
+
+    wrong = _wrong({**settings, "redis_url": url}, None, quick.url)
+
+    assert wrong["worker"].fix == "start `python -m backend worker`"

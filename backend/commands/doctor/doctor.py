@@ -44,7 +44,7 @@ def doctor(
 
 
 def examine(settings: Settings, project_id: int | None, url: str) -> list[Finding]:
-    """Examine settings, Redis, encoder, Label Studio, token, addresses, and one project or all.
+    """Examine settings, Redis, worker, encoder, Label Studio, token, addresses, and one project or all.
 
     Args:
         settings: the settings.

@@ -19,6 +19,7 @@ from backend.studio.connecting import (
     refused_name,
 )
 from backend.studio.opening import check_answers
+from backend.studio.records import read_backend
 from model.errors import ShortlistError
 
 ORDERED_ONLY = "in free text: no classifier learns it, texts are only put in order"
@@ -107,6 +108,7 @@ def _project(settings: Settings, client: LabelStudioClient, project_id: int, url
         yield Finding(name, f"not connected to {url}", f"python -m backend connect --project {project_id} --url {url}")
         return
     yield _connection(name, ours[0])
+    yield from _webhook(client, name, project_id, read_backend(ours[0]).webhook_url)
     yield from look_at_folder(settings, name, folder)
     published = folder.publications.name()
     if published and (project.model_version != published or project.sampling != SAMPLING):
@@ -115,6 +117,16 @@ def _project(settings: Settings, client: LabelStudioClient, project_id: int, url
             f"annotators get version {project.model_version!r} in {project.sampling!r}, not our {published!r}",
             "press Start Training, or label one more text: the next round sets it right",
         )
+
+
+def _webhook(client: LabelStudioClient, name: str, project_id: int, url: str) -> Iterator[Finding]:
+    """Say that Label Studio tells of no label, if the webhook that it made with the connection is gone."""
+    if url not in client.webhook_urls(project_id):
+        mend = (
+            "switch it on in Settings → Webhooks, or disconnect the backend and connect it again; until then labels "
+            "are seen within a minute"
+        )
+        yield Finding(name, f"Label Studio tells of no label: it has no active webhook {url}", mend)
 
 
 def _refused(name: str, backend: MLBackendAnswer) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
-"""What `doctor` finds of the backend's own parts: MODEL_DIR, Redis, encoder, LLM and web server."""
+"""What `doctor` finds of the backend's own parts: MODEL_DIR, Redis, worker, encoder, LLM and web server."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 
 import httpx
@@ -15,6 +16,7 @@ from backend.studio.opening import certificates
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis, server_version
 from model.encoder.classifier import new_classifier
+from model.errors import ShortlistError
 from model.llm.provider import LLMConfig, check_llm
 from model.types import LabelSet
 
@@ -28,6 +30,7 @@ def look_at_own_parts(settings: Settings, url: str) -> Iterator[Finding]:
     """
     yield _model_dir(settings)
     yield _redis(settings)
+    yield from _worker(settings)
     yield _encoder(settings)
     yield from _llm(settings)
     yield _backend(url)
@@ -54,6 +57,18 @@ def _redis(settings: Settings) -> Finding:
         else "start `python -m backend serve`, or set REDIS_URL"
     )
     return attempt("Redis", look, fix)
+
+
+def _worker(settings: Settings) -> Iterator[Finding]:
+    """Say whether anybody runs rounds; nothing where Redis cannot say it, which has a finding of its own."""
+    with suppress(ShortlistError):
+        living = RoundQueue(open_redis(settings)).living_workers()
+        mend = (
+            "start `python -m backend worker`"
+            if settings.redis_url
+            else "see the log of `python -m backend serve`, which starts one"
+        )
+        yield Finding("worker", f"{living} running") if living else Finding("worker", "none runs", mend)
 
 
 def _encoder(settings: Settings) -> Finding:

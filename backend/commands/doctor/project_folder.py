@@ -1,4 +1,4 @@
-"""What `doctor` finds in a project's folder: answers left out, an LLM, versions that wait, the tab, damaged files."""
+"""What `doctor` finds of a project's rounds and in its folder: failures, answers left out, versions that wait, damage."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,7 +10,9 @@ from backend.store.project_folder import ProjectFolder
 from backend.store.sync_record import SyncRecord
 from backend.store.waiting import waiting_of
 from backend.studio.next_up import TITLE
-from model.errors import DamagedVersionError
+from backend.work.queue import RoundQueue
+from backend.work.redis_access import open_redis
+from model.errors import DamagedVersionError, ShortlistError
 from model.files.damage import BROKEN
 
 
@@ -22,6 +24,7 @@ def look_at_folder(settings: Settings, name: str, folder: ProjectFolder) -> Iter
         name: of the findings.
         folder: the project's own.
     """
+    yield from look_at_rounds(name, _error_of_last_round(settings, folder.project_id), folder)
     record = folder.sync_record.read()
     if record and record.no_text:
         mend = (
@@ -34,6 +37,32 @@ def look_at_folder(settings: Settings, name: str, folder: ProjectFolder) -> Iter
     yield from _waiting(name, folder)
     yield from look_at_tab(name, folder)
     yield from look_at_files(name, folder)
+
+
+def _error_of_last_round(settings: Settings, project_id: int) -> str:
+    """The error of the project's last round; empty if it succeeded, or if Redis cannot say it."""
+    try:
+        return RoundQueue(open_redis(settings)).state(project_id).last_error
+    except ShortlistError:
+        return ""
+
+
+def look_at_rounds(name: str, error: str, folder: ProjectFolder) -> Iterator[Finding]:
+    """Say why the last round or the last training failed, and whether the project is paused.
+
+    Args:
+        name: of the findings.
+        error: of the last round; empty if it succeeded.
+        folder: the project's own.
+    """
+    record = folder.sync_record.read()
+    if error:
+        yield Finding(name, f"the last round failed: {error}", "end the cause: a round is tried again each minute")
+    if record is not None and record.failure is not None:
+        mend = "end the cause, and press Start Training; without that, RETRAIN_EVERY more labels start another training"
+        yield Finding(name, f"the last training failed: {record.failure.message}", mend)
+    if folder.pause.read() is not None:
+        yield Finding(name, "paused: its rounds neither train nor publish until somebody resumes it on its page")
 
 
 def look_at_llm_answers(settings: Settings, name: str, record: SyncRecord | None) -> Iterator[Finding]:
