@@ -28,6 +28,8 @@ CONNECT_TIMEOUT_S = 10.0
 # A whole answer may take this many times as long as one piece: an answer that trickles in would hold up for hours.
 TIMEOUTS_AN_ANSWER = 5
 _REFRESH_PATH = "/api/token/refresh/"
+# The SDK would sleep for as long as these say, up to a minute each time, and fails on times that are none.
+_WAITS = ("retry-after", "retry-after-ms", "x-ratelimit-reset")
 # The variables from which httpx and other clients of OpenSSL read certificates.
 _CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -178,7 +180,13 @@ def read_answer(address: Address, what: str, response: httpx.Response, form: Typ
 
 
 def _judge(address: Address, response: httpx.Response) -> None:
-    """Refuse redirects, and faulty answers to the SDK's own request for an access token: the SDK would mix them up."""
+    """Refuse redirects, and faulty answers to the SDK's own request for an access token: the SDK would mix them up.
+
+    Headers that say how long to wait are taken away: the queue of rounds says when to ask again, and no worker sleeps
+    over a request.
+    """
+    for name in _WAITS:
+        response.headers.pop(name, None)
     if response.is_redirect:
         raise redirect_fault(address, response)
     if response.request.url.path.endswith(_REFRESH_PATH):

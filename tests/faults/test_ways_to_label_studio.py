@@ -1,12 +1,14 @@
 """The ways to Label Studio: base paths, proxies, certificates, and keys as people copy them."""
 
+import time
+
 import pytest
 
 from backend.errors import ConfigurationError, LabelStudioAnswerError
 from backend.settings import load_settings
 from backend.studio.client import LabelStudioClient
 from tests.faults.studio_faults import KEYS, authority, tls
-from tests.studio_servers import LEGACY_KEY, PERSONAL_TOKEN, Answer, labels, studio_server
+from tests.studio_servers import LEGACY_KEY, PERSONAL_TOKEN, Answer, Asked, labels, studio_server
 
 # label-studio-sdk's own, when it reads a personal access token.
 pytestmark = pytest.mark.filterwarnings("ignore:The `parse_obj` method is deprecated")
@@ -60,6 +62,30 @@ def test_a_redirect_never_takes_the_key_along(environment, key):
             with pytest.raises(LabelStudioAnswerError, match="which is not followed"):
                 title_of_project_1()
     assert elsewhere.asked == []
+
+
+@pytest.mark.parametrize(
+    "waits",
+    [
+        {"Retry-After": "3600"},
+        {"Retry-After": "Fri, 01 Jan 2100 00:00:00 GMT"},
+        {"Retry-After": "Fri, 01 Jan 99999 00:00:00 GMT"},
+        {"X-RateLimit-Reset": "4102444800"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_nobody_sleeps_over_a_request_for_as_long_as_an_overloaded_server_says(environment, status, waits):
+    well = labels()
+
+    def answer(asked: Asked) -> Answer:
+        return well(asked) if len(server.asked) > 1 else Answer(status, "<h1>busy</h1>", waits)
+
+    with studio_server(answer) as server:
+        environment(LABEL_STUDIO_URL=server.url, LABEL_STUDIO_API_KEY=LEGACY_KEY)
+        began_s = time.monotonic()
+        assert title_of_project_1() == "Films"
+    assert time.monotonic() - began_s < 10.0
 
 
 @pytest.mark.parametrize("around", ["{}\n", "{}\r\n", " {} ", "\t{}", "{}\n\n"])
