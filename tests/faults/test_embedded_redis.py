@@ -3,12 +3,14 @@
 import base64
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from redis import Redis
+from redis.exceptions import RedisError
 
-from backend.commands.processes.embedded_redis import embedded_redis
+from backend.commands.processes.embedded_redis import embedded_redis, watched_redis
 from backend.commands.processes.redis_servers import redis_servers
 from backend.errors import RedisUnavailableError
 from backend.settings import Settings
@@ -16,7 +18,7 @@ from backend.work.queue import RoundQueue
 from backend.work.redis_access import redis_url, server_version
 from examples.servers import clean_environment, free_port
 from tests.faults.test_state_files import DAMAGES
-from tests.servers import run_backend
+from tests.servers import eventually, run_backend
 
 # Written by Redis 6.2.14 of an earlier release: a binary preamble with a queue and requests, then a command.
 OF_REDIS_6_2 = base64.b64decode(
@@ -72,6 +74,27 @@ def test_without_a_serve_commands_say_so(tmp_path):
     (tmp_path / "redis.url").write_bytes(b"")
     with pytest.raises(RedisUnavailableError, match="no `python -m backend serve` runs"):
         redis_url(Settings(model_dir=tmp_path))
+
+
+@pytest.mark.parametrize("deleted", [".", "redis", "redis/redis.sock"])
+def test_a_redis_whose_files_somebody_deletes_is_replaced_by_one_that_is_reached(tmp_path, deleted):
+    model_dir = tmp_path / "data"
+    with watched_redis(model_dir) as (url, redis):
+        redis.restart_if_dead()
+        gone = model_dir / deleted
+        gone.unlink() if gone.is_socket() else shutil.rmtree(gone)
+        redis.restart_if_dead()
+        eventually(lambda: _answers(url), "a Redis that answers", 20.0)
+        redis.restart_if_dead()
+        assert redis_url(Settings(model_dir=model_dir)) == url
+        assert (model_dir / "redis").stat().st_mode & 0o777 == 0o700
+        RoundQueue(Redis.from_url(url)).request(7)
+
+
+def _answers(url: str) -> bool:
+    with suppress(RedisError):
+        return bool(Redis.from_url(url).ping())
+    return False
 
 
 def test_only_its_user_reaches_it(tmp_path, server):

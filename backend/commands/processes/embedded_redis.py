@@ -5,7 +5,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from redis import Redis
@@ -22,6 +22,7 @@ from model.files.writing import write_whole
 START_TIMEOUT_S = 20.0
 # Linux refuses longer paths for Unix sockets.
 _SOCKET_PATH_BYTES = 100
+_UNIX = "unix://"
 
 log = logging.getLogger(__name__)
 
@@ -59,19 +60,50 @@ def watched_redis(model_dir: Path) -> Iterator[tuple[str, Child]]:
         path = folder / "redis.sock"
         if len(str(path)) > _SOCKET_PATH_BYTES:
             path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shortlist-"))) / "redis.sock"
-        child = _start_best(servers, folder, path)
+        child = _start_best(servers, model_dir, path)
         if child is None and any(folder.rglob("*.aof*")):
             set_aside(folder, "no Redis server starts on its files")
-            child = _start_best(servers, _own_folder(model_dir), path)
+            child = _start_best(servers, model_dir, path)
         if child is None:
             tried = ", ".join(f"{server.name} {server.version} at {server.program}" for server in servers)
             raise RedisUnavailableError(f"no Redis server starts (tried {tried}): see above; {MEND}")
         stack.callback(child.stop)
-        url = f"unix://{path}"
+        url = f"{_UNIX}{path}"
         address = model_dir / REDIS_ADDRESS
         write_whole(address, url.encode())
         stack.callback(discard, address)
         yield url, child
+
+
+class _PrivateRedis(Child):
+    """The process of the private Redis. Where somebody deletes its folder, it is replaced: nobody could reach it."""
+
+    def __init__(self, program: Path, model_dir: Path, path: Path) -> None:
+        """Describe the process.
+
+        Args:
+            program: the program that runs it.
+            model_dir: MODEL_DIR.
+            path: of its socket.
+        """
+        super().__init__("redis", redis_command(program, _own_folder(model_dir), path), os.environ)
+        self._model_dir = model_dir
+        self._path = path
+        self._was_there = False
+
+    def restart_if_dead(self) -> None:
+        """Start it again if it ended, or if its socket was deleted, in a new folder if that was deleted, too."""
+        is_there = self._path.exists()
+        if self._was_there and not is_there and self.is_alive():
+            log.error("event=deleted file=%s", self._path)
+            self.stop()
+        if not self.is_alive():
+            # A full or missing disk ends no `serve`: the next look tries again.
+            with suppress(OSError):
+                _own_folder(self._model_dir)
+                write_whole(self._model_dir / REDIS_ADDRESS, f"{_UNIX}{self._path}".encode())
+        super().restart_if_dead()
+        self._was_there = is_there
 
 
 def _own_folder(model_dir: Path) -> Path:
@@ -84,14 +116,14 @@ def _own_folder(model_dir: Path) -> Path:
     return folder
 
 
-def _start_best(servers: list[RedisServer], folder: Path, path: Path) -> Child | None:
+def _start_best(servers: list[RedisServer], model_dir: Path, path: Path) -> Child | None:
     """Start the first server that answers. One may be older than the files that another wrote.
 
     Raises:
         RedisUnavailableError: one runs and does not answer; its files may be well.
     """
     for server in servers:
-        child = Child("redis", redis_command(server.program, folder, path), os.environ)
+        child = _PrivateRedis(server.program, model_dir, path)
         child.start()
         if _comes_up(child, path):
             log.info("event=redis server=%s program=%s", f"{server.name} {server.version}", server.program)
@@ -110,7 +142,7 @@ def _comes_up(child: Child, path: Path) -> bool:
     """Wait until it answers, ends, or takes too long."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while child.is_alive() and time.monotonic() < deadline:
-        if _answers(f"unix://{path}"):
+        if _answers(f"{_UNIX}{path}"):
             return True
         time.sleep(0.05)
     return False
