@@ -13,6 +13,7 @@ from threading import Event, Thread
 from typing import Any
 
 from redis.exceptions import RedisError
+from rq.exceptions import StopRequested
 from rq.scheduler import RQScheduler
 from rq.worker_registration import register
 
@@ -22,7 +23,7 @@ from backend.store.project_folder import known_projects
 from backend.work.classifiers import Classifiers
 from backend.work.jobs import JsonWorker
 from backend.work.queue import RoundQueue
-from backend.work.redis_access import open_redis
+from backend.work.redis_access import open_redis, redis_errors
 from backend.work.workers import LEASE_S, RENEW_S
 from model.leftovers import sweep
 
@@ -34,6 +35,8 @@ KEPT_CLASSIFIERS = 1
 # Every project has a round at least this often. One without due work costs Label Studio two or three small requests.
 LOOK_EVERY_S = 60.0
 _TICK_S = 1.0
+# How soon a worker whom Redis refused begins again.
+_BEGIN_AGAIN_S = 5.0
 # RQ waits this long for a job before it asks anew, less 15 s.
 _WAIT_FOR_JOB_S = 30
 
@@ -107,13 +110,32 @@ def run_worker(settings: Settings, *, is_helper: bool = False) -> None:
     rounds = RoundQueue(open_redis(settings, is_patient=True))
     _this_worker[:] = [WorkerProcess(settings, rounds, Event(), Classifiers(KEPT_CLASSIFIERS))]
     os.nice(NICENESS)
-    rounds.workers.join()
-    if not is_helper:
-        rounds.recover(known_projects(settings.model_dir))
-    worker = rq_worker(rounds, settings, is_helper=is_helper)
-    with _ticking(worker, rounds, settings):
-        log.info("event=worker_started name=%s is_helper=%s", rounds.workers.name, is_helper)
-        worker.work(logging_level="WARNING")
+    stopping = _this_worker[0].stopping
+    with suppress(StopRequested):
+        while not stopping.is_set():
+            try:
+                _work(rounds, settings, is_helper=is_helper)
+            except RedisUnavailableError as error:
+                log.warning("event=redis_unavailable reason=%s", error)
+            # RQ's loop ends without an error, too, where Redis refuses once, for instance because its memory is full.
+            with suppress(RedisError):
+                stopping.wait(_BEGIN_AGAIN_S)
+
+
+def _work(rounds: RoundQueue, settings: Settings, *, is_helper: bool) -> None:
+    """Take jobs until SIGTERM or SIGINT, or until Redis refuses or is gone for minutes.
+
+    Raises:
+        RedisUnavailableError: Redis does not answer.
+    """
+    with redis_errors():
+        rounds.workers.join()
+        if not is_helper:
+            rounds.recover(known_projects(settings.model_dir))
+        worker = rq_worker(rounds, settings, is_helper=is_helper)
+        with _ticking(worker, rounds, settings):
+            log.info("event=worker_started name=%s is_helper=%s", rounds.workers.name, is_helper)
+            worker.work(logging_level="WARNING")
 
 
 def rq_worker(rounds: RoundQueue, settings: Settings, *, is_helper: bool = False) -> _Worker:
