@@ -1,4 +1,4 @@
-"""What `doctor` finds of a project's rounds and in its folder: failures, answers left out, versions that wait, damage."""
+"""What `doctor` finds of a project's rounds and in its folder: failures, left out answers, waiting versions, damage."""
 
 from collections.abc import Iterator
 from contextlib import suppress
