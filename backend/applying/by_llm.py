@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from backend.applying.planning import NOTHING_LEFT, ApplyPlan, plan_at
+from backend.applying.planning import NOTHING_LEFT, ApplyPlan, in_percent, plan_at
 from backend.applying.reading import Answered, UnlabelledTexts
 from backend.errors import CannotPromiseError
 from backend.rounds.asking.fair import fair_labels
@@ -170,9 +170,9 @@ def check_sample(rest: LLMRest, precision: float) -> None:
     needed, tested = fewest_tested(precision), len(rest.sample_R)
     if len(rest.rows_N) and tested < needed:
         raise CannotPromiseError(
-            f"a precision of {precision:.0%} cannot be promised: it needs at least {needed} labels of the random "
-            f"sample, and there are {tested}; {needed - tested} more come with the order as people label (EXPLORE). "
-            "Nothing was asked of the LLM"
+            f"a precision of {in_percent(precision)} cannot be promised: it needs at least {needed} labels of the "
+            f"random sample, and there are {tested}; {needed - tested} more come with the order as people label "
+            "(EXPLORE). Nothing was asked of the LLM"
         )
 
 
@@ -197,14 +197,14 @@ def plan_by_llm(rest: LLMRest, precision: float) -> ApplyPlan:
     said = f"of {tested} texts of the random sample {rest.llm} was right on {right}"
     if max(shares, default=0.0) < precision:
         raise CannotPromiseError(
-            f"a precision of {precision:.0%} cannot be promised: {said}. Nothing was asked about the other texts; "
-            "describe the labels, set another LLM_MODEL, or ask for a lower precision (--precision)"
+            f"a precision of {in_percent(precision)} cannot be promised: {said}. Nothing was asked about the other "
+            "texts; describe the labels, set another LLM_MODEL, or ask for a lower precision (--precision)"
         )
     promise = choose_promise(evidence, rest.answered.confidence_N, precision)
     if promise is None:
         raise CannotPromiseError(
-            f"a precision of {precision:.0%} cannot be promised: {said}, which shows too little. The answers are "
-            "remembered: ask again when people have labelled more of the random sample (EXPLORE), or for a lower "
+            f"a precision of {in_percent(precision)} cannot be promised: {said}, which shows too little. The answers "
+            "are remembered: ask again when people have labelled more of the random sample (EXPLORE), or for a lower "
             "precision (--precision)"
         )
     return plan_at(rest, promise, precision)

@@ -18,8 +18,9 @@ from backend.applying.finding import NOTHING_FOUND, look_for, put_next, sought
 from backend.applying.labelling import Labelling, Wanted, broken_promise, check_promise
 from backend.applying.planning import ApplyPlan, lost_labels
 from backend.applying.reading import find_question, look_on, read_now
-from backend.applying.telling import as_json, tell_plan, tell_seen
+from backend.applying.telling import as_json, tell_drawn, tell_plan, tell_seen
 from backend.errors import REFUSALS, CannotPromiseError, RedisUnavailableError, lacked_memory, system_refused
+from backend.rounds.asking.when import when_ordered
 from backend.rounds.context import RoundContext
 from backend.settings import Settings
 from backend.store.applied import Checked, Errand, ErrandKind, ErrandReport, Sample
@@ -259,10 +260,7 @@ def _sample(labelling: Labelling, size: int) -> list[str]:
     shown = labelling.show_sample(size)
     if not isinstance(shown, Sample):
         return tell_seen(shown)
-    return [
-        f"{len(shown.shown)} of {len(shown.labels)} texts that would get a label come next, without the classifier's "
-        "answer. Check again when people have labelled them."
-    ]
+    return [tell_drawn(shown, labelling.when)]
 
 
 def _write(context: RoundContext, labelling: Labelling, errand: Errand, watch: Watch) -> list[str]:
@@ -306,7 +304,7 @@ def _find(context: RoundContext, errand: Errand) -> list[str]:
     if not found.texts:
         return [NOTHING_FOUND]
     put_next(context.folder, context.queue, found)
-    return [f"{len(found.texts)} texts were found, and come next in a moment."]
+    return [f"{len(found.texts)} texts were found. They come next, {when_ordered(context.folder)}."]
 
 
 def _report(folder: ProjectFolder, errand: Errand, said: list[str] | None = None, wrong: str = "") -> None:

@@ -7,6 +7,7 @@ from backend.applying.planning import (
     ApplyPlan,
     Seen,
     draw_sample,
+    in_percent,
     lost_labels,
     plan_labels,
     plan_likely,
@@ -16,6 +17,7 @@ from backend.applying.planning import (
 from backend.applying.reading import Rest, find_question, read_now
 from backend.applying.writing import undo, write_annotations, write_predictions
 from backend.errors import CannotPromiseError, ConfigurationError
+from backend.rounds.asking.when import when_ordered
 from backend.rounds.context import RoundContext
 from backend.rounds.sync import Synced
 from backend.store.applied import Form, Sample
@@ -114,6 +116,11 @@ class Labelling:
         """The precision to promise."""
         return self._wanted.precision
 
+    @property
+    def when(self) -> str:
+        """When people get a sample that was put first, for the end of a sentence."""
+        return when_ordered(self._folder)
+
     def rest(self) -> Rest:
         """Read the project as it is now.
 
@@ -148,7 +155,8 @@ class Labelling:
                     f"{seen.waiting} of the {len(waiting.shown)} texts of the sample wait for people: they come next "
                     "in the order. Try again when they are labelled, or take the sample back (--undo)"
                 )
-            return seen.plan
+            if not seen.is_used_up:
+                return seen.plan
         return plan_labels(rest, rest.evidence(), self._wanted.precision)
 
     def show_sample(self, size: int) -> Sample | Seen:
@@ -158,18 +166,21 @@ class Labelling:
             size: number of texts to look at; a larger number than before widens the sample.
 
         Returns:
-            A new or wider sample, which was put first in the order; else people's labels of the present sample.
+            A new or wider sample, which was put first in the order; else people's labels of the present sample. After a
+            sample that is used up comes a new one.
 
         Raises:
             CannotPromiseError: the classifier is too unsure of every text.
         """
         rest = self.rest()
         waiting = self._waiting_sample(rest)
-        if waiting is None:
-            return self._put_first(draw_sample(plan_likely(rest, rest.evidence(), self._wanted.precision), size))
-        if size > len(waiting.shown):
-            return self._put_first(widened(waiting, size))
-        return read_sample(rest, waiting)
+        if waiting is not None:
+            if len(waiting.shown) < min(size, len(waiting.labels)):
+                return self._put_first(widened(waiting, size))
+            seen = read_sample(rest, waiting)
+            if not seen.is_used_up:
+                return seen
+        return self._put_first(draw_sample(plan_likely(rest, rest.evidence(), self._wanted.precision), size))
 
     def write(self, task: Task, plan: ApplyPlan) -> Written:
         """Write planned labels to Label Studio.
@@ -246,6 +257,6 @@ def check_promise(plan: ApplyPlan) -> None:
 def broken_promise(plan: ApplyPlan) -> str:
     """Return the message for a plan that does not keep the precision that was asked for."""
     return (
-        f"a precision of {plan.precision:.0%} cannot be promised by this sample: try a larger sample (--sample) or "
-        "a lower precision (--precision)"
+        f"a precision of {in_percent(plan.precision)} cannot be promised by this sample: try a larger sample "
+        "(--sample) or a lower precision (--precision)"
     )

@@ -128,7 +128,8 @@ def plan_likely(rest: UnlabelledTexts, evidence: Evidence, precision: float) -> 
         threshold = likely_threshold(confidence_N, precision)
         if threshold is None:
             raise CannotPromiseError(
-                f"the classifier is not sure enough of any text for a precision of {precision:.0%}: label more texts"
+                f"the classifier is not sure enough of any text for a precision of {in_percent(precision)}: label more "
+                "texts"
             )
         promise = promise_at(evidence, confidence_N, threshold)
     return plan_at(rest, promise, precision)
@@ -154,7 +155,8 @@ def plan_at(rest: UnlabelledTexts, promise: Promise, precision: float) -> ApplyP
 
 def _refusal(evidence: Evidence, confidence_N: FloatArray, precision: float) -> str:
     """Say why a precision cannot be promised, and what to do."""
-    asked, instead = f"a precision of {precision:.0%} cannot be promised", _instead(evidence, confidence_N, precision)
+    asked = f"a precision of {in_percent(precision)} cannot be promised"
+    instead = _instead(evidence, confidence_N, precision)
     threshold = likely_threshold(confidence_N, precision)
     if threshold is None:
         return f"{asked}: the classifier is not sure enough of any text. Label more texts; {instead}"
@@ -170,6 +172,11 @@ def _refusal(evidence: Evidence, confidence_N: FloatArray, precision: float) -> 
         f"{asked}: of {tested} texts of the random sample that the classifier is sure enough of, it was right on "
         f"{right}, which is {right / tested:.1%}. Label more texts; or {sample}; {instead}"
     )
+
+
+def in_percent(precision: float) -> str:
+    """Return a precision in words, with all its digits: 97.5% would be called 98% by rounding, and 99.9% 100%."""
+    return f"{100 * precision:.5g}%"
 
 
 def _instead(evidence: Evidence, confidence_N: FloatArray, precision: float) -> str:
@@ -232,6 +239,11 @@ class Seen:
     answered: int
     skipped: int
     waiting: int
+
+    @property
+    def is_used_up(self) -> bool:
+        """People labelled or skipped the sample, and no other text would get one of its labels."""
+        return not self.waiting and not self.plan.predicted
 
 
 def read_sample(rest: UnlabelledTexts, sample: Sample) -> Seen:

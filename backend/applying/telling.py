@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from backend.applying.planning import ApplyPlan, Seen
+from backend.applying.planning import ApplyPlan, Seen, in_percent
+from backend.store.applied import Sample
 from model.learner.evaluation import Evaluation
 
 
@@ -66,6 +67,19 @@ def tell_plan(plan: ApplyPlan, known: Evaluation | None) -> list[str]:
     return told
 
 
+def tell_drawn(sample: Sample, when: str) -> str:
+    """Return in a sentence that a sample was put first in the order.
+
+    Args:
+        sample: the sample.
+        when: when the order changes, in words.
+    """
+    return (
+        f"{len(sample.shown)} of {len(sample.labels)} texts that would get a label come next without the classifier's "
+        f"answer, {when}. Check again when people have labelled them."
+    )
+
+
 def tell_seen(seen: Seen) -> list[str]:
     """Return people's labels of a sample in sentences."""
     low, high = seen.plan.promise.interval
@@ -80,5 +94,5 @@ def tell_seen(seen: Seen) -> list[str]:
         )
     if not seen.waiting:
         can = "can" if seen.plan.holds else "cannot"
-        told.append(f"A precision of {seen.plan.precision:.0%} {can} be promised.")
+        told.append(f"A precision of {in_percent(seen.plan.precision)} {can} be promised.")
     return told

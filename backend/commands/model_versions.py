@@ -6,8 +6,9 @@ import typer
 
 from backend.commands.model_dir import check_model_dir
 from backend.commands.terminal import JsonOption, ProjectOption, answer, settings_of_command
+from backend.rounds.asking.when import when_ordered
 from backend.store.waiting import promote as promote_waiting
-from backend.web.deciding import use_version, when_ordered
+from backend.web.deciding import use_version
 from backend.web.questions import questions_of
 from backend.web.service import open_service
 from model.tasks.shares import quoted

@@ -18,7 +18,7 @@ from backend.errors import RedisUnavailableError
 from backend.store.project_folder import known_projects
 from backend.store.sync_record import LeftOutTasks
 from backend.web.service import Service, open_service
-from backend.web.status import status_or_fault
+from backend.web.status import state_for_people, status_or_fault
 
 _COLUMNS = ("project", "state", "labels", "unlabelled", "model_version", "rounds")
 _EVERY_S, _LEAST_S = 2.0, 0.2
@@ -125,7 +125,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
     if row["state"] == "unknown":
         unknown = ("" for _ in _COLUMNS[2:])
         return [str(row["project"]), row["state"], *unknown, "", "", row["last_error"]]
-    shown = {**row, "state": "paused"} if row["paused_at"] else row
+    shown = {**row, "state": state_for_people(row)}
     facts = (str(shown[name]) for name in _COLUMNS)
     return [*facts, row["stopping"]["state"], _llm_in_a_word(row["llm"]), _problem(row)]
 

@@ -67,15 +67,6 @@ def use_version(service: Service, folder: ProjectFolder, number: int = 0) -> int
     return number
 
 
-def when_ordered(folder: ProjectFolder) -> str:
-    """When people get the order that somebody decided on, for the end of a sentence: a paused project publishes none.
-
-    Args:
-        folder: the project's own.
-    """
-    return "in a moment" if folder.pause.read() is None else "once somebody resumes the project, which is paused"
-
-
 def ask_errand(service: Service, folder: ProjectFolder, errand: Errand) -> None:
     """Ask a worker for an errand; a project has one errand at a time.
 

@@ -83,6 +83,16 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
     }
 
 
+def state_for_people(status: dict[str, Any]) -> str:
+    """The state in a word: a paused project is paused as soon as its last round has ended.
+
+    Args:
+        status: see `project_status`.
+    """
+    state: str = status["state"]
+    return "paused" if status["paused_at"] and state in (IDLE, FAILED) else state
+
+
 def status_or_fault(service: Service, project_id: int) -> dict[str, Any] | Exception:
     """Where a project stands, or what kept its status from being read: one project's fault is not the others'.
 
@@ -109,6 +119,7 @@ def _questions(settings: Settings, folder: ProjectFolder, last: SyncRecord | Non
         found.append(
             {
                 "name": name,
+                "is_learned": last is None or name not in last.unlearned,
                 "labels": labels,
                 "model": current.number if current else 0,
                 "trained_on": current.labels if current else 0,

@@ -12,7 +12,7 @@ from backend.applying.by_llm import check_sample, plan_by_llm
 from backend.applying.labelling import LEAST, MOST, PRECISION, Labelling, Wanted, Written, check_promise
 from backend.applying.planning import ApplyPlan
 from backend.applying.reading import look_on
-from backend.applying.telling import as_json, counts, refused, tell_plan, tell_seen
+from backend.applying.telling import as_json, counts, refused, tell_drawn, tell_plan, tell_seen
 from backend.commands.model_dir import check_model_dir
 from backend.commands.rest.bar import Bar
 from backend.commands.terminal import JsonOption, ProjectOption, answer, settings_of_command
@@ -136,8 +136,7 @@ class Apply:
         if isinstance(shown, Sample):
             answer(
                 {"project": self._project_id, "sample": len(shown.shown), "tasks": len(shown.labels)},
-                f"{len(shown.shown)} of {len(shown.labels)} texts that would get a label come next in project "
-                f"{self._project_id}, without the classifier's answer. Call apply again when they are labelled.",
+                tell_drawn(shown, self._labelling.when),
                 as_json=self._as_json,
             )
         else:

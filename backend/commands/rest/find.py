@@ -20,8 +20,8 @@ from backend.applying.reading import look_on, read_now
 from backend.commands.model_dir import check_model_dir
 from backend.commands.rest.bar import Bar
 from backend.commands.terminal import JsonOption, ProjectOption, answer, settings_of_command
+from backend.rounds.asking.when import when_ordered
 from backend.studio.client import LabelStudioClient
-from backend.web.deciding import when_ordered
 from backend.web.service import open_service
 
 _SHOWN_CHARACTERS = 100

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from flask import Blueprint, Response, current_app, g, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from backend.applying.finding import end_search
 from backend.errors import InvalidRequestError, NotConnectedError, RedisUnavailableError
+from backend.rounds.asking.when import when_ordered
 from backend.store.project_folder import ProjectFolder, known_projects
 from backend.web.deciding import ask_errand, pause, resume, stop_errand, train_now, use_version
 from backend.web.entrance.forms import check_token, form_token, give_token
@@ -16,24 +18,25 @@ from backend.web.pages.rest_forms import read_apply, read_find
 from backend.web.report.charts import percent, random_accuracy
 from backend.web.report.project_report import SHOWN_SUSPECTS, project_report
 from backend.web.service import Service
-from backend.web.status import status_or_fault
+from backend.web.status import state_for_people, status_or_fault
 from backend.work.states import FAILED, IDLE
 from model.errors import ShortlistError
 from model.figures.random_labels import LEAST_TEXTS
 from model.figures.shares import Share
+from model.judging.growth import NEXT_LABELS
 
 # The name that Label Studio shows for a backend; `backend/plugin.py` has the class.
 MODEL_CLASS = "ShortlistModel"
 NO_FIGURE = "—"
-# Words for what a button did, by the value of `done` in the address afterwards.
+# Words for what a button did, by the value of `done` in the address afterwards; `when` an order follows.
 _DONE = {
     "train": "A training was asked for. It begins as soon as a worker is free.",
     "pause": "The project is paused: a round that runs now ends as usual, and no later one trains or publishes.",
     "resume": "The project goes on: a round looks at everything that changed meanwhile.",
-    "version": "Another model version is in use. A new order by it is published in a moment.",
+    "version": "Another model version is in use. A new order by it is published {when}.",
     "errand": "A worker begins as soon as one is free, and this page shows its progress.",
     "stop": "The work is stopped. Labels that were written already can be taken back.",
-    "end": "The search is ended: in a moment the order is as before the search.",
+    "end": "The search is ended. The order is as before the search, {when}.",
 }
 
 pages = Blueprint("pages", __name__)
@@ -72,7 +75,8 @@ def alive() -> Response:
 @pages.get("/projects/<int:project_id>")
 def project(project_id: int) -> Response:
     """Show one project: its state, its classifier's figures, the next texts, and buttons."""
-    return _project_page(project_id, done=_DONE.get(request.args.get("done", ""), ""))
+    done = _DONE.get(request.args.get("done", ""), "")
+    return _project_page(project_id, done=done.format(when=when_ordered(_service().folder(project_id))))
 
 
 @pages.post("/projects/<int:project_id>/train")
@@ -150,7 +154,7 @@ def _number(field: str) -> int:
 def _project_page(project_id: int, **said: str) -> Response:
     report = project_report(_service(), project_id)
     is_busy = report.status["state"] not in (IDLE, FAILED) or report.rest.is_under_way
-    bounds = {"most_suspects": SHOWN_SUSPECTS, "least_random": LEAST_TEXTS}
+    bounds = {"most_suspects": SHOWN_SUSPECTS, "least_random": LEAST_TEXTS, "next_labels": NEXT_LABELS}
     return _page("project.html", report=report, is_busy=is_busy, **bounds, **said)
 
 
@@ -193,6 +197,17 @@ def _interval(share: Share) -> str:
 @pages.app_template_filter("random_accuracy")
 def _random_accuracy(training: object) -> object:
     return random_accuracy(training)  # type: ignore[arg-type]
+
+
+@pages.app_template_filter("state")
+def _state(status: dict[str, Any]) -> str:
+    return state_for_people(status)
+
+
+@pages.app_template_filter("sentence")
+def _sentence(words: str) -> str:
+    """Words that begin in lower case, as a sentence."""
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 @pages.app_template_filter("when")

@@ -111,6 +111,7 @@ class ProjectReport:
         project: its id.
         status: the answer of /projects/<id>/status.
         questions: in the order of the labeling config; empty before the first full round.
+        is_learned: a classifier learns one of the questions, or no question is known yet.
         rounds: the last rounds, the newest first.
         snippets: beginnings of the texts that the page names, by task.
         left_out: sentences about answers that no training learns from.
@@ -124,6 +125,7 @@ class ProjectReport:
     project: int
     status: Mapping[str, Any]
     questions: tuple[QuestionReport, ...]
+    is_learned: bool
     rounds: tuple[RoundRecord, ...]
     snippets: Mapping[int, str]
     left_out: tuple[str, ...]
@@ -151,6 +153,7 @@ def project_report(service: Service, project_id: int) -> ProjectReport:
         project=project_id,
         status=status,
         questions=questions,
+        is_learned=not questions or any(question.status["is_learned"] for question in questions),
         rounds=tuple(reversed(folder.rounds.read()[-SHOWN_ROUNDS:])),
         snippets=snippets_of(folder.tasks_file, _named_tasks(status, questions) | rest.named_tasks),
         left_out=tuple(LeftOutTasks(**left).sentence for left in status["left_out"]),

@@ -1,10 +1,13 @@
 """The part of a project's page about unlabelled texts: searches, promises, and errands of a worker."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from backend.applying.labelling import PRECISION
 from backend.errors import DamagedOrderError, UnknownProjectError
+from backend.rounds.asking.when import when_ordered
+from backend.rounds.asking.wishes import SAMPLED
+from backend.rounds.order import SKIPPED
 from backend.store.applied import Checked, Errand, ErrandReport, Run, Sample, Wish
 from backend.store.project_folder import ProjectFolder
 from backend.studio.config.kinds import left_open
@@ -36,16 +39,29 @@ class ErrandShown:
 
 
 @dataclass(frozen=True)
+class PutFirst:
+    """Texts that somebody put first, in the order in use.
+
+    Attributes:
+        waiting: number of texts that wait for a label.
+        when: from when on they come next, for the end of a sentence; empty once the order in use has them first.
+    """
+
+    waiting: int
+    when: str
+
+
+@dataclass(frozen=True)
 class SearchShown:
     """The last search.
 
     Attributes:
         wish: the reason of the search, and the found tasks.
-        waiting: number of found texts that are still in the order.
+        places: of the found tasks in the order in use.
     """
 
     wish: Wish
-    waiting: int
+    places: PutFirst
 
     @property
     def shown(self) -> Sequence[int]:
@@ -62,6 +78,7 @@ class RestReport:
         checked: the last check of a promise; None before the first.
         is_outdated: another model version is in use than at the check.
         sample: labels that wait for people to look at a sample; None without any.
+        sample_places: places of the sample in the order in use.
         search: the last search; None if it was ended, or before the first.
         runs: the runs of `apply` that nobody took back.
         questions: the questions that `apply` can answer.
@@ -73,6 +90,7 @@ class RestReport:
     checked: Checked | None
     is_outdated: bool
     sample: Sample | None
+    sample_places: PutFirst | None
     search: SearchShown | None
     runs: tuple[Run, ...]
     questions: tuple[str, ...]
@@ -106,12 +124,13 @@ def rest_report(service: Service, folder: ProjectFolder) -> RestReport:
     Raises:
         RedisUnavailableError: Redis does not answer, so that running work is unknown.
     """
-    checked, asked = folder.checked.read(), _questions(folder)
+    checked, sample, asked = folder.checked.read(), folder.sample.read(), _questions(folder)
     return RestReport(
         errand=_errand(service, folder),
         checked=checked,
         is_outdated=checked is not None and _is_outdated(asked, checked),
-        sample=folder.sample.read(),
+        sample=sample,
+        sample_places=_put_first(folder, sample.shown, SAMPLED) if sample else None,
         search=_search(folder),
         runs=tuple(folder.applied.read()),
         questions=tuple(question.name for question in asked),
@@ -148,11 +167,23 @@ def _is_outdated(asked: Sequence[AskedQuestion], checked: Checked) -> bool:
 
 def _search(folder: ProjectFolder) -> SearchShown | None:
     wish = folder.wish.read()
-    if wish is None:
-        return None
+    return None if wish is None else SearchShown(wish, _put_first(folder, wish.task_ids, wish.reason))
+
+
+def _put_first(folder: ProjectFolder, task_ids: Collection[int], reason: str) -> PutFirst:
+    """Find texts that somebody put first in the order in use.
+
+    Args:
+        folder: the project's.
+        task_ids: the tasks.
+        reason: why they have their places once an order has them first.
+    """
     try:
         with folder.publications.open() as order:
-            waiting = len(order.find(wish.task_ids)) if order is not None else len(wish.task_ids)
+            places = order.find(task_ids).values() if order is not None else None
     except DamagedOrderError:
-        waiting = len(wish.task_ids)
-    return SearchShown(wish, waiting)
+        places = None
+    if places is None:
+        return PutFirst(len(task_ids), when_ordered(folder))
+    reasons = [place.reason for place in places if place.reason != SKIPPED]
+    return PutFirst(len(reasons), "" if reason in reasons else when_ordered(folder))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from backend.applying.labelling import Labelling, Wanted
-from backend.applying.planning import draw_sample, plan_labels, plan_likely, read_sample, widened
+from backend.applying.planning import draw_sample, in_percent, plan_labels, plan_likely, read_sample, widened
 from backend.applying.reading import Rest, find_question, look_on, read_now
 from backend.applying.writing import undo, write_annotations, write_predictions
 from backend.errors import (
@@ -432,6 +432,38 @@ def test_a_sample_with_a_label_that_the_config_has_no_more_is_void(project):
     assert {given.labels for given in labelling.plan(rest).labels.values()} == {("neg",), ("pos",)}
     drawn = labelling.show_sample(10)
     assert drawn.labels[first] == given
+
+
+def test_a_sample_that_holds_every_text_that_would_get_a_label_is_used_up_once_people_labelled_it(project):
+    """Nothing is left to label by this sample; the texts beside it are not given up."""
+    rest = project.rest()
+    labelling = Labelling(rest.context, Wanted(0.8), ignore_progress)
+    likely = draw_sample(plan_likely(rest, rest.evidence(), 0.8), 15)
+    sample = replace(likely, labels={task_id: likely.labels[task_id] for task_id in likely.shown})
+    project.folder.sample.write(sample)
+    project.round()
+    project.label_next(5)
+    half = labelling.show_sample(30)
+    assert (half.answered, half.waiting, project.folder.sample.read()) == (5, 10, sample), "it cannot be wider"
+    project.label_next(10)
+    plan = labelling.plan(project.rest())
+    assert len(plan.labels) > 20
+    assert not plan.labels.keys() & set(sample.shown)
+    drawn = labelling.show_sample(12)
+    assert len(drawn.shown) == 12
+    assert not set(drawn.shown) & set(sample.shown)
+
+
+@pytest.mark.parametrize(
+    ("precision", "words"), [(0.95, "95%"), (0.975, "97.5%"), (0.999, "99.9%"), (0.57, "57%"), (0.8125, "81.25%")]
+)
+def test_a_precision_is_said_with_all_its_digits(precision, words):
+    assert in_percent(precision) == words
+
+
+def test_a_refusal_names_the_precision_that_was_asked_for_and_not_a_round_one(project):
+    with pytest.raises(CannotPromiseError, match=r"^a precision of 99.9% cannot be promised"):
+        project.plan(0.999)
 
 
 def test_where_everything_is_labelled_there_is_no_sample_to_draw_and_the_classifier_is_not_blamed(project):

@@ -12,6 +12,7 @@ from backend.applying.errands import Watch, kept_plan, perform
 from backend.errors import LabelStudioUnreachableError
 from backend.settings import Settings
 from backend.store.applied import Errand, ErrandKind, ErrandReport, Form
+from backend.store.figures import Pause
 from backend.work.classifiers import Classifiers
 from backend.work.forms import ARGUMENTS, PERFORM_ERRAND
 from backend.work.worker import WorkerProcess
@@ -104,7 +105,7 @@ def test_a_sample_waits_for_people_and_the_next_check_says_so(labelled, ask):
 
 def test_found_texts_come_next_with_the_search_as_their_reason(labelled, ask):
     (said,) = ask(ErrandKind.FIND, words="lovely", count=5).said
-    assert said == "5 texts were found, and come next in a moment."
+    assert said == "5 texts were found. They come next, in a moment."
     wish = labelled.folder.wish.read()
     assert wish.reason == "find: lovely"
     found = [labelled.studio.tasks_now[task_id].data["text"] for task_id in wish.task_ids]
@@ -112,6 +113,16 @@ def test_found_texts_come_next_with_the_search_as_their_reason(labelled, ask):
     assert "no task 9999" in ask(ErrandKind.FIND, like=9_999).wrong
     assert "no label 'odd'" in ask(ErrandKind.FIND, label="odd").wrong
     assert labelled.folder.wish.read() == wish, "a search that fails leaves the last one"
+
+
+def test_a_paused_project_gives_nobody_the_found_texts_or_the_sample_before_somebody_resumes_it(labelled, ask):
+    labelled.folder.pause.write(Pause(1.8e9))
+    try:
+        found, sample = ask(ErrandKind.FIND, words="lovely", count=5), ask(ErrandKind.SAMPLE, precision=0.9, count=12)
+    finally:
+        labelled.folder.pause.remove()
+    for report in (found, sample):
+        assert "once somebody resumes the project, which is paused" in report.said[0]
 
 
 def test_an_errand_that_label_studio_does_not_answer_says_so(ask):

@@ -13,10 +13,11 @@ def test_a_project_whose_status_cannot_be_read_leaves_the_others_their_rows(tmp_
         if project_id == 2:
             raise UnknownProjectError("gone")
         damage = [{"file": "versions/3", "problem": "damaged", "at": 1.0}]
-        row = dict.fromkeys(("state", "labels", "unlabelled", "model_version", "rounds"), "-")
+        row = dict.fromkeys(("labels", "unlabelled", "model_version", "rounds"), "-")
         return {
             "project": 3,
             **row,
+            "state": "idle",
             "llm": None,
             "paused_at": 5.0,
             "last_error": "",

@@ -11,7 +11,7 @@ from lxml import html
 from backend.rounds.round import Round
 from backend.settings import Settings
 from backend.store.connection import Connection
-from backend.store.figures import ClassCount, QuestionFigures
+from backend.store.figures import ClassCount, Pause, QuestionFigures
 from backend.store.project_folder import ProjectFolder
 from backend.store.sync_record import Failure
 from backend.store.tasks import StoredTask, TaskStore
@@ -20,12 +20,13 @@ from backend.web.classifying import WebClassifier
 from backend.web.report.charts import random_accuracy
 from backend.web.service import Service
 from backend.work.classifiers import Classifiers
-from backend.work.states import TRAINING, RoundState
+from backend.work.states import IDLE, TRAINING, RoundState
 from model.figures.annotators import Annotator, People
 from model.figures.held_out import ClassFigures, Confusion
 from model.figures.label_errors import Suspect
 from model.figures.shares import Share
 from model.judging.fair_sample import draw_numbers
+from model.judging.pace import Pace
 from tests import page_figures
 from tests.fake_tasks import WholeLabelStudio
 from tests.fakes import FakeRounds, FakeTurn, a_context, a_sync_record, labeling_config, some_places, write_publication
@@ -271,6 +272,70 @@ def test_a_running_round_shows_its_progress(grown):
     assert script.get("nonce")
 
 
+def test_a_round_that_still_runs_in_a_paused_project_is_shown_as_running_everywhere(grown, tmp_path):
+    settings = grown.model_copy(update={"model_dir": tmp_path / "data"})
+    shutil.copytree(grown.model_dir, settings.model_dir)
+    ProjectFolder(settings.model_dir, 1).pause.write(Pause(1.8e9))
+    for state, shown in ((TRAINING, "training"), (IDLE, "paused")):
+        _, browser = browser_of(settings, state=state, progress={}, last_error="", last_error_code="")
+        page, front = (Page(browser.get(path, headers=HTML)) for path in ("/projects/1", "/"))
+        assert f"State{shown}" in page.words.replace(" ", "")
+        assert page.tree.xpath("//head/title/text()") == [f"Project 1: {shown}"]
+        assert front.tree.xpath("//tbody/tr/td/text()")[0] == shown
+
+
+def test_the_advice_reads_as_a_sentence_and_the_pace_says_how_long_the_rest_takes(tmp_path):
+    _, browser = browser_of(Settings(model_dir=tmp_path))
+    folder = ProjectFolder(tmp_path, 1)
+    folder.connection.write(Connection("http://localhost:9090", {}, 5))
+    folder.sync_record.write(a_sync_record(questions=("mood",)))
+    words = Page(browser.get("/projects/1", headers=HTML)).words
+    assert "whether more labels are worth their time. There is no model version yet." in words
+    assert "Pace" not in words
+    # 360 texts at 120 an hour, and the next 100 of them.
+    folder.sync_record.write(a_sync_record(questions=("mood",), pace=Pace(120.0, 200), left=360))
+    assert (
+        "Pace120 labels an hour50 min of work for the next 100, 3.0 h for all that are left"
+        in Page(browser.get("/projects/1", headers=HTML)).words
+    )
+    folder.sync_record.write(a_sync_record(questions=("mood",), pace=Pace(120.0, 200), left=30))
+    assert "120 labels an hour15 min for all that are left" in Page(browser.get("/projects/1", headers=HTML)).words
+
+
+def test_the_least_finished_of_several_questions_is_named_beside_the_advice(tmp_path):
+    _, browser = browser_of(Settings(model_dir=tmp_path))
+    folder = ProjectFolder(tmp_path, 1)
+    folder.connection.write(Connection("http://localhost:9090", {}, 5))
+    folder.sync_record.write(a_sync_record(questions=("mood", "tone"), further=(a_sync_record().facts,)))
+    assert "So it stands with the question mood" in Page(browser.get("/projects/1", headers=HTML)).words
+
+
+def test_a_project_of_free_text_is_promised_no_training_no_figures_and_no_labels(tmp_path):
+    _, browser = browser_of(Settings(model_dir=tmp_path))
+    folder = ProjectFolder(tmp_path, 1)
+    folder.connection.write(Connection("http://localhost:9090", {}, 5))
+    folder.sync_record.write(a_sync_record(questions=("summary",), unlearned=("summary",)))
+    write_publication(folder, 5, queued=2)
+    page = Page(browser.get("/projects/1", headers=HTML))
+    for promised in ("Next training", "Figures are there", "After the first training", "Model version"):
+        assert promised not in page.words
+    assert "No classifier learns free text: Shortlist puts the texts in order" in page.words
+    assert "No classifier learns free text, so none can label the rest." in page.words
+    assert page.buttons() == ["Pause", "Find"]
+    assert browser.get("/projects/1/status").get_json()["questions"][0]["is_learned"] is False
+
+
+def test_after_the_last_label_nothing_comes_next_and_no_order_is_missed(tmp_path):
+    _, browser = browser_of(Settings(model_dir=tmp_path))
+    folder = ProjectFolder(tmp_path, 1)
+    folder.connection.write(Connection("http://localhost:9090", {}, 5))
+    folder.sync_record.write(a_sync_record(questions=("mood",), labels=40, left=0))
+    write_publication(folder, 0, queued=0)
+    words = Page(browser.get("/projects/1", headers=HTML)).words
+    assert "Nothing: no text is left to label." in words
+    assert "No order is published yet" not in words
+
+
 def test_a_failed_round_is_said_with_its_reason(tmp_path):
     _, browser = browser_of(Settings(model_dir=tmp_path))
     folder = ProjectFolder(tmp_path, 1)
@@ -411,6 +476,23 @@ def test_a_version_is_rolled_back_to_and_promoted_again(pressed):
     assert [row[7] for row in page.rows("versions")] == ["Promote 2", "in use"]
     press("version", question="0", version="2")
     assert service.folder(1).registry.current().number == 2
+
+
+def test_a_paused_project_promises_no_order_before_somebody_resumes_it(pressed):
+    _, browser, press = pressed
+
+    def said(answer) -> str:
+        return Page(browser.get(answer.headers["Location"], headers=HTML)).words
+
+    assert "A new order by it is published in a moment." in said(press("version", question="0", version="1"))
+    assert "The order is as before the search, in a moment." in said(press("find/end"))
+    assert "or when somebody presses Train now" in said(press("resume"))
+    paused = said(press("pause"))
+    assert "once somebody resumes the project" in paused
+    assert "presses Train now" not in paused
+    later = "once somebody resumes the project, which is paused."
+    assert f"A new order by it is published {later}" in said(press("version", question="0", version="2"))
+    assert f"The order is as before the search, {later}" in said(press("find/end"))
 
 
 def test_a_version_that_is_gone_is_refused_on_the_page(pressed):

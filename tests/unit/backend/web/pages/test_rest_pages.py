@@ -2,10 +2,13 @@
 
 import time
 
+import numpy as np
 import pytest
 
+from backend.rounds.asking.wishes import SAMPLED
 from backend.settings import Settings
 from backend.store.applied import Checked, Errand, ErrandKind, ErrandReport, Form, Given, NextUpTab, Run, Sample, Wish
+from backend.store.figures import Pause
 from backend.store.tasks import StoredTask, TaskStore
 from backend.web.app import create_app
 from backend.web.classifying import WebClassifier
@@ -13,7 +16,7 @@ from backend.web.service import Service
 from model.encoder.classifier import TextClassifier, new_classifier
 from tests import shown_projects
 from tests.exports import write_version
-from tests.fakes import SENTIMENT, FakeRounds, a_sync_record, labeling_config, write_publication
+from tests.fakes import SENTIMENT, FakeRounds, a_sync_record, labeling_config, some_places, write_publication
 from tests.unit.backend.web.pages.test_project_pages import EVIL, HTML, Page
 
 PROMISED = Checked(
@@ -237,6 +240,31 @@ def test_a_search_is_shown_with_its_texts_and_ended_by_a_button(shown):
     assert shown.press("find/end").headers["Location"] == "/projects/1?done=end"
     assert shown.folder.wish.read() is None
     assert shown.rounds.requests == [{"project": 1, "changes": 0, "train": False}]
+
+
+def test_found_texts_come_next_once_an_order_has_them_first_and_a_paused_project_has_no_such_order(shown):
+    shown.folder.wish.write(Wish(1.8e9, "find: card", (10, 11, 12, 99)))
+    write_publication(shown.folder, 4, queued=4)
+    assert "3 of 4 found texts wait for a label, and come next, in a moment." in shown.page().words
+    shown.folder.pause.write(Pause(1.8e9))
+    assert "and come next, once somebody resumes the project, which is paused." in shown.page().words
+    reasons = ("find: card", "find: card", "skipped before", "random sample")
+    write_publication(shown.folder, 4, some_places(4, reasons_N=reasons), number=2, queued=4)
+    assert "2 of 4 found texts wait for a label, and come next." in shown.page().words
+    write_publication(shown.folder, 4, some_places(4, task_ids_N=np.arange(50, 54)), number=3, queued=4)
+    assert "0 of 4 found texts wait for a label." in shown.page().words
+
+
+def test_a_sample_that_people_have_answered_waits_for_a_check_and_for_nobody_else(shown):
+    given = {id_: Given(("pos",), 0.99) for id_ in range(10, 50)}
+    shown.folder.sample.write(Sample(1.8e9, 1, "sentiment", 0.9, 0.95, 5, 5, given, (10, 11, 12)))
+    reasons = (SAMPLED, SAMPLED, "skipped before", "random sample")
+    write_publication(shown.folder, 4, some_places(4, reasons_N=reasons), queued=4)
+    waits = "2 of them wait for a label, and come next without the classifier's answer. Check again"
+    assert waits in shown.page().words
+    write_publication(shown.folder, 4, some_places(4, task_ids_N=np.arange(50, 54)), number=2, queued=4)
+    assert "People have answered all of them: check again." in shown.page().words
+    assert "come next" not in shown.page().words
 
 
 def test_what_was_labelled_is_listed_with_the_way_back(shown):
