@@ -45,9 +45,9 @@ def put_first(order: Order, pool: Sequence[PoolText], wishes: Wishes) -> Order:
     Args:
         order: the order without wishes.
         pool: the texts.
-        wishes: the wished tasks; those outside the pool were labelled meanwhile.
+        wishes: the wished tasks; those outside the pool were labelled meanwhile, and skipped ones keep their places.
     """
-    row_of = {text.task_id: row for row, text in enumerate(pool)}
+    row_of = {text.task_id: row for row, text in enumerate(pool) if not text.is_skipped}
     blind_M, found_M = (_rows(task_ids, row_of) for task_ids in (wishes.blind, wishes.found))
     found_M = found_M[~np.isin(found_M, blind_M)]
     if not len(blind_M) and not len(found_M):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from backend.rounds.asking.wishes import SAMPLED, Wishes, put_first, read_wishes
@@ -34,6 +36,13 @@ def test_a_sample_comes_before_all_and_shows_no_answer():
     assert tasks(order) == [103, 101, 100, 105, 104, 102]
     assert order.is_explore_N.tolist() == [True, True, False, False, False, False]
     assert order.reasons_N[:3] == (SAMPLED, SAMPLED, "find")
+
+
+def test_a_wished_text_that_somebody_skipped_stays_where_skipped_texts_are():
+    pool = [replace(text, is_skipped=text.task_id in {100, 102}) for text in POOL]
+    order = put_first(ORDER, pool, Wishes(blind=(103, 102), found=(101, 100), reason="find"))
+    assert tasks(order) == [103, 101, 105, 104, 102, 100]
+    assert order.reasons_N[-2:] == ("d", "e")
 
 
 def test_a_wish_ends_when_its_texts_are_labelled():
