@@ -73,7 +73,7 @@ def _leave_running(console: Console, servers: DemoServers, project_id: int) -> N
         f"\nLabel Studio   {servers.label_studio.url}/projects/{project_id}\n"
         f"sign in as     {servers.account.email}\n"
         f"password       {servers.account.password}\n"
-        f"backend        {servers.backend.url}/projects/{project_id}/status\n\n"
+        f"the page       {servers.backend.url}/projects/{project_id}\n\n"
         "What to try:\n"
         "  · Label All Tasks: texts come in the published order, the model's answer preselected.\n"
         f"  · Label {LABELS_A_ROUND} more: BERT is retrained while you go on, and the order changes.\n"
