@@ -118,6 +118,7 @@ class ProjectReport:
         until_training: labels until the next training, by the question that needs fewest; None before the first round.
         label_studio: the project's address in Label Studio.
         next_up: the address of the tab that shows what comes next; empty without one.
+        shows_margins: reasons of the next texts name margins.
         has_prompt: there is a question for a chat with an LLM.
         rest: the texts that nobody labelled.
     """
@@ -132,6 +133,7 @@ class ProjectReport:
     until_training: int | None
     label_studio: str
     next_up: str
+    shows_margins: bool
     has_prompt: bool
     rest: RestReport
 
@@ -160,6 +162,7 @@ def project_report(service: Service, project_id: int) -> ProjectReport:
         until_training=_until_training(last),
         label_studio=label_studio,
         next_up=f"{label_studio}/data?tab={tab.view_id}" if tab is not None and tab.view_id else "",
+        shows_margins=any(task["reason"].startswith("margin ") for task in status["next"]),
         has_prompt=folder.paste_prompt.exists(),
         rest=rest,
     )

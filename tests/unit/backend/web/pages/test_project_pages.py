@@ -252,6 +252,7 @@ def test_next_texts_lead_into_label_studio_with_a_reason(page):
     assert any(re.fullmatch(r"http://localhost:8080/projects/1/data\?task=\d+", link) for link in links)
     assert "http://localhost:8080/projects/1/data?labeling=1" in links
     assert "margin" in page.words
+    assert "The margin is how far the probabilities of the two likeliest answers are apart" in page.words
 
 
 def test_the_page_loads_nothing_and_runs_nothing_of_strangers(page):
@@ -268,6 +269,9 @@ def test_a_running_round_shows_its_progress(grown):
     page = Page(browser.get("/projects/1", headers=HTML))
     assert "training" in page.words
     assert "20 of 60, about 8.1 s left" in page.words
+    # The counts of the last round do not know which labels the running training has.
+    assert "Next trainingruns now" in page.words
+    assert "still to label, as of the last round" in page.words
     (script,) = page.tree.xpath("//script")
     assert script.get("nonce")
 

@@ -218,6 +218,7 @@ def test_annotations_that_would_leave_a_control_without_an_answer_cannot_be_writ
     page = shown.page()
     assert [words for words in page.buttons() if words.startswith("Write ")] == ["Write 1,840 predictions"]
     assert "Label Studio takes the tasks for done" not in page.words
+    assert "change no order. They can be taken back." in page.words
 
 
 def test_before_the_first_training_nothing_is_promised_and_texts_can_be_found(tmp_path):
