@@ -296,6 +296,7 @@ class FakeTurn:
         self.returns_in: list[float] = []
         self.ended: list[tuple[str, str]] = []
         self.is_honoured: bool | None = None
+        self.switches_back = True
 
     def take(self) -> bool:
         return True
@@ -316,6 +317,9 @@ class FakeTurn:
     def come_back(self, delay_s: float) -> None:
         self.returns_in.append(delay_s)
         self.again_in_s = min(self.returns_in)
+
+    def may_switch(self) -> bool:
+        return self.switches_back
 
     def next_delay_s(self) -> int:
         return 5

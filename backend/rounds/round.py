@@ -143,7 +143,7 @@ class Round:
         last = self._folder.sync_record.read()
         if self._turn.requested.train or last is None or last.identity != self._identity():
             return True
-        if self._project.model_version != self._folder.publications.name() or self._project.sampling != SAMPLING:
+        if self._switches_back(self._project):
             return True
         if not all(plan(facts, time.time()).is_empty for facts in self._facts_since(last)):
             return True
@@ -153,6 +153,15 @@ class Round:
         unread = unread_changes(self._context)
         self._folder.sync_record.write(last.counted_anew(self._project.labelled_tasks, unread))
         return False
+
+    def _switches_back(self, project: Project) -> bool:
+        """Whether annotators get another order than ours, and the round may change that; see `Turn.may_switch`."""
+        is_ours = project.model_version == self._folder.publications.name() and project.sampling == SAMPLING
+        return not is_ours and self._may_switch
+
+    @cached_property
+    def _may_switch(self) -> bool:
+        return self._turn.may_switch()
 
     def _facts_since(self, last: SyncRecord) -> list[Facts]:
         """The facts of each question, after as many annotations as came or changed since the last full round."""
@@ -282,8 +291,9 @@ class Round:
         why = _main_reason([plan(self._facts(standing), time.time()).why for standing in standings])
         stored = client.prediction_counts(self._folder.project_id)
         if not why and self._published is not None and stored.get(self._published.head.name):
-            self._turn.check()
-            switch(client, self._folder, synced.project, self._published.head.name)
+            if self._switches_back(synced.project):
+                self._turn.check()
+                switch(client, self._folder, synced.project, self._published.head.name)
             return None
         if not synced.pool:
             return None

@@ -18,6 +18,8 @@ from backend.work.states import RoundProgress
 from backend.work.workers import LEASE_S, RENEW_S
 
 RETRY_DELAYS_S = (5, 15, 60, 300)
+# Whoever sets another order by hand waits as long for ours to come back.
+SWITCH_EVERY_S = 20
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +87,25 @@ class Turn:
             self._hold()
         if self.is_lost():
             raise TurnLostError(f"another worker runs a round of project {self.project_id} now")
+
+    def may_switch(self) -> bool:
+        """Whether the round may switch annotators back to the project's order; once in SWITCH_EVERY_S seconds.
+
+        Two backends of one project would otherwise switch for ever, each because of the other's switch. If the round
+        may not, the project has another round in that time.
+
+        Raises:
+            RedisUnavailableError: Redis does not answer.
+        """
+        with redis_errors():
+            # Redis's own clock: those of different machines may differ.
+            now: Any = self._redis.time()
+            last_s: Any = self._redis.hget(self._record, "switched_s")
+            if 0 <= now[0] - int(last_s or 0) < SWITCH_EVERY_S:
+                self.come_back(SWITCH_EVERY_S)
+                return False
+            self._redis.hset(self._record, "switched_s", now[0])
+        return True
 
     def come_back(self, delay_s: float) -> None:
         """Request another round of the project after a delay; the shortest delay counts.
@@ -194,5 +215,5 @@ def turn_key(project_id: int) -> str:
 
 
 def record_key(project_id: int) -> str:
-    """Return the Redis key of a project's record: turns so far, the last round's error, and its failures in a row."""
+    """Return the Redis key of a project's record: turns, the last round's error, failures in a row, the last switch."""
     return redis_key("round", project_id)

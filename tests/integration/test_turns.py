@@ -15,7 +15,7 @@ from backend.work.jobs import JsonJob
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import open_redis
 from backend.work.requests import Requests
-from backend.work.turn import Turn, turn_key
+from backend.work.turn import SWITCH_EVERY_S, Turn, record_key, turn_key
 from backend.work.workers import LEASE_S
 from tests.dying_worker import BEGUN, ENDED, die_at, open_queue, work_off
 from tests.servers import eventually
@@ -172,3 +172,18 @@ def test_a_round_goes_on_after_redis_paused(
     assert queue.state(PROJECT).progress["done"] == 1
     turn.check()
     turn.end()
+
+
+def test_a_project_is_switched_back_once_in_a_while_though_many_rounds_want_it(queue: RoundQueue) -> None:
+    """Two backends of one project would switch for ever, each because of the other's switch."""
+    first = _begin(queue)
+    assert first.may_switch()
+    first.end()
+    second = _begin(queue)
+    assert not second.may_switch()
+    assert second.again_in_s == SWITCH_EVERY_S
+    second.end()
+    queue.redis.hincrby(record_key(PROJECT), "switched_s", -SWITCH_EVERY_S)
+    third = _begin(queue)
+    assert third.may_switch()
+    third.end()

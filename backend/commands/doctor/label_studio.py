@@ -115,7 +115,8 @@ def _project(settings: Settings, client: LabelStudioClient, project_id: int, url
         yield Finding(
             name,
             f"annotators get version {project.model_version!r} in {project.sampling!r}, not our {published!r}",
-            "press Start Training, or label one more text: the next round sets it right",
+            "press Start Training, or label one more text: the next round sets it right. If the other version comes "
+            "back, another ML backend or program sets it: disconnect that one",
         )
 
 

@@ -669,6 +669,17 @@ def a_minute_passes(folder) -> None:
         store.note({"looked_at": store.facts()["looked_at"] - 61})
 
 
+def test_annotators_are_switched_back_from_anothers_order_as_soon_as_the_turn_allows_it(run, studio):
+    run()
+    studio.current = replace(studio.current, model_version="another's")
+    too_soon = FakeTurn()
+    too_soon.switches_back = False
+    run(too_soon)
+    assert studio.calls == []
+    run()
+    assert studio.calls == ["use 0.1"]
+
+
 def test_ground_truth_which_label_studio_does_not_count_is_counted_here(run, folder, studio):
     run()
     label_five(studio, is_ground_truth=True)
