@@ -21,7 +21,10 @@ def short_of(pieces: Sequence[str], length: int = 60) -> list[str]:
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Fail if the block takes more processor time; a busy machine changes nothing."""
+    """Fail if the block takes more processor time.
+
+    Give twice the time of a quiet machine at least: other programs slow a shared core and its caches down.
+    """
     began = time.process_time()
     yield
     took = time.process_time() - began

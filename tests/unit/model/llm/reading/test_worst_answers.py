@@ -192,8 +192,8 @@ def read(answer: str) -> None:
 
 
 @pytest.mark.parametrize("piece", ALL, ids=short_of(ALL))
-def test_a_quarter_of_the_longest_answer_is_read_in_a_second_whatever_it_says(piece):
-    with within(1.0):
+def test_a_quarter_of_the_longest_answer_is_read_in_two_seconds_whatever_it_says(piece):
+    with within(2.0):
         read("1, 2, 3 and " + repeated(piece, MOST_CHARACTERS // 4) + " x")
 
 
