@@ -153,7 +153,7 @@ class Labelling:
             if seen.waiting:
                 raise CannotPromiseError(
                     f"{seen.waiting} of the {len(waiting.shown)} texts of the sample wait for people: they come next "
-                    "in the order. Try again when they are labelled, or take the sample back (--undo)"
+                    f"in the order, {self.when}. Try again when they are labelled, or take the sample back (--undo)"
                 )
             if not seen.is_used_up:
                 return seen.plan

@@ -18,7 +18,7 @@ from backend.errors import RedisUnavailableError
 from backend.store.project_folder import known_projects
 from backend.store.sync_record import LeftOutTasks
 from backend.web.service import Service, open_service
-from backend.web.status import state_for_people, status_or_fault
+from backend.web.status import is_learned, state_for_people, status_or_fault
 
 _COLUMNS = ("project", "state", "labels", "unlabelled", "model_version", "rounds")
 _EVERY_S, _LEAST_S = 2.0, 0.2
@@ -127,7 +127,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
         return [str(row["project"]), row["state"], *unknown, "", "", row["last_error"]]
     shown = {**row, "state": state_for_people(row)}
     facts = (str(shown[name]) for name in _COLUMNS)
-    return [*facts, row["stopping"]["state"], _llm_in_a_word(row["llm"]), _problem(row)]
+    return [*facts, row["stopping"]["state"] if is_learned(row) else "", _llm_in_a_word(row["llm"]), _problem(row)]
 
 
 def _problem(row: dict[str, Any]) -> str:

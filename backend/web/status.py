@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -81,6 +82,11 @@ def project_status(service: Service, project_id: int) -> dict[str, Any]:
         # After all else was read: a file is found damaged when it is read.
         "set_aside": [asdict(damage) for damage in damage_of(folder)],
     }
+
+
+def is_learned(status: Mapping[str, Any]) -> bool:
+    """Whether a classifier learns one of the questions; before the first full round none is known, and one may be."""
+    return not status["questions"] or any(question["is_learned"] for question in status["questions"])
 
 
 def state_for_people(status: dict[str, Any]) -> str:

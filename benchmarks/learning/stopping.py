@@ -176,12 +176,8 @@ class Project:
             record = replace(record, random=Tally(int(fair.right_N.sum()), len(fair.right_N)))
         if trained is not None and trained.out_of_fold is not None:
             record = replace(record, accuracy=trained.out_of_fold.accuracy, macro_f1=trained.out_of_fold.macro_f1)
-        if now.held_out is not None and fair is not None and before.held_out is not None:
-            record = replace(
-                record,
-                paired=compare_shared(now.held_out, before.held_out),
-                random_paired=compare_shared(fair, before.held_out),
-            )
+        if now.held_out is not None and before.held_out is not None:
+            record = replace(record, paired=compare_shared(now.held_out, before.held_out))
         if before.decided_M_C is not None and now.decided_M_C is not None:
             record = replace(record, kappa=kappa(now.decided_M_C, before.decided_M_C))
         return record

@@ -34,7 +34,6 @@ class VersionRecord:
         accuracy, macro_f1: out of fold on all labelled texts; None without an estimate.
         random: right answers out of fold among the fair sample alone.
         paired: out-of-fold answers of this version and the one before to texts that both learned from.
-        random_paired: the same on the fair sample alone.
         kappa: agreement with the version before on the stop set; None for the first.
         classes: number of classes that it tells apart.
     """
@@ -47,7 +46,6 @@ class VersionRecord:
     macro_f1: float | None = None
     random: Tally = NO_TEXTS
     paired: Paired = NO_PAIRS
-    random_paired: Paired = NO_PAIRS
     kappa: float | None = None
     classes: int = 0
 

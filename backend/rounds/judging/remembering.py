@@ -66,7 +66,7 @@ def _compared(registry: Registry, before: int, version: ModelVersion, synced: Sy
     record = replace(record, random=Tally(int(fair.right_N.sum()), len(fair.right_N)))
     if older is None:
         return record
-    return replace(record, paired=compare_shared(now, older), random_paired=compare_shared(fair, older))
+    return replace(record, paired=compare_shared(now, older))
 
 
 def _held_out_before(registry: Registry, number: int, synced: Synced) -> HeldOut | None:

@@ -12,7 +12,7 @@ from backend.web.report.charts import Chart, calibration_chart, learning_curve
 from backend.web.report.rest_report import RestReport, rest_report
 from backend.web.report.snippets import snippets_of
 from backend.web.service import Service
-from backend.web.status import project_status
+from backend.web.status import is_learned, project_status
 from model.errors import VersionError
 from model.figures.held_out import ClassFigures, Confusion
 from model.learner.model_version import ModelVersion
@@ -155,7 +155,7 @@ def project_report(service: Service, project_id: int) -> ProjectReport:
         project=project_id,
         status=status,
         questions=questions,
-        is_learned=not questions or any(question.status["is_learned"] for question in questions),
+        is_learned=is_learned(status),
         rounds=tuple(reversed(folder.rounds.read()[-SHOWN_ROUNDS:])),
         snippets=snippets_of(folder.tasks_file, _named_tasks(status, questions) | rest.named_tasks),
         left_out=tuple(LeftOutTasks(**left).sentence for left in status["left_out"]),
