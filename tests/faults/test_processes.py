@@ -18,7 +18,6 @@ from tests.servers import LEGACY_TOKEN, BackendServer, backend, eventually
 
 CONFIG = choices_config(["neg", "pos"])
 SOUND_AGAIN_S = 60.0
-_ANSWER = {"from_name": "intent", "to_name": "text", "type": "choices"}
 
 
 @pytest.fixture(scope="module")
@@ -109,22 +108,3 @@ def test_labels_are_seen_within_a_minute_though_the_webhook_is_gone(
     owner.label_both(project_id, gold, 4)
 
     server.until(project_id, lambda status: status["model"] == 1, "a training without any event", SOUND_AGAIN_S + 30)
-
-
-def test_a_corrected_label_is_seen_within_two_minutes_though_the_webhook_is_gone(
-    server: BackendServer, owner: Person, title: str
-) -> None:
-    gold = reviews(12)
-    project_id = owner.create_project(title, CONFIG, list(gold))
-    owner.connect(project_id, server.url, retrain_every=4)
-    odd, mended = ([{**_ANSWER, "value": {"choices": given}}] for given in (None, ["pos"]))
-    task_id = owner.tasks(project_id)[0]["id"]
-    annotation_id = owner.call("POST", f"/api/tasks/{task_id}/annotations/", {"result": odd})["id"]
-    until_published(owner, server, project_id)
-    server.until(project_id, lambda status: status["left_out"], "the odd answer to be left out")
-    for webhook in owner.call("GET", "/api/webhooks/", project=project_id):
-        owner.call("DELETE", f"/api/webhooks/{webhook['id']}/", project=project_id)
-
-    owner.call("PATCH", f"/api/annotations/{annotation_id}/", {"result": mended})
-
-    server.until(project_id, lambda status: not status["left_out"], "the corrected answer", 2 * SOUND_AGAIN_S)
