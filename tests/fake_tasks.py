@@ -49,7 +49,11 @@ class TaskedLabelStudio:
         self._annotations(task_id, ())
 
     def edit(self, task_id: int, text: str) -> None:
-        self._change(task_id, replace(self.tasks_now[task_id], data={"text": text}))
+        self._change(task_id, replace(self.tasks_now[task_id], data={"text": text}, is_readable=True))
+
+    def fail_to_show(self, *task_ids: int) -> None:
+        for task_id in task_ids:
+            self._change(task_id, replace(self.tasks_now[task_id], data={}, is_readable=False))
 
     def give(self, task_id: int, data: dict[str, Any]) -> None:
         self._change(task_id, replace(self.tasks_now[task_id], data=data))

@@ -333,7 +333,9 @@ class Round:
         agreement = in_use.agreement
         last = self._folder.sync_record.read()
         self._turn.check()
-        left_out = summarise(left for standing in standings for left in standing.synced.left_out)
+        left_out = summarise(
+            (left for standing in standings for left in standing.synced.left_out), standings[0].synced.unreadable
+        )
         _warn_of(left_out, self._folder.project_id)
         self._folder.label_config.write(synced.project.label_config)
         source = self._context.settings.llm_name

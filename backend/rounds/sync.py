@@ -47,6 +47,7 @@ class Synced:
         place: place of the question among the project's.
         questions: how many questions the project asks.
         left_out: answers to the question that nothing can be learned from.
+        unreadable: tasks that Label Studio itself fails to show.
         no_text: set for the first question if most of the waiting tasks have no text.
         written: what each person wrote about a text, by task id; of a question that is answered in free text.
         pace: how fast people label, whatever the question; None while nobody can tell.
@@ -64,6 +65,7 @@ class Synced:
     place: int = 0
     questions: int = 1
     left_out: tuple[LeftOut, ...] = ()
+    unreadable: tuple[int, ...] = ()
     no_text: NoText | None = None
     written: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     pace: Pace | None = None
@@ -161,6 +163,7 @@ def read_stored(store: TaskStore, project: Project, settings: ProjectSettings, e
         pace=pace_of(times),
         people=people_at_work(times),
         applied=_applied(annotated),
+        unreadable=tuple(store.facts().get("unreadable", ())),
     )
     return tuple(
         of_project(

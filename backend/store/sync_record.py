@@ -12,6 +12,7 @@ from model.types import LeftOut
 MOST_NAMED = 5_000
 # Most reasons for left-out answers that are kept, and most tasks that are named for each.
 MOST_REASONS, NAMED_TASKS = 10, 10
+UNREADABLE = "Label Studio itself answers 500 where the text or an answer is to be shown; it may hold half a character"
 
 
 @dataclass(frozen=True)
@@ -108,39 +109,58 @@ class Failure:
 
 @dataclass(frozen=True)
 class LeftOutTasks:
-    """Tasks with an answer that nothing can be learned from, for one reason.
+    """Tasks with an answer that nothing can be learned from, or without a text that can be read, for one reason.
 
     Attributes:
         reason: completes "left out, because …".
         tasks: number of tasks.
         first: the first task ids.
+        are_answered: they have an answer.
     """
 
     reason: str
     tasks: int
     first: tuple[int, ...]
+    are_answered: bool = True
 
     @property
     def sentence(self) -> str:
-        """Which tasks have such an answer, and why it is left out."""
+        """Which tasks have such an answer, or no text that can be read, and why they are left out."""
         named = ", ".join(map(str, self.first)) + (" and others" if self.tasks > len(self.first) else "")
+        if not self.are_answered:
+            left_out = f"task {named} is" if self.tasks == 1 else f"{self.tasks} tasks ({named}) are"
+            return f"{left_out} left out, because {self.reason}"
         tasks = f"task {named} has an answer" if self.tasks == 1 else f"{self.tasks} tasks ({named}) have an answer"
         return f"{tasks} that is not learned from, because {self.reason}"
 
+    @property
+    def mend(self) -> str:
+        """What to do about them."""
+        if not self.are_answered:
+            return "delete these tasks in Label Studio, and import their texts anew; all others are read"
+        return "correct or delete these answers; all others are learned from"
 
-def summarise(left_out: Iterable[LeftOut]) -> tuple[LeftOutTasks, ...]:
-    """Count the tasks of each reason, the commonest reasons first; beyond MOST_REASONS, the others are one."""
+
+def summarise(left_out: Iterable[LeftOut], unreadable: Collection[int] = ()) -> tuple[LeftOutTasks, ...]:
+    """Count the tasks of each reason, the commonest reasons first; beyond MOST_REASONS, the others are one.
+
+    Args:
+        left_out: answers that nothing can be learned from.
+        unreadable: tasks that Label Studio itself fails to show; they come first.
+    """
+    unread = (_tasks(UNREADABLE, unreadable, are_answered=False),) if unreadable else ()
     by_reason: dict[str, dict[int, None]] = {}
     for left in left_out:
         by_reason.setdefault(left.reason, {})[left.task_id] = None
     ranked = sorted(by_reason.items(), key=lambda reason: -len(reason[1]))
     shown = [_tasks(reason, task_ids) for reason, task_ids in ranked[:MOST_REASONS]]
     others = {task_id: None for _, task_ids in ranked[MOST_REASONS:] for task_id in task_ids}
-    return (*shown, _tasks(f"of {len(ranked) - MOST_REASONS} other reasons", others)) if others else tuple(shown)
+    rest = (_tasks(f"of {len(ranked) - MOST_REASONS} other reasons", others),) if others else ()
+    return (*unread, *shown, *rest)
 
 
-def _tasks(reason: str, task_ids: Collection[int]) -> LeftOutTasks:
-    return LeftOutTasks(reason, len(task_ids), tuple(sorted(task_ids)[:NAMED_TASKS]))
+def _tasks(reason: str, task_ids: Collection[int], *, are_answered: bool = True) -> LeftOutTasks:
+    return LeftOutTasks(reason, len(task_ids), tuple(sorted(task_ids)[:NAMED_TASKS]), are_answered)
 
 
 @dataclass(frozen=True)

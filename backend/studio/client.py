@@ -1,15 +1,14 @@
 """All requests to Label Studio: projects, tasks, predictions, annotations, webhooks, ML backends, tabs."""
 
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 
-from backend.errors import PublicationError
+from backend.errors import LabelStudioUnreachableError, PublicationError
 from backend.settings import Settings
 from backend.studio.answers import (
     COLUMNS,
@@ -24,34 +23,24 @@ from backend.studio.answers import (
     PROJECT,
     PROJECT_PAGE,
     TABS,
-    TASK_PAGE,
     VERSION_COUNTS,
     WEBHOOKS,
     Column,
     MLBackendAnswer,
     StoredPrediction,
     Tab,
-    TaskPage,
     Webhook,
 )
 from backend.studio.faults import own_words
 from backend.studio.marks import run_of
-from backend.studio.records import AnnotatedTask, MLBackend, Project, Task, read_annotated, read_backend, read_task
+from backend.studio.records import AnnotatedTask, MLBackend, Project, Task, read_annotated, read_backend
 from backend.studio.sending import Sender, is_gone
+from backend.studio.task_list import TaskList
 from model.progress import Progress
 
-TASKS_A_PAGE = 1000
 # An import locks Label Studio's database for 0.7 ms for each prediction, and annotators wait for the lock.
 PREDICTIONS_AN_IMPORT = 250
 SAMPLING = "Uncertainty sampling"
-# The fields that a round reads. Label Studio answers in a third of the time that whole tasks take.
-_TASK_FIELDS = "id,data,is_labeled,total_annotations,cancelled_annotations,updated_at"
-# Label Studio wants the fields of annotations in the same list as the fields of tasks.
-_ANNOTATED_FIELDS = f"{_TASK_FIELDS},annotations,result,completed_by,ground_truth,was_cancelled"
-# Ids are part of the URL. Some servers cut a URL at 4 kB, and larger requests are no faster.
-_IDS_A_REQUEST = 200
-# The format of times in a filter.
-_TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 # Without the counts for which Label Studio reads every task of the project.
 _PROJECT_FIELDS = (
     "id,title,description,label_config,created_at,model_version,sampling,"
@@ -78,6 +67,7 @@ class LabelStudioClient:
             retries: how often a request is repeated; None for RETRIES.
         """
         self._sender = Sender(settings, timeout_s, retries)
+        self._task_list = TaskList(self._sender)
 
     def __enter__(self) -> "LabelStudioClient":
         return self
@@ -131,7 +121,19 @@ class LabelStudioClient:
             project_id: the project.
             controls: names of the controls whose answers are read.
         """
-        return [read_annotated(raw, controls) for raw in self._export(project_id)]
+        try:
+            return [read_annotated(raw, controls) for raw in self._export(project_id)]
+        except LabelStudioUnreachableError:
+            # Label Studio exports no task where it fails to show one; the list of tasks goes around that one.
+            return [task for page in self._annotated_pages(project_id, controls) for task in page]
+
+    def _annotated_pages(self, project_id: int, controls: Collection[str]) -> Iterator[list[AnnotatedTask]]:
+        for page in self.tasks(project_id):
+            answered = [task.task_id for task in page if task.annotation_count]
+            for tasks in self.tasks_by_id(project_id, answered, controls):
+                yield [
+                    AnnotatedTask(task.task_id, task.data, task.annotations or ()) for task in tasks if task.is_readable
+                ]
 
     def _export(self, project_id: int) -> list[dict[str, Any]]:
         path = f"api/projects/{project_id}/export?export_type=JSON&download_all_tasks=false"
@@ -145,14 +147,7 @@ class LabelStudioClient:
             above: only tasks with greater ids.
             since: only tasks that changed at this time or later, by Label Studio's clock.
         """
-        changed = [_filter("updated_at", "greater_or_equal", "Datetime", _filter_time(since))] if since else []
-        left = 1
-        while left > 0:
-            page, total = self._listed(project_id, [_filter("id", "greater", "Number", above), *changed])
-            if not page:
-                return
-            yield page
-            above, left = page[-1].task_id, total - len(page)
+        return self._task_list.pages(project_id, above, since)
 
     def tasks_by_id(
         self, project_id: int, task_ids: Collection[int], controls: Collection[str]
@@ -164,31 +159,11 @@ class LabelStudioClient:
             task_ids: ids of the tasks.
             controls: names of the controls whose answers are read.
         """
-        wanted = sorted(task_ids)
-        for start in range(0, len(wanted), _IDS_A_REQUEST):
-            chosen = [_filter("id", "in_list", "List", wanted[start : start + _IDS_A_REQUEST])]
-            page, _ = self._listed(project_id, chosen, controls)
-            yield page
+        return self._task_list.by_id(project_id, task_ids, controls)
 
     def last_change(self, project_id: int) -> datetime | None:
         """Return the latest change of any task of the project, by Label Studio's clock; None without tasks."""
-        query = {"ordering": ["-tasks:updated_at"]}
-        answer = self._task_list(project_id, query, page_size=1, fields="task_only", include="id,updated_at")
-        return datetime.fromisoformat(answer.tasks[0]["updated_at"]) if answer.tasks else None
-
-    def _listed(
-        self, project_id: int, filters: Sequence[Mapping[str, Any]], controls: Collection[str] = ()
-    ) -> tuple[list[Task], int]:
-        """Read the first page of filtered tasks and the count over all pages; controls add annotations."""
-        query = {"filters": {"conjunction": "and", "items": list(filters)}, "ordering": ["tasks:id"]}
-        fields = {"fields": "all", "include": _ANNOTATED_FIELDS} if controls else {"include": _TASK_FIELDS}
-        answer = self._task_list(project_id, query, page_size=TASKS_A_PAGE, **fields)
-        return [read_task(raw, controls) for raw in answer.tasks], answer.total
-
-    def _task_list(self, project_id: int, query: Mapping[str, Any], **params: Any) -> TaskPage:
-        """Read a page of the task list as JSON. The SDK's own method validates every field, which is slow."""
-        named = urlencode({"project": project_id, "query": json.dumps(query), **params})
-        return self._sender.read(f"api/tasks/?{named}", f"the tasks of project {project_id}", TASK_PAGE)
+        return self._task_list.last_change(project_id)
 
     def prediction_ids(self, project_id: int, model_versions: Collection[str]) -> list[int]:
         """Return the ids of predictions of some model versions.
@@ -421,12 +396,3 @@ class LabelStudioClient:
         if response.status_code == HTTPStatus.UNAUTHORIZED or not own_words(response):
             self._sender.answer(what, response, IDENTIFIED)
         return response
-
-
-def _filter(column: str, operator: str, kind: str, value: Any) -> dict[str, Any]:
-    """Build a condition in the Data Manager's filter format."""
-    return {"filter": f"filter:tasks:{column}", "operator": operator, "type": kind, "value": value}
-
-
-def _filter_time(time: datetime) -> str:
-    return time.astimezone(UTC).strftime(_TIME_FORMAT)

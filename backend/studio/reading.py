@@ -58,6 +58,7 @@ class Reading:
         self._on_progress = on_progress
         self._controls = [question.control for question in questions]
         self._facts = store.facts()
+        self._unreadable = set(self._facts.get("unreadable", ()))
 
     def catch_up(self, changed: Collection[int], are_all_named: bool, is_thorough: bool = False) -> None:
         """Read the tasks that changed since the last reading.
@@ -70,6 +71,8 @@ class Reading:
         reason = self._reason_to_read_all(is_thorough) or self._read_changes(changed, are_all_named)
         if reason:
             self._read_anew(reason)
+        elif sorted(self._unreadable) != self._facts.get("unreadable", []):
+            self._store.note({"unreadable": sorted(self._unreadable)})
 
     def _reason_to_read_all(self, is_thorough: bool) -> str:
         """Say why the stored tasks are of no use; empty if they are of use."""
@@ -109,6 +112,7 @@ class Reading:
         """Replace all stored tasks. Counts that differ even then are stored, and cause no further full read."""
         began, before = time.time(), self._project
         found = self._looked_at()
+        self._unreadable.clear()
         with self._store.anew():
             self._take(self._client.tasks(before.project_id), before.tasks)
             self._store.note({"stamp": _stamp(before), "read_at": began, "read_s": time.time() - began, **found})
@@ -118,6 +122,7 @@ class Reading:
                 self._read_uncounted()
             if not self._agrees(before, after):
                 self._store.note({"excess": [there - here for here, there in self._pairs(after)]})
+            self._store.note({"unreadable": sorted(self._unreadable)})
         log.info(
             "event=read_anew project=%d reason=%s tasks=%d seconds=%.1f",
             before.project_id,
@@ -139,7 +144,7 @@ class Reading:
         """Store pages of tasks, and read the annotations that are not stored."""
         done = 0
         for page in pages:
-            self._store.put(self._stored(task) for task in page)
+            self._put(page)
             self._read_named([task.task_id for task in page if self._wants_annotations(task)])
             done += len(page)
             self._on_progress(done, max(done, total))
@@ -153,10 +158,16 @@ class Reading:
         """Read tasks with their annotations, and remove the tasks that Label Studio has deleted."""
         left = set(task_ids)
         for page in self._client.tasks_by_id(self._project.project_id, left, self._controls):
-            self._store.put(self._stored(task) for task in page)
+            self._put(page)
             left -= {task.task_id for task in page}
         if left:
             self._store.remove(left)
+            self._unreadable -= left
+
+    def _put(self, page: Collection[Task]) -> None:
+        self._store.put(self._stored(task) for task in page)
+        self._unreadable -= {task.task_id for task in page}
+        self._unreadable |= {task.task_id for task in page if not task.is_readable}
 
     def _stored(self, task: Task) -> StoredTask:
         text = read_text(self._questions, task.data)

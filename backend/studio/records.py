@@ -74,6 +74,7 @@ class Task:
         updated_at: latest change of the task's data or annotations, by Label Studio's clock.
         annotation_count: number of annotations by Label Studio's counters, skipped annotations included.
         annotations: people's annotations; None if the request did not include annotations.
+        is_readable: False if Label Studio itself fails to show the task; then `data` is empty.
     """
 
     task_id: int
@@ -83,6 +84,7 @@ class Task:
     updated_at: str = ""
     annotation_count: int = 0
     annotations: tuple[Annotation, ...] | None = None
+    is_readable: bool = True
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import httpx
 from label_studio_sdk import LabelStudio
 from label_studio_sdk.core.api_error import ApiError
+from label_studio_sdk.core.request_options import RequestOptions
 from pydantic import TypeAdapter
 
 from backend.errors import TokenRefusedError
@@ -54,11 +55,12 @@ class Sender:
         """Close the connections."""
         self._http.close()
 
-    def send(self, method: str, path: str, what: str, body: Any = None) -> httpx.Response:
+    def send(self, method: str, path: str, what: str, body: Any = None, retries: int | None = None) -> httpx.Response:
         """Send a request with the SDK's authentication and retries. The SDK's own methods check no answer's form."""
+        options: RequestOptions = {} if retries is None else {"max_retries": retries}
         with named_faults(self._address, what):
             response: httpx.Response = self._client._client_wrapper.httpx_client.request(
-                path, base_url=self._address.url, method=method, json=body
+                path, base_url=self._address.url, method=method, json=body, request_options=options
             )
             return response
 
@@ -66,9 +68,9 @@ class Sender:
         """Read the JSON of an answer; a refusal, or JSON of another form, is an error."""
         return read_answer(self._address, what, response, form)
 
-    def read(self, path: str, what: str, form: TypeAdapter[T]) -> T:
+    def read(self, path: str, what: str, form: TypeAdapter[T], retries: int | None = None) -> T:
         """Read something."""
-        return self.answer(what, self.send("GET", path, what), form)
+        return self.answer(what, self.send("GET", path, what, retries=retries), form)
 
     def read_of(self, project_id: int, path: str, what: str, form: TypeAdapter[T]) -> T:
         """Read something of a project; Label Studio's own 404 means that there is no such project."""

@@ -127,6 +127,41 @@ def test_a_project_deleted_while_connected_does_not_stop_another(
     until_published(owner, quick, other, model=1)
 
 
+def test_a_text_that_label_studio_takes_and_cannot_show_stops_nothing_and_is_named(
+    owner: Person, quick: BackendServer, title: str, tmp_path: Path
+) -> None:
+    gold = reviews(8)
+    project_id = owner.create_project(title, CONFIG)
+    owner.connect(project_id, quick.url, retrain_every=4)
+    owner.import_texts(project_id, list(gold)[:4])
+    # JSON's name for half of a character. httpx would not send the character itself.
+    half, header = b'[{"text": "\\ud800 half"}]', {"Content-Type": "application/json"}
+    for _ in range(2):
+        answer = owner.http.post(f"/api/projects/{project_id}/import", content=half, headers=header)
+        assert answer.status_code == 201, answer.text
+    owner.import_texts(project_id, list(gold)[4:])
+    until_published(owner, quick, project_id)
+    listed = owner.call("GET", "/api/tasks/", project=project_id, include="id")["tasks"]
+    first, second = sorted(task["id"] for task in listed)[4:6]
+    # An answer to one of them keeps Label Studio from exporting any.
+    owner.annotate(first, "pos")
+
+    owner.label_next(project_id, gold, 4)
+    until_published(owner, quick, project_id, model=1)
+    status = quick.until(project_id, lambda status: status["labels"] == 4, "four labels")
+    (left,) = status["left_out"]
+    assert (left["tasks"], left["first"], left["are_answered"]) == (2, [first, second], False)
+    asked = quick.command("doctor", "--project", str(project_id), "--url", quick.url)
+    assert f"2 tasks ({first}, {second}) are left out, because Label Studio itself answers 500" in asked.stdout
+    exported = quick.command("export", "--project", str(project_id), "--out", str(tmp_path / "labels.jsonl"))
+    assert exported.returncode == 0, exported.stderr
+    assert len((tmp_path / "labels.jsonl").read_text().splitlines()) == 4
+
+    for task_id in (first, second):
+        owner.call("DELETE", f"/api/tasks/{task_id}/")
+    quick.until(project_id, lambda status: not status["left_out"], "the tasks to be forgotten")
+
+
 def test_odd_texts_are_served_last_or_cut_and_stop_nothing(owner: Person, quick: BackendServer, title: str) -> None:
     gold = reviews(8)
     project_id = owner.create_project(title, CONFIG)

@@ -33,7 +33,7 @@ def look_at_folder(settings: Settings, name: str, folder: ProjectFolder) -> Iter
         yield Finding(name, record.no_text.sentence, mend)
     yield from look_at_llm_answers(settings, name, record)
     for left in record.left_out if record else ():
-        yield Finding(name, left.sentence, "correct or delete these answers; all others are learned from")
+        yield Finding(name, left.sentence, left.mend)
     yield from _waiting(name, folder)
     yield from look_at_tab(name, folder)
     yield from look_at_files(name, folder)

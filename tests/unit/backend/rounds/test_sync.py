@@ -98,6 +98,20 @@ def test_most_tasks_without_text_are_told_with_the_keys_that_there_are(studio, r
     assert read(1, 2, 3)[0].no_text is None
 
 
+def test_tasks_that_label_studio_fails_to_show_are_remembered_until_they_can_be_read_or_are_deleted(studio, read):
+    studio.fail_to_show(2, 3, 5)
+    assert read()[0].unreadable == (2, 3, 5)
+    assert texts(read()[0])[2] == ""
+    studio.edit(2, "bad film")
+    synced, _ = read(2)
+    assert synced.unreadable == (3, 5)
+    assert texts(synced)[2] == "bad film"
+    studio.delete(3)
+    assert read(3)[0].unreadable == (5,)
+    studio.delete(5)
+    assert read(are_all_named=False)[0].unreadable == ()
+
+
 def test_answers_that_cannot_be_used_are_left_out(studio, read):
     studio.edit(2, "  ")
     studio.annotate(2)
