@@ -225,7 +225,7 @@ class Collector:
         """Yield every metric, also those that no project has a value of."""
         rounds = self._service.rounds
         yield GaugeMetricFamily("shortlist_rounds_waiting", "Rounds that wait for a worker.", rounds.length())
-        yield GaugeMetricFamily("shortlist_workers", "Workers that live, helpers among them.", rounds.living_workers())
+        yield GaugeMetricFamily("shortlist_workers", "Living workers that run rounds.", rounds.living_workers())
         ids = known_projects(self._service.settings.model_dir)
         found = [status_or_fault(self._service, project_id) for project_id in ids]
         statuses = [status for status in found if not isinstance(status, Exception)]

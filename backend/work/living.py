@@ -12,7 +12,7 @@ from typing import Any
 
 from redis import Redis
 from rq.worker import SimpleWorker
-from rq.worker_registration import REDIS_WORKER_KEYS
+from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 
 WORKER_KEY = SimpleWorker.redis_worker_namespace_prefix
 _PREFIX = "shortlist-"
@@ -25,13 +25,14 @@ def own_name() -> str:
     return f"{_PREFIX}{machine()}-{socket.gethostname()}-{os.getpid()}"
 
 
-def known_workers(redis: Redis) -> list[str]:
+def known_workers(redis: Redis, queue: str = "") -> list[str]:
     """Names of all workers that take jobs of ours and stand in Redis, dead ones among them.
 
     Args:
         redis: where RQ keeps them.
+        queue: name of a queue, for the workers that take jobs from it alone; empty for all.
     """
-    raw: Any = redis.smembers(REDIS_WORKER_KEYS)
+    raw: Any = redis.smembers(WORKERS_BY_QUEUE_KEY % queue if queue else REDIS_WORKER_KEYS)
     # A stranger's key need not be text.
     keys = sorted({key.decode(errors="replace") for key in raw})
     return [key.removeprefix(WORKER_KEY) for key in keys if key.startswith(WORKER_KEY + _PREFIX)]

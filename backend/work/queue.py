@@ -344,9 +344,9 @@ class RoundQueue:
             return bool(started and self.redis.exists(*(turn_key(int(found[1])) for found in started)))
 
     def living_workers(self) -> int:
-        """Number of workers that live, this process left out; helpers are among them."""
+        """Number of living workers that run rounds; helpers and this process are left out."""
         with redis_errors():
-            return len(self.workers.others())
+            return len(self.workers.others(self.queue.name))
 
     def length(self) -> int:
         """Number of rounds that wait for a worker."""

@@ -48,9 +48,13 @@ class Workers:
         if self._is_worker:
             torch.set_num_threads(own_share(self.name, [self.name, *self.others()]))
 
-    def others(self) -> list[str]:
-        """Names of the other living workers that take jobs of ours."""
-        return living(self._redis, (name for name in known_workers(self._redis) if name != self.name))
+    def others(self, queue: str = "") -> list[str]:
+        """Names of the other living workers that take jobs of ours.
+
+        Args:
+            queue: name of a queue, for the workers that take jobs from it alone; empty for all.
+        """
+        return living(self._redis, (name for name in known_workers(self._redis, queue) if name != self.name))
 
     def run_again(self, queues: Sequence[JsonQueue]) -> None:
         """Let RQ put the jobs of killed workers back on their queues, or fail those that were put back too often.

@@ -442,6 +442,19 @@ def test_a_worker_is_alive_for_seconds_after_its_last_sign_and_not_after_its_end
     assert other.others() == []
 
 
+def test_a_helper_is_no_worker_that_runs_rounds(redis: Redis) -> None:
+    settings = Settings(redis_url=f"unix://{redis.connection_pool.connection_kwargs['path']}")
+    rounds, other = RoundQueue(open_redis(settings)), RoundQueue(redis)
+    other.workers.name += "0"
+    helper = rq_worker(rounds, settings, is_helper=True)
+    helper.register_birth()
+    assert other.workers.others() == [rounds.workers.name]
+    assert other.living_workers() == 0
+    helper.register_death()
+    rq_worker(rounds, settings).register_birth()
+    assert other.living_workers() == 1
+
+
 # The same over HTTP, with the worker that `serve` runs.
 
 
