@@ -176,9 +176,9 @@ def _read_annotation(raw: Mapping[str, Any], controls: Collection[str]) -> Annot
 def _said(result: Sequence[Mapping[str, Any]], controls: Collection[str]) -> tuple[ResultItem, ...]:
     """Return the result items of some controls, in the given order; a relation between items has no control."""
     return tuple(
-        ResultItem(str(item["from_name"]), str(item.get("type")), _value(item.get("value")))
+        ResultItem(str(name), str(item.get("type")), _value(item.get("value")))
         for item in result
-        if str(item.get("from_name")) in controls
+        if (name := item.get("from_name")) is not None and str(name) in controls
     )
 
 

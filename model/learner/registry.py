@@ -19,6 +19,7 @@ import torch
 from safetensors import SafetensorError
 
 from model.encoder.classifier import load_classifier, save_classifier
+from model.encoder.processor import is_out_of_memory
 from model.errors import VersionError
 from model.files.checksums import sha256_of
 from model.files.damage import BROKEN, read_or_set_aside
@@ -239,4 +240,6 @@ def _read_back(folder: Path) -> None:
     try:
         load_classifier(folder)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        if is_out_of_memory(error):
+            raise
         raise VersionError(f"the new model version cannot be read back ({error}): is the disk full?") from error

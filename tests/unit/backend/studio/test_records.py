@@ -29,7 +29,7 @@ def test_an_annotator_is_one_person_however_the_export_names_them(who):
 
 @pytest.mark.parametrize("raw", [{}, {"result": None}, {"result": [{}]}, {"result": [{"type": "choices"}]}], ids=repr)
 def test_an_annotation_that_says_nothing_has_no_labels(raw):
-    (annotation,) = read_annotations([raw], ["sentiment"])
+    (annotation,) = read_annotations([raw], ["sentiment", "None"])
     assert annotation.result == ()
     assert not annotation.is_skipped
 

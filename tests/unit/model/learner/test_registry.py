@@ -171,6 +171,15 @@ def test_a_version_that_cannot_be_read_back_is_refused(registry, write, encoder)
     assert registry.numbers() == []
 
 
+def test_a_version_for_which_memory_is_too_short_is_not_blamed_on_the_disk(registry, write, monkeypatch):
+    def lack(_: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    monkeypatch.setattr("model.learner.registry.load_classifier", lack)
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        write()
+
+
 def test_the_oldest_versions_are_dropped_and_their_numbers_never_given_again(registry, write):
     for _ in range(KEPT_VERSIONS + 2):
         registry.point(write().number)
