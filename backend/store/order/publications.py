@@ -31,8 +31,9 @@ class Publications:
     """The order in use of one project."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._head = Document[Publication | None](folder / _HEAD_NAME, _HEAD, None)
+        # SQLite opens a table by its URI, which holds an absolute path.
+        self._folder = folder.absolute()
+        self._head = Document[Publication | None](self._folder / _HEAD_NAME, _HEAD, None)
 
     def current(self) -> Publication | None:
         """Read the head of the order in use; None before the first order."""
@@ -122,4 +123,4 @@ class Publications:
         )
 
     def _file(self, publication: Publication) -> Path:
-        return self._folder.absolute() / f"order-{publication.number}.sqlite"
+        return self._folder / f"order-{publication.number}.sqlite"

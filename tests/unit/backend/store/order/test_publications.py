@@ -1,6 +1,7 @@
 import json
 import sqlite3
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -80,6 +81,14 @@ def test_reasons_of_any_script_and_length_are_read_as_they_were_written(publicat
     publications.write(a_publication(3), some_places(3, reasons_N=reasons))
     with publications.open() as order:
         assert tuple(place.reason for place in order.places()) == reasons
+
+
+def test_an_order_in_a_folder_that_is_named_from_here_is_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    publications = Publications(Path("data/5"))
+    publications.write(a_publication(3), some_places(3))
+    with publications.open() as order:
+        assert [place.task_id for place in order.places()] == [10, 11, 12]
 
 
 def test_the_last_publication_is_the_one_in_use_and_the_tables_of_others_are_dropped(publications, tmp_path):
