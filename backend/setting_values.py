@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -152,6 +153,8 @@ LabelStudioUrl = Annotated[str, BeforeValidator(_label_studio_url)]
 ProxyUrl = Annotated[SecretStr, BeforeValidator(_proxy_url)]
 Key = Annotated[SecretStr | None, BeforeValidator(_key)]
 BindAddress = Annotated[str, BeforeValidator(_bind_address)]
+# A process, or SQLite, that is told a relative path may start from another folder.
+Folder = Annotated[Path, AfterValidator(Path.absolute)]
 Credential = Annotated[str, AfterValidator(_utf_8)]
 SecretCredential = Annotated[SecretStr, BeforeValidator(_utf_8)]
 AutoOrOff = Annotated[Literal["auto", "off"], BeforeValidator(_lower)]

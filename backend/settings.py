@@ -21,6 +21,7 @@ from backend.setting_values import (
     ColdStartName,
     Credential,
     ExploreShare,
+    Folder,
     HookNames,
     HttpUrl,
     Key,
@@ -167,7 +168,7 @@ class Settings(_ProviderKeys):
     allow_anonymous: bool = Field(default=False, validation_alias="ALLOW_ANONYMOUS")
     allowed_hosts: str = Field(default="", validation_alias="ALLOWED_HOSTS")
     rate_limit: float = Field(default=100.0, ge=0, le=1_000_000, validation_alias="RATE_LIMIT")
-    model_dir: Path = Field(default=Path("./data"), validation_alias="MODEL_DIR")
+    model_dir: Folder = Field(default=Path("./data"), validation_alias="MODEL_DIR", validate_default=True)
     redis_url: str | None = Field(default=None, repr=False, pattern=r"^(rediss?|unix)://", validation_alias="REDIS_URL")
     redis_password: SecretStr | None = Field(default=None, validation_alias="REDIS_PASSWORD")
     basic_auth_user: Credential | None = Field(default=None, validation_alias="BASIC_AUTH_USER")

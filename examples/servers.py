@@ -146,7 +146,9 @@ def backend_server(model_dir: Path, settings: Mapping[str, str], port: int = 0) 
         port: the port to listen on if it is free.
     """
     port = free_port(port)
-    environment = clean_environment({**settings, "MODEL_DIR": str(model_dir.resolve()), "PORT": str(port)})
+    # Relative to the folder that the program starts in, as the default ./data is.
+    folder = os.path.relpath(model_dir, ROOT)
+    environment = clean_environment({**settings, "MODEL_DIR": folder, "PORT": str(port)})
     with _server("The backend", [sys.executable, "-m", "backend", "serve"], environment, model_dir, port) as server:
         yield server
 

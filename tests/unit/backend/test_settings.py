@@ -199,6 +199,12 @@ ALIASES = {
 }
 
 
+def test_a_relative_model_dir_starts_at_the_folder_that_the_program_starts_in(load, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert load().model_dir == tmp_path / "data"
+    assert load(MODEL_DIR="../elsewhere").model_dir == tmp_path / "../elsewhere"
+
+
 @pytest.mark.usefixtures("logging_as_it_was")
 @pytest.mark.parametrize("name", EFFECTS)
 def test_every_setting_changes_something(load, name, tmp_path):
