@@ -17,6 +17,7 @@ from backend.settings import Settings
 from backend.work.queue import RoundQueue
 from backend.work.redis_access import redis_url, server_version
 from examples.servers import clean_environment, free_port
+from tests.faults.test_commands import as_nobody
 from tests.faults.test_state_files import DAMAGES
 from tests.servers import eventually, run_backend
 
@@ -89,6 +90,34 @@ def test_a_redis_whose_files_somebody_deletes_is_replaced_by_one_that_is_reached
         assert redis_url(Settings(model_dir=model_dir)) == url
         assert (model_dir / "redis").stat().st_mode & 0o777 == 0o700
         RoundQueue(Redis.from_url(url)).request(7)
+
+
+def test_a_redis_whose_folder_was_away_for_a_while_is_reached_and_has_what_it_had(tmp_path):
+    model_dir, away = tmp_path / "data", tmp_path / "away"
+    with watched_redis(model_dir) as (url, redis):
+        redis.restart_if_dead()
+        Redis.from_url(url).set("key", "kept")
+        for move in (lambda: model_dir.rename(away), lambda: (shutil.rmtree(model_dir), away.rename(model_dir))):
+            move()
+            redis.restart_if_dead()
+            eventually(lambda: _answers(url), "a Redis that answers", 20.0)
+            redis.restart_if_dead()
+        assert Redis.from_url(url).get("key") == b"kept"
+
+
+def test_a_redis_outlives_that_its_folder_may_not_be_entered_for_a_while(tmp_path):
+    model_dir = tmp_path / "data"
+    with watched_redis(model_dir) as (url, redis):
+        redis.restart_if_dead()
+        Redis.from_url(url).set("key", "kept")
+        model_dir.chmod(0o000)
+        try:
+            with as_nobody():
+                redis.restart_if_dead()
+        finally:
+            model_dir.chmod(0o700)
+        redis.restart_if_dead()
+        assert Redis.from_url(url).get("key") == b"kept"
 
 
 def _answers(url: str) -> bool:

@@ -76,7 +76,7 @@ def watched_redis(model_dir: Path) -> Iterator[tuple[str, Child]]:
 
 
 class _PrivateRedis(Child):
-    """The process of the private Redis. Where somebody deletes its folder, it is replaced: nobody could reach it."""
+    """The process of the private Redis; replaced where somebody deletes or moves its folder: nobody reaches it then."""
 
     def __init__(self, program: Path, model_dir: Path, path: Path) -> None:
         """Describe the process.
@@ -89,21 +89,37 @@ class _PrivateRedis(Child):
         super().__init__("redis", redis_command(program, _own_folder(model_dir), path), os.environ)
         self._model_dir = model_dir
         self._path = path
-        self._was_there = False
+        self._socket: tuple[int, int] | None = None
 
     def restart_if_dead(self) -> None:
-        """Start it again if it ended, or if its socket was deleted, in a new folder if that was deleted, too."""
-        is_there = self._path.exists()
-        if self._was_there and not is_there and self.is_alive():
+        """Start it again if it ended, or if its socket was deleted or replaced, in a new folder if that was deleted."""
+        socket = self._found()
+        if self._socket is not None and socket != self._socket and self.is_alive():
             log.error("event=deleted file=%s", self._path)
             self.stop()
         if not self.is_alive():
+            socket = None
             # A full or missing disk ends no `serve`: the next look tries again.
             with suppress(OSError):
                 _own_folder(self._model_dir)
+                # An old socket would pass for the new one until Redis replaces it.
+                discard(self._path)
                 write_whole(self._model_dir / REDIS_ADDRESS, f"{_UNIX}{self._path}".encode())
         super().restart_if_dead()
-        self._was_there = is_there
+        self._socket = socket
+
+    def _found(self) -> tuple[int, int] | None:
+        """Device and number of the socket's file; None if there is no file.
+
+        Where this user may not look, or the disk refuses, the file passes for unchanged.
+        """
+        try:
+            found = self._path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError:
+            return self._socket
+        return found.st_dev, found.st_ino
 
 
 def _own_folder(model_dir: Path) -> Path:
