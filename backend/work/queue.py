@@ -9,7 +9,7 @@ A project's errand, which somebody asked for on its page, waits in the same queu
 
 import re
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -62,6 +62,7 @@ class RoundQueue:
         self.workers = Workers(redis)
         self._function = function
         self._suspects: set[int] = set()
+        self._missed: set[str] = set()
 
     def ping(self) -> None:
         """Raise RedisUnavailableError unless Redis answers."""
@@ -208,7 +209,7 @@ class RoundQueue:
             return turn if turn.take() else None
 
     def look_after(self, project_ids: Iterable[int]) -> None:
-        """Repair what killed workers left: put their jobs back, and queue rounds whose jobs are lost.
+        """Repair what killed workers left: put their jobs back, and queue rounds and errands whose jobs are lost.
 
         Every worker calls this each few seconds.
 
@@ -221,8 +222,13 @@ class RoundQueue:
         with redis_errors():
             self.workers.run_again([self.queue, self.parts])
             self.workers.free_scheduler(self.queue)
+            projects = list(project_ids)
             # A worker takes a job from the queue a moment before it says that it runs it.
-            idle = {project_id for project_id in project_ids if self._is_forgotten(project_id)}
+            missed = {job_id for project_id in projects for job_id in self._missing(project_id)}
+            for job_id in missed & self._missed:
+                self.queue.push_job_id(job_id)
+            self._missed = missed - self._missed
+            idle = {project_id for project_id in projects if self._is_forgotten(project_id)}
             for project_id in idle & self._suspects:
                 self._start_anew(project_id)
             self._suspects = idle - self._suspects
@@ -270,6 +276,17 @@ class RoundQueue:
             or self.redis.zscore(self.queue.scheduled_job_registry.key, job_id) is not None
             for job_id in job_ids(project_id)
         )
+
+    def _missing(self, project_id: int) -> Iterator[str]:
+        """Yield a project's jobs that pass for waiting and are in no queue.
+
+        A worker took such a job, and was killed, or Redis refused, before the worker could say that it runs the job.
+        """
+        jobs = (*job_ids(project_id), errand_id(project_id))
+        waiting = [job for job, status in zip(jobs, self.statuses(jobs), strict=True) if status == JobStatus.QUEUED]
+        if waiting:
+            held = {*self.queue.job_ids, *(job_id for job_id, _ in self.queue.started())}
+            yield from (job_id for job_id in waiting if job_id not in held)
 
     def _start_anew(self, project_id: int) -> None:
         """Delete the records of jobs that nobody will run, and queue another."""

@@ -352,6 +352,36 @@ def test_a_job_that_a_killed_worker_took_along_is_queued_again_by_any_living_wor
     assert _performed == [7]
 
 
+def test_a_job_that_a_killed_worker_took_along_passes_for_waiting_for_seconds_alone_though_nobody_asks(
+    redis: Redis,
+) -> None:
+    """The periodic look at a project asks for nothing: no label would ever show that its job is lost."""
+    queue = _queue(redis)
+    queue.request_later(7, 0.0)
+    queue.enqueue_due()
+    [taken] = queue.queue.job_ids
+    queue.queue.remove(taken)
+    assert queue.state(7).state == "queued"
+
+    for _ in range(3):
+        queue.look_after([7])
+
+    assert queue.queue.job_ids == [taken]
+    _work_off(queue)
+    assert (_performed, queue.state(7).state) == ([7], "idle")
+
+
+def test_an_errand_that_a_killed_worker_took_along_is_queued_again_by_any_living_worker(redis: Redis) -> None:
+    queue = _queue(redis)
+    queue.request_errand(7)
+    queue.queue.remove("errand-7")
+
+    for _ in range(3):
+        queue.look_after([7])
+
+    assert queue.queue.job_ids == ["errand-7"]
+
+
 def test_a_round_that_runs_or_failed_is_not_queued_again(redis: Redis) -> None:
     def perform(job: Job) -> None:
         turn = queue.begin(job)
