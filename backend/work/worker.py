@@ -6,7 +6,7 @@ While no round waits, it embeds parts of other workers' rounds.
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Event, Thread
@@ -167,10 +167,34 @@ def _ticking(worker: _Worker, rounds: RoundQueue, settings: Settings) -> Iterato
         thread.join()
 
 
+def look_at_projects(rounds: RoundQueue, settings: Settings, seen: Set[int]) -> Set[int]:
+    """See that each project has a round soon.
+
+    A project that was there before has a round at once: somebody may have deleted its folder, and Label Studio alone
+    knows whether the project is still connected.
+
+    Args:
+        rounds: the queue of rounds.
+        settings: the settings.
+        seen: the projects that were there before.
+
+    Returns:
+        The projects that are there now.
+
+    Raises:
+        RedisUnavailableError: Redis does not answer.
+    """
+    known = set(known_projects(settings.model_dir))
+    rounds.look_at(known, LOOK_EVERY_S / 2)
+    rounds.look_at(seen - known, 0.0)
+    return known
+
+
 def _tick(worker: _Worker, rounds: RoundQueue, settings: Settings, over: Event) -> None:
     # RQ would fork a process for its scheduler; the fork would carry torch and all its memory.
     scheduler = RQScheduler([rounds.queue], rounds.redis, logging_level="WARNING", name=rounds.workers.name)
     renewed_s = looked_s = time.monotonic()
+    seen: Set[int] = frozenset()
     while not over.wait(_TICK_S):
         try:
             if scheduler.acquire_locks():  # type: ignore[no-untyped-call]
@@ -181,7 +205,7 @@ def _tick(worker: _Worker, rounds: RoundQueue, settings: Settings, over: Event) 
                 rounds.look_after(known_projects(settings.model_dir))
             if time.monotonic() - looked_s >= LOOK_EVERY_S / 2:
                 looked_s = time.monotonic()
-                rounds.look_at(known_projects(settings.model_dir), LOOK_EVERY_S / 2)
+                seen = look_at_projects(rounds, settings, seen)
         except (RedisError, RedisUnavailableError) as error:
             log.warning("event=redis_unavailable reason=%s", error)
         except Exception:

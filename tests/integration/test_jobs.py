@@ -1,6 +1,7 @@
 """Rounds that wait and run, on a real Redis: bursts, turns, retries, and workers that are killed."""
 
 import os
+import shutil
 import signal
 import socket
 import threading
@@ -21,6 +22,8 @@ from rq.job import Job, JobStatus
 from backend.applying import errands
 from backend.rounds import performing
 from backend.settings import Settings
+from backend.store.connection import Connection
+from backend.store.project_folder import ProjectFolder
 from backend.store.sync_record import MOST_NAMED
 from backend.work.classifiers import Classifiers
 from backend.work.forgetting import knows, without_rounds
@@ -30,7 +33,7 @@ from backend.work.queue import RoundQueue, deaths_of
 from backend.work.redis_access import open_redis
 from backend.work.requests import Requested, Requests
 from backend.work.turn import RETRY_DELAYS_S, Turn
-from backend.work.worker import WorkerProcess, rq_worker
+from backend.work.worker import WorkerProcess, look_at_projects, rq_worker
 from backend.work.workers import LEASE_S, Workers
 from examples.servers import Server, free_port
 from tests.annotators import Person, choices_config, reviews, until_published
@@ -350,6 +353,22 @@ def test_a_job_that_a_killed_worker_took_along_is_queued_again_by_any_living_wor
 
     _work_off(queue)
     assert _performed == [7]
+
+
+def test_a_project_whose_folder_somebody_deleted_has_one_more_round(redis: Redis, tmp_path: Path) -> None:
+    queue, settings = _queue(redis), Settings(model_dir=tmp_path)
+    folder = ProjectFolder(tmp_path, 7)
+    folder.connection.write(Connection("http://localhost:9090"))
+    seen = look_at_projects(queue, settings, set())
+    shutil.rmtree(folder.path)
+
+    seen = look_at_projects(queue, settings, seen)
+    queue.enqueue_due()
+    _work_off(queue)
+    assert _performed == [7]
+
+    look_at_projects(queue, settings, seen)
+    assert _scheduled(queue) == {}
 
 
 def test_a_job_that_a_killed_worker_took_along_passes_for_waiting_for_seconds_alone_though_nobody_asks(
