@@ -136,14 +136,24 @@ class Turn:
     def next_delay_s(self) -> int:
         """Return the seconds until the round should be tried again; they grow with each failure in a row.
 
-        Where Redis does not count, they are those after a first failure.
+        A round that somebody asked for before that time says nothing new: it waits for the rest of the time. Ten labels
+        in a second would otherwise make the longest wait of a fault that takes seconds. Where Redis does not count,
+        the seconds are those after a first failure.
         """
         try:
+            # Redis's own clock: those of different machines may differ.
+            now: Any = self._redis.time()
+            again_s: Any = self._redis.hget(self._record, "again_s")
+            left_s = int(again_s or 0) - int(now[0])
+            if 0 < left_s <= RETRY_DELAYS_S[-1]:
+                return left_s
             tries = int(self._redis.hincrby(self._record, "tries", 1))
+            delay_s = RETRY_DELAYS_S[min(tries, len(RETRY_DELAYS_S)) - 1]
+            self._redis.hset(self._record, "again_s", now[0] + delay_s)
         except RedisError as error:
             log.warning("event=tries_not_counted project=%d reason=%s", self.project_id, error)
-            tries = 1
-        return RETRY_DELAYS_S[min(tries, len(RETRY_DELAYS_S)) - 1]
+            return RETRY_DELAYS_S[0]
+        return delay_s
 
     def end(self, error: str = "", code: str = "", *, is_honoured: bool | None = None) -> None:
         """End the turn and record the result of the round. A lost turn records nothing.
@@ -172,7 +182,7 @@ class Turn:
             self._requests.take_away(self.requested)
         self._redis.hset(self._record, mapping={"error": error, "code": code})
         if not error:
-            self._redis.hdel(self._record, "tries")
+            self._redis.hdel(self._record, "tries", "again_s")
         try:
             self._lock.release()
         except LockError:

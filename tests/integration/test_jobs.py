@@ -32,7 +32,7 @@ from backend.work.jobs import JsonJob, JsonWorker
 from backend.work.queue import RoundQueue, deaths_of
 from backend.work.redis_access import open_redis
 from backend.work.requests import Requested, Requests
-from backend.work.turn import RETRY_DELAYS_S, Turn
+from backend.work.turn import RETRY_DELAYS_S, Turn, record_key
 from backend.work.worker import WorkerProcess, look_at_projects, rq_worker
 from backend.work.workers import LEASE_S, Workers
 from examples.servers import Server, free_port
@@ -279,11 +279,19 @@ def test_retries_come_later_each_time_until_a_round_goes_well(redis: Redis) -> N
     queue = _queue(redis)
     turn = _begin(queue)
 
-    delays = [turn.next_delay_s() for _ in range(6)]
+    delays = []
+    for _ in range(6):
+        delays.append(turn.next_delay_s())
+        redis.hset(record_key(7), "again_s", 0)  # the time has come
 
     assert delays == [*RETRY_DELAYS_S, RETRY_DELAYS_S[-1], RETRY_DELAYS_S[-1]]
     turn.end()
     assert turn.next_delay_s() == RETRY_DELAYS_S[0]
+
+
+def test_a_hundred_labels_during_a_fault_of_seconds_make_no_wait_of_minutes(redis: Redis) -> None:
+    turn = _begin(_queue(redis))
+    assert all(0 < turn.next_delay_s() <= RETRY_DELAYS_S[0] for _ in range(100))
 
 
 def _scheduled(queue: RoundQueue) -> dict[str, float]:
