@@ -217,7 +217,7 @@ def test_promote_uses_the_version_that_waits_and_says_so_where_none_does(
         folder.registry.write(made, one, TrainingConfig(encoder=small_encoder))
         if folder.registry.current() is None:
             folder.registry.point(1)
-    for command in ("promote", "rollback"):
+    for command in ("promote", "rollback", "prompt", "paste"):
         assert run_command(command, "--project", "8").stderr.startswith("unknown_project: project 8 is unknown here")
     none = run_command("promote", "--project", "1")
     assert (none.exit_code, none.stderr.startswith("not_waiting: no model version of project 1 waits")) == (1, True)

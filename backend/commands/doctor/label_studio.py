@@ -57,13 +57,21 @@ def _fault(error: LabelStudioError) -> Finding:
 
 def _as_seen_by(client: LabelStudioClient, settings: Settings, project_id: int | None, url: str) -> Iterator[Finding]:
     """Yield the findings that need a working API key."""
-    ids = [project_id] if project_id is not None else client.project_ids()
+    try:
+        ids = client.project_ids() if project_id is None else [client.project(project_id).project_id]
+    except UnknownProjectError as error:
+        yield _unknown(error)
+        return
     yield from _door(client, ids, url)
     for one in ids:
         try:
             yield from _project(settings, client, one, url)
         except UnknownProjectError as error:
-            yield Finding("project", str(error), "give --project an id that the API key's owner can open")
+            yield _unknown(error)
+
+
+def _unknown(error: UnknownProjectError) -> Finding:
+    return Finding("project", str(error), "give --project an id that the API key's owner can open")
 
 
 def _door(client: LabelStudioClient, project_ids: list[int], url: str) -> Iterator[Finding]:

@@ -14,8 +14,10 @@ def prompt_of(folder: ProjectFolder) -> PastePrompt:
     """Return the prompt to paste into a chat window.
 
     Raises:
+        UnknownProjectError: nothing is kept of the project.
         InvalidRequestError: the project has no prompt.
     """
+    folder.check_exists()
     prompt = folder.paste_prompt.read()
     if prompt is None:
         raise InvalidRequestError(
@@ -36,6 +38,7 @@ def take_answer(folder: ProjectFolder, answer: str, made_at: float | None = None
         made_at: when the answered prompt was made, in seconds since 1970; None if unknown.
 
     Raises:
+        UnknownProjectError: nothing is kept of the project.
         InvalidRequestError: the project has no prompt.
         StaleAnswerError: the answer belongs to an earlier prompt.
         UnreadableAnswerError: the answer picks nothing; the message says why.
