@@ -126,7 +126,7 @@ class Labelling:
 
         Raises:
             ConfigurationError: annotations are wanted where a task has several questions.
-            UnsupportedConfigError: the project learns no question of that name.
+            UnknownQuestionError: the project learns no question of that name.
             NoModelError: the question has no model version.
         """
         return Rest(self._context, self._synced())
@@ -136,7 +136,7 @@ class Labelling:
 
         Raises:
             ConfigurationError: annotations are wanted where a task has several questions.
-            UnsupportedConfigError: the project learns no question of that name.
+            UnknownQuestionError: the project learns no question of that name.
             LLMError: there is no LLM in the settings, or no key for it.
         """
         return LLMRest(self._context, self._synced())

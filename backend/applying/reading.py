@@ -10,7 +10,7 @@ from typing import cast
 
 import numpy as np
 
-from backend.errors import NoModelError, NotConnectedError, UnsupportedConfigError
+from backend.errors import NoModelError, NotConnectedError, UnknownQuestionError
 from backend.rounds.asking.copies import find_copies
 from backend.rounds.asking.fair import fair_labels
 from backend.rounds.context import RoundContext
@@ -38,6 +38,7 @@ from model.learner.recipes import TrainingConfig
 from model.learner.registry import label_digests
 from model.learner.training import Start
 from model.progress import Progress
+from model.tasks.shares import quoted
 from model.texts.copies import first_of_each
 from model.types import BoolArray, FloatArray, IntArray, Recipe, TrainingData
 
@@ -110,13 +111,14 @@ def find_question(questions: Sequence[Synced], name: str) -> Synced:
     """Find a question by its control; without a name the first that is learned.
 
     Raises:
-        UnsupportedConfigError: the project learns no such question.
+        UnknownQuestionError: the project learns no such question.
     """
     learned = [synced for synced in questions if synced.task.is_learned]
     found = next((synced for synced in learned if name in ("", synced.task.control)), None)
     if found is None:
-        names = ", ".join(synced.task.control for synced in learned) or "none"
-        raise UnsupportedConfigError(f"the project has no question {name!r} that is learned; it has: {names}")
+        names = ", ".join(quoted(synced.task.control) for synced in learned) or "none"
+        asked = f"no question {quoted(name)}" if name else "no question"
+        raise UnknownQuestionError(f"the project asks {asked} that a classifier learns: it asks {names}")
     return found
 
 

@@ -19,7 +19,7 @@ from backend.errors import (
     NoModelError,
     NotConnectedError,
     PublicationError,
-    UnsupportedConfigError,
+    UnknownQuestionError,
 )
 from backend.rounds.clean_up import clean_up, remove_all
 from backend.rounds.order import RANDOM_SAMPLE
@@ -146,7 +146,7 @@ def test_without_a_model_version_there_is_nothing_to_apply(tmp_path, encoder):
 
 def test_a_question_that_is_not_asked_is_named(project):
     context = look_on(project.settings, project.studio, FakeRounds(), 1, ignore_progress)
-    with pytest.raises(UnsupportedConfigError, match="no question 'topic' that is learned; it has: sentiment"):
+    with pytest.raises(UnknownQuestionError, match="no question 'topic' that a classifier learns: it asks 'sentiment'"):
         find_question(read_now(context), "topic")
 
 
