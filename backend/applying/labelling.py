@@ -1,6 +1,6 @@
 """Label the rest of a project, for the command `apply` and the buttons of the page: plan, sample, write, undo."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backend.applying.by_llm import LLMRest
 from backend.applying.planning import (
@@ -110,6 +110,7 @@ class Labelling:
         self._client, self._queue, self._folder = context.client, context.queue, context.folder
         self._wanted = wanted
         self._on_progress = on_progress
+        self._in_use: int | None = None
 
     @property
     def precision(self) -> float:
@@ -147,6 +148,7 @@ class Labelling:
         Raises:
             CannotPromiseError: no labels let the precision be promised, or people have not labelled the whole sample.
         """
+        self._in_use = rest.model
         waiting = self._waiting_sample(rest)
         if waiting is not None:
             seen = read_sample(rest, waiting)
@@ -198,7 +200,7 @@ class Labelling:
         else:
             run = write_predictions(*to, task, plan, self._on_progress)
         if not plan.llm:
-            self._folder.sample.remove()
+            self._keep_sample_for_this_version()
         self._queue.request(self._folder.project_id, are_all_named=False)
         return Written(run.name, run.form, run.tasks)
 
@@ -217,12 +219,25 @@ class Labelling:
     def _waiting_sample(self, rest: Rest) -> Sample | None:
         """The labels that wait for people to look at a sample, if they are those that are asked about.
 
-        A sample with a label that the labeling config has no more is void: nobody could give that label.
+        A sample with a label that the labeling config has no more is void: nobody could give that label. Once labels
+        were written, the sample counts until another model version is in use: the same labels may be wanted in the
+        other form, and a newer version gives better ones.
         """
         sample, task = self._folder.sample.read(), rest.synced.task
         if sample is None or (sample.question, sample.precision) != (task.control, self._wanted.precision):
             return None
-        return None if lost_labels(sample.labels, task) else sample
+        is_over = sample.written_under is not None and sample.written_under != rest.model
+        return None if is_over or lost_labels(sample.labels, task) else sample
+
+    def _keep_sample_for_this_version(self) -> None:
+        sample = self._folder.sample.read()
+        if sample is None:
+            return
+        if self._in_use is None:
+            # An errand that goes on after rounds does not know what version its plan was made under.
+            self._folder.sample.remove()
+        else:
+            self._folder.sample.write(replace(sample, written_under=self._in_use))
 
     def _put_first(self, sample: Sample) -> Sample:
         self._folder.sample.write(sample)

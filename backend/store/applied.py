@@ -81,6 +81,7 @@ class Sample:
         tested: number of texts of the random tenth above the threshold.
         labels: the label of each task, by id.
         shown: ids of the tasks that people look at.
+        written_under: number of the model version in use when labels were written by the sample; None before.
     """
 
     at: float
@@ -92,6 +93,7 @@ class Sample:
     tested: int
     labels: Mapping[int, Given]
     shown: tuple[int, ...]
+    written_under: int | None = None
 
 
 @dataclass(frozen=True)

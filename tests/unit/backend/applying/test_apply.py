@@ -340,6 +340,27 @@ def test_a_sample_comes_next_without_an_answer_and_what_people_say_counts(projec
     assert len(project.rest().evidence().confidence_R) <= 1.15 * tested
 
 
+def test_labels_that_a_sample_let_write_can_be_written_in_the_other_form_until_a_newer_version_is_in_use(project):
+    drawn = Labelling(project.rest().context, Wanted(0.9), ignore_progress).show_sample(25)
+    project.round()
+    project.label_next(25)
+
+    def planned(form: Form) -> dict[int, tuple[str, ...]]:
+        rest = project.rest()
+        labelling = Labelling(rest.context, Wanted(0.9, form=form), ignore_progress)
+        plan = labelling.plan(rest)
+        labelling.write(rest.synced.task, plan)
+        return {task_id: given.labels for task_id, given in plan.labels.items()}
+
+    first = planned(Form.PREDICTIONS)
+    assert planned(Form.ANNOTATIONS) == first
+    assert first.items() <= {task_id: given.labels for task_id, given in drawn.labels.items()}.items()
+    sample = project.folder.sample.read()
+    project.folder.sample.write(replace(sample, written_under=sample.written_under - 1))
+    with pytest.raises(CannotPromiseError, match="no text is left to draw a sample from"):
+        Labelling(project.rest().context, Wanted(0.9), ignore_progress).show_sample(25)
+
+
 def test_people_who_disagree_break_the_promise(project):
     rest = project.rest()
     sample = draw_sample(plan_likely(rest, rest.evidence(), 0.9), 20)
