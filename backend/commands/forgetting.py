@@ -66,7 +66,7 @@ def forget(
             _delete(settings, project, is_redis_running=queue is not None and settings.redis_url is None)
         if queue is not None:
             rewrite_files(queue.redis)
-        unasked = "Label Studio was not asked: if the project is connected there, its next event brings it back."
+        unasked = "Label Studio was not asked: if the project is connected there, a running worker brings it back."
         answer(
             {"project": project, "is_disconnected": bool(ours), "predictions_deleted": removed},
             f"Project {project} is forgotten. Backups that you took still hold it, and so does Label Studio.",
