@@ -150,6 +150,8 @@ class Reading:
             self._on_progress(done, max(done, total))
 
     def _wants_annotations(self, task: Task) -> bool:
+        if not task.is_readable:
+            return False
         is_stored = self._store.knows_annotations(task.task_id, task.updated_at, task.annotation_count)
         # A task is not done without annotations, whatever its counter says; see `_read_uncounted`.
         return (task.annotation_count > 0 or task.is_done) and not is_stored

@@ -75,7 +75,7 @@ class TaskList:
     def last_change(self, project_id: int) -> datetime | None:
         """Return the latest change of any task of the project, by Label Studio's clock; None without tasks."""
         query = {"ordering": ["-tasks:updated_at"]}
-        answer = self._ask(project_id, query, page_size=1, fields="task_only", include="id,updated_at")
+        answer = self._ask(project_id, query, None, page_size=1, fields="task_only", include="id,updated_at")
         return datetime.fromisoformat(answer.tasks[0]["updated_at"]) if answer.tasks else None
 
     def _listed(
@@ -85,41 +85,50 @@ class TaskList:
         try:
             return self._page(project_id, filters, controls)
         except LabelStudioUnreachableError:
-            # If Label Studio is away, the states fail as well.
-            query = _query(filters)
-            states = self._ask(project_id, query, page_size=TASKS_A_PAGE, include=_STATE_FIELDS)
-        tasks = [read_task(raw, controls) for raw in states.tasks]
-        found: list[Task] = []
-        for chosen in _by_request(tasks):
-            found += self._in_halves(project_id, chosen, controls)
-        return found, states.total
+            # A Label Studio that is away does not show the states either, however often it is asked.
+            states = self._ask(project_id, _query(filters), None, page_size=TASKS_A_PAGE, include=_STATE_FIELDS)
+        return self._around_failing(
+            project_id, [read_task(raw, controls) for raw in states.tasks], controls
+        ), states.total
 
-    def _in_halves(self, project_id: int, tasks: Sequence[Task], controls: Collection[str]) -> list[Task]:
+    def _around_failing(self, project_id: int, tasks: Sequence[Task], controls: Collection[str]) -> list[Task]:
         """Read tasks whose states are known; those that Label Studio fails to show come back as unreadable."""
-        is_one = len(tasks) == 1
-        try:
-            chosen = [_with_ids([task.task_id for task in tasks])]
-            # One is asked for again before it is given up.
-            return self._page(project_id, chosen, controls, retries=None if is_one else 0)[0]
-        except LabelStudioUnreachableError:
-            if is_one:
-                return [replace(tasks[0], is_readable=False, annotations=() if controls else None)]
-        middle = len(tasks) // 2
-        halves = (tasks[:middle], tasks[middle:])
-        return [task for half in halves for task in self._in_halves(project_id, half, controls)]
+        found: dict[int, Task] = {}
+        failed: list[Task] = []
+        left = list(_by_request(tasks))
+        while left:
+            some = left.pop()
+            try:
+                page, _ = self._page(project_id, [_with_ids([task.task_id for task in some])], controls)
+            except LabelStudioUnreachableError:
+                middle = len(some) // 2
+                failed += some if len(some) == 1 else ()
+                left += [some[:middle], some[middle:]] if middle else []
+            else:
+                found |= {task.task_id: task for task in page}
+        # A Label Studio that shows other tasks is well. Otherwise one task is asked for with patience.
+        retries = 0 if found else None
+        for task in failed:
+            try:
+                page, _ = self._page(project_id, [_with_ids([task.task_id])], controls, retries)
+            except LabelStudioUnreachableError:
+                page = [replace(task, is_readable=False, annotations=() if controls else None)]
+            found |= {read.task_id: read for read in page}
+            retries = 0
+        return [found[task.task_id] for task in tasks if task.task_id in found]
 
     def _page(
         self,
         project_id: int,
         filters: Sequence[Mapping[str, Any]],
         controls: Collection[str],
-        retries: int | None = None,
+        retries: int | None = 0,
     ) -> tuple[list[Task], int]:
         fields = {"fields": "all", "include": _ANNOTATED_FIELDS} if controls else {"include": _TASK_FIELDS}
         answer = self._ask(project_id, _query(filters), retries, page_size=TASKS_A_PAGE, **fields)
         return [read_task(raw, controls) for raw in answer.tasks], answer.total
 
-    def _ask(self, project_id: int, query: Mapping[str, Any], retries: int | None = None, **params: Any) -> TaskPage:
+    def _ask(self, project_id: int, query: Mapping[str, Any], retries: int | None, **params: Any) -> TaskPage:
         """Read a page of the task list as JSON. The SDK's own method validates every field, which is slow."""
         named = urlencode({"project": project_id, "query": json.dumps(query), **params})
         return self._sender.read(f"api/tasks/?{named}", f"the tasks of project {project_id}", TASK_PAGE, retries)

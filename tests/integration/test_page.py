@@ -139,6 +139,26 @@ def test_a_page_of_a_running_round_looks_again_by_itself(browser: Browser, tmp_p
             page.clock.run_for(11_000)
 
 
+USES: dict[str, Callable[[Page], None]] = {
+    "moves by keyboard": lambda page: page.keyboard.press("Tab"),
+    "opened a table": lambda page: page.locator("details:not([open]) > summary").first.dispatch_event("click"),
+    "wrote into a field": lambda page: page.locator("input[name=sought]").evaluate("field => field.value = 'refund'"),
+    "selected words": lambda page: page.locator("h1").select_text(),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_page_stays_while_somebody_uses_it(browser: Browser, tmp_path: Path, use: str) -> None:
+    shown_projects.grown(ProjectFolder(tmp_path, 1))
+    with _served(Settings(model_dir=tmp_path), BUSY) as url, _window(browser) as page:
+        page.clock.install()
+        page.goto(f"{url}/projects/1")
+        page.evaluate("window.isTheSame = true")
+        USES[use](page)
+        page.clock.run_for(31_000)
+        assert page.evaluate("window.isTheSame")
+
+
 def test_a_real_projects_page_has_its_figures_and_its_buttons_work(
     browser: Browser, owner: Person, colleague: Person, quick: BackendServer, title: str, tmp_path: Path
 ) -> None:
