@@ -37,9 +37,9 @@ ACTIVE_LEARNING_VENV := .venv-active-learning
 SETS ?= sst2,trec6,agnews,banking77
 LABELS ?= 16,32,64
 SEEDS ?= 0,1,2,3,4
-# Test processes side by side: three on two cores, since tests with servers wait for a third of their time; a file's tests
-# stay in one process and share its servers. Files
-# go to them in the order of their names, the many short ones of tests/unit last: no process waits long for another's end.
+# Test processes side by side: three on two cores, because tests with servers wait for a third of their time. A file's tests
+# stay in one process and share its servers. Files go to the processes in the order of their names, the many short ones of
+# tests/unit last: no process waits long for another's end.
 JOBS ?= 3
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 STAMPS := .stamps
