@@ -128,6 +128,10 @@ class LabelStudioUnreachableError(LabelStudioError):
     code = "label_studio_unreachable"
 
 
+class LabelStudioFailedError(LabelStudioUnreachableError):
+    """Label Studio answers 500: it failed over the request, and may be well otherwise."""
+
+
 class LabelStudioAnswerError(LabelStudioError):
     """The answer is not Label Studio's: something else answers at its address, or stands before it."""
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from backend.errors import LabelStudioUnreachableError, PublicationError
+from backend.errors import LabelStudioFailedError, PublicationError
 from backend.settings import Settings
 from backend.studio.answers import (
     COLUMNS,
@@ -123,7 +123,7 @@ class LabelStudioClient:
         """
         try:
             return [read_annotated(raw, controls) for raw in self._export(project_id)]
-        except LabelStudioUnreachableError:
+        except LabelStudioFailedError:
             # Label Studio exports no task where it fails to show one; the list of tasks goes around that one.
             return [task for page in self._annotated_pages(project_id, controls) for task in page]
 

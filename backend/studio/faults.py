@@ -15,6 +15,7 @@ import httpx
 from backend.errors import (
     LabelStudioAnswerError,
     LabelStudioError,
+    LabelStudioFailedError,
     LabelStudioUnreachableError,
     TokenRefusedError,
     UnknownProjectError,
@@ -25,6 +26,7 @@ KEY_MEND = (
     "set LABEL_STUDIO_API_KEY to a personal access token (Label Studio → your account → Personal Access Token); "
     "legacy tokens are off by default (Organization → API Tokens Settings turns them on)"
 )
+_BROKEN = "is it starting, overloaded or broken? Its log may say more"
 _RIGHT_URL = "set LABEL_STUDIO_URL to the address at which you open Label Studio, with its path if it has one"
 _PAST_THE_GATE = (
     "a login page (single sign-on) or another server stands before Label Studio: let it pass requests under /api/ with "
@@ -221,8 +223,10 @@ def refusal(address: Address, what: str, response: httpx.Response) -> LabelStudi
     if status == HTTPStatus.NOT_FOUND:
         mend = "it was deleted, or the API key's owner may not see it" if said else _RIGHT_URL
         return LabelStudioError(f"{address} has nothing like that (404): {what}", mend)
-    if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return LabelStudioUnreachableError(answered, "is it starting, overloaded or broken? Its log may say more")
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return LabelStudioFailedError(answered, _BROKEN)
+    if status == HTTPStatus.TOO_MANY_REQUESTS or status > HTTPStatus.INTERNAL_SERVER_ERROR:
+        return LabelStudioUnreachableError(answered, _BROKEN)
     if not said:
         return LabelStudioAnswerError(f"{answered}, and not in Label Studio's words", _RIGHT_URL)
     return LabelStudioError(answered, "its log may say why")

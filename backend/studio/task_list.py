@@ -4,10 +4,11 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
-from backend.errors import LabelStudioUnreachableError
+from backend.errors import LabelStudioFailedError, LabelStudioUnreachableError
 from backend.studio.answers import TASK_PAGE, TaskPage
 from backend.studio.records import Task, read_task
 from backend.studio.sending import Sender
@@ -75,7 +76,7 @@ class TaskList:
     def last_change(self, project_id: int) -> datetime | None:
         """Return the latest change of any task of the project, by Label Studio's clock; None without tasks."""
         query = {"ordering": ["-tasks:updated_at"]}
-        answer = self._ask(project_id, query, None, page_size=1, fields="task_only", include="id,updated_at")
+        answer = self._ask(project_id, query, page_size=1, fields="task_only", include="id,updated_at")
         return datetime.fromisoformat(answer.tasks[0]["updated_at"]) if answer.tasks else None
 
     def _listed(
@@ -84,9 +85,9 @@ class TaskList:
         """Read the first page of filtered tasks and the count over all pages; controls add annotations."""
         try:
             return self._page(project_id, filters, controls)
-        except LabelStudioUnreachableError:
-            # A Label Studio that is away does not show the states either, however often it is asked.
-            states = self._ask(project_id, _query(filters), None, page_size=TASKS_A_PAGE, include=_STATE_FIELDS)
+        except LabelStudioFailedError:
+            # A Label Studio that is broken does not show the states either, however often it is asked.
+            states = self._ask(project_id, _query(filters), page_size=TASKS_A_PAGE, include=_STATE_FIELDS)
         return self._around_failing(
             project_id, [read_task(raw, controls) for raw in states.tasks], controls
         ), states.total
@@ -100,21 +101,21 @@ class TaskList:
             some = left.pop()
             try:
                 page, _ = self._page(project_id, [_with_ids([task.task_id for task in some])], controls)
-            except LabelStudioUnreachableError:
+            except LabelStudioFailedError:
                 middle = len(some) // 2
                 failed += some if len(some) == 1 else ()
                 left += [some[:middle], some[middle:]] if middle else []
             else:
                 found |= {task.task_id: task for task in page}
         # A Label Studio that shows other tasks is well. Otherwise one task is asked for with patience.
-        retries = 0 if found else None
+        is_patient = not found
         for task in failed:
             try:
-                page, _ = self._page(project_id, [_with_ids([task.task_id])], controls, retries)
-            except LabelStudioUnreachableError:
+                page, _ = self._page(project_id, [_with_ids([task.task_id])], controls, is_patient=is_patient)
+            except LabelStudioFailedError:
                 page = [replace(task, is_readable=False, annotations=() if controls else None)]
             found |= {read.task_id: read for read in page}
-            retries = 0
+            is_patient = False
         return [found[task.task_id] for task in tasks if task.task_id in found]
 
     def _page(
@@ -122,13 +123,23 @@ class TaskList:
         project_id: int,
         filters: Sequence[Mapping[str, Any]],
         controls: Collection[str],
-        retries: int | None = 0,
+        *,
+        is_patient: bool = False,
     ) -> tuple[list[Task], int]:
-        fields = {"fields": "all", "include": _ANNOTATED_FIELDS} if controls else {"include": _TASK_FIELDS}
-        answer = self._ask(project_id, _query(filters), retries, page_size=TASKS_A_PAGE, **fields)
+        fields: dict[str, Any] = (
+            {"fields": "all", "include": _ANNOTATED_FIELDS} if controls else {"include": _TASK_FIELDS}
+        )
+        ask = partial(self._ask, project_id, _query(filters), page_size=TASKS_A_PAGE, **fields)
+        try:
+            answer = ask() if is_patient else ask(retries=0)
+        except LabelStudioFailedError:
+            raise
+        except LabelStudioUnreachableError:
+            # Away or overloaded: that says nothing of a task, and passes.
+            answer = ask()
         return [read_task(raw, controls) for raw in answer.tasks], answer.total
 
-    def _ask(self, project_id: int, query: Mapping[str, Any], retries: int | None, **params: Any) -> TaskPage:
+    def _ask(self, project_id: int, query: Mapping[str, Any], retries: int | None = None, **params: Any) -> TaskPage:
         """Read a page of the task list as JSON. The SDK's own method validates every field, which is slow."""
         named = urlencode({"project": project_id, "query": json.dumps(query), **params})
         return self._sender.read(f"api/tasks/?{named}", f"the tasks of project {project_id}", TASK_PAGE, retries)

@@ -3,7 +3,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from backend.errors import LabelStudioUnreachableError
+from backend.errors import LabelStudioFailedError, LabelStudioUnreachableError
 from backend.studio.answers import TaskPage
 from backend.studio.task_list import TaskList
 
@@ -13,8 +13,11 @@ NOTHING_IS_WRONG = frozenset()
 class FakeSender:
     """A list of tasks with the ids 1 to `tasks`; whatever asks for the data of a bad task fails."""
 
-    def __init__(self, tasks: int, bad=NOTHING_IS_WRONG, is_away: bool = False) -> None:
-        self.tasks, self.bad, self.is_away = tasks, bad, is_away
+    def __init__(
+        self, tasks: int, bad=NOTHING_IS_WRONG, *, is_away=False, is_broken=False, overloaded_for: int = 0
+    ) -> None:
+        self.tasks, self.bad, self.is_away, self.is_broken = tasks, bad, is_away, is_broken
+        self.overloaded_for = overloaded_for
         self.requests = 0
 
     def read(self, path, what, form, retries=None):
@@ -26,8 +29,10 @@ class FakeSender:
             ids = [id_ for id_ in ids if (id_ in value if one["operator"] == "in_list" else id_ > value)]
         page = ids[: int(asked["page_size"][0])]
         shows_data = "data" in asked["include"][0].split(",")
-        if self.is_away or (shows_data and set(page) & set(self.bad)):
-            raise LabelStudioUnreachableError("Label Studio answered 500")
+        if self.is_away or (self.overloaded_for and self.requests <= self.overloaded_for):
+            raise LabelStudioUnreachableError("Label Studio answered 503")
+        if self.is_broken or (shows_data and set(page) & set(self.bad)):
+            raise LabelStudioFailedError("Label Studio answered 500")
         tasks = [{"id": id_, **({"data": {"text": f"text {id_}"}} if shows_data else {})} for id_ in page]
         return TaskPage(tasks=tasks, total=len(ids))
 
@@ -61,8 +66,15 @@ def test_annotations_of_such_a_task_are_none_and_of_others_are_read():
     ]
 
 
-def test_a_label_studio_that_is_away_is_not_mistaken_for_tasks_that_it_fails_to_show():
-    sender = FakeSender(2300, is_away=True)
+@pytest.mark.parametrize("fault", [{"is_away": True}, {"is_broken": True}], ids=["away", "broken"])
+def test_a_label_studio_that_is_away_or_broken_is_not_mistaken_for_tasks_that_it_fails_to_show(fault):
+    sender = FakeSender(2300, **fault)
     with pytest.raises(LabelStudioUnreachableError):
         read_all(sender)
+    assert sender.requests == 2
+
+
+def test_an_overloaded_label_studio_is_asked_again_and_no_task_is_called_unreadable():
+    sender = FakeSender(300, overloaded_for=1)
+    assert all(task.is_readable for task in read_all(sender))
     assert sender.requests == 2
